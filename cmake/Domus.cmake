@@ -1,0 +1,63 @@
+# The two ways in which this project makes targets: a library for each folder of src/, and programs.
+# Every source beside the CMakeLists.txt belongs to the library; every *_test.cpp to its unit test.
+
+add_library(domus_options INTERFACE)
+target_include_directories(domus_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
+target_compile_options(domus_options INTERFACE
+  -fPIE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+  # fmt 9 and Asio 1.81 trip these in g++ 12 although the code is right (GCC bugs 105562, 107138)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds -Wno-restrict -Wno-dangling-pointer>)
+target_link_options(domus_options INTERFACE -pie)
+target_compile_definitions(domus_options INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED DOMUS_VERSION="${PROJECT_VERSION}")
+# Linked everywhere: their definitions are part of the precompiled header's, which must be the same for all.
+target_link_libraries(domus_options INTERFACE Threads::Threads fmt::fmt spdlog::spdlog Boost::json)
+if(DOMUS_SANITIZE)
+  target_compile_options(domus_options INTERFACE -fsanitize=${DOMUS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(domus_options INTERFACE -fsanitize=${DOMUS_SANITIZE})
+endif()
+
+add_library(domus_asio STATIC ${CMAKE_SOURCE_DIR}/src/base/asio_impl.cc)
+target_link_libraries(domus_asio PUBLIC domus_options)
+
+# One precompiled header for all: the standard library, fmt and Asio, which is most of every file's cost.
+file(WRITE ${CMAKE_BINARY_DIR}/generated/pch_anchor.cpp "")
+add_library(domus_pch OBJECT ${CMAKE_BINARY_DIR}/generated/pch_anchor.cpp)
+target_link_libraries(domus_pch PUBLIC domus_options)
+target_precompile_headers(domus_pch PRIVATE ${CMAKE_SOURCE_DIR}/src/base/precompiled.hpp)
+
+function(domus_target target)
+  target_link_libraries(${target} PUBLIC domus_options domus_asio)
+  target_precompile_headers(${target} REUSE_FROM domus_pch)
+endfunction()
+
+# domus_library(NAME [LINK libraries...]): libdomus_NAME from this folder, and its unit test NAME_test.
+function(domus_library name)
+  cmake_parse_arguments(ARG "" "" "LINK;SOURCES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  add_library(domus_${name} STATIC ${sources} ${ARG_SOURCES})
+  domus_target(domus_${name})
+  target_link_libraries(domus_${name} PUBLIC ${ARG_LINK})
+  if(DOMUS_TESTS AND tests)
+    domus_unit_test(${name} "${tests}" domus_${name})
+  endif()
+endfunction()
+
+function(domus_unit_test name sources)
+  add_executable(${name}_test ${sources})
+  domus_target(${name}_test)
+  target_link_libraries(${name}_test PRIVATE ${ARGN} GTest::gmock GTest::gtest_main)
+  add_test(NAME unit.${name} COMMAND ${name}_test)
+  set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 120 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+endfunction()
+
+function(domus_program name)
+  cmake_parse_arguments(ARG "" "" "LINK;SOURCES" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  domus_target(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK})
+  install(TARGETS ${name})
+endfunction()
