@@ -1,0 +1,421 @@
+// A format is described once. Each model type names its members in one table; reading and writing XML, JSON, the
+// difference of two values and the reference page all walk that table (xml.hpp, json.hpp, difference.hpp).
+//
+//     enum class WatchdogAction { reset, shutdown, inject_nmi };
+//     template <> inline constexpr auto format::words<WatchdogAction> = format::word_list("reset", "shutdown", "inject-nmi");
+//
+//     struct Watchdog {
+//         std::string model;
+//         WatchdogAction action = WatchdogAction::reset;   // a plain member is always written
+//         std::optional<std::string> alias;                // an optional one when it has a value
+//         std::optional<Address> address;                  // a type with a schema() of its own: an element
+//         format::Rest rest;                               // what the table does not name, kept and given back
+//         static const format::Schema& schema();
+//         bool operator==(const Watchdog&) const = default;
+//     };
+//
+//     const Schema& Watchdog::schema() {
+//         static const Schema table = Describe<Watchdog>("watchdog", "What happens when the guest stops feeding it.")
+//             .field("@model", &Watchdog::model, "chip that the guest sees", required)
+//             .field("@action", &Watchdog::action, "what is done")
+//             .field("alias@name", &Watchdog::alias, "name of the running device", live_only)
+//             .field("address", &Watchdog::address);
+//         return table;
+//     }
+//
+// A path leads from the element of the type to the value: "@model" is an attribute of it, "source@file" an attribute of
+// its child <source>, "name" the text of its child <name>, "." its own text, "devices/disk" a child of a child. A
+// member that is a vector stands for every element of that name; one whose type has a schema() for an element with
+// contents. Elements are written in the order in which the table first names them.
+#pragma once
+
+#include "base/bytes.hpp"
+#include "base/uuid.hpp"
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace domus::format {
+
+class Schema;
+
+/// The words of an enumeration, in the order of its values from 0; specialized beside each enumeration.
+template <class Enum>
+inline constexpr auto words = nullptr;
+
+template <class... Text>
+constexpr auto word_list(const Text&... text) {
+    return std::array<std::string_view, sizeof...(Text)>{text...};
+}
+
+template <class Enum>
+    requires std::is_enum_v<Enum>
+std::string_view word(Enum value) {
+    return words<Enum>[static_cast<std::size_t>(value)];
+}
+
+template <class Enum>
+    requires std::is_enum_v<Enum>
+std::optional<Enum> from_word(std::string_view text) {
+    for (std::size_t i = 0; i < words<Enum>.size(); ++i)
+        if (words<Enum>[i] == text) return static_cast<Enum>(i);
+    return std::nullopt;
+}
+
+enum class OnOff { on, off };
+template <>
+inline constexpr auto words<OnOff> = word_list("on", "off");
+
+/// An unsigned number that is written in hexadecimal with at least Digits digits: 0x0000.
+template <int Digits>
+struct Hex {
+    std::uint64_t value = 0;
+    auto operator<=>(const Hex&) const = default;
+};
+
+/// What a table does not name: attributes and elements of a later version or of a foreign namespace. They are kept in
+/// the value and written back behind the element that they followed. The line is where the element began.
+struct Rest {
+    struct Item {
+        std::string parent;    ///< path of elements below the type's own, "" for itself
+        std::string after;     ///< name of the element before it, "" for none
+        std::string attribute; ///< its name, or empty for an element
+        std::string text;      ///< the attribute's value, or the element word for word
+        bool operator==(const Item&) const = default;
+    };
+    std::vector<Item> items;
+    int line = 0;
+    bool operator==(const Rest& other) const { return items == other.items; }
+};
+
+enum class JsonKind : std::uint8_t { text, number, boolean };
+
+/// What the walkers need to know of the type of a value.
+struct ValueType {
+    std::string_view name; ///< for people: "number", "yes or no", "one of"
+    JsonKind json = JsonKind::text;
+    std::span<const std::string_view> words{};
+    bool (*parse)(std::string_view text, void* value) = nullptr;
+    void (*print)(const void* value, std::string& out) = nullptr;
+    bool (*equal)(const void* a, const void* b) = nullptr;
+    const Schema& (*schema)() = nullptr; ///< set for types with a table of their own; then no parse or print
+};
+
+/// How a member holds its value or values.
+struct Holder {
+    bool many = false;
+    std::size_t (*count)(const void* member) = nullptr;
+    const void* (*at)(const void* member, std::size_t index) = nullptr;
+    void* (*add)(void* member) = nullptr; ///< makes room for one (more) value and returns it
+};
+
+enum Option : unsigned {
+    plain = 0,
+    required = 1,   ///< reading fails where it is missing
+    live_only = 2,  ///< written only for a running object
+    secret = 4,     ///< written only when secrets were asked for
+};
+
+enum class Place : std::uint8_t {
+    attribute, ///< of the node's element
+    text,      ///< the element's text
+    scaled,    ///< the element's text as an amount, with its unit in the attribute `unit`
+    element,   ///< elements with a table of their own, or a list of texts
+    flag,      ///< true where the element stands
+    raw,       ///< everything inside the element, word for word
+};
+
+struct Field {
+    std::string name; ///< last word of the path
+    std::string_view doc;
+    Place place = Place::attribute;
+    unsigned options = plain;
+    std::ptrdiff_t offset = 0;
+    const ValueType* type = nullptr;
+    const Holder* holder = nullptr;
+    std::string_view read_unit, write_unit; ///< of a scaled one
+
+    const void* member(const void* object) const { return static_cast<const std::byte*>(object) + offset; }
+    void* member(void* object) const { return static_cast<std::byte*>(object) + offset; }
+};
+
+/// An element of the table: the type's own one, or one on the way to some field.
+struct Node {
+    std::string name;
+    std::vector<Field> attributes;
+    std::optional<Field> content; ///< text, scaled, flag, raw or element
+    std::vector<Node> children;
+    std::string_view refusal; ///< not empty: this version cannot honour the element, and why
+    bool keep = false;        ///< written even when it is empty
+
+    const Field* attribute(std::string_view name) const;
+    const Node* child(std::string_view name) const;
+    Node& descend(std::string_view name);
+};
+
+class Schema {
+public:
+    Schema(std::string_view name, std::string_view doc) : doc_(doc) { root_.name = name; }
+
+    const std::string& name() const { return root_.name; }
+    std::string_view doc() const { return doc_; }
+    const Node& root() const { return root_; }
+    /// Where the values keep their Rest; negative if they have none.
+    std::ptrdiff_t rest_offset() const { return rest_offset_; }
+    const Rest* rest(const void* object) const;
+    Rest* rest(void* object) const;
+
+protected:
+    Node& locate(std::string_view path, std::string& attribute);
+    void put(std::string_view path, Field field);
+
+    Node root_;
+    std::string_view doc_;
+    std::ptrdiff_t rest_offset_ = -1;
+};
+
+// ---- values -----------------------------------------------------------------------------------------------------
+
+template <class T>
+concept Described = requires {
+    { T::schema() } -> std::same_as<const Schema&>;
+};
+
+namespace detail {
+
+std::string_view trim(std::string_view text);
+/// Decimal, or hexadecimal behind 0x.
+bool parse_unsigned(std::string_view text, std::uint64_t& value);
+bool parse_signed(std::string_view text, std::int64_t& value);
+bool parse_double(std::string_view text, double& value);
+void print_hex(std::uint64_t value, int digits, std::string& out);
+
+template <class T>
+constexpr bool is_hex = false;
+template <int Digits>
+constexpr bool is_hex<Hex<Digits>> = true;
+template <int Digits>
+constexpr int hex_digits(Hex<Digits>) { return Digits; }
+
+template <class T>
+bool parse_scalar(std::string_view text, void* target) {
+    T& value = *static_cast<T*>(target);
+    if constexpr (std::is_same_v<T, std::string>) {
+        value = text;
+        return true;
+    } else if constexpr (std::is_same_v<T, bool>) {
+        value = text == "yes" || text == "on";
+        return value || text == "no" || text == "off";
+    } else if constexpr (std::is_enum_v<T>) {
+        const auto found = from_word<T>(text);
+        if (found) value = *found;
+        return found.has_value();
+    } else if constexpr (std::is_same_v<T, Uuid>) {
+        const auto found = Uuid::parse(text);
+        if (found) value = *found;
+        return found.has_value();
+    } else if constexpr (std::is_same_v<T, double>) {
+        return parse_double(text, value);
+    } else if constexpr (std::is_same_v<T, ByteCount>) {
+        return parse_unsigned(text, value.bytes);
+    } else if constexpr (is_hex<T>) {
+        return parse_unsigned(text, value.value);
+    } else if constexpr (std::is_signed_v<T>) {
+        std::int64_t wide = 0;
+        if (!parse_signed(text, wide) || !std::in_range<T>(wide)) return false;
+        value = static_cast<T>(wide);
+        return true;
+    } else {
+        static_assert(std::is_unsigned_v<T>, "a member's type must be a scalar or have a schema()");
+        std::uint64_t wide = 0;
+        if (!parse_unsigned(text, wide) || !std::in_range<T>(wide)) return false;
+        value = static_cast<T>(wide);
+        return true;
+    }
+}
+
+template <class T>
+void print_scalar(const void* source, std::string& out) {
+    const T& value = *static_cast<const T*>(source);
+    if constexpr (std::is_same_v<T, std::string>) out += value;
+    else if constexpr (std::is_same_v<T, bool>) out += value ? "yes" : "no";
+    else if constexpr (std::is_enum_v<T>) out += word(value);
+    else if constexpr (std::is_same_v<T, Uuid>) out += value.text();
+    else if constexpr (std::is_same_v<T, ByteCount>) out += std::to_string(value.bytes);
+    else if constexpr (is_hex<T>) print_hex(value.value, hex_digits(value), out);
+    else {
+        char digits[32];
+        const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+        out.append(digits, end);
+    }
+}
+
+template <class T>
+bool equal_values(const void* a, const void* b) {
+    return *static_cast<const T*>(a) == *static_cast<const T*>(b);
+}
+
+template <class T>
+constexpr ValueType describe_value() {
+    ValueType type;
+    type.equal = equal_values<T>;
+    if constexpr (Described<T>) {
+        type.name = "element";
+        type.schema = T::schema;
+    } else {
+        type.parse = parse_scalar<T>;
+        type.print = print_scalar<T>;
+        if constexpr (std::is_same_v<T, bool>) {
+            type.name = "yes or no";
+            type.json = JsonKind::boolean;
+        } else if constexpr (std::is_enum_v<T>) {
+            type.name = "one of";
+            type.words = words<T>;
+        } else if constexpr (std::is_same_v<T, Uuid>) {
+            type.name = "UUID";
+        } else if constexpr (is_hex<T>) {
+            type.name = "hexadecimal number";
+        } else if constexpr (!std::is_same_v<T, std::string>) {
+            type.name = "number";
+            type.json = JsonKind::number;
+        } else {
+            type.name = "text";
+        }
+    }
+    return type;
+}
+
+template <class T>
+inline constexpr ValueType value_type = describe_value<T>();
+
+template <class M>
+struct Held {
+    using Value = M;
+    static constexpr Holder holder{
+        .many = false,
+        .count = [](const void*) -> std::size_t { return 1; },
+        .at = [](const void* member, std::size_t) { return member; },
+        .add = [](void* member) { return member; },
+    };
+};
+template <class T>
+struct Held<std::optional<T>> {
+    using Value = T;
+    static constexpr Holder holder{
+        .many = false,
+        .count = [](const void* member) -> std::size_t {
+            return static_cast<const std::optional<T>*>(member)->has_value() ? 1 : 0;
+        },
+        .at = [](const void* member, std::size_t) -> const void* {
+            return &**static_cast<const std::optional<T>*>(member);
+        },
+        .add = [](void* member) -> void* { return &static_cast<std::optional<T>*>(member)->emplace(); },
+    };
+};
+template <class T>
+struct Held<std::vector<T>> {
+    using Value = T;
+    static constexpr Holder holder{
+        .many = true,
+        .count = [](const void* member) { return static_cast<const std::vector<T>*>(member)->size(); },
+        .at = [](const void* member, std::size_t index) -> const void* {
+            return &(*static_cast<const std::vector<T>*>(member))[index];
+        },
+        .add = [](void* member) -> void* { return &static_cast<std::vector<T>*>(member)->emplace_back(); },
+    };
+};
+
+/// A pointer to a data member is the member's offset in the Itanium C++ ABI (section 2.3.1), which g++ and clang follow.
+template <class Owner, class M>
+std::ptrdiff_t offset_of(M Owner::*member) {
+    static_assert(sizeof member == sizeof(std::ptrdiff_t));
+    return std::bit_cast<std::ptrdiff_t>(member);
+}
+
+} // namespace detail
+
+/// Fills the table of one type; see the head of this file.
+template <class T>
+class Describe : public Schema {
+public:
+    Describe(std::string_view name, std::string_view doc) : Schema(name, doc) {
+        if constexpr (requires { &T::rest; }) rest_offset_ = detail::offset_of(&T::rest);
+    }
+
+    template <class M>
+    Describe& field(std::string_view path, M T::*member, std::string_view doc = {}, unsigned options = plain) {
+        using Value = typename detail::Held<M>::Value;
+        auto field = make(member, doc, options);
+        if (path.find('@') != path.npos) field.place = Place::attribute;
+        else field.place = Described<Value> || field.holder->many ? Place::element : Place::text;
+        put(path, std::move(field));
+        return *this;
+    }
+
+    /// True where the element stands.
+    Describe& flag(std::string_view path, bool T::*member, std::string_view doc = {}) {
+        auto field = make(member, doc, plain);
+        field.place = Place::flag;
+        put(path, std::move(field));
+        return *this;
+    }
+
+    /// An amount whose unit stands in the attribute `unit`: read_unit where it is missing, written in write_unit.
+    template <class M>
+    Describe& scaled(std::string_view path, M T::*member, std::string_view read_unit, std::string_view write_unit,
+                     std::string_view doc = {}, unsigned options = plain) {
+        auto field = make(member, doc, options);
+        field.place = Place::scaled;
+        field.read_unit = read_unit;
+        field.write_unit = write_unit;
+        put(path, std::move(field));
+        return *this;
+    }
+
+    /// Everything inside the element, word for word.
+    Describe& raw(std::string_view path, std::optional<std::string> T::*member, std::string_view doc = {},
+                  unsigned options = plain) {
+        auto field = make(member, doc, options);
+        field.place = Place::raw;
+        put(path, std::move(field));
+        return *this;
+    }
+
+    /// Refuses an element that users know and this version cannot honour, instead of ignoring it.
+    Describe& refuse(std::string_view path, std::string_view why) {
+        std::string attribute;
+        locate(path, attribute).refusal = why;
+        return *this;
+    }
+
+    /// Writes the element even when nothing stands in it.
+    Describe& keep(std::string_view path) {
+        std::string attribute;
+        locate(path, attribute).keep = true;
+        return *this;
+    }
+
+private:
+    template <class M>
+    Field make(M T::*member, std::string_view doc, unsigned options) {
+        Field field;
+        field.doc = doc;
+        field.options = options;
+        field.offset = detail::offset_of(member);
+        field.type = &detail::value_type<typename detail::Held<M>::Value>;
+        field.holder = &detail::Held<M>::holder;
+        return field;
+    }
+};
+
+} // namespace domus::format

@@ -1,0 +1,216 @@
+#include "format/xml.hpp"
+
+#include <fmt/format.h>
+#include <pugixml.hpp>
+
+#include <algorithm>
+#include <sstream>
+
+namespace domus::format {
+
+namespace {
+
+constexpr std::size_t largest_document = 16u << 20;
+constexpr int deepest_nesting = 256;
+
+std::string word_for_word(const pugi::xml_node& node) {
+    std::ostringstream text;
+    node.print(text, "", pugi::format_raw | pugi::format_no_declaration | pugi::format_attribute_single_quote);
+    return std::move(text).str();
+}
+
+std::string contents_word_for_word(const pugi::xml_node& node) {
+    std::string text;
+    for (const auto& child : node.children()) text += word_for_word(child);
+    return text;
+}
+
+std::string text_of(const pugi::xml_node& node) {
+    std::string text;
+    for (const auto& child : node.children())
+        if (child.type() == pugi::node_pcdata || child.type() == pugi::node_cdata) text += child.value();
+    return text;
+}
+
+std::string choices(const ValueType& type) {
+    if (type.words.empty()) return fmt::format("a {}", type.name);
+    return fmt::format("one of {}", fmt::join(type.words, ", "));
+}
+
+class Reader {
+public:
+    Reader(std::string_view text, Findings& findings) : text_(text), findings_(findings) {}
+
+    void record(const pugi::xml_node& element, const Schema& schema, void* value, int depth) {
+        if (depth > deepest_nesting) {
+            report(element, "elements are nested too deeply");
+            return;
+        }
+        Rest* rest = schema.rest(value);
+        if (rest) rest->line = line_of(element);
+        inside(element, schema.root(), value, rest, "", depth);
+        missing(element, schema.root(), value);
+    }
+
+private:
+    int line_of(const pugi::xml_node& element) const {
+        const auto offset = std::max<std::ptrdiff_t>(element.offset_debug(), 0);
+        const auto end = text_.begin() + std::min<std::ptrdiff_t>(offset, static_cast<std::ptrdiff_t>(text_.size()));
+        return 1 + static_cast<int>(std::count(text_.begin(), end, '\n'));
+    }
+
+    void report(const pugi::xml_node& element, std::string text, bool unsupported = false) {
+        findings_.push_back({line_of(element), std::move(text), unsupported});
+    }
+
+    /// Reads the attributes and children of an element that stands for `node` in the table of the value's type.
+    void inside(const pugi::xml_node& element, const Node& node, void* value, Rest* rest, const std::string& path,
+                int depth) {
+        const bool has_unit = node.content && node.content->place == Place::scaled;
+        for (const auto& attribute : element.attributes()) {
+            if (const Field* field = node.attribute(attribute.name())) {
+                scalar(element, *field, fmt::format("attribute '{}' of <{}>", attribute.name(), element.name()),
+                       attribute.value(), value);
+            } else if (!(has_unit && std::string_view(attribute.name()) == "unit") && rest) {
+                rest->items.push_back({path, "", attribute.name(), attribute.value()});
+            }
+        }
+        content(element, node, value);
+        if (node.content && node.content->place == Place::raw) return;
+        children(element, node, value, rest, path, depth);
+    }
+
+    void content(const pugi::xml_node& element, const Node& node, void* value) {
+        if (!node.content) return;
+        const Field& field = *node.content;
+        switch (field.place) {
+        case Place::text:
+            scalar(element, field, fmt::format("<{}>", element.name()), text_of(element), value);
+            break;
+        case Place::scaled: amount(element, field, value); break;
+        case Place::flag: *static_cast<bool*>(field.member(value)) = true; break;
+        case Place::raw:
+            *static_cast<std::string*>(field.holder->add(field.member(value))) = contents_word_for_word(element);
+            break;
+        case Place::attribute:
+        case Place::element: break;
+        }
+    }
+
+    void children(const pugi::xml_node& element, const Node& node, void* value, Rest* rest, const std::string& path,
+                  int depth) {
+        std::vector<std::string_view> seen;
+        std::string previous;
+        for (const auto& child : element.children()) {
+            if (child.type() != pugi::node_element) continue;
+            const std::string name = child.name();
+            const Node* known = node.child(name);
+            const bool many = known && known->content && known->content->holder->many;
+            const bool again = known && !many && std::find(seen.begin(), seen.end(), known->name) != seen.end();
+            if (!known || again) {
+                if (rest) rest->items.push_back({path, previous, "", word_for_word(child)});
+                continue;
+            }
+            seen.push_back(known->name);
+            previous = name;
+            if (!known->refusal.empty())
+                report(child, fmt::format("<{}> is not supported by this version: {}", name, known->refusal), true);
+            else if (known->content && known->content->place == Place::element)
+                values(child, *known, value, depth);
+            else
+                inside(child, *known, value, rest, path.empty() ? name : path + "/" + name, depth + 1);
+        }
+    }
+
+    void values(const pugi::xml_node& element, const Node& node, void* value, int depth) {
+        const Field& field = *node.content;
+        void* slot = field.holder->add(field.member(value));
+        if (field.type->schema) record(element, field.type->schema(), slot, depth + 1);
+        else parse(element, field, fmt::format("<{}>", element.name()), text_of(element), slot);
+    }
+
+    void scalar(const pugi::xml_node& element, const Field& field, const std::string& what, std::string_view text,
+                void* value) {
+        parse(element, field, what, text, field.holder->add(field.member(value)));
+    }
+
+    void parse(const pugi::xml_node& element, const Field& field, const std::string& what, std::string_view text,
+               void* slot) {
+        if (!field.type->parse(text, slot))
+            report(element, fmt::format("{} is '{}', it must be {}", what, text, choices(*field.type)));
+    }
+
+    void amount(const pugi::xml_node& element, const Field& field, void* value) {
+        const auto unit_attribute = element.attribute("unit");
+        const std::string_view unit = unit_attribute ? unit_attribute.value() : field.read_unit;
+        const auto factor = unit_factor(unit);
+        if (!factor) return report(element, fmt::format("<{}> has the unknown unit '{}'", element.name(), unit));
+        std::uint64_t number = 0;
+        const auto text = text_of(element);
+        if (!detail::parse_unsigned(text, number))
+            return report(element, fmt::format("<{}> is '{}', it must be a number", element.name(), text));
+        if (number > UINT64_MAX / *factor)
+            return report(element, fmt::format("<{}> is {} {}, which is too large", element.name(), number, unit));
+        static_cast<ByteCount*>(field.holder->add(field.member(value)))->bytes = number * *factor;
+    }
+
+    /// Reports what the table requires and the document does not have.
+    void missing(const pugi::xml_node& element, const Node& node, void* value) {
+        for (const auto& field : node.attributes)
+            if ((field.options & required) && !element.attribute(field.name.c_str()))
+                report(element, fmt::format("<{}> lacks the attribute '{}'", element.name(), field.name));
+        for (const auto& child : node.children) {
+            const auto found = element.child(child.name.c_str());
+            const bool wanted = child.content && (child.content->options & required);
+            if (wanted && !found) report(element, fmt::format("<{}> lacks <{}>", element.name(), child.name));
+            const bool own_table = child.content && child.content->place == Place::element;
+            if (!own_table && found) missing(found, child, value);
+        }
+    }
+
+    std::string_view text_;
+    Findings& findings_;
+};
+
+} // namespace
+
+void throw_findings(const Findings& findings, ErrorDomain domain, std::string_view what) {
+    if (findings.empty()) return;
+    const bool unsupported = std::all_of(findings.begin(), findings.end(), [](const Finding& f) { return f.unsupported; });
+    std::string text;
+    for (const auto& finding : findings) {
+        if (!text.empty()) text += "; ";
+        if (finding.line > 0) text += fmt::format("line {}: ", finding.line);
+        text += finding.text;
+    }
+    if (unsupported) throw Error(ErrorCode::config_unsupported, domain, fmt::format("unsupported configuration: {}", text));
+    throw Error(ErrorCode::xml_error, domain, fmt::format("XML error in {}: {}", what, text));
+}
+
+void read_xml(std::string_view text, const Schema& schema, void* value, ErrorDomain domain) {
+    if (text.size() > largest_document)
+        throw Error(ErrorCode::xml_error, domain,
+                    fmt::format("the XML document of {} bytes is larger than {}", text.size(), largest_document));
+    pugi::xml_document document;
+    constexpr auto how = pugi::parse_full | pugi::parse_ws_pcdata;
+    const auto result = document.load_buffer(text.data(), text.size(), how, pugi::encoding_utf8);
+    if (!result) {
+        const auto line = 1 + std::count(text.begin(), text.begin() + std::min<std::ptrdiff_t>(result.offset, static_cast<std::ptrdiff_t>(text.size())), '\n');
+        throw Error(ErrorCode::xml_detail, domain, fmt::format("XML error: line {}: {}", line, result.description()));
+    }
+    const auto root = document.document_element();
+    if (root.name() != schema.name())
+        throw Error(ErrorCode::xml_error, domain,
+                    fmt::format("XML error: unexpected root element <{}>, expecting <{}>", root.name(), schema.name()));
+    Findings findings;
+    Reader(text, findings).record(root, schema, value, 0);
+    throw_findings(findings, domain, fmt::format("<{}>", schema.name()));
+}
+
+std::string root_element(std::string_view text) {
+    pugi::xml_document document;
+    if (text.size() > largest_document || !document.load_buffer(text.data(), text.size())) return {};
+    return document.document_element().name();
+}
+
+} // namespace domus::format

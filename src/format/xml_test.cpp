@@ -1,0 +1,178 @@
+#include "format/xml.hpp"
+
+#include <gtest/gtest.h>
+
+namespace domus::format {
+
+namespace {
+
+enum class Action { reset, inject_nmi };
+
+} // namespace
+
+template <>
+inline constexpr auto words<Action> = word_list("reset", "inject-nmi");
+
+namespace {
+
+struct Part {
+    std::string name;
+    std::optional<Hex<4>> bus;
+    std::vector<Part> parts;
+    Rest rest;
+    static const Schema& schema();
+    bool operator==(const Part&) const = default;
+};
+
+struct Thing {
+    std::string name;
+    std::optional<std::string> file;
+    std::optional<int> size;
+    std::optional<ByteCount> memory;
+    bool fast = false;
+    std::optional<Action> action;
+    std::vector<Part> parts;
+    std::vector<std::string> notes;
+    std::optional<std::string> metadata;
+    std::optional<std::string> alias;
+    std::optional<std::string> password;
+    Rest rest;
+    static const Schema& schema();
+    bool operator==(const Thing&) const = default;
+};
+
+const Schema& Part::schema() {
+    static const Schema table = Describe<Part>("part", "A part.")
+                                    .field("@name", &Part::name, "", required)
+                                    .field("@bus", &Part::bus)
+                                    .field("part", &Part::parts);
+    return table;
+}
+
+const Schema& Thing::schema() {
+    static const Schema table = Describe<Thing>("thing", "A thing.")
+                                    .field("name", &Thing::name, "", required)
+                                    .raw("metadata", &Thing::metadata)
+                                    .scaled("memory", &Thing::memory, "KiB", "KiB")
+                                    .field("memory@size", &Thing::size)
+                                    .flag("features/fast", &Thing::fast)
+                                    .field("source@file", &Thing::file)
+                                    .field("source/auth@password", &Thing::password, "", secret)
+                                    .field("devices/action", &Thing::action)
+                                    .field("devices/part", &Thing::parts)
+                                    .field("note", &Thing::notes)
+                                    .field("alias@name", &Thing::alias, "", live_only)
+                                    .refuse("forbidden", "it was never built");
+    return table;
+}
+
+constexpr std::string_view sample = R"(<thing>
+  <name>a &lt;b&gt;</name>
+  <metadata>
+    <x:y xmlns:x='http://x'>  kept </x:y></metadata>
+  <memory unit='KiB' size='3'>2048</memory>
+  <features>
+    <fast/>
+  </features>
+  <source file='/a/b'/>
+  <devices>
+    <action>inject-nmi</action>
+    <part name='p' bus='0x001f'>
+      <part name='q'/>
+    </part>
+    <part name='r'/>
+  </devices>
+  <note>one</note>
+  <note>two</note>
+</thing>
+)";
+
+} // namespace
+
+TEST(Xml, writes_what_it_read) {
+    EXPECT_EQ(to_xml(from_xml<Thing>(sample)), sample);
+}
+
+TEST(Xml, reads_values_of_every_place) {
+    const auto thing = from_xml<Thing>(sample);
+    EXPECT_EQ(thing.name, "a <b>");
+    EXPECT_EQ(thing.memory, ByteCount::mib(2));
+    EXPECT_EQ(thing.size, 3);
+    EXPECT_TRUE(thing.fast);
+    EXPECT_EQ(thing.file, "/a/b");
+    EXPECT_EQ(thing.action, Action::inject_nmi);
+    ASSERT_EQ(thing.parts.size(), 2u);
+    EXPECT_EQ(thing.parts[0].bus->value, 0x1fu);
+    EXPECT_EQ(thing.parts[0].parts.at(0).name, "q");
+    EXPECT_EQ(thing.parts[1].rest.line, 15);
+    EXPECT_EQ(thing.notes, (std::vector<std::string>{"one", "two"}));
+}
+
+TEST(Xml, keeps_what_the_table_does_not_name_in_its_place) {
+    constexpr std::string_view text = R"(<thing later='1'>
+  <name>n</name>
+  <unknown deep='yes'><a/> b</unknown>
+  <source file='/a' mode='x'>
+    <child/>
+  </source>
+</thing>
+)";
+    EXPECT_EQ(to_xml(from_xml<Thing>(text)), text);
+}
+
+TEST(Xml, omits_live_fields_and_secrets_unless_asked) {
+    Thing thing;
+    thing.name = "n";
+    thing.alias = "thing0";
+    thing.password = "pw";
+    EXPECT_EQ(to_xml(thing, {.live = false}).find("alias"), std::string::npos);
+    EXPECT_EQ(to_xml(thing).find("pw"), std::string::npos);
+    EXPECT_NE(to_xml(thing, {.secrets = true}).find("pw"), std::string::npos);
+    EXPECT_NE(to_xml(thing).find("alias"), std::string::npos);
+}
+
+TEST(Xml, lists_every_fault_with_its_line) {
+    constexpr std::string_view text = "<thing>\n<memory unit='parsec'>1</memory>\n<devices><action>fly</action>"
+                                      "<part/></devices></thing>";
+    try {
+        from_xml<Thing>(text);
+        FAIL() << "was accepted";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::xml_error);
+        const std::string message = error.message();
+        EXPECT_NE(message.find("line 2: <memory> has the unknown unit 'parsec'"), std::string::npos) << message;
+        EXPECT_NE(message.find("line 3: <action> is 'fly', it must be one of reset, inject-nmi"), std::string::npos);
+        EXPECT_NE(message.find("<part> lacks the attribute 'name'"), std::string::npos);
+        EXPECT_NE(message.find("<thing> lacks <name>"), std::string::npos);
+    }
+}
+
+TEST(Xml, refuses_by_name_what_this_version_cannot_honour) {
+    try {
+        from_xml<Thing>("<thing><name>n</name>\n<forbidden/></thing>");
+        FAIL() << "was accepted";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::config_unsupported);
+        EXPECT_NE(error.message().find("line 2: <forbidden>"), std::string::npos);
+    }
+}
+
+TEST(Xml, refuses_what_is_no_document_or_another_one) {
+    EXPECT_THROW(from_xml<Thing>("<thing><name>"), Error);
+    EXPECT_THROW(from_xml<Thing>(""), Error);
+    EXPECT_THROW(from_xml<Thing>("<other/>"), Error);
+}
+
+TEST(Xml, bounds_nesting) {
+    std::string text = "<thing><name>n</name><devices>";
+    for (int i = 0; i < 5000; ++i) text += "<part name='x'>";
+    for (int i = 0; i < 5000; ++i) text += "</part>";
+    text += "</devices></thing>";
+    EXPECT_THROW(from_xml<Thing>(text), Error);
+}
+
+TEST(Xml, refuses_amounts_beyond_64_bits) {
+    EXPECT_THROW(from_xml<Thing>("<thing><name>n</name><memory unit='EiB'>999</memory></thing>"), Error);
+}
+
+} // namespace domus::format

@@ -1,0 +1,187 @@
+#include "format/xml.hpp"
+
+namespace domus::format {
+
+namespace {
+
+class Writer {
+public:
+    Writer(const WriteOptions& options, std::string& out) : options_(options), out_(out) {}
+
+    void record(const Schema& schema, const void* value, std::string_view name, int indent) {
+        element(schema.root(), value, schema.rest(value), "", name, indent);
+    }
+
+private:
+    bool shown(const Field& field) const {
+        return (options_.live || !(field.options & live_only)) && (options_.secrets || !(field.options & secret));
+    }
+
+    void pad(int indent) { out_.append(static_cast<std::size_t>(indent), ' '); }
+
+    void attribute(std::string_view name, std::string_view text) {
+        out_ += ' ';
+        out_ += name;
+        out_ += "='";
+        escape(text, out_);
+        out_ += '\'';
+    }
+
+    /// Writes the element of a node; says whether it had anything in it.
+    bool element(const Node& node, const void* value, const Rest* rest, const std::string& path,
+                 std::string_view name, int indent) {
+        pad(indent);
+        out_ += '<';
+        out_ += name;
+        bool filled = attributes(node, value, rest, path);
+        const std::size_t open = out_.size();
+        out_ += '>';
+        const std::size_t before = out_.size();
+        const bool text = content(node, value);
+        if (text) filled = true;
+        if (node.content && node.content->place == Place::raw) {
+            out_ += "</";
+            out_ += name;
+            out_ += ">\n";
+            return filled;
+        }
+        const std::size_t after_text = out_.size();
+        if (after_text == before) out_ += '\n';
+        const std::size_t body = out_.size();
+        filled |= children(node, value, rest, path, indent + 2);
+        if (out_.size() == body && after_text == before) {
+            out_.resize(open);
+            out_ += "/>\n";
+            return filled;
+        }
+        if (out_.size() > body) pad(indent);
+        out_ += "</";
+        out_ += name;
+        out_ += ">\n";
+        return filled;
+    }
+
+    bool attributes(const Node& node, const void* value, const Rest* rest, const std::string& path) {
+        bool any = false;
+        if (node.content && node.content->place == Place::scaled && count(*node.content, value)) {
+            attribute("unit", node.content->write_unit);
+        }
+        for (const auto& field : node.attributes) {
+            if (!count(field, value)) continue;
+            scratch_.clear();
+            field.type->print(field.holder->at(field.member(value), 0), scratch_);
+            attribute(field.name, scratch_);
+            any = true;
+        }
+        if (!rest) return any;
+        for (const auto& item : rest->items) {
+            if (item.attribute.empty() || item.parent != path) continue;
+            attribute(item.attribute, item.text);
+            any = true;
+        }
+        return any;
+    }
+
+    std::size_t count(const Field& field, const void* value) const {
+        return shown(field) ? field.holder->count(field.member(value)) : 0;
+    }
+
+    bool content(const Node& node, const void* value) {
+        if (!node.content || node.content->place == Place::element) return false;
+        const Field& field = *node.content;
+        if (!count(field, value)) return false;
+        const void* slot = field.holder->at(field.member(value), 0);
+        switch (field.place) {
+        case Place::flag: return *static_cast<const bool*>(slot);
+        case Place::raw: out_ += *static_cast<const std::string*>(slot); return true;
+        case Place::scaled: {
+            const auto factor = unit_factor(field.write_unit).value_or(1);
+            const auto bytes = static_cast<const ByteCount*>(slot)->bytes;
+            out_ += std::to_string((bytes + factor - 1) / factor);
+            return true;
+        }
+        default: break;
+        }
+        text(field, slot);
+        return true;
+    }
+
+    void text(const Field& field, const void* slot) {
+        scratch_.clear();
+        field.type->print(slot, scratch_);
+        escape(scratch_, out_);
+    }
+
+    bool children(const Node& node, const void* value, const Rest* rest, const std::string& path, int indent) {
+        bool any = kept(rest, path, "", indent);
+        for (const auto& child : node.children) {
+            if (child.content && child.content->place == Place::element) any |= values(child, value, indent);
+            else any |= wrapper(child, value, rest, path, indent);
+            any |= kept(rest, path, child.name, indent);
+        }
+        return any;
+    }
+
+    /// An element that stands only on the way to fields vanishes when none of them has a value.
+    bool wrapper(const Node& node, const void* value, const Rest* rest, const std::string& path, int indent) {
+        const std::size_t before = out_.size();
+        const bool filled = element(node, value, rest, path.empty() ? node.name : path + "/" + node.name, node.name, indent);
+        if (!filled && !node.keep) out_.resize(before);
+        return filled || node.keep;
+    }
+
+    bool values(const Node& node, const void* value, int indent) {
+        const Field& field = *node.content;
+        const auto n = count(field, value);
+        for (std::size_t i = 0; i < n; ++i) {
+            const void* slot = field.holder->at(field.member(value), i);
+            if (field.type->schema) {
+                record(field.type->schema(), slot, node.name, indent);
+                continue;
+            }
+            pad(indent);
+            out_ += '<' + node.name + '>';
+            text(field, slot);
+            out_ += "</" + node.name + ">\n";
+        }
+        return n > 0;
+    }
+
+    bool kept(const Rest* rest, const std::string& path, std::string_view after, int indent) {
+        if (!rest) return false;
+        bool any = false;
+        for (const auto& item : rest->items) {
+            if (!item.attribute.empty() || item.parent != path || item.after != after) continue;
+            pad(indent);
+            out_ += item.text;
+            out_ += '\n';
+            any = true;
+        }
+        return any;
+    }
+
+    const WriteOptions& options_;
+    std::string& out_;
+    std::string scratch_;
+};
+
+} // namespace
+
+void escape(std::string_view text, std::string& out) {
+    for (const char c : text) {
+        switch (c) {
+        case '&': out += "&amp;"; break;
+        case '<': out += "&lt;"; break;
+        case '>': out += "&gt;"; break;
+        case '\'': out += "&apos;"; break;
+        case '"': out += "&quot;"; break;
+        default: out += c;
+        }
+    }
+}
+
+void write_xml(const Schema& schema, const void* value, const WriteOptions& options, std::string& out) {
+    Writer(options, out).record(schema, value, schema.name(), options.indent);
+}
+
+} // namespace domus::format
