@@ -57,7 +57,8 @@ copy_modules() { # OUT TREE
 # A busybox system that starts with our init.
 make_tree() { # OUT TREE
     local applet
-    mkdir -p "$2"/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,run,tmp,root,etc,mnt}
+    mkdir -p "$2"/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,run,tmp,root,etc,mnt,var/log}
+    ln -s ../run "$2/var/run"
     cp "$(command -v busybox)" "$2/bin/busybox"
     for applet in $("$2/bin/busybox" --list-full); do
         [ "$applet" = bin/busybox ] || ln -sf /bin/busybox "$2/$applet"
