@@ -1,0 +1,187 @@
+"""Fixtures of the system tests: a private daemon for each test, stock clients, guests.
+
+A test that needs what this machine lacks is skipped with a reason; if all of a file are, pytest exits with 77, which
+ctest counts as skipped. With DOMUS_RESULTS=FILE the outcome of each test is added to FILE for `./check`.
+"""
+import os
+import pathlib
+import signal
+import subprocess
+
+import libvirt
+import pytest
+
+from harness import events
+from harness.daemon import BUILD, REPOSITORY, Daemon
+from harness.guest import ASSETS, GuestShell, guest_xml
+from harness.terminal import Terminal
+
+SKIPPED = 77
+DEFAULT_TIMEOUT = 90
+
+
+def pytest_addoption(parser):
+    parser.addoption("--with", dest="fault", choices=["stuck-monitor", "kill-daemon"],
+                     help="run the tests under this fault (reserved: no test knows it yet)")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", f"timeout(seconds): longer or shorter than the {DEFAULT_TIMEOUT} s of a test")
+    if config.getoption("fault"):
+        raise pytest.UsageError("--with is reserved: no fault can be combined with the tests yet")
+
+
+# -- outcome --
+
+_outcomes = {}
+
+
+def pytest_runtest_logreport(report):
+    if report.skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        _outcomes[report.nodeid] = ("skipped", reason.removeprefix("Skipped: "))
+    elif report.failed:
+        _outcomes[report.nodeid] = ("failed", report.when)
+    elif report.when == "call":
+        _outcomes.setdefault(report.nodeid, ("passed", ""))
+
+
+def pytest_sessionfinish(session, exitstatus):
+    results = os.environ.get("DOMUS_RESULTS")
+    if results:
+        with open(results, "a") as file:
+            for nodeid, (outcome, why) in _outcomes.items():
+                file.write(f"{outcome}\t{nodeid}\t{' '.join(why.split())}\n")
+    if exitstatus == 0 and _outcomes and all(outcome == "skipped" for outcome, _ in _outcomes.values()):
+        session.exitstatus = SKIPPED
+
+
+@pytest.fixture(autouse=True)
+def _time_limit(request):
+    """A test that hangs fails by itself, so that its fixtures still clean up."""
+    mark = request.node.get_closest_marker("timeout")
+    seconds = mark.args[0] if mark else DEFAULT_TIMEOUT
+
+    def expired(_signal, _frame):
+        raise AssertionError(f"the test took longer than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, expired)
+    signal.alarm(seconds)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+# -- daemon --
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows the end of its daemon's log."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for daemon in getattr(item, "domus_daemons", []):
+            report.sections.append((f"domusd of {daemon.root}", daemon.log_tail()))
+
+
+@pytest.fixture
+def make_daemon(request):
+    """Function that starts one more private daemon; takes the arguments of Daemon."""
+    if not (BUILD / "bin/domusd").exists():
+        pytest.skip(f"{BUILD}/bin/domusd is not built")
+    daemons = request.node.domus_daemons = []
+
+    def make(**options):
+        daemon = Daemon(**options)
+        daemons.append(daemon)
+        return daemon.start()
+
+    yield make
+    complaints = [complaint for daemon in daemons for complaint in daemon.close()]
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+def daemon(make_daemon):
+    """A private daemon: system mode as root, session mode otherwise."""
+    return make_daemon(session=os.geteuid() != 0)
+
+
+@pytest.fixture
+def virsh(daemon):
+    return daemon.virsh
+
+
+@pytest.fixture
+def domus(daemon):
+    if not (BUILD / "bin/domus").exists():
+        pytest.skip(f"{BUILD}/bin/domus is not built")
+    return daemon.domus
+
+
+# -- python3-libvirt --
+
+@pytest.fixture(scope="session")
+def _event_loop():
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    events.start_loop()
+
+
+@pytest.fixture
+def conn(_event_loop, daemon):
+    """A connection of python3-libvirt with a running event loop."""
+    connection = libvirt.open(daemon.uri)
+    yield connection
+    try:
+        connection.close()
+    except libvirt.libvirtError:
+        pass  # the test ended its daemon
+
+
+@pytest.fixture
+def event_log(conn):
+    return events.EventLog(conn)
+
+
+# -- guests --
+
+@pytest.fixture(scope="session")
+def guest_assets():
+    """The folder with the test guest's kernel and RAM disks."""
+    built = subprocess.run([REPOSITORY / "tests/guest/build", "--agent"], text=True, capture_output=True)
+    if built.returncode:
+        pytest.skip(f"no test guest: {built.stderr.strip()}")
+    return ASSETS
+
+
+@pytest.fixture
+def guest(guest_assets):
+    """Function that returns the XML of a test guest; see harness/guest.py."""
+    return guest_xml
+
+
+@pytest.fixture
+def terminal():
+    """Function that runs a program on a terminal of its own."""
+    opened = []
+
+    def make(*argv, **options):
+        opened.append(Terminal(*argv, **options))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def shell_of(daemon, terminal):
+    """Function that opens a running guest's shell over `virsh console`, and waits until it answers."""
+    def open_shell(name, timeout=30):
+        return GuestShell(terminal("virsh", "-c", daemon.uri, "console", name, "--force")).wait_up(timeout)
+    return open_shell
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    return pathlib.Path(tmp_path)

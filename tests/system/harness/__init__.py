@@ -1,0 +1,1 @@
+"""What the system tests stand on: a private daemon in its own namespaces, guests, terminals, transcripts."""

@@ -1,0 +1,55 @@
+"""A domain from its definition to its end, with stock clients and a guest that really boots."""
+import libvirt
+
+
+def test_a_guest_boots_answers_on_its_console_and_is_shut_down(conn, virsh, guest, event_log, shell_of):
+    domain = conn.defineXML(guest("one"))
+    domain.create()
+    event_log.wait_for("one", libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_STARTED_BOOTED)
+    assert domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
+    assert shell_of("one").run("echo $((6 * 7))") == "42"
+    domain.shutdown()
+    event_log.wait_for("one", libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN)
+    assert domain.state()[0] == libvirt.VIR_DOMAIN_SHUTOFF
+    domain.undefine()
+    assert virsh("list", "--all", "--name").out.split() == []
+
+
+def test_destroy_ends_a_guest_at_once(conn, guest, event_log, daemon):
+    domain = conn.createXML(guest("two"))
+    assert len(daemon.pids_of("qemu-system")) == 1
+    domain.destroy()
+    event_log.wait_for("two", libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED)
+    assert daemon.pids_of("qemu-system") == []
+    assert conn.listAllDomains() == []
+
+
+def test_a_guest_outlives_the_daemon(daemon, virsh, guest, shell_of, scratch):
+    (scratch / "three.xml").write_text(guest("three"))
+    virsh("define", scratch / "three.xml")
+    virsh("start", "three")
+    shell_of("three").run("touch /tmp/mark")
+    [before] = daemon.pids_of("qemu-system")
+    daemon.kill()
+    daemon.start()
+    assert daemon.pids_of("qemu-system") == [before]
+    assert virsh("domstate", "three").out.strip() == "running"
+    assert shell_of("three").run("ls /tmp") == "mark"
+
+
+def test_suspend_and_resume(conn, guest, event_log):
+    domain = conn.createXML(guest("four"))
+    domain.suspend()
+    event_log.wait_for("four", libvirt.VIR_DOMAIN_EVENT_SUSPENDED)
+    assert domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED
+    domain.resume()
+    event_log.wait_for("four", libvirt.VIR_DOMAIN_EVENT_RESUMED)
+    assert domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
+
+
+def test_the_guest_reboots_itself(conn, guest, event_log, shell_of):
+    domain = conn.createXML(guest("five"))
+    shell = shell_of("five")
+    shell.run("touch /tmp/mark")
+    domain.reboot()
+    assert shell.wait_up().run("ls /tmp") == ""
