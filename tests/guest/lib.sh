@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Pieces that `build` and `demo-image` share: the kernel, and the file tree of a guest. Sourced by bash.
 
 guest_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
