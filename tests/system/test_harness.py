@@ -31,6 +31,7 @@ def test_a_transcript_is_commands_with_their_output():
     ([], "", True),
     ([], "something", False),
     (["a.c"], "abc", False),
+    (["error: no", "", "[exit 1]", ""], "error: no\n[exit 1]", True),
 ])
 def test_output_is_compared_with_dots_and_regular_expressions(expected, printed, same):
     assert transcript.matches(expected, printed) == same

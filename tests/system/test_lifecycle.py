@@ -1,5 +1,8 @@
 """A domain from its definition to its end, with stock clients and a guest that really boots."""
 import libvirt
+import pytest
+
+from harness.wait import wait_until
 
 
 def test_a_guest_boots_answers_on_its_console_and_is_shut_down(conn, virsh, guest, event_log, shell_of):
@@ -47,9 +50,15 @@ def test_suspend_and_resume(conn, guest, event_log):
     assert domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
 
 
-def test_the_guest_reboots_itself(conn, guest, event_log, shell_of):
+@pytest.mark.parametrize("by", ["the host", "the guest"])
+def test_a_reboot_keeps_domain_and_id_and_starts_the_guest_anew(conn, guest, shell_of, by):
     domain = conn.createXML(guest("five"))
     shell = shell_of("five")
     shell.run("touch /tmp/mark")
-    domain.reboot()
-    assert shell.wait_up().run("ls /tmp") == ""
+    before = domain.ID()
+    if by == "the host":
+        domain.reboot()
+    else:
+        shell.run("(sleep 1; reboot) & true")
+    wait_until(lambda: shell.wait_up().run("ls /tmp") == "", "the guest never started anew")
+    assert domain.ID() == before

@@ -49,8 +49,9 @@ def parse(text):
 
 def pattern_of(lines):
     """The regular expression that the expected lines stand for."""
-    while lines and not lines[-1].strip():
-        lines = lines[:-1]
+    lines = _without_blank_end(list(lines))
+    lines, exit_code = (lines[:-1], lines[-1:]) if lines and lines[-1].startswith("[exit ") else (lines, [])
+    lines = _without_blank_end(lines) + exit_code
     parts = []
     for line in lines:
         if line == "...":
@@ -66,9 +67,15 @@ def pattern_of(lines):
     return "".join(parts)
 
 
+def _without_blank_end(lines):
+    while lines and not lines[-1].strip():
+        lines = lines[:-1]
+    return lines
+
+
 def matches(expected_lines, actual):
     actual = actual.rstrip()
-    return re.fullmatch(pattern_of(list(expected_lines)), actual + "\n" if actual else "") is not None
+    return re.fullmatch(pattern_of(expected_lines), actual + "\n" if actual else "") is not None
 
 
 def run(path, daemon, scratch):
