@@ -1,0 +1,56 @@
+#include "os/access.hpp"
+
+#include "base/error.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/fsuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace domus {
+
+namespace {
+
+/// The thread's identity towards file systems, until it goes out of scope. Groups by the raw system call: glibc's
+/// would change those of every thread.
+class FileSystemIdentity {
+public:
+    explicit FileSystemIdentity(const Credentials& who) {
+        const auto n = ::getgroups(0, nullptr);
+        groups_.resize(static_cast<std::size_t>(std::max(n, 0)));
+        if (n > 0 && ::getgroups(n, groups_.data()) < 0) groups_.clear();
+        if (::syscall(SYS_setgroups, who.groups.size(), who.groups.data()) < 0)
+            throw system_error(errno, "cannot take on the groups of the caller");
+        ::setfsgid(who.gid);
+        ::setfsuid(who.uid);
+    }
+    FileSystemIdentity(const FileSystemIdentity&) = delete;
+    FileSystemIdentity& operator=(const FileSystemIdentity&) = delete;
+    ~FileSystemIdentity() {
+        ::setfsuid(::geteuid());
+        ::setfsgid(::getegid());
+        ::syscall(SYS_setgroups, groups_.size(), groups_.data());
+    }
+
+private:
+    std::vector<gid_t> groups_;
+};
+
+} // namespace
+
+UniqueFd open_as(const Credentials& who, const std::filesystem::path& path, int flags) {
+    if (who.root() || ::geteuid() != 0) return open_file(path, flags);
+    const FileSystemIdentity identity(who);
+    UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC));
+    if (fd) return fd;
+    const int number = errno;
+    auto error = path_error(number, "cannot open", path);
+    if (number != EACCES) throw error;
+    throw std::move(error).hint(fmt::format("uid {} needs {} access: see 'namei -l {}', or use 'setfacl'", who.uid,
+                                            (flags & O_ACCMODE) == O_RDONLY ? "read" : "read and write", path.string()));
+}
+
+} // namespace domus

@@ -1,0 +1,14 @@
+// Opening files with somebody else's rights. The daemon opens disks, firmware and kernels for QEMU, but only what the
+// caller may open: so that an image in any user's folder starts, and nobody reads through the daemon what is not theirs.
+#pragma once
+
+#include "os/credentials.hpp"
+#include "os/files.hpp"
+
+namespace domus {
+
+/// open(2) with the file system identity of `who` (setfsuid(2): it holds for the calling thread alone, and the kernel
+/// drops the capabilities over files with it). Blocks. An Error names the component of the path that refused.
+UniqueFd open_as(const Credentials& who, const std::filesystem::path& path, int flags);
+
+} // namespace domus

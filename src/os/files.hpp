@@ -1,0 +1,55 @@
+// Files and folders. Everything here blocks, as the disk does: from the loop, call it in a lane.
+// All functions throw Error; one that names a path says which component of it refused.
+#pragma once
+
+#include "base/error.hpp"
+#include "os/unique_fd.hpp"
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace domus {
+
+/// open(2) with O_CLOEXEC added.
+UniqueFd open_file(const std::filesystem::path& path, int flags, mode_t mode = 0600);
+
+/// The whole file; an Error if it is longer than `limit` bytes.
+std::string read_file(const std::filesystem::path& path, std::size_t limit);
+
+/// Replaces a file so that a power cut at any instant leaves the old or the new contents: temporary file in the same
+/// folder, fsync, rename, fsync of the folder.
+void write_file_durably(const std::filesystem::path& path, std::string_view contents, mode_t mode);
+/// Replaces a file as a whole, without syncing: for folders in memory.
+void replace_file(const std::filesystem::path& path, std::string_view contents, mode_t mode);
+/// Removes a file and syncs its folder; nothing happens if there is none.
+void remove_durably(const std::filesystem::path& path);
+
+/// Creates a folder and those above it where they are missing.
+void ensure_directory(const std::filesystem::path& path, mode_t mode);
+
+void write_all(int fd, std::string_view contents, const std::filesystem::path& path);
+
+/// An Error for a path that could not be used, naming the component at fault: "cannot open '/a/b/c': Permission denied:
+/// '/a/b' may not be searched by uid 1000".
+Error path_error(int number, std::string_view what, const std::filesystem::path& path);
+
+/// An anonymous file in memory with these contents, at offset 0.
+UniqueFd make_memfd(const char* name, std::string_view contents);
+
+/// A lock on a file that ends with its owner or its process.
+class FileLock {
+public:
+    /// Creates the file if need be. Throws resource_busy, naming the holder's pid if the file tells it.
+    static FileLock acquire(const std::filesystem::path& path);
+
+private:
+    explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}
+    UniqueFd fd_;
+};
+
+} // namespace domus

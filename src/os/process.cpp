@@ -1,0 +1,235 @@
+#include "os/process.hpp"
+
+#include "base/error.hpp"
+#include "os/proc.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <grp.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+namespace domus {
+
+namespace {
+
+constexpr std::array<const char*, 6> program_folders{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"};
+
+/// What the child needs, laid out before the fork: between fork and exec only system calls are safe.
+struct Plan {
+    std::string program;
+    std::vector<char*> argv, envp;
+    std::vector<std::string> arguments;
+    std::vector<std::pair<int, int>> moves; ///< our descriptor to the child's number
+    int highest = 2;
+    const Command* command = nullptr;
+    int report = -1;
+};
+
+Plan make_plan(const Command& command) {
+    Plan plan;
+    plan.command = &command;
+    plan.program = command.program.find('/') == std::string::npos ? find_program(command.program) : command.program;
+    if (plan.program.empty())
+        throw Error(ErrorCode::no_support, ErrorDomain::none, fmt::format("the program '{}' is not installed", command.program))
+            .hint(fmt::format("find its package with 'apt-file search bin/{}'", command.program));
+    plan.arguments = command.arguments;
+    plan.arguments.insert(plan.arguments.begin(), command.program);
+    for (auto& argument : plan.arguments) plan.argv.push_back(argument.data());
+    plan.argv.push_back(nullptr);
+    for (const auto& variable : command.environment) plan.envp.push_back(const_cast<char*>(variable.c_str()));
+    plan.envp.push_back(nullptr);
+    for (const auto& inherited : command.fds) {
+        plan.moves.emplace_back(inherited.fd->get(), inherited.number);
+        plan.highest = std::max(plan.highest, inherited.number);
+    }
+    return plan;
+}
+
+[[noreturn]] void give_up(const Plan& plan) {
+    const int number = errno;
+    (void)!::write(plan.report, &number, sizeof number);
+    ::_exit(127);
+}
+
+/// Moves descriptors above all targets first, then down, so that none overwrites another.
+void place_descriptors(Plan& plan) {
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    int& report = plan.report;
+    report = ::fcntl(report, F_DUPFD_CLOEXEC, plan.highest + 1);
+    for (auto& [from, to] : plan.moves) {
+        from = ::fcntl(from, F_DUPFD_CLOEXEC, plan.highest + 1);
+        if (from < 0) give_up(plan);
+    }
+    for (int standard = 0; standard < 3; ++standard)
+        if (::dup2(null, standard) < 0) give_up(plan);
+    for (const auto& [from, to] : plan.moves)
+        if (::dup2(from, to) < 0) give_up(plan);
+}
+
+void become(const Plan& plan) {
+    const Command& command = *plan.command;
+    // Raw system calls: glibc's wrappers would signal the threads that this child does not have.
+    if (command.uid && ::syscall(SYS_setgroups, command.groups.size(), command.groups.data()) < 0) give_up(plan);
+    if (command.gid && ::syscall(SYS_setresgid, *command.gid, *command.gid, *command.gid) < 0) give_up(plan);
+    if (command.uid && ::syscall(SYS_setresuid, *command.uid, *command.uid, *command.uid) < 0) give_up(plan);
+}
+
+[[noreturn]] void run_child(Plan& plan) {
+    const Command& command = *plan.command;
+    place_descriptors(plan);
+    for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    if (command.new_session) ::setsid();
+    if (command.death_signal) ::prctl(PR_SET_PDEATHSIG, *command.death_signal);
+    ::umask(022);
+    if (::chdir(command.folder.c_str()) < 0) give_up(plan);
+    become(plan);
+    ::execve(plan.program.c_str(), plan.argv.data(), plan.envp.data());
+    give_up(plan);
+}
+
+std::string quote(const std::string& word) {
+    constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
+    if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
+    std::string quoted = "'";
+    for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return quoted + "'";
+}
+
+} // namespace
+
+std::string find_program(const std::string& name) {
+    for (const auto* folder : program_folders) {
+        auto path = fmt::format("{}/{}", folder, name);
+        if (::access(path.c_str(), X_OK) == 0) return path;
+    }
+    return {};
+}
+
+int Command::pass(UniqueFd fd) { return pass(std::make_shared<UniqueFd>(std::move(fd))); }
+
+int Command::pass(std::shared_ptr<UniqueFd> fd) {
+    int number = 3;
+    for (const auto& inherited : fds) number = std::max(number, inherited.number + 1);
+    fds.push_back({std::move(fd), number});
+    return number;
+}
+
+void Command::redirect(UniqueFd fd, int number) { fds.push_back({std::make_shared<UniqueFd>(std::move(fd)), number}); }
+
+std::string Command::text() const {
+    std::string text = quote(program);
+    for (const auto& argument : arguments) text += " " + quote(argument);
+    return text;
+}
+
+std::string ExitStatus::text() const {
+    if (!known) return "ended";
+    if (signal) return fmt::format("was killed by signal {} ({})", signal, ::strsignal(signal));
+    return fmt::format("exited with status {}", code);
+}
+
+Process& Process::operator=(Process&& other) noexcept {
+    if (this == &other) return *this;
+    std::destroy_at(this);
+    std::construct_at(this, std::move(other));
+    return *this;
+}
+
+Process::~Process() {
+    if (!pidfd_ || released_ || status_ || !child_) return;
+    signal(SIGKILL);
+    siginfo_t info{};
+    while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info, WEXITED) < 0 && errno == EINTR) {
+    }
+}
+
+Process Process::spawn(const Command& command) {
+    auto plan = make_plan(command);
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) < 0) throw system_error(errno, "cannot make a pipe");
+    const UniqueFd read_end(ends[0]);
+    UniqueFd write_end(ends[1]);
+    plan.report = write_end.get();
+    UniqueFd cgroup;
+    if (!command.cgroup.empty()) {
+        cgroup.reset(::open(command.cgroup.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!cgroup) throw system_error(errno, fmt::format("cannot open the cgroup '{}'", command.cgroup));
+    }
+
+    int pidfd = -1;
+    clone_args arguments{};
+    arguments.flags = CLONE_PIDFD | (cgroup ? CLONE_INTO_CGROUP : 0);
+    arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+    arguments.exit_signal = SIGCHLD;
+    arguments.cgroup = static_cast<std::uint64_t>(cgroup ? cgroup.get() : 0);
+    const auto pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid < 0) throw system_error(errno, fmt::format("cannot start '{}'", command.program));
+    if (pid == 0) run_child(plan);
+
+    Process process;
+    process.pid_ = static_cast<int>(pid);
+    process.pidfd_.reset(pidfd);
+    process.child_ = true;
+    write_end.reset();
+    int number = 0;
+    ssize_t n = 0;
+    while ((n = ::read(read_end.get(), &number, sizeof number)) < 0 && errno == EINTR) {
+    }
+    if (n == sizeof number)
+        throw system_error(number, fmt::format("cannot run '{}'", plan.program));
+    if (const auto figures = read_process(process.pid_)) process.start_time_ = figures->start_time;
+    return process;
+}
+
+std::optional<Process> Process::adopt(int pid, std::uint64_t start_time) {
+    if (pid <= 0) return std::nullopt;
+    Process process;
+    process.pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!process.pidfd_) return std::nullopt;
+    // Read after the pidfd is open: what it names can no longer be exchanged for another.
+    const auto figures = read_process(pid);
+    if (!figures || figures->start_time != start_time || figures->state == 'Z') return std::nullopt;
+    process.pid_ = pid;
+    process.start_time_ = start_time;
+    process.released_ = true;
+    return process;
+}
+
+bool Process::signal(int number) const {
+    return pidfd_ && !status_ && ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0) == 0;
+}
+
+std::optional<ExitStatus> Process::poll() {
+    if (status_) return status_;
+    if (!child_) {
+        pollfd entry{pidfd_.get(), POLLIN, 0};
+        if (::poll(&entry, 1, 0) > 0) status_ = ExitStatus{};
+        return status_;
+    }
+    siginfo_t info{};
+    if (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+        return std::nullopt;
+    ExitStatus status;
+    status.known = true;
+    if (info.si_code == CLD_EXITED) status.code = info.si_status;
+    else status.signal = info.si_status;
+    status_ = status;
+    return status_;
+}
+
+} // namespace domus

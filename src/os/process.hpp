@@ -1,0 +1,97 @@
+// Starting processes and holding on to them. A process is known by its pidfd: a signal never reaches another that got
+// the same pid.
+//
+//     Command command("/usr/bin/qemu-img");
+//     command.arguments = {"info", "--output=json", path};
+//     Process child = Process::spawn(command);
+#pragma once
+
+#include "os/unique_fd.hpp"
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace domus {
+
+/// A program to run: a value, so that it can be compared and printed.
+struct Command {
+    explicit Command(std::string program_name) : program(std::move(program_name)) {}
+
+    std::string program; ///< a path, or a name that is looked up in the usual folders
+    std::vector<std::string> arguments;
+    std::vector<std::string> environment{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
+    std::string folder = "/";
+
+    struct Inherited {
+        std::shared_ptr<UniqueFd> fd;
+        int number; ///< in the child
+    };
+    std::vector<Inherited> fds; ///< 0 to 2 are /dev/null unless named here
+
+    std::optional<uid_t> uid;
+    std::optional<gid_t> gid;
+    std::vector<gid_t> groups;   ///< supplementary ones, with uid
+    bool new_session = true;
+    std::optional<int> death_signal; ///< sent when the thread that started it ends; never for guests
+    std::string cgroup;          ///< path of a cgroup v2 folder to join; empty: ours
+
+    /// Gives the child a descriptor and returns the number that it has there.
+    int pass(UniqueFd fd);
+    int pass(std::shared_ptr<UniqueFd> fd);
+    void redirect(UniqueFd fd, int number);
+    /// As a shell would take it.
+    std::string text() const;
+};
+
+struct ExitStatus {
+    bool known = false; ///< false for processes that are not our children
+    int code = -1;      ///< of exit(2), or -1
+    int signal = 0;     ///< that ended it, or 0
+
+    bool success() const { return known && code == 0; }
+    std::string text() const; ///< "exited with status 1", "was killed by signal 9"
+};
+
+class Process {
+public:
+    Process() = default;
+    Process(Process&&) noexcept = default;
+    Process& operator=(Process&& other) noexcept;
+    /// Kills and reaps, unless released.
+    ~Process();
+
+    /// Throws Error no_support naming the program if it is not there, system_error if it cannot be run.
+    static Process spawn(const Command& command);
+    /// A process that we did not start: nothing if there is none of that pid that started then.
+    static std::optional<Process> adopt(int pid, std::uint64_t start_time);
+
+    int pid() const { return pid_; }
+    std::uint64_t start_time() const { return start_time_; }
+    int pidfd() const { return pidfd_.get(); }
+    bool child() const { return child_; }
+
+    /// False if it is gone.
+    bool signal(int number) const;
+    /// Without waiting: nothing while it runs.
+    std::optional<ExitStatus> poll();
+    /// The destructor will leave it alone.
+    void release() { released_ = true; }
+
+private:
+    int pid_ = 0;
+    std::uint64_t start_time_ = 0;
+    UniqueFd pidfd_;
+    bool child_ = false;
+    bool released_ = false;
+    std::optional<ExitStatus> status_;
+};
+
+/// Full path of a program in the usual folders (/usr/local/sbin to /bin); empty if it is not there.
+std::string find_program(const std::string& name);
+
+} // namespace domus
