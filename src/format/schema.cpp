@@ -1,14 +1,27 @@
 #include "format/schema.hpp"
 
+#include <algorithm>
 #include <cassert>
-#include <cstdlib>
+#include <cstring>
 
 namespace domus::format {
 
-const Field* Node::attribute(std::string_view wanted) const {
+bool Field::applies(const void* object) const {
+    if (choices == every_choice) return true;
+    int word = 0;
+    std::memcpy(&word, static_cast<const std::byte*>(object) + selector, sizeof word);
+    return (choices >> word & 1) != 0;
+}
+
+const Field* Node::attribute(std::string_view wanted, const void* object) const {
     for (const auto& field : attributes)
-        if (field.name == wanted) return &field;
+        if (field.name == wanted && field.applies(object)) return &field;
     return nullptr;
+}
+
+bool Node::has_unit() const {
+    if (content && content->place == Place::scaled) return true;
+    return std::any_of(attributes.begin(), attributes.end(), [](const Field& field) { return field.scaled; });
 }
 
 const Node* Node::child(std::string_view wanted) const {
@@ -49,18 +62,16 @@ Node& Schema::locate(std::string_view path, std::string& attribute) {
     return *node;
 }
 
-void Schema::put(std::string_view path, Field field) {
+Field& Schema::put(std::string_view path, Field field) {
     std::string attribute;
     Node& node = locate(path, attribute);
     if (field.place == Place::attribute) {
         field.name = attribute;
-        assert(!node.attribute(attribute) && "an attribute is described twice");
-        node.attributes.push_back(std::move(field));
-    } else {
-        field.name = node.name;
-        assert(!node.content && "an element is described twice");
-        node.content = std::move(field);
+        return node.attributes.emplace_back(std::move(field));
     }
+    field.name = node.name;
+    assert(!node.content && "an element is described twice");
+    return node.content.emplace(std::move(field));
 }
 
 namespace detail {

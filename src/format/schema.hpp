@@ -26,7 +26,14 @@
 // A path leads from the element of the type to the value: "@model" is an attribute of it, "source@file" an attribute of
 // its child <source>, "name" the text of its child <name>, "." its own text, "devices/disk" a child of a child. A
 // member that is a vector stands for every element of that name; one whose type has a schema() for an element with
-// contents. Elements are written in the order in which the table first names them.
+// contents. Elements are written in the order in which the table first names them. A plain member whose type has a
+// schema() stands for an element that is written when there is anything in it.
+//
+// Where the meaning of an attribute depends on a word beside it, the table says so:
+//
+//     .field("@type", &Address::type).selects()
+//     .hex<2>("@bus", &Address::bus, "bus").only(AddressType::pci)
+//     .field("@bus", &Address::bus, "bus").only(AddressType::drive, AddressType::usb)
 #pragma once
 
 #include "base/bytes.hpp"
@@ -116,6 +123,7 @@ struct ValueType {
 /// How a member holds its value or values.
 struct Holder {
     bool many = false;
+    bool bare = false; ///< the member is the value itself: it is always there
     std::size_t (*count)(const void* member) = nullptr;
     const void* (*at)(const void* member, std::size_t index) = nullptr;
     void* (*add)(void* member) = nullptr; ///< makes room for one (more) value and returns it
@@ -123,9 +131,10 @@ struct Holder {
 
 enum Option : unsigned {
     plain = 0,
-    required = 1,   ///< reading fails where it is missing
-    live_only = 2,  ///< written only for a running object
-    secret = 4,     ///< written only when secrets were asked for
+    required = 1,  ///< reading fails where it is missing
+    live_only = 2, ///< written only for a running object
+    secret = 4,    ///< written only when secrets were asked for
+    implied = 8,   ///< an attribute: where the element stands without it, it has its type's first value
 };
 
 enum class Place : std::uint8_t {
@@ -145,8 +154,15 @@ struct Field {
     std::ptrdiff_t offset = 0;
     const ValueType* type = nullptr;
     const Holder* holder = nullptr;
-    std::string_view read_unit, write_unit; ///< of a scaled one
+    std::string_view read_unit, write_unit; ///< of an amount; a scaled one names it in the attribute `unit`
+    bool scaled = false;                    ///< an attribute with its unit in the attribute `unit` beside it
+    std::uint64_t choices = every_choice;   ///< bit n: counts where the selecting word has the value n
+    std::ptrdiff_t selector = 0;            ///< place of that word
 
+    static constexpr std::uint64_t every_choice = ~std::uint64_t{0};
+
+    bool amount() const { return !write_unit.empty(); }
+    bool applies(const void* object) const;
     const void* member(const void* object) const { return static_cast<const std::byte*>(object) + offset; }
     void* member(void* object) const { return static_cast<std::byte*>(object) + offset; }
 };
@@ -160,7 +176,10 @@ struct Node {
     std::string_view refusal; ///< not empty: this version cannot honour the element, and why
     bool keep = false;        ///< written even when it is empty
 
-    const Field* attribute(std::string_view name) const;
+    /// The attribute of that name that counts for the object.
+    const Field* attribute(std::string_view name, const void* object) const;
+    /// Whether an amount of this element stands beside its unit.
+    bool has_unit() const;
     const Node* child(std::string_view name) const;
     Node& descend(std::string_view name);
 };
@@ -174,14 +193,23 @@ public:
     const Node& root() const { return root_; }
     /// Where the values keep their Rest; negative if they have none.
     std::ptrdiff_t rest_offset() const { return rest_offset_; }
+    /// Name of the attribute that selects which others count; empty for most types.
+    const std::string& selector() const { return selector_; }
+    /// The namespace whose elements the table names with a prefix, "qemu:commandline".
+    struct Namespace {
+        std::string_view prefix, uri;
+    };
+    const std::optional<Namespace>& foreign_namespace() const { return namespace_; }
     const Rest* rest(const void* object) const;
     Rest* rest(void* object) const;
 
 protected:
     Node& locate(std::string_view path, std::string& attribute);
-    void put(std::string_view path, Field field);
+    Field& put(std::string_view path, Field field);
 
     Node root_;
+    std::string selector_;
+    std::optional<Namespace> namespace_;
     std::string_view doc_;
     std::ptrdiff_t rest_offset_ = -1;
 };
@@ -262,6 +290,11 @@ void print_scalar(const void* source, std::string& out) {
     }
 }
 
+template <int Digits>
+void print_as_hex(const void* source, std::string& out) {
+    print_hex(*static_cast<const unsigned*>(source), Digits, out);
+}
+
 template <class T>
 bool equal_values(const void* a, const void* b) {
     return *static_cast<const T*>(a) == *static_cast<const T*>(b);
@@ -300,11 +333,23 @@ constexpr ValueType describe_value() {
 template <class T>
 inline constexpr ValueType value_type = describe_value<T>();
 
+template <int Digits>
+constexpr ValueType describe_hex() {
+    ValueType type = describe_value<unsigned>();
+    type.name = "hexadecimal number";
+    type.print = print_as_hex<Digits>;
+    return type;
+}
+
+template <int Digits>
+inline constexpr ValueType hex_type = describe_hex<Digits>();
+
 template <class M>
 struct Held {
     using Value = M;
     static constexpr Holder holder{
         .many = false,
+        .bare = true,
         .count = [](const void*) -> std::size_t { return 1; },
         .at = [](const void* member, std::size_t) { return member; },
         .add = [](void* member) { return member; },
@@ -315,6 +360,7 @@ struct Held<std::optional<T>> {
     using Value = T;
     static constexpr Holder holder{
         .many = false,
+        .bare = false,
         .count = [](const void* member) -> std::size_t {
             return static_cast<const std::optional<T>*>(member)->has_value() ? 1 : 0;
         },
@@ -329,6 +375,7 @@ struct Held<std::vector<T>> {
     using Value = T;
     static constexpr Holder holder{
         .many = true,
+        .bare = false,
         .count = [](const void* member) { return static_cast<const std::vector<T>*>(member)->size(); },
         .at = [](const void* member, std::size_t index) -> const void* {
             return &(*static_cast<const std::vector<T>*>(member))[index];
@@ -356,41 +403,77 @@ public:
 
     template <class M>
     Describe& field(std::string_view path, M T::*member, std::string_view doc = {}, unsigned options = plain) {
-        using Value = typename detail::Held<M>::Value;
-        auto field = make(member, doc, options);
-        if (path.find('@') != path.npos) field.place = Place::attribute;
-        else field.place = Described<Value> || field.holder->many ? Place::element : Place::text;
-        put(path, std::move(field));
+        return add(path, make(path, member, doc, options));
+    }
+
+    /// A number that is written in hexadecimal with at least Digits digits.
+    template <int Digits, class M>
+        requires std::is_same_v<typename detail::Held<M>::Value, unsigned>
+    Describe& hex(std::string_view path, M T::*member, std::string_view doc = {}, unsigned options = plain) {
+        auto field = make(path, member, doc, options);
+        field.type = &detail::hex_type<Digits>;
+        return add(path, std::move(field));
+    }
+
+    /// An amount that is counted in a unit which stands nowhere in the document.
+    template <class M>
+        requires std::is_same_v<typename detail::Held<M>::Value, ByteCount>
+    Describe& amount(std::string_view path, M T::*member, std::string_view unit, std::string_view doc = {},
+                     unsigned options = plain) {
+        auto field = make(path, member, doc, options);
+        field.read_unit = field.write_unit = unit;
+        return add(path, std::move(field));
+    }
+
+    /// The field just named, an attribute of the type's own element, says which of the others count.
+    Describe& selects() {
+        selector_ = last_->name;
+        selector_offset_ = last_->offset;
+        return *this;
+    }
+
+    /// The field just named counts only where the selecting word is one of these.
+    template <class... Enum>
+        requires(std::is_enum_v<Enum> && ...)
+    Describe& only(Enum... values) {
+        static_assert(((sizeof(Enum) == sizeof(int)) && ...), "a selecting word is read as an int");
+        last_->choices = ((std::uint64_t{1} << static_cast<unsigned>(values)) | ...);
+        last_->selector = selector_offset_;
+        return *this;
+    }
+
+    /// Elements whose name begins with the prefix belong to this namespace, whatever prefix a document gives it.
+    Describe& in_namespace(std::string_view prefix, std::string_view uri) {
+        namespace_ = Namespace{prefix, uri};
         return *this;
     }
 
     /// True where the element stands.
     Describe& flag(std::string_view path, bool T::*member, std::string_view doc = {}) {
-        auto field = make(member, doc, plain);
+        auto field = make(path, member, doc, plain);
         field.place = Place::flag;
-        put(path, std::move(field));
-        return *this;
+        return add(path, std::move(field));
     }
 
     /// An amount whose unit stands in the attribute `unit`: read_unit where it is missing, written in write_unit.
     template <class M>
+        requires std::is_same_v<typename detail::Held<M>::Value, ByteCount>
     Describe& scaled(std::string_view path, M T::*member, std::string_view read_unit, std::string_view write_unit,
                      std::string_view doc = {}, unsigned options = plain) {
-        auto field = make(member, doc, options);
-        field.place = Place::scaled;
+        auto field = make(path, member, doc, options);
+        if (field.place == Place::attribute) field.scaled = true;
+        else field.place = Place::scaled;
         field.read_unit = read_unit;
         field.write_unit = write_unit;
-        put(path, std::move(field));
-        return *this;
+        return add(path, std::move(field));
     }
 
     /// Everything inside the element, word for word.
     Describe& raw(std::string_view path, std::optional<std::string> T::*member, std::string_view doc = {},
                   unsigned options = plain) {
-        auto field = make(member, doc, options);
+        auto field = make(path, member, doc, options);
         field.place = Place::raw;
-        put(path, std::move(field));
-        return *this;
+        return add(path, std::move(field));
     }
 
     /// Refuses an element that users know and this version cannot honour, instead of ignoring it.
@@ -409,15 +492,26 @@ public:
 
 private:
     template <class M>
-    Field make(M T::*member, std::string_view doc, unsigned options) {
+    Field make(std::string_view path, M T::*member, std::string_view doc, unsigned options) {
+        using Value = typename detail::Held<M>::Value;
         Field field;
         field.doc = doc;
         field.options = options;
         field.offset = detail::offset_of(member);
-        field.type = &detail::value_type<typename detail::Held<M>::Value>;
+        field.type = &detail::value_type<Value>;
         field.holder = &detail::Held<M>::holder;
+        if (path.find('@') != path.npos) field.place = Place::attribute;
+        else field.place = Described<Value> || field.holder->many ? Place::element : Place::text;
         return field;
     }
+
+    Describe& add(std::string_view path, Field field) {
+        last_ = &put(path, std::move(field));
+        return *this;
+    }
+
+    Field* last_ = nullptr; ///< until the next is added
+    std::ptrdiff_t selector_offset_ = 0;
 };
 
 } // namespace domus::format

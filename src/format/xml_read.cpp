@@ -39,42 +39,73 @@ std::string choices(const ValueType& type) {
 
 class Reader {
 public:
-    Reader(std::string_view text, Findings& findings) : text_(text), findings_(findings) {}
+    Reader(std::string_view text, Findings& findings) : findings_(findings) {
+        for (std::size_t at = 0; (at = text.find('\n', at)) != text.npos; ++at)
+            line_ends_.push_back(static_cast<std::ptrdiff_t>(at));
+    }
 
     void record(const pugi::xml_node& element, const Schema& schema, void* value, int depth) {
         if (depth > deepest_nesting) {
             report(element, "elements are nested too deeply");
             return;
         }
+        if (schema.foreign_namespace()) namespace_ = schema.foreign_namespace();
         Rest* rest = schema.rest(value);
         if (rest) rest->line = line_of(element);
+        if (!schema.selector().empty()) selector(element, schema, value);
         inside(element, schema.root(), value, rest, "", depth);
         missing(element, schema.root(), value);
     }
 
 private:
     int line_of(const pugi::xml_node& element) const {
-        const auto offset = std::max<std::ptrdiff_t>(element.offset_debug(), 0);
-        const auto end = text_.begin() + std::min<std::ptrdiff_t>(offset, static_cast<std::ptrdiff_t>(text_.size()));
-        return 1 + static_cast<int>(std::count(text_.begin(), end, '\n'));
+        const auto end = std::lower_bound(line_ends_.begin(), line_ends_.end(), element.offset_debug());
+        return 1 + static_cast<int>(end - line_ends_.begin());
     }
 
     void report(const pugi::xml_node& element, std::string text, bool unsupported = false) {
         findings_.push_back({line_of(element), std::move(text), unsupported});
     }
 
+    /// The name by which the table knows an element: with its own prefix for the namespace.
+    std::string name_of(const pugi::xml_node& element) const {
+        const std::string_view name = element.name();
+        const auto colon = name.find(':');
+        if (!namespace_ || colon == name.npos) return std::string(name);
+        const auto declaration = fmt::format("xmlns:{}", name.substr(0, colon));
+        for (auto node = element; node; node = node.parent())
+            if (const auto uri = node.attribute(declaration.c_str()))
+                return uri.value() == namespace_->uri ? fmt::format("{}{}", namespace_->prefix, name.substr(colon))
+                                                      : std::string(name);
+        return std::string(name);
+    }
+
+    /// The writer declares the table's namespace by itself.
+    bool declares_namespace(const pugi::xml_attribute& attribute) const {
+        return namespace_ && namespace_->uri == attribute.value() && std::string_view(attribute.name()).starts_with("xmlns:");
+    }
+
+    /// The word that the meaning of other attributes depends on comes first, wherever it stands.
+    void selector(const pugi::xml_node& element, const Schema& schema, void* value) {
+        const Field* field = schema.root().attribute(schema.selector(), value);
+        if (const auto attribute = element.attribute(field->name.c_str()))
+            field->type->parse(attribute.value(), field->holder->add(field->member(value)));
+    }
+
     /// Reads the attributes and children of an element that stands for `node` in the table of the value's type.
     void inside(const pugi::xml_node& element, const Node& node, void* value, Rest* rest, const std::string& path,
                 int depth) {
-        const bool has_unit = node.content && node.content->place == Place::scaled;
         for (const auto& attribute : element.attributes()) {
-            if (const Field* field = node.attribute(attribute.name())) {
+            if (const Field* field = node.attribute(attribute.name(), value)) {
                 scalar(element, *field, fmt::format("attribute '{}' of <{}>", attribute.name(), element.name()),
                        attribute.value(), value);
-            } else if (!(has_unit && std::string_view(attribute.name()) == "unit") && rest) {
+            } else if (!(std::string_view(attribute.name()) == "unit" && node.has_unit()) && rest &&
+                       !declares_namespace(attribute)) {
                 rest->items.push_back({path, "", attribute.name(), attribute.value()});
             }
         }
+        for (const auto& field : node.attributes)
+            if ((field.options & implied) && !element.attribute(field.name.c_str())) field.holder->add(field.member(value));
         content(element, node, value);
         if (node.content && node.content->place == Place::raw) return;
         children(element, node, value, rest, path, depth);
@@ -84,10 +115,8 @@ private:
         if (!node.content) return;
         const Field& field = *node.content;
         switch (field.place) {
-        case Place::text:
-            scalar(element, field, fmt::format("<{}>", element.name()), text_of(element), value);
-            break;
-        case Place::scaled: amount(element, field, value); break;
+        case Place::text: own_text(element, node, field, value); break;
+        case Place::scaled: amount(element, field, fmt::format("<{}>", element.name()), text_of(element), value); break;
         case Place::flag: *static_cast<bool*>(field.member(value)) = true; break;
         case Place::raw:
             *static_cast<std::string*>(field.holder->add(field.member(value))) = contents_word_for_word(element);
@@ -97,13 +126,21 @@ private:
         }
     }
 
+    /// Blanks around children, and nothing beside attributes, are no text.
+    void own_text(const pugi::xml_node& element, const Node& node, const Field& field, void* value) {
+        const auto text = text_of(element);
+        const bool alone = node.attributes.empty() && node.children.empty();
+        if (!alone && !field.holder->bare && detail::trim(text).empty()) return;
+        scalar(element, field, fmt::format("<{}>", element.name()), text, value);
+    }
+
     void children(const pugi::xml_node& element, const Node& node, void* value, Rest* rest, const std::string& path,
                   int depth) {
         std::vector<std::string_view> seen;
         std::string previous;
         for (const auto& child : element.children()) {
             if (child.type() != pugi::node_element) continue;
-            const std::string name = child.name();
+            const std::string name = name_of(child);
             const Node* known = node.child(name);
             const bool many = known && known->content && known->content->holder->many;
             const bool again = known && !many && std::find(seen.begin(), seen.end(), known->name) != seen.end();
@@ -131,7 +168,8 @@ private:
 
     void scalar(const pugi::xml_node& element, const Field& field, const std::string& what, std::string_view text,
                 void* value) {
-        parse(element, field, what, text, field.holder->add(field.member(value)));
+        if (field.amount()) amount(element, field, what, text, value);
+        else parse(element, field, what, text, field.holder->add(field.member(value)));
     }
 
     void parse(const pugi::xml_node& element, const Field& field, const std::string& what, std::string_view text,
@@ -140,27 +178,33 @@ private:
             report(element, fmt::format("{} is '{}', it must be {}", what, text, choices(*field.type)));
     }
 
-    void amount(const pugi::xml_node& element, const Field& field, void* value) {
-        const auto unit_attribute = element.attribute("unit");
-        const std::string_view unit = unit_attribute ? unit_attribute.value() : field.read_unit;
+    void amount(const pugi::xml_node& element, const Field& field, const std::string& what, std::string_view text,
+                void* value) {
+        std::string_view unit = field.read_unit;
+        if (field.scaled || field.place == Place::scaled)
+            if (const auto stated = element.attribute("unit")) unit = stated.value();
         const auto factor = unit_factor(unit);
-        if (!factor) return report(element, fmt::format("<{}> has the unknown unit '{}'", element.name(), unit));
+        if (!factor) return report(element, fmt::format("{} has the unknown unit '{}'", what, unit));
         std::uint64_t number = 0;
-        const auto text = text_of(element);
         if (!detail::parse_unsigned(text, number))
-            return report(element, fmt::format("<{}> is '{}', it must be a number", element.name(), text));
+            return report(element, fmt::format("{} is '{}', it must be a number", what, text));
         if (number > UINT64_MAX / *factor)
-            return report(element, fmt::format("<{}> is {} {}, which is too large", element.name(), number, unit));
+            return report(element, fmt::format("{} is {} {}, which is too large", what, number, unit));
         static_cast<ByteCount*>(field.holder->add(field.member(value)))->bytes = number * *factor;
+    }
+
+    pugi::xml_node child_named(const pugi::xml_node& element, const std::string& name) const {
+        if (name.find(':') == name.npos) return element.child(name.c_str());
+        return element.find_child([&](const pugi::xml_node& child) { return name_of(child) == name; });
     }
 
     /// Reports what the table requires and the document does not have.
     void missing(const pugi::xml_node& element, const Node& node, void* value) {
         for (const auto& field : node.attributes)
-            if ((field.options & required) && !element.attribute(field.name.c_str()))
+            if ((field.options & required) && field.applies(value) && !element.attribute(field.name.c_str()))
                 report(element, fmt::format("<{}> lacks the attribute '{}'", element.name(), field.name));
         for (const auto& child : node.children) {
-            const auto found = element.child(child.name.c_str());
+            const auto found = child_named(element, child.name);
             const bool wanted = child.content && (child.content->options & required);
             if (wanted && !found) report(element, fmt::format("<{}> lacks <{}>", element.name(), child.name));
             const bool own_table = child.content && child.content->place == Place::element;
@@ -168,7 +212,8 @@ private:
         }
     }
 
-    std::string_view text_;
+    std::vector<std::ptrdiff_t> line_ends_;
+    std::optional<Schema::Namespace> namespace_;
     Findings& findings_;
 };
 

@@ -1,5 +1,7 @@
 #include "format/xml.hpp"
 
+#include <fmt/format.h>
+
 namespace domus::format {
 
 namespace {
@@ -8,13 +10,22 @@ class Writer {
 public:
     Writer(const WriteOptions& options, std::string& out) : options_(options), out_(out) {}
 
-    void record(const Schema& schema, const void* value, std::string_view name, int indent) {
-        element(schema.root(), value, schema.rest(value), "", name, indent);
+    /// Writes the element of a value; says whether it had anything in it.
+    bool record(const Schema& schema, const void* value, std::string_view name, int indent) {
+        const auto& foreign = schema.foreign_namespace();
+        if (!foreign) return element(schema.root(), value, schema.rest(value), "", name, indent);
+        prefix_ = fmt::format("{}:", foreign->prefix);
+        prefix_used_ = false;
+        std::size_t end = 0;
+        const bool filled = element(schema.root(), value, schema.rest(value), "", name, indent, &end);
+        if (prefix_used_) out_.insert(end, fmt::format(" xmlns:{}='{}'", foreign->prefix, foreign->uri));
+        return filled;
     }
 
 private:
-    bool shown(const Field& field) const {
-        return (options_.live || !(field.options & live_only)) && (options_.secrets || !(field.options & secret));
+    bool shown(const Field& field, const void* value) const {
+        return field.applies(value) && (options_.live || !(field.options & live_only)) &&
+               (options_.secrets || !(field.options & secret));
     }
 
     void pad(int indent) { out_.append(static_cast<std::size_t>(indent), ' '); }
@@ -29,12 +40,13 @@ private:
 
     /// Writes the element of a node; says whether it had anything in it.
     bool element(const Node& node, const void* value, const Rest* rest, const std::string& path,
-                 std::string_view name, int indent) {
+                 std::string_view name, int indent, std::size_t* attributes_end = nullptr) {
         pad(indent);
         out_ += '<';
         out_ += name;
         bool filled = attributes(node, value, rest, path);
         const std::size_t open = out_.size();
+        if (attributes_end) *attributes_end = open;
         out_ += '>';
         const std::size_t before = out_.size();
         const bool text = content(node, value);
@@ -69,8 +81,9 @@ private:
         for (const auto& field : node.attributes) {
             if (!count(field, value)) continue;
             scratch_.clear();
-            field.type->print(field.holder->at(field.member(value), 0), scratch_);
+            print(field, field.holder->at(field.member(value), 0), scratch_);
             attribute(field.name, scratch_);
+            if (field.scaled) attribute("unit", field.write_unit);
             any = true;
         }
         if (!rest) return any;
@@ -83,7 +96,7 @@ private:
     }
 
     std::size_t count(const Field& field, const void* value) const {
-        return shown(field) ? field.holder->count(field.member(value)) : 0;
+        return shown(field, value) ? field.holder->count(field.member(value)) : 0;
     }
 
     bool content(const Node& node, const void* value) {
@@ -94,12 +107,6 @@ private:
         switch (field.place) {
         case Place::flag: return *static_cast<const bool*>(slot);
         case Place::raw: out_ += *static_cast<const std::string*>(slot); return true;
-        case Place::scaled: {
-            const auto factor = unit_factor(field.write_unit).value_or(1);
-            const auto bytes = static_cast<const ByteCount*>(slot)->bytes;
-            out_ += std::to_string((bytes + factor - 1) / factor);
-            return true;
-        }
         default: break;
         }
         text(field, slot);
@@ -108,8 +115,15 @@ private:
 
     void text(const Field& field, const void* slot) {
         scratch_.clear();
-        field.type->print(slot, scratch_);
+        print(field, slot, scratch_);
         escape(scratch_, out_);
+    }
+
+    static void print(const Field& field, const void* slot, std::string& out) {
+        if (!field.amount()) return field.type->print(slot, out);
+        const auto factor = unit_factor(field.write_unit).value_or(1);
+        const auto bytes = static_cast<const ByteCount*>(slot)->bytes;
+        out += std::to_string(bytes / factor + (bytes % factor != 0));
     }
 
     bool children(const Node& node, const void* value, const Rest* rest, const std::string& path, int indent) {
@@ -133,18 +147,28 @@ private:
     bool values(const Node& node, const void* value, int indent) {
         const Field& field = *node.content;
         const auto n = count(field, value);
-        for (std::size_t i = 0; i < n; ++i) {
-            const void* slot = field.holder->at(field.member(value), i);
-            if (field.type->schema) {
-                record(field.type->schema(), slot, node.name, indent);
-                continue;
-            }
-            pad(indent);
-            out_ += '<' + node.name + '>';
-            text(field, slot);
-            out_ += "</" + node.name + ">\n";
+        bool any = false;
+        for (std::size_t i = 0; i < n; ++i) any |= one(node, field, field.holder->at(field.member(value), i), indent);
+        return any;
+    }
+
+    bool one(const Node& node, const Field& field, const void* slot, int indent) {
+        const std::size_t before = out_.size();
+        if (field.type->schema) {
+            const bool filled = record(field.type->schema(), slot, node.name, indent) || !field.holder->bare || node.keep;
+            if (!filled) out_.resize(before);
+            else note_prefix(node.name);
+            return filled;
         }
-        return n > 0;
+        pad(indent);
+        out_ += '<' + node.name + '>';
+        text(field, slot);
+        out_ += "</" + node.name + ">\n";
+        return true;
+    }
+
+    void note_prefix(std::string_view name) {
+        if (!prefix_.empty() && name.starts_with(prefix_)) prefix_used_ = true;
     }
 
     bool kept(const Rest* rest, const std::string& path, std::string_view after, int indent) {
@@ -155,6 +179,7 @@ private:
             pad(indent);
             out_ += item.text;
             out_ += '\n';
+            if (item.text.starts_with('<')) note_prefix(std::string_view(item.text).substr(1));
             any = true;
         }
         return any;
@@ -163,6 +188,8 @@ private:
     const WriteOptions& options_;
     std::string& out_;
     std::string scratch_;
+    std::string prefix_; ///< of the namespace that the table names, with the colon
+    bool prefix_used_ = false;
 };
 
 } // namespace
