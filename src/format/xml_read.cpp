@@ -13,15 +13,18 @@ namespace {
 constexpr std::size_t largest_document = 16u << 20;
 constexpr int deepest_nesting = 256;
 
-std::string word_for_word(const pugi::xml_node& node) {
+std::string print(const pugi::xml_node& node, unsigned how) {
     std::ostringstream text;
-    node.print(text, "", pugi::format_raw | pugi::format_no_declaration | pugi::format_attribute_single_quote);
+    node.print(text, "", pugi::format_raw | pugi::format_no_declaration | how);
     return std::move(text).str();
 }
 
+std::string word_for_word(const pugi::xml_node& node) { return print(node, pugi::format_attribute_single_quote); }
+
+/// In double quotes, as libxml2 writes and thus libvirt's clients know their metadata.
 std::string contents_word_for_word(const pugi::xml_node& node) {
     std::string text;
-    for (const auto& child : node.children()) text += word_for_word(child);
+    for (const auto& child : node.children()) text += print(child, 0);
     return text;
 }
 
