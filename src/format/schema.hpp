@@ -2,7 +2,8 @@
 // difference of two values and the reference page all walk that table (xml.hpp, json.hpp, difference.hpp).
 //
 //     enum class WatchdogAction { reset, shutdown, inject_nmi };
-//     template <> inline constexpr auto format::words<WatchdogAction> = format::word_list("reset", "shutdown", "inject-nmi");
+//     template <> inline constexpr auto format::words<WatchdogAction> = format::word_list("reset", "shutdown",
+//     "inject-nmi");
 //
 //     struct Watchdog {
 //         std::string model;
@@ -59,35 +60,29 @@ namespace domus::format {
 class Schema;
 
 /// The words of an enumeration, in the order of its values from 0; specialized beside each enumeration.
-template <class Enum>
-inline constexpr auto words = nullptr;
+template <class Enum> inline constexpr auto words = nullptr;
 
-template <class... Text>
-constexpr auto word_list(const Text&... text) {
+template <class... Text> constexpr auto word_list(const Text&... text) {
     return std::array<std::string_view, sizeof...(Text)>{text...};
 }
 
 template <class Enum>
-    requires std::is_enum_v<Enum>
-std::string_view word(Enum value) {
+requires std::is_enum_v<Enum> std::string_view word(Enum value) {
     return words<Enum>[static_cast<std::size_t>(value)];
 }
 
 template <class Enum>
-    requires std::is_enum_v<Enum>
-std::optional<Enum> from_word(std::string_view text) {
+requires std::is_enum_v<Enum> std::optional<Enum> from_word(std::string_view text) {
     for (std::size_t i = 0; i < words<Enum>.size(); ++i)
         if (words<Enum>[i] == text) return static_cast<Enum>(i);
     return std::nullopt;
 }
 
 enum class OnOff { on, off };
-template <>
-inline constexpr auto words<OnOff> = word_list("on", "off");
+template <> inline constexpr auto words<OnOff> = word_list("on", "off");
 
 /// An unsigned number that is written in hexadecimal with at least Digits digits: 0x0000.
-template <int Digits>
-struct Hex {
+template <int Digits> struct Hex {
     std::uint64_t value = 0;
     auto operator<=>(const Hex&) const = default;
 };
@@ -174,7 +169,7 @@ struct Node {
     std::optional<Field> content; ///< text, scaled, flag, raw or element
     std::vector<Node> children;
     std::string_view refusal; ///< not empty: this version cannot honour the element, and why
-    bool keep = false;        ///< written even when it is empty
+    bool keep = false;        ///< written even when it is empty, then with two tags
 
     /// The attribute of that name that counts for the object.
     const Field* attribute(std::string_view name, const void* object) const;
@@ -230,15 +225,13 @@ bool parse_signed(std::string_view text, std::int64_t& value);
 bool parse_double(std::string_view text, double& value);
 void print_hex(std::uint64_t value, int digits, std::string& out);
 
-template <class T>
-constexpr bool is_hex = false;
-template <int Digits>
-constexpr bool is_hex<Hex<Digits>> = true;
-template <int Digits>
-constexpr int hex_digits(Hex<Digits>) { return Digits; }
+template <class T> constexpr bool is_hex = false;
+template <int Digits> constexpr bool is_hex<Hex<Digits>> = true;
+template <int Digits> constexpr int hex_digits(Hex<Digits>) {
+    return Digits;
+}
 
-template <class T>
-bool parse_scalar(std::string_view text, void* target) {
+template <class T> bool parse_scalar(std::string_view text, void* target) {
     T& value = *static_cast<T*>(target);
     if constexpr (std::is_same_v<T, std::string>) {
         value = text;
@@ -274,15 +267,20 @@ bool parse_scalar(std::string_view text, void* target) {
     }
 }
 
-template <class T>
-void print_scalar(const void* source, std::string& out) {
+template <class T> void print_scalar(const void* source, std::string& out) {
     const T& value = *static_cast<const T*>(source);
-    if constexpr (std::is_same_v<T, std::string>) out += value;
-    else if constexpr (std::is_same_v<T, bool>) out += value ? "yes" : "no";
-    else if constexpr (std::is_enum_v<T>) out += word(value);
-    else if constexpr (std::is_same_v<T, Uuid>) out += value.text();
-    else if constexpr (std::is_same_v<T, ByteCount>) out += std::to_string(value.bytes);
-    else if constexpr (is_hex<T>) print_hex(value.value, hex_digits(value), out);
+    if constexpr (std::is_same_v<T, std::string>)
+        out += value;
+    else if constexpr (std::is_same_v<T, bool>)
+        out += value ? "yes" : "no";
+    else if constexpr (std::is_enum_v<T>)
+        out += word(value);
+    else if constexpr (std::is_same_v<T, Uuid>)
+        out += value.text();
+    else if constexpr (std::is_same_v<T, ByteCount>)
+        out += std::to_string(value.bytes);
+    else if constexpr (is_hex<T>)
+        print_hex(value.value, hex_digits(value), out);
     else {
         char digits[32];
         const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
@@ -290,18 +288,15 @@ void print_scalar(const void* source, std::string& out) {
     }
 }
 
-template <int Digits>
-void print_as_hex(const void* source, std::string& out) {
+template <int Digits> void print_as_hex(const void* source, std::string& out) {
     print_hex(*static_cast<const unsigned*>(source), Digits, out);
 }
 
-template <class T>
-bool equal_values(const void* a, const void* b) {
+template <class T> bool equal_values(const void* a, const void* b) {
     return *static_cast<const T*>(a) == *static_cast<const T*>(b);
 }
 
-template <class T>
-constexpr ValueType describe_value() {
+template <class T> constexpr ValueType describe_value() {
     ValueType type;
     type.equal = equal_values<T>;
     if constexpr (Described<T>) {
@@ -330,22 +325,18 @@ constexpr ValueType describe_value() {
     return type;
 }
 
-template <class T>
-inline constexpr ValueType value_type = describe_value<T>();
+template <class T> inline constexpr ValueType value_type = describe_value<T>();
 
-template <int Digits>
-constexpr ValueType describe_hex() {
+template <int Digits> constexpr ValueType describe_hex() {
     ValueType type = describe_value<unsigned>();
     type.name = "hexadecimal number";
     type.print = print_as_hex<Digits>;
     return type;
 }
 
-template <int Digits>
-inline constexpr ValueType hex_type = describe_hex<Digits>();
+template <int Digits> inline constexpr ValueType hex_type = describe_hex<Digits>();
 
-template <class M>
-struct Held {
+template <class M> struct Held {
     using Value = M;
     static constexpr Holder holder{
         .many = false,
@@ -355,8 +346,7 @@ struct Held {
         .add = [](void* member) { return member; },
     };
 };
-template <class T>
-struct Held<std::optional<T>> {
+template <class T> struct Held<std::optional<T>> {
     using Value = T;
     static constexpr Holder holder{
         .many = false,
@@ -370,8 +360,7 @@ struct Held<std::optional<T>> {
         .add = [](void* member) -> void* { return &static_cast<std::optional<T>*>(member)->emplace(); },
     };
 };
-template <class T>
-struct Held<std::vector<T>> {
+template <class T> struct Held<std::vector<T>> {
     using Value = T;
     static constexpr Holder holder{
         .many = true,
@@ -384,9 +373,9 @@ struct Held<std::vector<T>> {
     };
 };
 
-/// A pointer to a data member is the member's offset in the Itanium C++ ABI (section 2.3.1), which g++ and clang follow.
-template <class Owner, class M>
-std::ptrdiff_t offset_of(M Owner::*member) {
+/// A pointer to a data member is the member's offset in the Itanium C++ ABI (section 2.3.1), which g++ and clang
+/// follow.
+template <class Owner, class M> std::ptrdiff_t offset_of(M Owner::*member) {
     static_assert(sizeof member == sizeof(std::ptrdiff_t));
     return std::bit_cast<std::ptrdiff_t>(member);
 }
@@ -394,8 +383,7 @@ std::ptrdiff_t offset_of(M Owner::*member) {
 } // namespace detail
 
 /// Fills the table of one type; see the head of this file.
-template <class T>
-class Describe : public Schema {
+template <class T> class Describe : public Schema {
 public:
     Describe(std::string_view name, std::string_view doc) : Schema(name, doc) {
         if constexpr (requires { &T::rest; }) rest_offset_ = detail::offset_of(&T::rest);
@@ -408,8 +396,8 @@ public:
 
     /// A number that is written in hexadecimal with at least Digits digits.
     template <int Digits, class M>
-        requires std::is_same_v<typename detail::Held<M>::Value, unsigned>
-    Describe& hex(std::string_view path, M T::*member, std::string_view doc = {}, unsigned options = plain) {
+    requires std::is_same_v < typename detail::Held<M>::Value,
+    unsigned > Describe& hex(std::string_view path, M T::*member, std::string_view doc = {}, unsigned options = plain) {
         auto field = make(path, member, doc, options);
         field.type = &detail::hex_type<Digits>;
         return add(path, std::move(field));
@@ -417,9 +405,9 @@ public:
 
     /// An amount that is counted in a unit which stands nowhere in the document.
     template <class M>
-        requires std::is_same_v<typename detail::Held<M>::Value, ByteCount>
-    Describe& amount(std::string_view path, M T::*member, std::string_view unit, std::string_view doc = {},
-                     unsigned options = plain) {
+    requires std::is_same_v<typename detail::Held<M>::Value, ByteCount> Describe&
+    amount(std::string_view path, M T::*member, std::string_view unit, std::string_view doc = {},
+           unsigned options = plain) {
         auto field = make(path, member, doc, options);
         field.read_unit = field.write_unit = unit;
         return add(path, std::move(field));
@@ -434,8 +422,7 @@ public:
 
     /// The field just named counts only where the selecting word is one of these.
     template <class... Enum>
-        requires(std::is_enum_v<Enum> && ...)
-    Describe& only(Enum... values) {
+    requires(std::is_enum_v<Enum>&&...) Describe& only(Enum... values) {
         static_assert(((sizeof(Enum) == sizeof(int)) && ...), "a selecting word is read as an int");
         last_->choices = ((std::uint64_t{1} << static_cast<unsigned>(values)) | ...);
         last_->selector = selector_offset_;
@@ -457,12 +444,14 @@ public:
 
     /// An amount whose unit stands in the attribute `unit`: read_unit where it is missing, written in write_unit.
     template <class M>
-        requires std::is_same_v<typename detail::Held<M>::Value, ByteCount>
-    Describe& scaled(std::string_view path, M T::*member, std::string_view read_unit, std::string_view write_unit,
-                     std::string_view doc = {}, unsigned options = plain) {
+    requires std::is_same_v<typename detail::Held<M>::Value, ByteCount> Describe&
+    scaled(std::string_view path, M T::*member, std::string_view read_unit, std::string_view write_unit,
+           std::string_view doc = {}, unsigned options = plain) {
         auto field = make(path, member, doc, options);
-        if (field.place == Place::attribute) field.scaled = true;
-        else field.place = Place::scaled;
+        if (field.place == Place::attribute)
+            field.scaled = true;
+        else
+            field.place = Place::scaled;
         field.read_unit = read_unit;
         field.write_unit = write_unit;
         return add(path, std::move(field));
@@ -483,7 +472,7 @@ public:
         return *this;
     }
 
-    /// Writes the element even when nothing stands in it.
+    /// Writes the element even when nothing stands in it; "." is the type's own, where it is a bare member.
     Describe& keep(std::string_view path) {
         std::string attribute;
         locate(path, attribute).keep = true;
@@ -491,8 +480,7 @@ public:
     }
 
 private:
-    template <class M>
-    Field make(std::string_view path, M T::*member, std::string_view doc, unsigned options) {
+    template <class M> Field make(std::string_view path, M T::*member, std::string_view doc, unsigned options) {
         using Value = typename detail::Held<M>::Value;
         Field field;
         field.doc = doc;
@@ -500,8 +488,10 @@ private:
         field.offset = detail::offset_of(member);
         field.type = &detail::value_type<Value>;
         field.holder = &detail::Held<M>::holder;
-        if (path.find('@') != path.npos) field.place = Place::attribute;
-        else field.place = Described<Value> || field.holder->many ? Place::element : Place::text;
+        if (path.find('@') != path.npos)
+            field.place = Place::attribute;
+        else
+            field.place = Described<Value> || field.holder->many ? Place::element : Place::text;
         return field;
     }
 

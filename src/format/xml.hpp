@@ -34,15 +34,13 @@ void read_xml(std::string_view text, const Schema& schema, void* value, ErrorDom
 /// Appends the element of a value to `out`, indented by two blanks a level, in single quotes, as libvirt writes it.
 void write_xml(const Schema& schema, const void* value, const WriteOptions& options, std::string& out);
 
-template <Described T>
-T from_xml(std::string_view text, ErrorDomain domain = ErrorDomain::xml) {
+template <Described T> T from_xml(std::string_view text, ErrorDomain domain = ErrorDomain::xml) {
     T value{};
     read_xml(text, T::schema(), &value, domain);
     return value;
 }
 
-template <Described T>
-std::string to_xml(const T& value, const WriteOptions& options = {}) {
+template <Described T> std::string to_xml(const T& value, const WriteOptions& options = {}) {
     std::string out;
     write_xml(T::schema(), &value, options, out);
     return out;

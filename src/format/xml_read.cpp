@@ -19,7 +19,9 @@ std::string print(const pugi::xml_node& node, unsigned how) {
     return std::move(text).str();
 }
 
-std::string word_for_word(const pugi::xml_node& node) { return print(node, pugi::format_attribute_single_quote); }
+std::string word_for_word(const pugi::xml_node& node) {
+    return print(node, pugi::format_attribute_single_quote);
+}
 
 /// In double quotes, as libxml2 writes and thus libvirt's clients know their metadata.
 std::string contents_word_for_word(const pugi::xml_node& node) {
@@ -85,7 +87,8 @@ private:
 
     /// The writer declares the table's namespace by itself.
     bool declares_namespace(const pugi::xml_attribute& attribute) const {
-        return namespace_ && namespace_->uri == attribute.value() && std::string_view(attribute.name()).starts_with("xmlns:");
+        return namespace_ && namespace_->uri == attribute.value()
+               && std::string_view(attribute.name()).starts_with("xmlns:");
     }
 
     /// The word that the meaning of other attributes depends on comes first, wherever it stands.
@@ -102,13 +105,14 @@ private:
             if (const Field* field = node.attribute(attribute.name(), value)) {
                 scalar(element, *field, fmt::format("attribute '{}' of <{}>", attribute.name(), element.name()),
                        attribute.value(), value);
-            } else if (!(std::string_view(attribute.name()) == "unit" && node.has_unit()) && rest &&
-                       !declares_namespace(attribute)) {
+            } else if (!(std::string_view(attribute.name()) == "unit" && node.has_unit()) && rest
+                       && !declares_namespace(attribute)) {
                 rest->items.push_back({path, "", attribute.name(), attribute.value()});
             }
         }
         for (const auto& field : node.attributes)
-            if ((field.options & implied) && !element.attribute(field.name.c_str())) field.holder->add(field.member(value));
+            if ((field.options & implied) && !element.attribute(field.name.c_str()))
+                field.holder->add(field.member(value));
         content(element, node, value);
         if (node.content && node.content->place == Place::raw) return;
         children(element, node, value, rest, path, depth);
@@ -118,14 +122,21 @@ private:
         if (!node.content) return;
         const Field& field = *node.content;
         switch (field.place) {
-        case Place::text: own_text(element, node, field, value); break;
-        case Place::scaled: amount(element, field, fmt::format("<{}>", element.name()), text_of(element), value); break;
-        case Place::flag: *static_cast<bool*>(field.member(value)) = true; break;
+        case Place::text:
+            own_text(element, node, field, value);
+            break;
+        case Place::scaled:
+            amount(element, field, fmt::format("<{}>", element.name()), text_of(element), value);
+            break;
+        case Place::flag:
+            *static_cast<bool*>(field.member(value)) = true;
+            break;
         case Place::raw:
             *static_cast<std::string*>(field.holder->add(field.member(value))) = contents_word_for_word(element);
             break;
         case Place::attribute:
-        case Place::element: break;
+        case Place::element:
+            break;
         }
     }
 
@@ -165,14 +176,18 @@ private:
     void values(const pugi::xml_node& element, const Node& node, void* value, int depth) {
         const Field& field = *node.content;
         void* slot = field.holder->add(field.member(value));
-        if (field.type->schema) record(element, field.type->schema(), slot, depth + 1);
-        else parse(element, field, fmt::format("<{}>", element.name()), text_of(element), slot);
+        if (field.type->schema)
+            record(element, field.type->schema(), slot, depth + 1);
+        else
+            parse(element, field, fmt::format("<{}>", element.name()), text_of(element), slot);
     }
 
     void scalar(const pugi::xml_node& element, const Field& field, const std::string& what, std::string_view text,
                 void* value) {
-        if (field.amount()) amount(element, field, what, text, value);
-        else parse(element, field, what, text, field.holder->add(field.member(value)));
+        if (field.amount())
+            amount(element, field, what, text, value);
+        else
+            parse(element, field, what, text, field.holder->add(field.member(value)));
     }
 
     void parse(const pugi::xml_node& element, const Field& field, const std::string& what, std::string_view text,
@@ -224,14 +239,16 @@ private:
 
 void throw_findings(const Findings& findings, ErrorDomain domain, std::string_view what) {
     if (findings.empty()) return;
-    const bool unsupported = std::all_of(findings.begin(), findings.end(), [](const Finding& f) { return f.unsupported; });
+    const bool unsupported =
+        std::all_of(findings.begin(), findings.end(), [](const Finding& f) { return f.unsupported; });
     std::string text;
     for (const auto& finding : findings) {
         if (!text.empty()) text += "; ";
         if (finding.line > 0) text += fmt::format("line {}: ", finding.line);
         text += finding.text;
     }
-    if (unsupported) throw Error(ErrorCode::config_unsupported, domain, fmt::format("unsupported configuration: {}", text));
+    if (unsupported)
+        throw Error(ErrorCode::config_unsupported, domain, fmt::format("unsupported configuration: {}", text));
     throw Error(ErrorCode::xml_error, domain, fmt::format("XML error in {}: {}", what, text));
 }
 
@@ -243,7 +260,11 @@ void read_xml(std::string_view text, const Schema& schema, void* value, ErrorDom
     constexpr auto how = pugi::parse_full | pugi::parse_ws_pcdata;
     const auto result = document.load_buffer(text.data(), text.size(), how, pugi::encoding_utf8);
     if (!result) {
-        const auto line = 1 + std::count(text.begin(), text.begin() + std::min<std::ptrdiff_t>(result.offset, static_cast<std::ptrdiff_t>(text.size())), '\n');
+        const auto line =
+            1
+            + std::count(
+                text.begin(),
+                text.begin() + std::min<std::ptrdiff_t>(result.offset, static_cast<std::ptrdiff_t>(text.size())), '\n');
         throw Error(ErrorCode::xml_detail, domain, fmt::format("XML error: line {}: {}", line, result.description()));
     }
     const auto root = document.document_element();

@@ -10,8 +10,7 @@ enum class Action { reset, inject_nmi };
 
 } // namespace
 
-template <>
-inline constexpr auto words<Action> = word_list("reset", "inject-nmi");
+template <> inline constexpr auto words<Action> = word_list("reset", "inject-nmi");
 
 namespace {
 

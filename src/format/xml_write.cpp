@@ -24,8 +24,8 @@ public:
 
 private:
     bool shown(const Field& field, const void* value) const {
-        return field.applies(value) && (options_.live || !(field.options & live_only)) &&
-               (options_.secrets || !(field.options & secret));
+        return field.applies(value) && (options_.live || !(field.options & live_only))
+               && (options_.secrets || !(field.options & secret));
     }
 
     void pad(int indent) { out_.append(static_cast<std::size_t>(indent), ' '); }
@@ -39,8 +39,8 @@ private:
     }
 
     /// Writes the element of a node; says whether it had anything in it.
-    bool element(const Node& node, const void* value, const Rest* rest, const std::string& path,
-                 std::string_view name, int indent, std::size_t* attributes_end = nullptr) {
+    bool element(const Node& node, const void* value, const Rest* rest, const std::string& path, std::string_view name,
+                 int indent, std::size_t* attributes_end = nullptr) {
         pad(indent);
         out_ += '<';
         out_ += name;
@@ -61,12 +61,12 @@ private:
         if (after_text == before) out_ += '\n';
         const std::size_t body = out_.size();
         filled |= children(node, value, rest, path, indent + 2);
-        if (out_.size() == body && after_text == before) {
+        if (out_.size() == body && after_text == before && !node.keep) {
             out_.resize(open);
             out_ += "/>\n";
             return filled;
         }
-        if (out_.size() > body) pad(indent);
+        if (out_.size() > body || after_text == before) pad(indent);
         out_ += "</";
         out_ += name;
         out_ += ">\n";
@@ -105,9 +105,13 @@ private:
         if (!count(field, value)) return false;
         const void* slot = field.holder->at(field.member(value), 0);
         switch (field.place) {
-        case Place::flag: return *static_cast<const bool*>(slot);
-        case Place::raw: out_ += *static_cast<const std::string*>(slot); return true;
-        default: break;
+        case Place::flag:
+            return *static_cast<const bool*>(slot);
+        case Place::raw:
+            out_ += *static_cast<const std::string*>(slot);
+            return true;
+        default:
+            break;
         }
         text(field, slot);
         return true;
@@ -129,8 +133,10 @@ private:
     bool children(const Node& node, const void* value, const Rest* rest, const std::string& path, int indent) {
         bool any = kept(rest, path, "", indent);
         for (const auto& child : node.children) {
-            if (child.content && child.content->place == Place::element) any |= values(child, value, indent);
-            else any |= wrapper(child, value, rest, path, indent);
+            if (child.content && child.content->place == Place::element)
+                any |= values(child, value, indent);
+            else
+                any |= wrapper(child, value, rest, path, indent);
             any |= kept(rest, path, child.name, indent);
         }
         return any;
@@ -139,7 +145,8 @@ private:
     /// An element that stands only on the way to fields vanishes when none of them has a value.
     bool wrapper(const Node& node, const void* value, const Rest* rest, const std::string& path, int indent) {
         const std::size_t before = out_.size();
-        const bool filled = element(node, value, rest, path.empty() ? node.name : path + "/" + node.name, node.name, indent);
+        const bool filled =
+            element(node, value, rest, path.empty() ? node.name : path + "/" + node.name, node.name, indent);
         if (!filled && !node.keep) out_.resize(before);
         return filled || node.keep;
     }
@@ -155,9 +162,12 @@ private:
     bool one(const Node& node, const Field& field, const void* slot, int indent) {
         const std::size_t before = out_.size();
         if (field.type->schema) {
-            const bool filled = record(field.type->schema(), slot, node.name, indent) || !field.holder->bare || node.keep;
-            if (!filled) out_.resize(before);
-            else note_prefix(node.name);
+            const auto& schema = field.type->schema();
+            const bool filled = record(schema, slot, node.name, indent) || !field.holder->bare || schema.root().keep;
+            if (!filled)
+                out_.resize(before);
+            else
+                note_prefix(node.name);
             return filled;
         }
         pad(indent);
@@ -197,12 +207,23 @@ private:
 void escape(std::string_view text, std::string& out) {
     for (const char c : text) {
         switch (c) {
-        case '&': out += "&amp;"; break;
-        case '<': out += "&lt;"; break;
-        case '>': out += "&gt;"; break;
-        case '\'': out += "&apos;"; break;
-        case '"': out += "&quot;"; break;
-        default: out += c;
+        case '&':
+            out += "&amp;";
+            break;
+        case '<':
+            out += "&lt;";
+            break;
+        case '>':
+            out += "&gt;";
+            break;
+        case '\'':
+            out += "&apos;";
+            break;
+        case '"':
+            out += "&quot;";
+            break;
+        default:
+            out += c;
         }
     }
 }

@@ -49,14 +49,22 @@ bool Address::is_open() const {
 
 std::string Address::text() const {
     switch (type) {
-    case AddressType::pci: return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", domain, bus, slot, function);
-    case AddressType::drive: return fmt::format("drive {}:{}:{}:{}", controller, bus, target, unit);
-    case AddressType::virtio_serial: return fmt::format("virtio-serial {}:{}:{}", controller, bus, port);
-    case AddressType::usb: return fmt::format("usb {}:{}", bus, usb_port);
-    case AddressType::ccid: return fmt::format("ccid {}:{}", controller, slot);
-    case AddressType::isa: return fmt::format("isa 0x{:x}", iobase ? iobase->value : 0);
-    case AddressType::dimm: return fmt::format("dimm {}", slot);
-    default: return std::string(format::word(type));
+    case AddressType::pci:
+        return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", domain, bus, slot, function);
+    case AddressType::drive:
+        return fmt::format("drive {}:{}:{}:{}", controller, bus, target, unit);
+    case AddressType::virtio_serial:
+        return fmt::format("virtio-serial {}:{}:{}", controller, bus, port);
+    case AddressType::usb:
+        return fmt::format("usb {}:{}", bus, usb_port);
+    case AddressType::ccid:
+        return fmt::format("ccid {}:{}", controller, slot);
+    case AddressType::isa:
+        return fmt::format("isa 0x{:x}", iobase ? iobase->value : 0);
+    case AddressType::dimm:
+        return fmt::format("dimm {}", slot);
+    default:
+        return std::string(format::word(type));
     }
 }
 

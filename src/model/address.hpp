@@ -6,7 +6,17 @@
 namespace domus::model {
 
 enum class AddressType {
-    pci, drive, virtio_serial, ccid, usb, spapr_vio, ccw, virtio_mmio, isa, dimm, unassigned,
+    pci,
+    drive,
+    virtio_serial,
+    ccid,
+    usb,
+    spapr_vio,
+    ccw,
+    virtio_mmio,
+    isa,
+    dimm,
+    unassigned,
 };
 
 struct Address {
@@ -38,6 +48,5 @@ struct Address {
 } // namespace domus::model
 
 template <>
-inline constexpr auto domus::format::words<domus::model::AddressType> =
-    domus::format::word_list("pci", "drive", "virtio-serial", "ccid", "usb", "spapr-vio", "ccw", "virtio-mmio", "isa",
-                             "dimm", "unassigned");
+inline constexpr auto domus::format::words<domus::model::AddressType> = domus::format::word_list(
+    "pci", "drive", "virtio-serial", "ccid", "usb", "spapr-vio", "ccw", "virtio-mmio", "isa", "dimm", "unassigned");

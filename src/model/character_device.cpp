@@ -29,7 +29,8 @@ const Schema& CharacterSource::schema() {
             .field("@append", &CharacterSource::append, "file: whether it is continued")
             .field("@tls", &CharacterSource::tls, "tcp: whether the connection is encrypted")
             .field("reconnect", &CharacterSource::reconnect)
-            .field("clipboard@copypaste", &CharacterSource::clipboard_copypaste, "qemu-vdagent: whether the clipboard is shared")
+            .field("clipboard@copypaste", &CharacterSource::clipboard_copypaste,
+                   "qemu-vdagent: whether the clipboard is shared")
             .field("mouse@mode", &CharacterSource::mouse_mode, "qemu-vdagent: who moves the pointer")
             .field("seclabel", &CharacterSource::seclabels);
     return table;

@@ -1,5 +1,5 @@
-// Byte streams between guest and host: serial and parallel ports, consoles and channels are one type here; the element's
-// name says which. Smart cards, random sources and USB redirection use the same kinds of source.
+// Byte streams between guest and host: serial and parallel ports, consoles and channels are one type here; the
+// element's name says which. Smart cards, random sources and USB redirection use the same kinds of source.
 #pragma once
 
 #include "model/address.hpp"
@@ -8,7 +8,21 @@
 namespace domus::model {
 
 enum class CharacterType {
-    null, vc, pty, dev, file, pipe, stdio, udp, tcp, unix_socket, spicevmc, spiceport, nmdm, qemu_vdagent, dbus,
+    null,
+    vc,
+    pty,
+    dev,
+    file,
+    pipe,
+    stdio,
+    udp,
+    tcp,
+    unix_socket,
+    spicevmc,
+    spiceport,
+    nmdm,
+    qemu_vdagent,
+    dbus,
 };
 enum class CharacterProtocol { raw, telnet, telnets, tls };
 enum class MouseMode { server, client };
@@ -41,10 +55,11 @@ struct CharacterLog {
 
 /// The guest's end.
 struct CharacterTarget {
-    std::optional<std::string> type;       ///< serial: "isa-serial"...; console: "serial", "virtio"; channel: "virtio", "guestfwd"
-    std::optional<std::string> name;       ///< channel: "org.qemu.guest_agent.0"
-    std::optional<std::string> state;      ///< live: "connected", "disconnected"
-    std::optional<std::string> address;    ///< guestfwd
+    std::optional<std::string>
+        type; ///< serial: "isa-serial"...; console: "serial", "virtio"; channel: "virtio", "guestfwd"
+    std::optional<std::string> name;    ///< channel: "org.qemu.guest_agent.0"
+    std::optional<std::string> state;   ///< live: "connected", "disconnected"
+    std::optional<std::string> address; ///< guestfwd
     std::optional<unsigned> port;
     std::optional<std::string> model_name; ///< serial: QEMU's device
     format::Rest rest;
@@ -76,11 +91,9 @@ struct CharacterDevice {
 
 namespace domus::format {
 template <>
-inline constexpr auto words<model::CharacterType> =
-    word_list("null", "vc", "pty", "dev", "file", "pipe", "stdio", "udp", "tcp", "unix", "spicevmc", "spiceport", "nmdm",
-              "qemu-vdagent", "dbus");
-template <>
-inline constexpr auto words<model::CharacterProtocol> = word_list("raw", "telnet", "telnets", "tls");
-template <>
-inline constexpr auto words<model::MouseMode> = word_list("server", "client");
+inline constexpr auto words<model::CharacterType> = word_list("null", "vc", "pty", "dev", "file", "pipe", "stdio",
+                                                              "udp", "tcp", "unix", "spicevmc", "spiceport", "nmdm",
+                                                              "qemu-vdagent", "dbus");
+template <> inline constexpr auto words<model::CharacterProtocol> = word_list("raw", "telnet", "telnets", "tls");
+template <> inline constexpr auto words<model::MouseMode> = word_list("server", "client");
 } // namespace domus::format

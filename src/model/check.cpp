@@ -20,7 +20,8 @@ std::uint64_t pluggable_bytes(const Domain& domain) {
 
 void name(const Domain& domain, Report& report) {
     const auto& text = domain.name;
-    if (text.find_first_not_of(" \t\r\n") == text.npos) report.add(domain.rest, "the <name> of the domain is empty; give it one");
+    if (text.find_first_not_of(" \t\r\n") == text.npos)
+        report.add(domain.rest, "the <name> of the domain is empty; give it one");
     if (text.find_first_of("/\n") != text.npos || text == "." || text == "..")
         report.add(domain.rest, "the name '{}' must not contain '/' or a line break, nor be '.' or '..'", text);
     if (text.size() > longest_name)
@@ -34,13 +35,15 @@ void memory(const Domain& domain, Report& report) {
         report.add(domain.rest, "<memory> is 0; say how much the guest shall have");
     const auto total = domain.memory.bytes + pluggable_bytes(domain);
     if (domain.current_memory && domain.cpu.numa_cells.empty() && domain.current_memory->bytes > total)
-        report.add(domain.rest, "<currentMemory> of {} KiB is more than the <memory> of {} KiB; lower the one or raise the other",
+        report.add(domain.rest,
+                   "<currentMemory> of {} KiB is more than the <memory> of {} KiB; lower the one or raise the other",
                    domain.current_memory->kib_ceil(), ByteCount{total}.kib_ceil());
     if (domain.maximum_memory && domain.maximum_memory->bytes < total)
         report.add(domain.rest, "<maxMemory> of {} KiB is less than the memory of {} KiB that the domain starts with",
                    domain.maximum_memory->kib_ceil(), ByteCount{total}.kib_ceil());
     if (!domain.devices.memories.empty() && !domain.maximum_memory)
-        report.add(domain.devices.memories.front().rest, "a <memory> device needs <maxMemory slots='...'> in the domain");
+        report.add(domain.devices.memories.front().rest,
+                   "a <memory> device needs <maxMemory slots='...'> in the domain");
 }
 
 void threads(const Domain& domain, Report& report) {
@@ -52,10 +55,13 @@ void threads(const Domain& domain, Report& report) {
     const auto count = std::max<std::size_t>(domain.iothreads.value_or(0), domain.iothread_ids.size());
     for (unsigned next = 1; ids.size() < count && next <= count + domain.iothread_ids.size(); ++next) ids.insert(next);
     const auto known = [&](std::optional<unsigned> id, const format::Rest& where, std::string_view what) {
-        if (id && !ids.contains(*id)) report.add(where, "{} names the I/O thread {}, which <iothreads> does not give", what, *id);
+        if (id && !ids.contains(*id))
+            report.add(where, "{} names the I/O thread {}, which <iothreads> does not give", what, *id);
     };
-    for (const auto& disk : domain.devices.disks) known(disk.driver.iothread, disk.rest, fmt::format("the disk '{}'", disk.target.dev));
-    for (const auto& controller : domain.devices.controllers) known(controller.driver.iothread, controller.rest, "a <controller>");
+    for (const auto& disk : domain.devices.disks)
+        known(disk.driver.iothread, disk.rest, fmt::format("the disk '{}'", disk.target.dev));
+    for (const auto& controller : domain.devices.controllers)
+        known(controller.driver.iothread, controller.rest, "a <controller>");
     for (const auto& pin : domain.cputune.iothread_pins) known(pin.iothread, pin.rest, "an <iothreadpin>");
 }
 
@@ -63,8 +69,10 @@ void features(const Domain& domain, Report& report) {
     const auto& hyperv = domain.features.hyperv;
     if (hyperv.spinlocks_retries && *hyperv.spinlocks_retries < 4095)
         report.add(hyperv.rest, "<spinlocks> has {} retries, at least 4095 are needed", *hyperv.spinlocks_retries);
-    if (hyperv.vendor_id_value && (hyperv.vendor_id_value->size() > 12 || hyperv.vendor_id_value->find(',') != std::string::npos))
-        report.add(hyperv.rest, "the vendor_id '{}' must have at most 12 characters and no comma", *hyperv.vendor_id_value);
+    if (hyperv.vendor_id_value
+        && (hyperv.vendor_id_value->size() > 12 || hyperv.vendor_id_value->find(',') != std::string::npos))
+        report.add(hyperv.rest, "the vendor_id '{}' must have at most 12 characters and no comma",
+                   *hyperv.vendor_id_value);
 }
 
 void clock(const Domain& domain, Report& report) {
@@ -78,28 +86,35 @@ void clock(const Domain& domain, Report& report) {
         report.add(clock.rest, "the clock's adjustment is '{}', it must be seconds or 'reset'", *clock.adjustment);
     std::set<std::string_view> names;
     for (const auto& timer : clock.timers)
-        if (!names.insert(timer.name).second) report.add(timer.rest, "the timer '{}' stands twice; keep one", timer.name);
+        if (!names.insert(timer.name).second)
+            report.add(timer.rest, "the timer '{}' stands twice; keep one", timer.name);
 }
 
 void topology(const Domain& domain, Report& report) {
     const auto& topology = domain.cpu.topology;
     if (!topology) return;
     const auto product = topology->product();
-    if (product == 0) report.add(topology->rest, "a number in <topology> is 0; each counts from 1");
+    if (product == 0)
+        report.add(topology->rest, "a number in <topology> is 0; each counts from 1");
     else if (product != domain.vcpu)
-        report.add(topology->rest, "<topology> gives {} processors, but <vcpu> is {}; make them equal", product, domain.vcpu);
+        report.add(topology->rest, "<topology> gives {} processors, but <vcpu> is {}; make them equal", product,
+                   domain.vcpu);
 }
 
 void pins(const Domain& domain, Report& report) {
     std::set<unsigned> seen;
     for (const auto& pin : domain.cputune.vcpu_pins) {
-        if (!seen.insert(pin.vcpu).second) report.add(pin.rest, "the processor {} has two <vcpupin>; keep one", pin.vcpu);
+        if (!seen.insert(pin.vcpu).second)
+            report.add(pin.rest, "the processor {} has two <vcpupin>; keep one", pin.vcpu);
         if (pin.vcpu >= domain.vcpu)
-            report.add(pin.rest, "<vcpupin> names the processor {}, but there are only {}, counted from 0", pin.vcpu, domain.vcpu);
-        if (!is_cpuset(pin.cpuset)) report.add(pin.rest, "'{}' is no set of processors; write it as 0-3,^2", pin.cpuset);
+            report.add(pin.rest, "<vcpupin> names the processor {}, but there are only {}, counted from 0", pin.vcpu,
+                       domain.vcpu);
+        if (!is_cpuset(pin.cpuset))
+            report.add(pin.rest, "'{}' is no set of processors; write it as 0-3,^2", pin.cpuset);
     }
     for (const auto* set : {&domain.vcpu_cpuset, &domain.cputune.emulator_pin, &domain.numatune.nodeset})
-        if (*set && !is_cpuset(**set)) report.add(domain.rest, "'{}' is no set of processors or nodes; write it as 0-3,^2", **set);
+        if (*set && !is_cpuset(**set))
+            report.add(domain.rest, "'{}' is no set of processors or nodes; write it as 0-3,^2", **set);
 }
 
 } // namespace
@@ -113,7 +128,8 @@ bool is_cpuset(std::string_view text) {
         const auto dash = item.find('-');
         std::uint64_t first = 0, last = 0;
         if (!format::detail::parse_unsigned(item.substr(0, dash), first)) return false;
-        if (dash != item.npos && (!format::detail::parse_unsigned(item.substr(dash + 1), last) || last < first)) return false;
+        if (dash != item.npos && (!format::detail::parse_unsigned(item.substr(dash + 1), last) || last < first))
+            return false;
         if (comma == text.npos) return true;
         text.remove_prefix(comma + 1);
     }
@@ -125,8 +141,9 @@ void general(const Domain& domain, Report& report) {
     threads(domain, report);
     features(domain, report);
     clock(domain, report);
-    if (domain.os.smbios == SmbiosMode::sysinfo &&
-        std::none_of(domain.sysinfo.begin(), domain.sysinfo.end(), [](const Sysinfo& s) { return s.type == SysinfoType::smbios; }))
+    if (domain.os.smbios == SmbiosMode::sysinfo
+        && std::none_of(domain.sysinfo.begin(), domain.sysinfo.end(),
+                        [](const Sysinfo& s) { return s.type == SysinfoType::smbios; }))
         report.add(domain.os.rest, "<smbios mode='sysinfo'> needs <sysinfo type='smbios'> in the domain");
 }
 
@@ -134,7 +151,8 @@ void processors(const Domain& domain, Report& report) {
     if (domain.vcpu == 0 || domain.vcpu > most_processors)
         report.add(domain.rest, "<vcpu> is {}, it must be 1 to {}", domain.vcpu, most_processors);
     if (domain.vcpu_current && (*domain.vcpu_current == 0 || *domain.vcpu_current > domain.vcpu))
-        report.add(domain.rest, "<vcpu current='{}'> must be 1 to {}, the number in the element", *domain.vcpu_current, domain.vcpu);
+        report.add(domain.rest, "<vcpu current='{}'> must be 1 to {}, the number in the element", *domain.vcpu_current,
+                   domain.vcpu);
     topology(domain, report);
     std::set<unsigned> ids;
     for (const auto& vcpu : domain.vcpus)
@@ -143,7 +161,8 @@ void processors(const Domain& domain, Report& report) {
     std::set<unsigned> cells;
     for (const auto& cell : domain.cpu.numa_cells) {
         if (cell.id && !cells.insert(*cell.id).second) report.add(cell.rest, "the NUMA cell {} stands twice", *cell.id);
-        if (cell.cpus && !is_cpuset(*cell.cpus)) report.add(cell.rest, "'{}' is no set of processors; write it as 0-3,^2", *cell.cpus);
+        if (cell.cpus && !is_cpuset(*cell.cpus))
+            report.add(cell.rest, "'{}' is no set of processors; write it as 0-3,^2", *cell.cpus);
     }
     pins(domain, report);
 }

@@ -8,46 +8,56 @@ namespace {
 
 void pci(const Address& address, const format::Rest& where, std::string_view name, Report& report) {
     if (address.domain <= 0xffff && address.bus <= 0xff && address.slot <= 0x1f && address.function <= 7) return;
-    report.add(where, "the PCI address {} of a <{}> is out of range: domain to 0xffff, bus to 0xff, slot to 0x1f, function to 7",
-               address.text(), name);
+    report.add(
+        where,
+        "the PCI address {} of a <{}> is out of range: domain to 0xffff, bus to 0xff, slot to 0x1f, function to 7",
+        address.text(), name);
 }
 
 /// The text by which two devices at one place are found; empty for addresses that several may have.
 std::string place(const Address& address, std::string_view bus) {
     switch (address.type) {
-    case AddressType::pci: return address.is_open() ? std::string{} : "pci " + address.text();
-    case AddressType::drive: return fmt::format("{} {}", bus, address.text());
-    case AddressType::usb: return address.usb_port.empty() ? std::string{} : address.text();
+    case AddressType::pci:
+        return address.is_open() ? std::string{} : "pci " + address.text();
+    case AddressType::drive:
+        return fmt::format("{} {}", bus, address.text());
+    case AddressType::usb:
+        return address.usb_port.empty() ? std::string{} : address.text();
     case AddressType::virtio_serial:
     case AddressType::ccid:
-    case AddressType::dimm: return address.text();
-    default: return {};
+    case AddressType::dimm:
+        return address.text();
+    default:
+        return {};
     }
 }
 
-template <class Device>
-std::string describe(std::string_view element, const Device& device) {
-    if constexpr (requires { device.target.dev; }) return fmt::format("disk '{}'", device.target.dev);
-    else return fmt::format("<{}>", element);
+template <class Device> std::string describe(std::string_view element, const Device& device) {
+    if constexpr (requires { device.target.dev; })
+        return fmt::format("disk '{}'", device.target.dev);
+    else
+        return fmt::format("<{}>", element);
 }
 
-template <class Device>
-std::string_view drive_bus(const Device& device) {
-    if constexpr (std::is_same_v<Device, Disk>) return device.target.bus ? format::word(*device.target.bus) : "";
-    else return "scsi"; // a SCSI device of the host
+template <class Device> std::string_view drive_bus(const Device& device) {
+    if constexpr (std::is_same_v<Device, Disk>)
+        return device.target.bus ? format::word(*device.target.bus) : "";
+    else
+        return "scsi"; // a SCSI device of the host
 }
 
 class BootOrder {
 public:
     explicit BootOrder(Report& report) : report_(report) {}
 
-    template <class Device>
-    void add(std::string_view element, const Device& device) {
+    template <class Device> void add(std::string_view element, const Device& device) {
         if (!device.boot_order) return;
         if (!first_) first_ = &device.rest;
-        if (*device.boot_order == 0) report_.add(device.rest, "<boot order='0'/> of a <{}>: the order counts from 1", element);
+        if (*device.boot_order == 0)
+            report_.add(device.rest, "<boot order='0'/> of a <{}>: the order counts from 1", element);
         if (!orders_.emplace(*device.boot_order, element).second)
-            report_.add(device.rest, "the <boot order='{}'/> stands twice; give one device another place", *device.boot_order);
+            report_.add(device.rest, "the <boot order='{}'/> stands twice; give one device another place",
+                        *device.boot_order);
     }
 
     const format::Rest* first() const { return first_; }
@@ -85,7 +95,8 @@ void boot_order(const Domain& domain, Report& report) {
     for (const auto& device : devices.hostdevs) order.add("hostdev", device);
     for (const auto& device : devices.redirdevs) order.add("redirdev", device);
     if (order.first() && !domain.os.boot.empty())
-        report.add(*order.first(), "a device has <boot order='...'/> and <os> has <boot dev='...'/>; use one of the two ways");
+        report.add(*order.first(),
+                   "a device has <boot order='...'/> and <os> has <boot dev='...'/>; use one of the two ways");
 }
 
 } // namespace domus::model::checks

@@ -20,23 +20,30 @@ std::string_view lacks(CharacterType type, const std::vector<CharacterSource>& s
     switch (type) {
     case CharacterType::dev:
     case CharacterType::file:
-    case CharacterType::pipe: return source.path ? "" : "path='...'";
-    case CharacterType::unix_socket: return source.path || path_is_chosen ? "" : "mode='bind' path='...'";
-    case CharacterType::tcp: return source.service ? "" : "mode='bind' host='...' service='...'";
+    case CharacterType::pipe:
+        return source.path ? "" : "path='...'";
+    case CharacterType::unix_socket:
+        return source.path || path_is_chosen ? "" : "mode='bind' path='...'";
+    case CharacterType::tcp:
+        return source.service ? "" : "mode='bind' host='...' service='...'";
     case CharacterType::udp: {
         const auto* connect = with_mode(sources, "connect");
         return connect && connect->service ? "" : "mode='connect' host='...' service='...'";
     }
     case CharacterType::spiceport:
-    case CharacterType::dbus: return source.channel ? "" : "channel='...'";
-    case CharacterType::nmdm: return source.master && source.slave ? "" : "master='...' slave='...'";
-    default: return "";
+    case CharacterType::dbus:
+        return source.channel ? "" : "channel='...'";
+    case CharacterType::nmdm:
+        return source.master && source.slave ? "" : "master='...' slave='...'";
+    default:
+        return "";
     }
 }
 
 void channel_target(const CharacterDevice& channel, Report& report) {
     const auto& target = channel.target;
-    if (!target.type) report.add(channel.rest, "a <channel> needs <target type='virtio' name='...'/>");
+    if (!target.type)
+        report.add(channel.rest, "a <channel> needs <target type='virtio' name='...'/>");
     else if (*target.type == "guestfwd" && (!target.address || !target.port))
         report.add(channel.rest, "a channel of type guestfwd needs <target type='guestfwd' address='...' port='...'/>");
 }
@@ -44,10 +51,12 @@ void channel_target(const CharacterDevice& channel, Report& report) {
 void screens(const Domain& domain, Report& report) {
     for (const auto& graphics : domain.devices.graphics) {
         for (const auto& port : {graphics.port, graphics.tls_port, graphics.websocket})
-            if (port && (*port < -1 || *port > 65535)) report.add(graphics.rest, "the port {} of <graphics> must be -1 to 65535", *port);
-        if (!graphics.listens.empty() && graphics.listen && graphics.listens.front().type == ListenType::address &&
-            graphics.listens.front().address && *graphics.listens.front().address != *graphics.listen)
-            report.add(graphics.rest, "<graphics listen='{}'> and its first <listen address='{}'/> differ; make them equal",
+            if (port && (*port < -1 || *port > 65535))
+                report.add(graphics.rest, "the port {} of <graphics> must be -1 to 65535", *port);
+        if (!graphics.listens.empty() && graphics.listen && graphics.listens.front().type == ListenType::address
+            && graphics.listens.front().address && *graphics.listens.front().address != *graphics.listen)
+            report.add(graphics.rest,
+                       "<graphics listen='{}'> and its first <listen address='{}'/> differ; make them equal",
                        *graphics.listen, *graphics.listens.front().address);
     }
     const auto primary = [](const Video& video) { return video.model.primary == true; };
@@ -63,13 +72,18 @@ void screens(const Domain& domain, Report& report) {
 void host_devices(const Domain& domain, Report& report) {
     for (const auto& device : domain.devices.hostdevs) {
         std::string_view missing;
-        if (device.type == HostdevType::pci && !(device.source_bus && device.source_slot)) missing = "<address domain='...' bus='...' slot='...' function='...'/>";
-        if (device.type == HostdevType::usb && !(device.vendor && device.product) && !(device.source_bus && device.source_device))
+        if (device.type == HostdevType::pci && !(device.source_bus && device.source_slot))
+            missing = "<address domain='...' bus='...' slot='...' function='...'/>";
+        if (device.type == HostdevType::usb && !(device.vendor && device.product)
+            && !(device.source_bus && device.source_device))
             missing = "<vendor id='...'/><product id='...'/> or <address bus='...' device='...'/>";
         if (device.type == HostdevType::mdev && !device.source_uuid) missing = "<address uuid='...'/>";
-        if (device.type == HostdevType::scsi && !device.adapter && !device.name) missing = "<adapter name='...'/> and <address .../>";
+        if (device.type == HostdevType::scsi && !device.adapter && !device.name)
+            missing = "<adapter name='...'/> and <address .../>";
         if (device.type == HostdevType::scsi_host && !device.wwpn) missing = "protocol='vhost' wwpn='...'";
-        if (!missing.empty()) report.add(device.rest, "a <hostdev type='{}'> needs in its <source>: {}", format::word(device.type), missing);
+        if (!missing.empty())
+            report.add(device.rest, "a <hostdev type='{}'> needs in its <source>: {}", format::word(device.type),
+                       missing);
     }
 }
 
@@ -105,7 +119,9 @@ void character_devices(const Domain& domain, Report& report) {
     const auto judge = [&](std::string_view name, const std::vector<CharacterDevice>& list, bool path_is_chosen) {
         for (const auto& device : list) {
             const auto missing = lacks(device.type, device.sources, path_is_chosen);
-            if (!missing.empty()) report.add(device.rest, "a <{} type='{}'> needs <source {}/>", name, format::word(device.type), missing);
+            if (!missing.empty())
+                report.add(device.rest, "a <{} type='{}'> needs <source {}/>", name, format::word(device.type),
+                           missing);
         }
     };
     judge("serial", devices.serials, false);
@@ -123,16 +139,19 @@ void other_devices(const Domain& domain, Report& report) {
     const auto& devices = domain.devices;
     for (const auto& rng : devices.rngs)
         if (rng.backend.model == RngBackendModel::egd && !rng.backend.type)
-            report.add(rng.rest, "an <rng> with the backend 'egd' needs <backend model='egd' type='...'> and a <source>");
+            report.add(rng.rest,
+                       "an <rng> with the backend 'egd' needs <backend model='egd' type='...'> and a <source>");
     for (const auto& memory : devices.shmems)
         if (memory.name.empty() || memory.name.find('/') != std::string::npos)
             report.add(memory.rest, "the name '{}' of a <shmem> must not be empty or contain '/'", memory.name);
     if (devices.vsock && devices.vsock->cid && *devices.vsock->cid < 3)
-        report.add(devices.vsock->rest, "<cid address='{}'> must be 3 or more; smaller ones belong to the host", *devices.vsock->cid);
+        report.add(devices.vsock->rest, "<cid address='{}'> must be 3 or more; smaller ones belong to the host",
+                   *devices.vsock->cid);
     std::set<std::string_view> tags;
     for (const auto& filesystem : devices.filesystems)
         if (!tags.insert(filesystem.target).second)
-            report.add(filesystem.rest, "two <filesystem> have the <target dir='{}'/>; give one another tag", filesystem.target);
+            report.add(filesystem.rest, "two <filesystem> have the <target dir='{}'/>; give one another tag",
+                       filesystem.target);
 }
 
 } // namespace domus::model::checks

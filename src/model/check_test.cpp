@@ -25,7 +25,9 @@ Domain domain_with(const std::string& devices, const std::string& before = "") {
                                     + "<os><type>hvm</type></os>\n<devices>\n" + devices + "</devices></domain>");
 }
 
-auto says(const char* text) { return Contains(Field(&format::Finding::text, HasSubstr(text))); }
+auto says(const char* text) {
+    return Contains(Field(&format::Finding::text, HasSubstr(text)));
+}
 
 std::string disk(const std::string& target, const std::string& inside = "") {
     return "<disk><source file='/x'/><target dev='" + target + "' bus='virtio'/>" + inside + "</disk>\n";
@@ -83,19 +85,23 @@ TEST(Check, wants_the_source_that_the_disks_type_asks_for) {
 
 TEST(Check, finds_two_devices_at_one_address) {
     const std::string address = "<address type='pci' bus='1' slot='2'/>";
-    EXPECT_THAT(findings_of(domain_with(disk("vda", address) + "<rng model='virtio'><backend model='random'/>" + address + "</rng>")),
+    EXPECT_THAT(findings_of(domain_with(disk("vda", address) + "<rng model='virtio'><backend model='random'/>" + address
+                                        + "</rng>")),
                 says("disk 'vda' and <rng> have the same address, 0000:01:02.0"));
-    EXPECT_THAT(findings_of(domain_with(disk("vda", "<address type='pci'/>") + disk("vdb", "<address type='pci'/>"))), IsEmpty());
+    EXPECT_THAT(findings_of(domain_with(disk("vda", "<address type='pci'/>") + disk("vdb", "<address type='pci'/>"))),
+                IsEmpty());
     EXPECT_THAT(findings_of(domain_with(disk("vda", "<address type='pci' slot='0x20'/>"))), says("is out of range"));
 }
 
 TEST(Check, keeps_drives_of_different_buses_apart) {
     const auto drive = [](const char* target, const char* bus) {
         return fmt::format("<disk><source file='/x'/><target dev='{}' bus='{}'/>"
-                           "<address type='drive' controller='0' bus='0' target='0' unit='0'/></disk>", target, bus);
+                           "<address type='drive' controller='0' bus='0' target='0' unit='0'/></disk>",
+                           target, bus);
     };
     EXPECT_THAT(findings_of(domain_with(drive("sda", "sata") + drive("sdb", "scsi"))), IsEmpty());
-    EXPECT_THAT(findings_of(domain_with(drive("sda", "sata") + drive("sdb", "sata"))), says("the same address, drive 0:0:0:0"));
+    EXPECT_THAT(findings_of(domain_with(drive("sda", "sata") + drive("sdb", "sata"))),
+                says("the same address, drive 0:0:0:0"));
 }
 
 TEST(Check, allows_one_way_to_say_the_boot_order) {
@@ -114,10 +120,12 @@ TEST(Check, judges_mac_addresses) {
     EXPECT_THAT(findings_of(domain_with(interface("52:54:00:00:00:01"))), IsEmpty());
     EXPECT_THAT(findings_of(domain_with(interface("52:54:00:00:00"))), says("is no MAC address"));
     EXPECT_THAT(findings_of(domain_with(interface("53:54:00:00:00:01"))), says("is one for groups"));
-    EXPECT_THAT(findings_of(domain_with(interface("52:54:00:00:00:0a") + interface("52:54:00:00:00:0A"))), says("two interfaces"));
-    EXPECT_THAT(findings_of(domain_with(interface("52:54:00:00:00:0a", "<teaming type='persistent'/>")
-                                        + interface("52:54:00:00:00:0a", "<teaming type='transient' persistent='ua-x'/>"))),
-                IsEmpty());
+    EXPECT_THAT(findings_of(domain_with(interface("52:54:00:00:00:0a") + interface("52:54:00:00:00:0A"))),
+                says("two interfaces"));
+    EXPECT_THAT(
+        findings_of(domain_with(interface("52:54:00:00:00:0a", "<teaming type='persistent'/>")
+                                + interface("52:54:00:00:00:0a", "<teaming type='transient' persistent='ua-x'/>"))),
+        IsEmpty());
 }
 
 TEST(Check, judges_vlans) {
@@ -125,8 +133,10 @@ TEST(Check, judges_vlans) {
         return fmt::format("<interface type='bridge'><source bridge='br0'/>{}</interface>", vlan);
     };
     EXPECT_THAT(findings_of(domain_with(interface("<vlan><tag id='42'/></vlan>"))), IsEmpty());
-    EXPECT_THAT(findings_of(domain_with(interface("<vlan><tag id='4095'/></vlan>"))), says("the VLAN 4095 must be 1 to 4094"));
-    EXPECT_THAT(findings_of(domain_with(interface("<vlan trunk='no'><tag id='1'/><tag id='2'/></vlan>"))), says("has 2 tags"));
+    EXPECT_THAT(findings_of(domain_with(interface("<vlan><tag id='4095'/></vlan>"))),
+                says("the VLAN 4095 must be 1 to 4094"));
+    EXPECT_THAT(findings_of(domain_with(interface("<vlan trunk='no'><tag id='1'/><tag id='2'/></vlan>"))),
+                says("has 2 tags"));
 }
 
 TEST(Check, knows_the_io_threads) {
@@ -135,7 +145,9 @@ TEST(Check, knows_the_io_threads) {
     };
     EXPECT_THAT(findings_of(domain_with(served(2), "<iothreads>2</iothreads>")), IsEmpty());
     EXPECT_THAT(findings_of(domain_with(served(3), "<iothreads>2</iothreads>")), says("names the I/O thread 3"));
-    EXPECT_THAT(findings_of(domain_with(served(7), "<iothreads>2</iothreads><iothreadids><iothread id='7'/></iothreadids>")), IsEmpty());
+    EXPECT_THAT(
+        findings_of(domain_with(served(7), "<iothreads>2</iothreads><iothreadids><iothread id='7'/></iothreadids>")),
+        IsEmpty());
 }
 
 TEST(Check, reads_sets_of_processors) {
@@ -151,8 +163,9 @@ TEST(Check, reads_sets_of_processors) {
 }
 
 TEST(Check, lists_all_it_finds) {
-    const auto found = findings_of(domain_with("<channel type='unix'/><serial type='file'/><vsock model='virtio'><cid address='2'/></vsock>"
-                                               "<hostdev type='usb'><source/></hostdev><interface type='network'/>"));
+    const auto found = findings_of(
+        domain_with("<channel type='unix'/><serial type='file'/><vsock model='virtio'><cid address='2'/></vsock>"
+                    "<hostdev type='usb'><source/></hostdev><interface type='network'/>"));
     EXPECT_EQ(found.size(), 5u);
 }
 

@@ -12,8 +12,7 @@ class Report {
 public:
     explicit Report(format::Findings& findings) : findings_(findings) {}
 
-    template <class... Part>
-    void add(const format::Rest& where, fmt::format_string<Part...> text, Part&&... parts) {
+    template <class... Part> void add(const format::Rest& where, fmt::format_string<Part...> text, Part&&... parts) {
         findings_.push_back({where.line, fmt::format(text, std::forward<Part>(parts)...), false});
     }
 
@@ -29,6 +28,8 @@ void character_devices(const Domain& domain, Report& report);
 void other_devices(const Domain& domain, Report& report);
 void addresses(const Domain& domain, Report& report);
 void boot_order(const Domain& domain, Report& report);
+
+void vlan(const Vlan& vlan, Report& report);
 
 /// "0-3,^2,7": numbers and ranges of processors or nodes.
 bool is_cpuset(std::string_view text);

@@ -14,7 +14,8 @@ const Timer* Clock::timer(std::string_view name) const {
 const Schema& Timer::schema() {
     static const Schema table =
         Describe<Timer>("timer", "A timer of the guest.")
-            .field("@name", &Timer::name, "rtc, pit, hpet, tsc, kvmclock, hypervclock, platform, armvtimer", format::required)
+            .field("@name", &Timer::name, "rtc, pit, hpet, tsc, kvmclock, hypervclock, platform, armvtimer",
+                   format::required)
             .field("@present", &Timer::present, "whether the guest has it")
             .field("@tickpolicy", &Timer::tickpolicy, "what is done with ticks that the guest missed")
             .field("@track", &Timer::track, "rtc: which clock it follows")
@@ -27,13 +28,14 @@ const Schema& Timer::schema() {
 }
 
 const Schema& Clock::schema() {
-    static const Schema table = Describe<Clock>("clock", "What the guest's clock shows at start.")
-                                    .field("@offset", &Clock::offset, "which time")
-                                    .field("@adjustment", &Clock::adjustment, "variable: seconds ahead of the basis; or reset")
-                                    .field("@basis", &Clock::basis, "variable: ahead of which time")
-                                    .field("@timezone", &Clock::timezone, "timezone: its name")
-                                    .field("@start", &Clock::start, "absolute: seconds since 1970")
-                                    .field("timer", &Clock::timers);
+    static const Schema table =
+        Describe<Clock>("clock", "What the guest's clock shows at start.")
+            .field("@offset", &Clock::offset, "which time")
+            .field("@adjustment", &Clock::adjustment, "variable: seconds ahead of the basis; or reset")
+            .field("@basis", &Clock::basis, "variable: ahead of which time")
+            .field("@timezone", &Clock::timezone, "timezone: its name")
+            .field("@start", &Clock::start, "absolute: seconds since 1970")
+            .field("timer", &Clock::timers);
     return table;
 }
 

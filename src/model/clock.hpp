@@ -29,7 +29,7 @@ struct Clock {
     std::optional<std::string> adjustment; ///< seconds, or "reset"
     std::optional<ClockBasis> basis;       ///< variable
     std::optional<std::string> timezone;
-    std::optional<std::uint64_t> start;    ///< absolute: seconds since 1970
+    std::optional<std::uint64_t> start; ///< absolute: seconds since 1970
     std::vector<Timer> timers;
     format::Rest rest;
 
@@ -44,12 +44,8 @@ struct Clock {
 namespace domus::format {
 template <>
 inline constexpr auto words<model::ClockOffset> = word_list("utc", "localtime", "timezone", "variable", "absolute");
-template <>
-inline constexpr auto words<model::ClockBasis> = word_list("utc", "localtime");
-template <>
-inline constexpr auto words<model::TickPolicy> = word_list("delay", "catchup", "merge", "discard");
-template <>
-inline constexpr auto words<model::TimerTrack> = word_list("boot", "guest", "wall", "realtime");
-template <>
-inline constexpr auto words<model::TscMode> = word_list("auto", "native", "emulate", "paravirt", "smpsafe");
+template <> inline constexpr auto words<model::ClockBasis> = word_list("utc", "localtime");
+template <> inline constexpr auto words<model::TickPolicy> = word_list("delay", "catchup", "merge", "discard");
+template <> inline constexpr auto words<model::TimerTrack> = word_list("boot", "guest", "wall", "realtime");
+template <> inline constexpr auto words<model::TscMode> = word_list("auto", "native", "emulate", "paravirt", "smpsafe");
 } // namespace domus::format

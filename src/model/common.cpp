@@ -32,16 +32,17 @@ const Schema& Auth::schema() {
 }
 
 const Schema& Encryption::schema() {
-    static const Schema table = Describe<Encryption>("encryption", "How the image is encrypted.")
-                                    .field("@format", &Encryption::format, "format of the encryption", format::required)
-                                    .field("@engine", &Encryption::engine, "program that decrypts")
-                                    .field("secret", &Encryption::secrets, "passphrases that open it")
-                                    .field("cipher@name", &Encryption::cipher_name, "cipher of a new image: aes, serpent, twofish")
-                                    .field("cipher@size", &Encryption::cipher_size, "bits of its key")
-                                    .field("cipher@mode", &Encryption::cipher_mode, "its mode: cbc, xts")
-                                    .field("cipher@hash", &Encryption::cipher_hash, "its hash: sha256")
-                                    .field("ivgen@name", &Encryption::ivgen_name, "generator of initial vectors: plain64, essiv")
-                                    .field("ivgen@hash", &Encryption::ivgen_hash, "its hash");
+    static const Schema table =
+        Describe<Encryption>("encryption", "How the image is encrypted.")
+            .field("@format", &Encryption::format, "format of the encryption", format::required)
+            .field("@engine", &Encryption::engine, "program that decrypts")
+            .field("secret", &Encryption::secrets, "passphrases that open it")
+            .field("cipher@name", &Encryption::cipher_name, "cipher of a new image: aes, serpent, twofish")
+            .field("cipher@size", &Encryption::cipher_size, "bits of its key")
+            .field("cipher@mode", &Encryption::cipher_mode, "its mode: cbc, xts")
+            .field("cipher@hash", &Encryption::cipher_hash, "its hash: sha256")
+            .field("ivgen@name", &Encryption::ivgen_name, "generator of initial vectors: plain64, essiv")
+            .field("ivgen@hash", &Encryption::ivgen_hash, "its hash");
     return table;
 }
 

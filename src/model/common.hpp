@@ -97,16 +97,11 @@ struct Teaming {
 } // namespace domus::model
 
 namespace domus::format {
-template <>
-inline constexpr auto words<model::MemoryAccess> = word_list("shared", "private");
+template <> inline constexpr auto words<model::MemoryAccess> = word_list("shared", "private");
 template <>
 inline constexpr auto words<model::SecretType> = word_list("passphrase", "ceph", "iscsi", "volume", "tls", "vtpm");
-template <>
-inline constexpr auto words<model::EncryptionFormat> = word_list("default", "qcow", "luks", "luks2");
-template <>
-inline constexpr auto words<model::EncryptionEngine> = word_list("qemu", "librbd");
-template <>
-inline constexpr auto words<model::SeclabelType> = word_list("dynamic", "static", "none");
-template <>
-inline constexpr auto words<model::TeamingType> = word_list("persistent", "transient");
+template <> inline constexpr auto words<model::EncryptionFormat> = word_list("default", "qcow", "luks", "luks2");
+template <> inline constexpr auto words<model::EncryptionEngine> = word_list("qemu", "librbd");
+template <> inline constexpr auto words<model::SeclabelType> = word_list("dynamic", "static", "none");
+template <> inline constexpr auto words<model::TeamingType> = word_list("persistent", "transient");
 } // namespace domus::format

@@ -16,7 +16,8 @@ const Schema& ControllerDriver::schema() {
             .field("@iommu", &ControllerDriver::iommu, "whether the device goes through the guest's IOMMU")
             .field("@ats", &ControllerDriver::ats, "whether it offers address translation services")
             .field("@packed", &ControllerDriver::packed, "whether it offers packed queues")
-            .field("@page_per_vq", &ControllerDriver::page_per_vq, "whether each queue's doorbell has a page of its own");
+            .field("@page_per_vq", &ControllerDriver::page_per_vq,
+                   "whether each queue's doorbell has a page of its own");
     return table;
 }
 

@@ -33,12 +33,12 @@ struct ControllerTarget {
 struct Controller {
     ControllerType type = ControllerType::usb;
     std::optional<unsigned> index;
-    std::optional<std::string> model;      ///< "qemu-xhci", "pcie-root-port", "virtio-scsi", ...
+    std::optional<std::string> model; ///< "qemu-xhci", "pcie-root-port", "virtio-scsi", ...
     std::optional<unsigned> ports, vectors;
     std::optional<unsigned> max_grant_frames, max_event_channels;
-    std::optional<std::string> model_name; ///< pci: QEMU's device
-    ControllerTarget target;               ///< pci
-    std::optional<ByteCount> pcihole64;    ///< pci roots
+    std::optional<std::string> model_name;    ///< pci: QEMU's device
+    ControllerTarget target;                  ///< pci
+    std::optional<ByteCount> pcihole64;       ///< pci roots
     std::optional<unsigned> master_startport; ///< usb companions
     ControllerDriver driver;
     std::optional<std::string> alias;
@@ -51,5 +51,5 @@ struct Controller {
 } // namespace domus::model
 
 template <>
-inline constexpr auto domus::format::words<domus::model::ControllerType> = domus::format::word_list(
-    "usb", "sata", "ide", "scsi", "pci", "virtio-serial", "fdc", "ccid", "xenbus", "isa");
+inline constexpr auto domus::format::words<domus::model::ControllerType> =
+    domus::format::word_list("usb", "sata", "ide", "scsi", "pci", "virtio-serial", "fdc", "ccid", "xenbus", "isa");

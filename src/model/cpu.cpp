@@ -40,13 +40,14 @@ const Schema& NumaDistance::schema() {
 }
 
 const Schema& NumaCell::schema() {
-    static const Schema table = Describe<NumaCell>("cell", "A NUMA cell of the guest.")
-                                    .field("@id", &NumaCell::id, "its number")
-                                    .field("@cpus", &NumaCell::cpus, "its virtual processors: 0-3,7")
-                                    .scaled("@memory", &NumaCell::memory, "KiB", "KiB", "its memory", required)
-                                    .field("@memAccess", &NumaCell::mem_access, "whether other processes may map the memory")
-                                    .field("@discard", &NumaCell::discard, "whether the memory's contents are dropped at the end")
-                                    .field("distances/sibling", &NumaCell::distances);
+    static const Schema table =
+        Describe<NumaCell>("cell", "A NUMA cell of the guest.")
+            .field("@id", &NumaCell::id, "its number")
+            .field("@cpus", &NumaCell::cpus, "its virtual processors: 0-3,7")
+            .scaled("@memory", &NumaCell::memory, "KiB", "KiB", "its memory", required)
+            .field("@memAccess", &NumaCell::mem_access, "whether other processes may map the memory")
+            .field("@discard", &NumaCell::discard, "whether the memory's contents are dropped at the end")
+            .field("distances/sibling", &NumaCell::distances);
     return table;
 }
 

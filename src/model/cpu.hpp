@@ -78,16 +78,11 @@ struct Cpu {
 namespace domus::format {
 template <>
 inline constexpr auto words<model::CpuMode> = word_list("custom", "host-model", "host-passthrough", "maximum");
-template <>
-inline constexpr auto words<model::CpuMatch> = word_list("minimum", "exact", "strict");
-template <>
-inline constexpr auto words<model::CpuCheck> = word_list("none", "partial", "full");
-template <>
-inline constexpr auto words<model::CpuFallback> = word_list("allow", "forbid");
+template <> inline constexpr auto words<model::CpuMatch> = word_list("minimum", "exact", "strict");
+template <> inline constexpr auto words<model::CpuCheck> = word_list("none", "partial", "full");
+template <> inline constexpr auto words<model::CpuFallback> = word_list("allow", "forbid");
 template <>
 inline constexpr auto words<model::FeaturePolicy> = word_list("force", "require", "optional", "disable", "forbid");
-template <>
-inline constexpr auto words<model::CacheMode> = word_list("emulate", "passthrough", "disable");
-template <>
-inline constexpr auto words<model::MaxPhysAddrMode> = word_list("emulate", "passthrough");
+template <> inline constexpr auto words<model::CacheMode> = word_list("emulate", "passthrough", "disable");
+template <> inline constexpr auto words<model::MaxPhysAddrMode> = word_list("emulate", "passthrough");
 } // namespace domus::format

@@ -41,9 +41,12 @@ const Schema& Watchdog::schema() {
 const Schema& MemoryBalloon::schema() {
     static const Schema table =
         Describe<MemoryBalloon>("memballoon", "Takes memory from the running guest and gives it back.")
-            .field("@model", &MemoryBalloon::model, "virtio, virtio-transitional, virtio-non-transitional, xen; none for no balloon", required)
-            .field("@autodeflate", &MemoryBalloon::autodeflate, "whether it gives memory back before the guest kills a process")
-            .field("@freePageReporting", &MemoryBalloon::free_page_reporting, "whether the host gets back what the guest has free")
+            .field("@model", &MemoryBalloon::model,
+                   "virtio, virtio-transitional, virtio-non-transitional, xen; none for no balloon", required)
+            .field("@autodeflate", &MemoryBalloon::autodeflate,
+                   "whether it gives memory back before the guest kills a process")
+            .field("@freePageReporting", &MemoryBalloon::free_page_reporting,
+                   "whether the host gets back what the guest has free")
             .field("stats@period", &MemoryBalloon::stats_period, "seconds between statistics")
             .field("alias@name", &MemoryBalloon::alias, about_alias)
             .field("address", &MemoryBalloon::address)
@@ -62,14 +65,15 @@ const Schema& RngBackend::schema() {
 }
 
 const Schema& Rng::schema() {
-    static const Schema table = Describe<Rng>("rng", "A source of randomness.")
-                                    .field("@model", &Rng::model, "virtio, virtio-transitional, virtio-non-transitional", required)
-                                    .field("rate@bytes", &Rng::rate_bytes, "most that the guest gets in a period")
-                                    .field("rate@period", &Rng::rate_period, "milliseconds")
-                                    .field("backend", &Rng::backend, "", required)
-                                    .field("driver", &Rng::driver)
-                                    .field("alias@name", &Rng::alias, about_alias)
-                                    .field("address", &Rng::address);
+    static const Schema table =
+        Describe<Rng>("rng", "A source of randomness.")
+            .field("@model", &Rng::model, "virtio, virtio-transitional, virtio-non-transitional", required)
+            .field("rate@bytes", &Rng::rate_bytes, "most that the guest gets in a period")
+            .field("rate@period", &Rng::rate_period, "milliseconds")
+            .field("backend", &Rng::backend, "", required)
+            .field("driver", &Rng::driver)
+            .field("alias@name", &Rng::alias, about_alias)
+            .field("address", &Rng::address);
     return table;
 }
 
@@ -78,7 +82,8 @@ const Schema& TpmBackend::schema() {
         Describe<TpmBackend>("backend", "What is behind the TPM.")
             .field("@type", &TpmBackend::type, "kind", required)
             .field("@version", &TpmBackend::version, "emulator: version of the TPM")
-            .field("@persistent_state", &TpmBackend::persistent_state, "emulator: whether a transient domain keeps its state")
+            .field("@persistent_state", &TpmBackend::persistent_state,
+                   "emulator: whether a transient domain keeps its state")
             .field("device@path", &TpmBackend::device, "passthrough: device of the host")
             .field("encryption@secret", &TpmBackend::encryption_secret, "emulator: secret that encrypts the state")
             .flag("active_pcr_banks/sha1", &TpmBackend::sha1, "bank of SHA-1 registers")
@@ -99,15 +104,16 @@ const Schema& Tpm::schema() {
 }
 
 const Schema& Smartcard::schema() {
-    static const Schema table = Describe<Smartcard>("smartcard", "A smart card.")
-                                    .field("@mode", &Smartcard::mode, "where the card is", required)
-                                    .field("@type", &Smartcard::type, "passthrough: what the host's end is")
-                                    .field("certificate", &Smartcard::certificates, "host-certificates: three names")
-                                    .field("database", &Smartcard::database, "host-certificates: folder of the database")
-                                    .field("source", &Smartcard::sources)
-                                    .field("protocol@type", &Smartcard::protocol, "tcp: what is spoken over the connection")
-                                    .field("alias@name", &Smartcard::alias, about_alias)
-                                    .field("address", &Smartcard::address);
+    static const Schema table =
+        Describe<Smartcard>("smartcard", "A smart card.")
+            .field("@mode", &Smartcard::mode, "where the card is", required)
+            .field("@type", &Smartcard::type, "passthrough: what the host's end is")
+            .field("certificate", &Smartcard::certificates, "host-certificates: three names")
+            .field("database", &Smartcard::database, "host-certificates: folder of the database")
+            .field("source", &Smartcard::sources)
+            .field("protocol@type", &Smartcard::protocol, "tcp: what is spoken over the connection")
+            .field("alias@name", &Smartcard::alias, about_alias)
+            .field("address", &Smartcard::address);
     return table;
 }
 
@@ -135,17 +141,18 @@ const Schema& Panic::schema() {
 }
 
 const Schema& SharedMemory::schema() {
-    static const Schema table = Describe<SharedMemory>("shmem", "Memory that several guests share.")
-                                    .field("@name", &SharedMemory::name, "name by which they find it", required)
-                                    .field("@role", &SharedMemory::role, "whether it travels with this domain")
-                                    .field("model@type", &SharedMemory::model, "ivshmem-plain, ivshmem-doorbell")
-                                    .scaled("size", &SharedMemory::size, "M", "M", "how much")
-                                    .field("server@path", &SharedMemory::server, "doorbell: socket of the server")
-                                    .flag("msi", &SharedMemory::msi, "doorbell: guests interrupt each other")
-                                    .field("msi@vectors", &SharedMemory::msi_vectors, "number of interrupts")
-                                    .field("msi@ioeventfd", &SharedMemory::msi_ioeventfd, "whether the guest's doorbell avoids the main loop")
-                                    .field("alias@name", &SharedMemory::alias, about_alias)
-                                    .field("address", &SharedMemory::address);
+    static const Schema table =
+        Describe<SharedMemory>("shmem", "Memory that several guests share.")
+            .field("@name", &SharedMemory::name, "name by which they find it", required)
+            .field("@role", &SharedMemory::role, "whether it travels with this domain")
+            .field("model@type", &SharedMemory::model, "ivshmem-plain, ivshmem-doorbell")
+            .scaled("size", &SharedMemory::size, "M", "M", "how much")
+            .field("server@path", &SharedMemory::server, "doorbell: socket of the server")
+            .flag("msi", &SharedMemory::msi, "doorbell: guests interrupt each other")
+            .field("msi@vectors", &SharedMemory::msi_vectors, "number of interrupts")
+            .field("msi@ioeventfd", &SharedMemory::msi_ioeventfd, "whether the guest's doorbell avoids the main loop")
+            .field("alias@name", &SharedMemory::alias, about_alias)
+            .field("address", &SharedMemory::address);
     return table;
 }
 
@@ -164,7 +171,8 @@ const Schema& MemoryDevice::schema() {
             .scaled("target/size", &MemoryDevice::size, "KiB", "KiB", "how much", required)
             .field("target/node", &MemoryDevice::node, "cell of the guest")
             .scaled("target/block", &MemoryDevice::block, "KiB", "KiB", "virtio-mem: smallest step")
-            .scaled("target/requested", &MemoryDevice::requested, "KiB", "KiB", "virtio-mem: how much the guest shall have")
+            .scaled("target/requested", &MemoryDevice::requested, "KiB", "KiB",
+                    "virtio-mem: how much the guest shall have")
             .scaled("target/current", &MemoryDevice::current, "KiB", "KiB", "virtio-mem: how much it has", live_only)
             .scaled("target/label/size", &MemoryDevice::label_size, "KiB", "KiB", "nvdimm: room for labels")
             .flag("target/readonly", &MemoryDevice::readonly, "nvdimm: the guest cannot write")
@@ -200,13 +208,14 @@ const Schema& Iommu::schema() {
 }
 
 const Schema& Vsock::schema() {
-    static const Schema table = Describe<Vsock>("vsock", "Sockets between guest and host without a network.")
-                                    .field("@model", &Vsock::model, "virtio, virtio-transitional, virtio-non-transitional")
-                                    .field("cid@auto", &Vsock::auto_cid, "whether the number is chosen at start")
-                                    .field("cid@address", &Vsock::cid, "number of the guest, from 3")
-                                    .field("driver", &Vsock::driver)
-                                    .field("alias@name", &Vsock::alias, about_alias)
-                                    .field("address", &Vsock::address);
+    static const Schema table =
+        Describe<Vsock>("vsock", "Sockets between guest and host without a network.")
+            .field("@model", &Vsock::model, "virtio, virtio-transitional, virtio-non-transitional")
+            .field("cid@auto", &Vsock::auto_cid, "whether the number is chosen at start")
+            .field("cid@address", &Vsock::cid, "number of the guest, from 3")
+            .field("driver", &Vsock::driver)
+            .field("alias@name", &Vsock::alias, about_alias)
+            .field("address", &Vsock::address);
     return table;
 }
 

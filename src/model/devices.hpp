@@ -88,10 +88,10 @@ struct TpmBackend {
     TpmBackendType type = TpmBackendType::emulator;
     std::optional<TpmVersion> version;
     std::optional<bool> persistent_state;
-    std::optional<std::string> device;         ///< passthrough: path
-    std::optional<Uuid> encryption_secret;     ///< emulator
+    std::optional<std::string> device;                                 ///< passthrough: path
+    std::optional<Uuid> encryption_secret;                             ///< emulator
     bool sha1 = false, sha256 = false, sha384 = false, sha512 = false; ///< <active_pcr_banks>
-    std::vector<CharacterSource> sources;      ///< external
+    std::vector<CharacterSource> sources;                              ///< external
     format::Rest rest;
     static const format::Schema& schema();
     bool operator==(const TpmBackend&) const = default;
@@ -275,7 +275,7 @@ struct Devices {
 
 /// Calls visit(element name, device) for every device that has an alias and an address, in the order of the document.
 template <class D, class Visitor>
-    requires std::is_same_v<std::remove_const_t<D>, Devices>
+requires std::is_same_v<std::remove_const_t<D>, Devices>
 void for_each_device(D& devices, Visitor&& visit) {
     const auto all = [&](std::string_view name, auto& list) {
         for (auto& device : list) visit(name, device);
@@ -316,22 +316,15 @@ void for_each_device(D& devices, Visitor&& visit) {
 namespace domus::format {
 template <>
 inline constexpr auto words<model::InputType> = word_list("mouse", "tablet", "keyboard", "passthrough", "evdev");
+template <> inline constexpr auto words<model::InputBus> = word_list("ps2", "usb", "xen", "virtio", "none");
 template <>
-inline constexpr auto words<model::InputBus> = word_list("ps2", "usb", "xen", "virtio", "none");
+inline constexpr auto words<model::WatchdogAction> = word_list("reset", "shutdown", "poweroff", "pause", "none", "dump",
+                                                               "inject-nmi");
+template <> inline constexpr auto words<model::RngBackendModel> = word_list("random", "egd", "builtin");
+template <> inline constexpr auto words<model::TpmBackendType> = word_list("passthrough", "emulator", "external");
+template <> inline constexpr auto words<model::TpmVersion> = word_list("1.2", "2.0");
+template <> inline constexpr auto words<model::SmartcardMode> = word_list("host", "host-certificates", "passthrough");
+template <> inline constexpr auto words<model::ShmemRole> = word_list("master", "peer");
 template <>
-inline constexpr auto words<model::WatchdogAction> =
-    word_list("reset", "shutdown", "poweroff", "pause", "none", "dump", "inject-nmi");
-template <>
-inline constexpr auto words<model::RngBackendModel> = word_list("random", "egd", "builtin");
-template <>
-inline constexpr auto words<model::TpmBackendType> = word_list("passthrough", "emulator", "external");
-template <>
-inline constexpr auto words<model::TpmVersion> = word_list("1.2", "2.0");
-template <>
-inline constexpr auto words<model::SmartcardMode> = word_list("host", "host-certificates", "passthrough");
-template <>
-inline constexpr auto words<model::ShmemRole> = word_list("master", "peer");
-template <>
-inline constexpr auto words<model::MemoryModel> =
-    word_list("dimm", "nvdimm", "virtio-pmem", "virtio-mem", "sgx-epc");
+inline constexpr auto words<model::MemoryModel> = word_list("dimm", "nvdimm", "virtio-pmem", "virtio-mem", "sgx-epc");
 } // namespace domus::format

@@ -37,14 +37,16 @@ const Schema& DiskDriver::schema() {
             .field("@discard", &DiskDriver::discard, "whether the guest's discards reach the image")
             .field("@iothread", &DiskDriver::iothread, "number of the I/O thread that serves it")
             .field("@detect_zeroes", &DiskDriver::detect_zeroes, "whether writes of zeros are made holes")
-            .field("@discard_no_unref", &DiskDriver::discard_no_unref, "qcow2: whether discarded clusters stay allocated")
+            .field("@discard_no_unref", &DiskDriver::discard_no_unref,
+                   "qcow2: whether discarded clusters stay allocated")
             .field("@queues", &DiskDriver::queues, "number of queues")
             .field("@queue_size", &DiskDriver::queue_size, "entries of each")
             .field("@iommu", &DiskDriver::iommu, "whether the device goes through the guest's IOMMU")
             .field("@ats", &DiskDriver::ats, "whether it offers address translation services")
             .field("@packed", &DiskDriver::packed, "whether it offers packed queues")
             .field("@page_per_vq", &DiskDriver::page_per_vq, "whether each queue's doorbell has a page of its own")
-            .scaled("metadata_cache/max_size", &DiskDriver::metadata_cache, "bytes", "bytes", "cache for qcow2's tables");
+            .scaled("metadata_cache/max_size", &DiskDriver::metadata_cache, "bytes", "bytes",
+                    "cache for qcow2's tables");
     return table;
 }
 
@@ -73,19 +75,19 @@ const Schema& Slice::schema() {
 }
 
 const Schema& Reservations::schema() {
-    static const Schema table =
-        Describe<Reservations>("reservations", "Helper for SCSI persistent reservations.")
-            .field("@managed", &Reservations::managed, "whether the daemon starts it", required)
-            .field("source@type", &Reservations::type, "'unix'")
-            .field("source@path", &Reservations::path, "its socket")
-            .field("source@mode", &Reservations::mode, "'client'");
+    static const Schema table = Describe<Reservations>("reservations", "Helper for SCSI persistent reservations.")
+                                    .field("@managed", &Reservations::managed, "whether the daemon starts it", required)
+                                    .field("source@type", &Reservations::type, "'unix'")
+                                    .field("source@path", &Reservations::path, "its socket")
+                                    .field("source@mode", &Reservations::mode, "'client'");
     return table;
 }
 
 const Schema& DiskSource::schema() {
     static const Schema table =
         Describe<DiskSource>("source", "Where the bytes are. Which attributes count depends on the type beside it.")
-            .field("@protocol", &DiskSource::protocol, "network: nbd, rbd, iscsi, gluster, nfs, http, https, ftp, ssh, ...")
+            .field("@protocol", &DiskSource::protocol,
+                   "network: nbd, rbd, iscsi, gluster, nfs, http, https, ftp, ssh, ...")
             .field("@name", &DiskSource::name, "network: name of the image on the server")
             .field("@query", &DiskSource::query, "network: query of a URL")
             .field("@tls", &DiskSource::tls, "network: whether the connection is encrypted")
@@ -129,7 +131,8 @@ const Schema& BackingStore::schema() {
             .field("@type", &BackingStore::type, "what kind of place holds it")
             .field("@index", &BackingStore::index, "number of the image in the chain", live_only)
             .field("format@type", &BackingStore::format, "format of the image")
-            .scaled("format/metadata_cache/max_size", &BackingStore::metadata_cache, "bytes", "bytes", "cache for qcow2's tables")
+            .scaled("format/metadata_cache/max_size", &BackingStore::metadata_cache, "bytes", "bytes",
+                    "cache for qcow2's tables")
             .field("source", &BackingStore::source)
             .field("backingStore", &BackingStore::backing_store);
     return table;

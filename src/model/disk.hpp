@@ -79,31 +79,31 @@ struct Reservations {
 
 /// Where an image's bytes are. Which members count depends on the type beside it (DiskType).
 struct DiskSource {
-    std::optional<std::string> file;             ///< file
-    std::optional<std::string> fdgroup;          ///< file: descriptors that the client handed over
-    std::optional<std::string> dev;              ///< block, vhostvdpa
-    std::optional<std::string> dir;              ///< dir
-    std::optional<std::string> protocol, name;   ///< network: "nbd", "rbd", "iscsi", "https", ...
-    std::optional<std::string> query;            ///< network: http(s)
-    std::optional<bool> tls;                     ///< network
-    std::optional<std::string> tls_hostname;     ///< network
-    std::optional<std::string> pool, volume;     ///< volume
-    std::optional<VolumeMode> mode;              ///< volume on iscsi
-    std::optional<std::string> type;             ///< vhostuser "unix", nvme "pci"
-    std::optional<std::string> path;             ///< vhostuser
-    std::optional<unsigned> nvme_namespace;      ///< nvme
-    std::optional<bool> managed;                 ///< nvme
-    std::optional<Address> address;              ///< nvme
+    std::optional<std::string> file;           ///< file
+    std::optional<std::string> fdgroup;        ///< file: descriptors that the client handed over
+    std::optional<std::string> dev;            ///< block, vhostvdpa
+    std::optional<std::string> dir;            ///< dir
+    std::optional<std::string> protocol, name; ///< network: "nbd", "rbd", "iscsi", "https", ...
+    std::optional<std::string> query;          ///< network: http(s)
+    std::optional<bool> tls;                   ///< network
+    std::optional<std::string> tls_hostname;   ///< network
+    std::optional<std::string> pool, volume;   ///< volume
+    std::optional<VolumeMode> mode;            ///< volume on iscsi
+    std::optional<std::string> type;           ///< vhostuser "unix", nvme "pci"
+    std::optional<std::string> path;           ///< vhostuser
+    std::optional<unsigned> nvme_namespace;    ///< nvme
+    std::optional<bool> managed;               ///< nvme
+    std::optional<Address> address;            ///< nvme
     std::optional<StartupPolicy> startup_policy;
-    std::optional<unsigned> index;               ///< live: "vda[1]" names it
+    std::optional<unsigned> index; ///< live: "vda[1]" names it
     std::vector<SourceHost> hosts;
-    std::optional<std::string> snapshot;         ///< rbd
-    std::optional<std::string> config_file;      ///< rbd
-    std::optional<std::string> initiator;        ///< iscsi: IQN
+    std::optional<std::string> snapshot;    ///< rbd
+    std::optional<std::string> config_file; ///< rbd
+    std::optional<std::string> initiator;   ///< iscsi: IQN
     std::optional<bool> ssl_verify;
     std::vector<Cookie> cookies;
-    std::optional<std::uint64_t> readahead;      ///< bytes
-    std::optional<std::uint64_t> timeout;        ///< seconds
+    std::optional<std::uint64_t> readahead;                   ///< bytes
+    std::optional<std::uint64_t> timeout;                     ///< seconds
     std::optional<std::string> identity_user, identity_group; ///< nfs
     std::optional<Auth> auth;
     std::vector<Slice> slices;
@@ -211,40 +211,26 @@ struct Disk {
 
 namespace domus::format {
 template <>
-inline constexpr auto words<model::DiskType> =
-    word_list("file", "block", "dir", "network", "volume", "nvme", "vhostuser", "vhostvdpa");
+inline constexpr auto words<model::DiskType> = word_list("file", "block", "dir", "network", "volume", "nvme",
+                                                         "vhostuser", "vhostvdpa");
+template <> inline constexpr auto words<model::DiskDevice> = word_list("disk", "cdrom", "floppy", "lun");
 template <>
-inline constexpr auto words<model::DiskDevice> = word_list("disk", "cdrom", "floppy", "lun");
+inline constexpr auto words<model::DiskBus> = word_list("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata",
+                                                        "sd");
 template <>
-inline constexpr auto words<model::DiskBus> =
-    word_list("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd");
-template <>
-inline constexpr auto words<model::DiskCache> =
-    word_list("default", "none", "writeback", "writethrough", "directsync", "unsafe");
-template <>
-inline constexpr auto words<model::DiskIo> = word_list("threads", "native", "io_uring");
-template <>
-inline constexpr auto words<model::DiskDiscard> = word_list("unmap", "ignore");
-template <>
-inline constexpr auto words<model::DetectZeroes> = word_list("off", "on", "unmap");
-template <>
-inline constexpr auto words<model::ErrorPolicy> = word_list("stop", "report", "ignore", "enospace");
-template <>
-inline constexpr auto words<model::StartupPolicy> = word_list("mandatory", "requisite", "optional");
-template <>
-inline constexpr auto words<model::SnapshotMode> = word_list("no", "internal", "external", "manual");
-template <>
-inline constexpr auto words<model::Tray> = word_list("open", "closed");
-template <>
-inline constexpr auto words<model::SgIo> = word_list("filtered", "unfiltered");
-template <>
-inline constexpr auto words<model::GeometryTranslation> = word_list("auto", "none", "lba");
-template <>
-inline constexpr auto words<model::HostTransport> = word_list("tcp", "unix", "rdma");
-template <>
-inline constexpr auto words<model::VolumeMode> = word_list("host", "direct");
-template <>
-inline constexpr auto words<model::MirrorJob> = word_list("copy", "active-commit");
-template <>
-inline constexpr auto words<model::MirrorReady> = word_list("yes", "abort", "pivot");
+inline constexpr auto words<model::DiskCache> = word_list("default", "none", "writeback", "writethrough", "directsync",
+                                                          "unsafe");
+template <> inline constexpr auto words<model::DiskIo> = word_list("threads", "native", "io_uring");
+template <> inline constexpr auto words<model::DiskDiscard> = word_list("unmap", "ignore");
+template <> inline constexpr auto words<model::DetectZeroes> = word_list("off", "on", "unmap");
+template <> inline constexpr auto words<model::ErrorPolicy> = word_list("stop", "report", "ignore", "enospace");
+template <> inline constexpr auto words<model::StartupPolicy> = word_list("mandatory", "requisite", "optional");
+template <> inline constexpr auto words<model::SnapshotMode> = word_list("no", "internal", "external", "manual");
+template <> inline constexpr auto words<model::Tray> = word_list("open", "closed");
+template <> inline constexpr auto words<model::SgIo> = word_list("filtered", "unfiltered");
+template <> inline constexpr auto words<model::GeometryTranslation> = word_list("auto", "none", "lba");
+template <> inline constexpr auto words<model::HostTransport> = word_list("tcp", "unix", "rdma");
+template <> inline constexpr auto words<model::VolumeMode> = word_list("host", "direct");
+template <> inline constexpr auto words<model::MirrorJob> = word_list("copy", "active-commit");
+template <> inline constexpr auto words<model::MirrorReady> = word_list("yes", "abort", "pivot");
 } // namespace domus::format

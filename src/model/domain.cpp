@@ -21,9 +21,10 @@ const Schema& QemuVariable::schema() {
 }
 
 const Schema& QemuCommandline::schema() {
-    static const Schema table = Describe<QemuCommandline>("qemu:commandline", "What QEMU gets besides; nobody checks it.")
-                                    .field("qemu:arg", &QemuCommandline::arguments)
-                                    .field("qemu:env", &QemuCommandline::environment);
+    static const Schema table =
+        Describe<QemuCommandline>("qemu:commandline", "What QEMU gets besides; nobody checks it.")
+            .field("qemu:arg", &QemuCommandline::arguments)
+            .field("qemu:env", &QemuCommandline::environment);
     return table;
 }
 

@@ -83,7 +83,8 @@ TEST(DomainXml, keeps_arguments_for_qemu_whatever_the_prefix_of_their_namespace)
     EXPECT_TRUE(domain.rest.items.empty());
     const auto written = to_xml(domain);
     EXPECT_THAT(written, HasSubstr("<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n"));
-    EXPECT_THAT(written, HasSubstr("  <qemu:commandline>\n    <qemu:arg value='-s'/>\n    <qemu:env name='A' value='b'/>\n"));
+    EXPECT_THAT(written,
+                HasSubstr("  <qemu:commandline>\n    <qemu:arg value='-s'/>\n    <qemu:env name='A' value='b'/>\n"));
     EXPECT_EQ(from_xml<Domain>(written), domain);
 }
 
@@ -138,14 +139,16 @@ TEST(StripLive, keeps_names_that_the_user_chose) {
 }
 
 TEST(Address, reads_numbers_as_the_bus_asks) {
-    const auto address = from_xml<Address>("<address multifunction='on' function='0x7' slot='0x1f' bus='0x0a' domain='0x0000' type='pci'/>");
+    const auto address = from_xml<Address>(
+        "<address multifunction='on' function='0x7' slot='0x1f' bus='0x0a' domain='0x0000' type='pci'/>");
     EXPECT_EQ(address, [] {
         auto expected = Address::pci(10, 31, 7);
         expected.multifunction = OnOff::on;
         return expected;
     }());
     EXPECT_EQ(address.text(), "0000:0a:1f.7");
-    EXPECT_EQ(to_xml(Address::drive(0, 1, 2, 3)), "<address type='drive' controller='0' bus='1' target='2' unit='3'/>\n");
+    EXPECT_EQ(to_xml(Address::drive(0, 1, 2, 3)),
+              "<address type='drive' controller='0' bus='1' target='2' unit='3'/>\n");
     EXPECT_EQ(to_xml(Address::usb(0, "1.2")), "<address type='usb' bus='0' port='1.2'/>\n");
 }
 

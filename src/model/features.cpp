@@ -36,7 +36,8 @@ const Schema& KvmFeatures::schema() {
         Describe<KvmFeatures>("kvm", "How KVM shows itself to the guest.")
             .field("hidden@state", &KvmFeatures::hidden, "whether it hides", implied)
             .field("hint-dedicated@state", &KvmFeatures::hint_dedicated, "processors are not shared", implied)
-            .field("poll-control@state", &KvmFeatures::poll_control, "the guest may wait by itself before it halts", implied)
+            .field("poll-control@state", &KvmFeatures::poll_control, "the guest may wait by itself before it halts",
+                   implied)
             .field("pv-ipi@state", &KvmFeatures::pv_ipi, "interrupts between processors by the hypervisor", implied)
             .field("dirty-ring@state", &KvmFeatures::dirty_ring, "changed pages are told through a ring", implied)
             .field("dirty-ring@size", &KvmFeatures::dirty_ring_size, "entries of the ring, a power of two");
@@ -63,9 +64,11 @@ const Schema& Features::schema() {
             .field("smm@state", &Features::smm, "system management mode, which secure boot needs", implied)
             .scaled("smm/tseg", &Features::smm_tseg, "MiB", "MiB", "memory of the system management mode")
             .field("ioapic@driver", &Features::ioapic, "who emulates the I/O APIC")
-            .field("vmcoreinfo@state", &Features::vmcoreinfo, "place for the guest to describe itself to a dump", implied)
+            .field("vmcoreinfo@state", &Features::vmcoreinfo, "place for the guest to describe itself to a dump",
+                   implied)
             .field("msrs@unknown", &Features::msrs_unknown, "what the guest gets for a register that is unknown")
-            .scaled("tcg/tb-cache", &Features::tcg_tb_cache, "MiB", "MiB", "cache of translated code when there is no KVM");
+            .scaled("tcg/tb-cache", &Features::tcg_tb_cache, "MiB", "MiB",
+                    "cache of translated code when there is no KVM");
     return table;
 }
 

@@ -55,12 +55,8 @@ struct Features {
 } // namespace domus::model
 
 namespace domus::format {
-template <>
-inline constexpr auto words<model::HypervMode> = word_list("custom", "passthrough");
-template <>
-inline constexpr auto words<model::IoapicDriver> = word_list("qemu", "kvm");
-template <>
-inline constexpr auto words<model::GicVersion> = word_list("2", "3", "host");
-template <>
-inline constexpr auto words<model::MsrsUnknown> = word_list("ignore", "fault");
+template <> inline constexpr auto words<model::HypervMode> = word_list("custom", "passthrough");
+template <> inline constexpr auto words<model::IoapicDriver> = word_list("qemu", "kvm");
+template <> inline constexpr auto words<model::GicVersion> = word_list("2", "3", "host");
+template <> inline constexpr auto words<model::MsrsUnknown> = word_list("ignore", "fault");
 } // namespace domus::format

@@ -16,19 +16,21 @@ const Schema& FilesystemDriver::schema() {
             .field("@iommu", &FilesystemDriver::iommu, "whether the device goes through the guest's IOMMU")
             .field("@ats", &FilesystemDriver::ats, "whether it offers address translation services")
             .field("@packed", &FilesystemDriver::packed, "whether it offers packed queues")
-            .field("@page_per_vq", &FilesystemDriver::page_per_vq, "whether each queue's doorbell has a page of its own");
+            .field("@page_per_vq", &FilesystemDriver::page_per_vq,
+                   "whether each queue's doorbell has a page of its own");
     return table;
 }
 
 const Schema& FilesystemBinary::schema() {
-    static const Schema table = Describe<FilesystemBinary>("binary", "The virtiofs daemon.")
-                                    .field("@path", &FilesystemBinary::path, "its program")
-                                    .field("@xattr", &FilesystemBinary::xattr, "whether extended attributes are passed")
-                                    .field("cache@mode", &FilesystemBinary::cache, "none, always")
-                                    .field("sandbox@mode", &FilesystemBinary::sandbox, "namespace, chroot")
-                                    .field("lock@posix", &FilesystemBinary::lock_posix, "whether POSIX locks are passed")
-                                    .field("lock@flock", &FilesystemBinary::lock_flock, "whether BSD locks are passed")
-                                    .field("thread_pool@size", &FilesystemBinary::thread_pool_size, "number of its threads");
+    static const Schema table =
+        Describe<FilesystemBinary>("binary", "The virtiofs daemon.")
+            .field("@path", &FilesystemBinary::path, "its program")
+            .field("@xattr", &FilesystemBinary::xattr, "whether extended attributes are passed")
+            .field("cache@mode", &FilesystemBinary::cache, "none, always")
+            .field("sandbox@mode", &FilesystemBinary::sandbox, "namespace, chroot")
+            .field("lock@posix", &FilesystemBinary::lock_posix, "whether POSIX locks are passed")
+            .field("lock@flock", &FilesystemBinary::lock_flock, "whether BSD locks are passed")
+            .field("thread_pool@size", &FilesystemBinary::thread_pool_size, "number of its threads");
     return table;
 }
 

@@ -40,7 +40,8 @@ struct Filesystem {
     std::optional<std::string> model;
     FilesystemDriver driver;
     FilesystemBinary binary;
-    std::optional<std::string> source_dir, source_file, source_dev, source_name, source_socket, source_pool, source_volume;
+    std::optional<std::string> source_dir, source_file, source_dev, source_name, source_socket, source_pool,
+        source_volume;
     std::optional<std::uint64_t> source_usage;
     std::optional<std::string> source_units;
     std::string target; ///< tag by which the guest mounts it
@@ -58,10 +59,8 @@ struct Filesystem {
 
 namespace domus::format {
 template <>
-inline constexpr auto words<model::FilesystemType> =
-    word_list("mount", "template", "file", "block", "ram", "bind", "volume");
-template <>
-inline constexpr auto words<model::AccessMode> = word_list("passthrough", "mapped", "squash");
-template <>
-inline constexpr auto words<model::MultiDevs> = word_list("default", "remap", "forbid", "warn");
+inline constexpr auto words<model::FilesystemType> = word_list("mount", "template", "file", "block", "ram", "bind",
+                                                               "volume");
+template <> inline constexpr auto words<model::AccessMode> = word_list("passthrough", "mapped", "squash");
+template <> inline constexpr auto words<model::MultiDevs> = word_list("default", "remap", "forbid", "warn");
 } // namespace domus::format

@@ -16,9 +16,11 @@ const Schema& Listen::schema() {
 }
 
 const Schema& SpiceChannel::schema() {
-    static const Schema table = Describe<SpiceChannel>("channel", "Whether one channel of SPICE is encrypted.")
-                                    .field("@name", &SpiceChannel::name, "main, display, inputs, cursor, playback, record, smartcard, usbredir", required)
-                                    .field("@mode", &SpiceChannel::mode, "which connections are taken", required);
+    static const Schema table =
+        Describe<SpiceChannel>("channel", "Whether one channel of SPICE is encrypted.")
+            .field("@name", &SpiceChannel::name, "main, display, inputs, cursor, playback, record, smartcard, usbredir",
+                   required)
+            .field("@mode", &SpiceChannel::mode, "which connections are taken", required);
     return table;
 }
 
@@ -35,8 +37,10 @@ const Schema& Graphics::schema() {
             .field("@keymap", &Graphics::keymap, "layout of the keyboard: de, en-us")
             .field("@defaultMode", &Graphics::default_mode, "spice: whether channels are encrypted")
             .field("@passwd", &Graphics::passwd, "password", format::secret)
-            .field("@passwdValidTo", &Graphics::passwd_valid_to, "when the password ends: 2026-01-31T12:00:00", format::secret)
-            .field("@connected", &Graphics::connected, "what a change of the password does to those who are connected", format::secret)
+            .field("@passwdValidTo", &Graphics::passwd_valid_to, "when the password ends: 2026-01-31T12:00:00",
+                   format::secret)
+            .field("@connected", &Graphics::connected, "what a change of the password does to those who are connected",
+                   format::secret)
             .field("@sharePolicy", &Graphics::share_policy, "vnc: whether several may look")
             .field("@powerControl", &Graphics::power_control, "vnc: whether the viewer may reset and power off")
             .field("@display", &Graphics::display, "sdl, desktop: X display")
@@ -82,16 +86,17 @@ const Schema& VideoModel::schema() {
 }
 
 const Schema& Video::schema() {
-    static const Schema table = Describe<Video>("video", "A video card.")
-                                    .field("driver@name", &Video::driver_name, "who draws: qemu, vhostuser")
-                                    .field("driver@vgaconf", &Video::vgaconf, "bhyve: VGA registers")
-                                    .field("driver@iommu", &Video::iommu, "whether the device goes through the guest's IOMMU")
-                                    .field("driver@ats", &Video::ats, "whether it offers address translation services")
-                                    .field("driver@packed", &Video::packed, "whether it offers packed queues")
-                                    .field("driver@page_per_vq", &Video::page_per_vq, "whether each queue's doorbell has a page of its own")
-                                    .field("model", &Video::model)
-                                    .field("alias@name", &Video::alias, "name of the device; the user's own begin with ua-")
-                                    .field("address", &Video::address);
+    static const Schema table =
+        Describe<Video>("video", "A video card.")
+            .field("driver@name", &Video::driver_name, "who draws: qemu, vhostuser")
+            .field("driver@vgaconf", &Video::vgaconf, "bhyve: VGA registers")
+            .field("driver@iommu", &Video::iommu, "whether the device goes through the guest's IOMMU")
+            .field("driver@ats", &Video::ats, "whether it offers address translation services")
+            .field("driver@packed", &Video::packed, "whether it offers packed queues")
+            .field("driver@page_per_vq", &Video::page_per_vq, "whether each queue's doorbell has a page of its own")
+            .field("model", &Video::model)
+            .field("alias@name", &Video::alias, "name of the device; the user's own begin with ua-")
+            .field("address", &Video::address);
     return table;
 }
 
@@ -102,12 +107,13 @@ const Schema& Codec::schema() {
 }
 
 const Schema& Sound::schema() {
-    static const Schema table = Describe<Sound>("sound", "A sound card.")
-                                    .field("@model", &Sound::model, "ich9, ich6, ac97, usb, es1370, sb16, ...", required)
-                                    .field("codec", &Sound::codecs)
-                                    .field("audio@id", &Sound::audio_id, "which audio of the host it uses")
-                                    .field("alias@name", &Sound::alias, "name of the device; the user's own begin with ua-")
-                                    .field("address", &Sound::address);
+    static const Schema table =
+        Describe<Sound>("sound", "A sound card.")
+            .field("@model", &Sound::model, "ich9, ich6, ac97, usb, es1370, sb16, ...", required)
+            .field("codec", &Sound::codecs)
+            .field("audio@id", &Sound::audio_id, "which audio of the host it uses")
+            .field("alias@name", &Sound::alias, "name of the device; the user's own begin with ua-")
+            .field("address", &Sound::address);
     return table;
 }
 

@@ -37,8 +37,8 @@ struct Graphics {
     std::optional<int> tls_port; ///< spice
     std::optional<bool> autoport;
     std::optional<int> websocket;
-    std::optional<std::string> listen;  ///< the first address of `listens`, for old clients
-    std::optional<std::string> socket;  ///< vnc: old form of a listen of type socket
+    std::optional<std::string> listen; ///< the first address of `listens`, for old clients
+    std::optional<std::string> socket; ///< vnc: old form of a listen of type socket
     std::optional<std::string> keymap;
     std::optional<SpiceMode> default_mode;
     std::optional<std::string> passwd;          ///< secret
@@ -69,7 +69,7 @@ struct Graphics {
 };
 
 struct VideoModel {
-    std::string type;               ///< "virtio", "vga", "qxl", "bochs", "cirrus", "ramfb", "none"
+    std::string type; ///< "virtio", "vga", "qxl", "bochs", "cirrus", "ramfb", "none"
     std::optional<ByteCount> ram, vram, vram64, vgamem;
     std::optional<unsigned> heads;
     std::optional<bool> primary;
@@ -122,12 +122,12 @@ enum class SampleFormat { s8, u8, s16, u16, s32, u32, f32 };
 struct AudioDirection {
     std::optional<bool> mixing_engine, fixed_settings;
     std::optional<unsigned> voices, buffer_length, buffer_count;
-    std::optional<std::string> dev;                          ///< alsa, oss
-    std::optional<bool> try_poll;                            ///< oss
-    std::optional<std::string> name, stream_name;            ///< pulseaudio
-    std::optional<unsigned> latency;                         ///< pulseaudio: microseconds
+    std::optional<std::string> dev;                                     ///< alsa, oss
+    std::optional<bool> try_poll;                                       ///< oss
+    std::optional<std::string> name, stream_name;                       ///< pulseaudio
+    std::optional<unsigned> latency;                                    ///< pulseaudio: microseconds
     std::optional<std::string> server_name, client_name, connect_ports; ///< jack
-    std::optional<bool> exact_name;                          ///< jack
+    std::optional<bool> exact_name;                                     ///< jack
     std::optional<unsigned> frequency, channels;
     std::optional<SampleFormat> format;
     format::Rest rest;
@@ -139,12 +139,12 @@ struct AudioDirection {
 struct Audio {
     unsigned id = 1;
     AudioType type = AudioType::none;
-    std::optional<unsigned> timer_period;   ///< microseconds
-    std::optional<std::string> server_name; ///< pulseaudio
-    std::optional<std::string> path;        ///< file
-    std::optional<std::string> driver;      ///< sdl
+    std::optional<unsigned> timer_period;    ///< microseconds
+    std::optional<std::string> server_name;  ///< pulseaudio
+    std::optional<std::string> path;         ///< file
+    std::optional<std::string> driver;       ///< sdl
     std::optional<bool> try_mmap, exclusive; ///< oss
-    std::optional<int> dsp_policy;          ///< oss
+    std::optional<int> dsp_policy;           ///< oss
     std::optional<AudioDirection> input, output;
     format::Rest rest;
     static const format::Schema& schema();
@@ -155,29 +155,20 @@ struct Audio {
 
 namespace domus::format {
 template <>
-inline constexpr auto words<model::GraphicsType> =
-    word_list("sdl", "vnc", "rdp", "desktop", "spice", "egl-headless", "dbus");
-template <>
-inline constexpr auto words<model::ListenType> = word_list("none", "address", "network", "socket");
-template <>
-inline constexpr auto words<model::SharePolicy> = word_list("allow-exclusive", "force-shared", "ignore");
-template <>
-inline constexpr auto words<model::ConnectedAction> = word_list("keep", "disconnect", "fail");
-template <>
-inline constexpr auto words<model::SpiceMode> = word_list("any", "secure", "insecure");
+inline constexpr auto words<model::GraphicsType> = word_list("sdl", "vnc", "rdp", "desktop", "spice", "egl-headless",
+                                                             "dbus");
+template <> inline constexpr auto words<model::ListenType> = word_list("none", "address", "network", "socket");
+template <> inline constexpr auto words<model::SharePolicy> = word_list("allow-exclusive", "force-shared", "ignore");
+template <> inline constexpr auto words<model::ConnectedAction> = word_list("keep", "disconnect", "fail");
+template <> inline constexpr auto words<model::SpiceMode> = word_list("any", "secure", "insecure");
 template <>
 inline constexpr auto words<model::SpiceImage> = word_list("auto_glz", "auto_lz", "quic", "glz", "lz", "off");
+template <> inline constexpr auto words<model::SpiceCompression> = word_list("auto", "never", "always");
+template <> inline constexpr auto words<model::SpiceStreaming> = word_list("filter", "all", "off");
+template <> inline constexpr auto words<model::VgaConf> = word_list("io", "on", "off");
+template <> inline constexpr auto words<model::CodecType> = word_list("duplex", "micro", "output");
 template <>
-inline constexpr auto words<model::SpiceCompression> = word_list("auto", "never", "always");
-template <>
-inline constexpr auto words<model::SpiceStreaming> = word_list("filter", "all", "off");
-template <>
-inline constexpr auto words<model::VgaConf> = word_list("io", "on", "off");
-template <>
-inline constexpr auto words<model::CodecType> = word_list("duplex", "micro", "output");
-template <>
-inline constexpr auto words<model::AudioType> =
-    word_list("none", "alsa", "coreaudio", "dbus", "jack", "oss", "pulseaudio", "sdl", "spice", "file");
-template <>
-inline constexpr auto words<model::SampleFormat> = word_list("s8", "u8", "s16", "u16", "s32", "u32", "f32");
+inline constexpr auto words<model::AudioType> = word_list("none", "alsa", "coreaudio", "dbus", "jack", "oss",
+                                                          "pulseaudio", "sdl", "spice", "file");
+template <> inline constexpr auto words<model::SampleFormat> = word_list("s8", "u8", "s16", "u16", "s32", "u32", "f32");
 } // namespace domus::format

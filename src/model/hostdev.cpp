@@ -13,7 +13,8 @@ const Schema& Hostdev::schema() {
             .field("@mode", &Hostdev::mode, "a device for virtual machines, or for containers")
             .field("@type", &Hostdev::type, "kind of device", required)
             .selects()
-            .field("@managed", &Hostdev::managed, "whether the daemon takes it from the host's driver and gives it back")
+            .field("@managed", &Hostdev::managed,
+                   "whether the daemon takes it from the host's driver and gives it back")
             .field("@sgio", &Hostdev::sgio, "scsi: whether the kernel filters commands")
             .field("@rawio", &Hostdev::rawio, "scsi: whether raw commands need privileges")
             .field("@model", &Hostdev::model, "mdev: vfio-pci, ...; scsi_host: virtio")
@@ -22,7 +23,8 @@ const Schema& Hostdev::schema() {
             .field("driver@name", &Hostdev::driver_name, "pci: vfio")
             .field("source@startupPolicy", &Hostdev::startup_policy, "usb: what happens at start when it is missing")
             .field("source@guestReset", &Hostdev::guest_reset, "usb: whether the guest may reset it")
-            .field("source@writeFiltering", &Hostdev::write_filtering, "pci: whether writes to its configuration are filtered")
+            .field("source@writeFiltering", &Hostdev::write_filtering,
+                   "pci: whether writes to its configuration are filtered")
             .field("source@protocol", &Hostdev::protocol, "scsi: adapter, iscsi; scsi_host: vhost")
             .field("source@name", &Hostdev::name, "scsi over iscsi: name of the unit")
             .field("source@wwpn", &Hostdev::wwpn, "scsi_host: name of the port")
@@ -62,30 +64,32 @@ const Schema& Hostdev::schema() {
 }
 
 const Schema& RedirectedDevice::schema() {
-    static const Schema table = Describe<RedirectedDevice>("redirdev", "A USB port for devices of the viewer's machine.")
-                                    .field("@bus", &RedirectedDevice::bus, "usb", required)
-                                    .field("@type", &RedirectedDevice::type, "what the host's end is", required)
-                                    .field("source", &RedirectedDevice::sources)
-                                    .field("protocol@type", &RedirectedDevice::protocol, "tcp: what is spoken over the connection")
-                                    .field("boot@order", &RedirectedDevice::boot_order, "place in the order of booting, from 1")
-                                    .field("alias@name", &RedirectedDevice::alias, "name of the device; the user's own begin with ua-")
-                                    .field("address", &RedirectedDevice::address);
+    static const Schema table =
+        Describe<RedirectedDevice>("redirdev", "A USB port for devices of the viewer's machine.")
+            .field("@bus", &RedirectedDevice::bus, "usb", required)
+            .field("@type", &RedirectedDevice::type, "what the host's end is", required)
+            .field("source", &RedirectedDevice::sources)
+            .field("protocol@type", &RedirectedDevice::protocol, "tcp: what is spoken over the connection")
+            .field("boot@order", &RedirectedDevice::boot_order, "place in the order of booting, from 1")
+            .field("alias@name", &RedirectedDevice::alias, "name of the device; the user's own begin with ua-")
+            .field("address", &RedirectedDevice::address);
     return table;
 }
 
 const Schema& UsbFilter::schema() {
-    static const Schema table = Describe<UsbFilter>("usbdev", "A rule for USB devices; the first that fits decides.")
-                                    .field("@class", &UsbFilter::usb_class, "class, or -1")
-                                    .field("@vendor", &UsbFilter::vendor, "number of the maker, or -1")
-                                    .field("@product", &UsbFilter::product, "number of the product, or -1")
-                                    .field("@version", &UsbFilter::version, "version, or -1")
-                                    .field("@allow", &UsbFilter::allow, "whether such a device may be redirected", required);
+    static const Schema table =
+        Describe<UsbFilter>("usbdev", "A rule for USB devices; the first that fits decides.")
+            .field("@class", &UsbFilter::usb_class, "class, or -1")
+            .field("@vendor", &UsbFilter::vendor, "number of the maker, or -1")
+            .field("@product", &UsbFilter::product, "number of the product, or -1")
+            .field("@version", &UsbFilter::version, "version, or -1")
+            .field("@allow", &UsbFilter::allow, "whether such a device may be redirected", required);
     return table;
 }
 
 const Schema& RedirectFilter::schema() {
-    static const Schema table =
-        Describe<RedirectFilter>("redirfilter", "Which USB devices may be redirected.").field("usbdev", &RedirectFilter::devices);
+    static const Schema table = Describe<RedirectFilter>("redirfilter", "Which USB devices may be redirected.")
+                                    .field("usbdev", &RedirectFilter::devices);
     return table;
 }
 

@@ -19,19 +19,19 @@ struct Hostdev {
     std::optional<bool> rawio;
     std::optional<SgIo> sgio;
     std::optional<std::string> driver_name;
-    std::optional<StartupPolicy> startup_policy;     ///< usb
-    std::optional<GuestReset> guest_reset;           ///< usb
-    std::optional<bool> write_filtering;             ///< pci
-    std::optional<std::string> protocol, name, wwpn; ///< scsi over iscsi, scsi_host
-    std::optional<format::Hex<4>> vendor, product;   ///< usb
-    std::optional<std::string> adapter;              ///< scsi: "scsi_host0"
-    std::vector<SourceHost> hosts;                   ///< iscsi
-    std::optional<Auth> auth;                        ///< iscsi
-    std::optional<std::string> initiator;            ///< iscsi
+    std::optional<StartupPolicy> startup_policy;                                     ///< usb
+    std::optional<GuestReset> guest_reset;                                           ///< usb
+    std::optional<bool> write_filtering;                                             ///< pci
+    std::optional<std::string> protocol, name, wwpn;                                 ///< scsi over iscsi, scsi_host
+    std::optional<format::Hex<4>> vendor, product;                                   ///< usb
+    std::optional<std::string> adapter;                                              ///< scsi: "scsi_host0"
+    std::vector<SourceHost> hosts;                                                   ///< iscsi
+    std::optional<Auth> auth;                                                        ///< iscsi
+    std::optional<std::string> initiator;                                            ///< iscsi
     std::optional<unsigned> source_domain, source_bus, source_slot, source_function; ///< pci; bus also usb, scsi
-    std::optional<unsigned> source_device;           ///< usb
-    std::optional<unsigned> source_target, source_unit; ///< scsi
-    std::optional<Uuid> source_uuid;                 ///< mdev
+    std::optional<unsigned> source_device;                                           ///< usb
+    std::optional<unsigned> source_target, source_unit;                              ///< scsi
+    std::optional<Uuid> source_uuid;                                                 ///< mdev
     std::optional<Teaming> teaming;
     bool readonly = false, shareable = false;
     std::optional<unsigned> boot_order;
@@ -76,11 +76,9 @@ struct RedirectFilter {
 } // namespace domus::model
 
 namespace domus::format {
+template <> inline constexpr auto words<model::HostdevMode> = word_list("subsystem", "capabilities");
 template <>
-inline constexpr auto words<model::HostdevMode> = word_list("subsystem", "capabilities");
-template <>
-inline constexpr auto words<model::HostdevType> =
-    word_list("usb", "pci", "scsi", "scsi_host", "mdev", "storage", "misc", "net");
-template <>
-inline constexpr auto words<model::GuestReset> = word_list("off", "uninitialized", "on");
+inline constexpr auto words<model::HostdevType> = word_list("usb", "pci", "scsi", "scsi_host", "mdev", "storage",
+                                                            "misc", "net");
+template <> inline constexpr auto words<model::GuestReset> = word_list("off", "uninitialized", "on");
 } // namespace domus::format

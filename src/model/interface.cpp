@@ -9,7 +9,8 @@ using format::Schema;
 
 const Schema& InterfaceSource::schema() {
     static const Schema table =
-        Describe<InterfaceSource>("source", "What it is joined to. Which attributes count depends on the type beside it.")
+        Describe<InterfaceSource>("source",
+                                  "What it is joined to. Which attributes count depends on the type beside it.")
             .field("@network", &InterfaceSource::network, "network: name of the virtual network")
             .field("@portgroup", &InterfaceSource::portgroup, "network: group of ports that gives defaults")
             .field("@portid", &InterfaceSource::portid, "the port that was made for it", live_only)
@@ -17,7 +18,8 @@ const Schema& InterfaceSource::schema() {
             .field("@dev", &InterfaceSource::dev, "direct, vdpa, user: device of the host")
             .field("@type", &InterfaceSource::type, "vhostuser: unix")
             .field("@path", &InterfaceSource::path, "vhostuser: socket")
-            .field("@mode", &InterfaceSource::mode, "direct: vepa, bridge, private, passthrough; vhostuser: server, client")
+            .field("@mode", &InterfaceSource::mode,
+                   "direct: vepa, bridge, private, passthrough; vhostuser: server, client")
             .field("@address", &InterfaceSource::address, "mcast, server, client, udp: address")
             .field("@port", &InterfaceSource::port, "mcast, server, client, udp: port")
             .field("@name", &InterfaceSource::name, "internal: name")
@@ -73,11 +75,12 @@ const Schema& PortForwardRange::schema() {
 }
 
 const Schema& PortForward::schema() {
-    static const Schema table = Describe<PortForward>("portForward", "Ports of the host that passt hands to the guest.")
-                                    .field("@proto", &PortForward::proto, "protocol", required)
-                                    .field("@address", &PortForward::address, "address of the host on which they are open")
-                                    .field("@dev", &PortForward::dev, "interface of the host on which they are open")
-                                    .field("range", &PortForward::ranges);
+    static const Schema table =
+        Describe<PortForward>("portForward", "Ports of the host that passt hands to the guest.")
+            .field("@proto", &PortForward::proto, "protocol", required)
+            .field("@address", &PortForward::address, "address of the host on which they are open")
+            .field("@dev", &PortForward::dev, "interface of the host on which they are open")
+            .field("range", &PortForward::ranges);
     return table;
 }
 
@@ -109,7 +112,8 @@ const Schema& Interface::schema() {
         Describe<Interface>("interface", "A network interface.")
             .field("@type", &Interface::type, "what it is joined to", required)
             .field("@managed", &Interface::managed, "hostdev: whether the daemon takes it from the host's driver")
-            .field("@trustGuestRxFilters", &Interface::trust_guest_rx_filters, "whether the guest may change its addresses")
+            .field("@trustGuestRxFilters", &Interface::trust_guest_rx_filters,
+                   "whether the guest may change its addresses")
             .field("mac@address", &Interface::mac, "its address: 52:54:00:12:34:56")
             .field("mac@type", &Interface::mac_type, "whether it was generated")
             .field("mac@check", &Interface::mac_check, "whether the address is judged")

@@ -7,7 +7,21 @@
 namespace domus::model {
 
 enum class InterfaceType {
-    network, bridge, user, ethernet, direct, hostdev, vhostuser, mcast, server, client, udp, internal, vdpa, null, vds,
+    network,
+    bridge,
+    user,
+    ethernet,
+    direct,
+    hostdev,
+    vhostuser,
+    mcast,
+    server,
+    client,
+    udp,
+    internal,
+    vdpa,
+    null,
+    vds,
 };
 enum class LinkState { up, down };
 enum class MacType { generated, static_ };
@@ -17,16 +31,17 @@ struct InterfaceSource {
     std::optional<Uuid> portid;                    ///< live: the place on the network
     std::optional<std::string> bridge;             ///< bridge; live also of a network
     std::optional<std::string> dev;                ///< direct, user, vdpa
-    std::optional<std::string> mode;               ///< direct: "bridge", "vepa", "private", "passthrough"; vhostuser: "server", "client"
-    std::optional<std::string> type, path;         ///< vhostuser: "unix" and its socket
-    std::optional<std::string> address;            ///< mcast, server, client, udp
+    std::optional<std::string>
+        mode; ///< direct: "bridge", "vepa", "private", "passthrough"; vhostuser: "server", "client"
+    std::optional<std::string> type, path; ///< vhostuser: "unix" and its socket
+    std::optional<std::string> address;    ///< mcast, server, client, udp
     std::optional<unsigned> port;
-    std::optional<std::string> local_address;      ///< udp
+    std::optional<std::string> local_address; ///< udp
     std::optional<unsigned> local_port;
-    std::optional<std::string> name;               ///< internal
-    std::optional<Address> host_address;           ///< hostdev: <address type='pci'>
-    Reconnect reconnect;                           ///< vhostuser
-    std::vector<IpAddress> ips;                    ///< ethernet: of the host's side
+    std::optional<std::string> name;     ///< internal
+    std::optional<Address> host_address; ///< hostdev: <address type='pci'>
+    Reconnect reconnect;                 ///< vhostuser
+    std::vector<IpAddress> ips;          ///< ethernet: of the host's side
     std::vector<Route> routes;
     format::Rest rest;
     static const format::Schema& schema();
@@ -142,13 +157,10 @@ struct Interface {
 
 namespace domus::format {
 template <>
-inline constexpr auto words<model::InterfaceType> =
-    word_list("network", "bridge", "user", "ethernet", "direct", "hostdev", "vhostuser", "mcast", "server", "client",
-              "udp", "internal", "vdpa", "null", "vds");
-template <>
-inline constexpr auto words<model::LinkState> = word_list("up", "down");
-template <>
-inline constexpr auto words<model::MacType> = word_list("generated", "static");
-template <>
-inline constexpr auto words<model::PortProtocol> = word_list("tcp", "udp");
+inline constexpr auto words<model::InterfaceType> = word_list("network", "bridge", "user", "ethernet", "direct",
+                                                              "hostdev", "vhostuser", "mcast", "server", "client",
+                                                              "udp", "internal", "vdpa", "null", "vds");
+template <> inline constexpr auto words<model::LinkState> = word_list("up", "down");
+template <> inline constexpr auto words<model::MacType> = word_list("generated", "static");
+template <> inline constexpr auto words<model::PortProtocol> = word_list("tcp", "udp");
 } // namespace domus::format

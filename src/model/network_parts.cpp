@@ -7,16 +7,18 @@ using format::required;
 using format::Schema;
 
 const Schema& VlanTag::schema() {
-    static const Schema table = Describe<VlanTag>("tag", "A VLAN of the port.")
-                                    .field("@id", &VlanTag::id, "number, 1 to 4094", required)
-                                    .field("@nativeMode", &VlanTag::native_mode, "this one is for untagged frames of a trunk");
+    static const Schema table =
+        Describe<VlanTag>("tag", "A VLAN of the port.")
+            .field("@id", &VlanTag::id, "number, 1 to 4094", required)
+            .field("@nativeMode", &VlanTag::native_mode, "this one is for untagged frames of a trunk");
     return table;
 }
 
 const Schema& Vlan::schema() {
-    static const Schema table = Describe<Vlan>("vlan", "VLANs of the port: one for an access port, several for a trunk.")
-                                    .field("@trunk", &Vlan::trunk, "whether the guest sees the tags")
-                                    .field("tag", &Vlan::tags);
+    static const Schema table =
+        Describe<Vlan>("vlan", "VLANs of the port: one for an access port, several for a trunk.")
+            .field("@trunk", &Vlan::trunk, "whether the guest sees the tags")
+            .field("tag", &Vlan::tags);
     return table;
 }
 

@@ -78,8 +78,6 @@ struct IpAddress {
 } // namespace domus::model
 
 namespace domus::format {
-template <>
-inline constexpr auto words<model::NativeMode> = word_list("tagged", "untagged");
-template <>
-inline constexpr auto words<model::AddressFamily> = word_list("ipv4", "ipv6");
+template <> inline constexpr auto words<model::NativeMode> = word_list("tagged", "untagged");
+template <> inline constexpr auto words<model::AddressFamily> = word_list("ipv4", "ipv6");
 } // namespace domus::format

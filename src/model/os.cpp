@@ -7,9 +7,10 @@ using format::required;
 using format::Schema;
 
 const Schema& FirmwareFeature::schema() {
-    static const Schema table = Describe<FirmwareFeature>("feature", "A feature that the firmware must or must not have.")
-                                    .field("@enabled", &FirmwareFeature::enabled, "whether it must be on", required)
-                                    .field("@name", &FirmwareFeature::name, "secure-boot, enrolled-keys", required);
+    static const Schema table =
+        Describe<FirmwareFeature>("feature", "A feature that the firmware must or must not have.")
+            .field("@enabled", &FirmwareFeature::enabled, "whether it must be on", required)
+            .field("@name", &FirmwareFeature::name, "secure-boot, enrolled-keys", required);
     return table;
 }
 
@@ -82,7 +83,8 @@ const Schema& SysinfoEntry::schema() {
 }
 
 const Schema& SysinfoBlock::schema() {
-    static const Schema table = Describe<SysinfoBlock>("baseBoard", "One board of SMBIOS.").field("entry", &SysinfoBlock::entries);
+    static const Schema table =
+        Describe<SysinfoBlock>("baseBoard", "One board of SMBIOS.").field("entry", &SysinfoBlock::entries);
     return table;
 }
 

@@ -104,14 +104,9 @@ struct Sysinfo {
 } // namespace domus::model
 
 namespace domus::format {
-template <>
-inline constexpr auto words<model::Firmware> = word_list("bios", "efi");
-template <>
-inline constexpr auto words<model::LoaderType> = word_list("rom", "pflash");
-template <>
-inline constexpr auto words<model::BootDevice> = word_list("fd", "hd", "cdrom", "network");
-template <>
-inline constexpr auto words<model::SmbiosMode> = word_list("emulate", "host", "sysinfo");
-template <>
-inline constexpr auto words<model::SysinfoType> = word_list("smbios", "fwcfg");
+template <> inline constexpr auto words<model::Firmware> = word_list("bios", "efi");
+template <> inline constexpr auto words<model::LoaderType> = word_list("rom", "pflash");
+template <> inline constexpr auto words<model::BootDevice> = word_list("fd", "hd", "cdrom", "network");
+template <> inline constexpr auto words<model::SmbiosMode> = word_list("emulate", "host", "sysinfo");
+template <> inline constexpr auto words<model::SysinfoType> = word_list("smbios", "fwcfg");
 } // namespace domus::format

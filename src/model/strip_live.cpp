@@ -51,9 +51,8 @@ void strip(Graphics& graphics) {
 void strip_live(Domain& domain) {
     domain.id.reset();
     if (domain.partition == default_partition) domain.partition.reset();
-    std::erase_if(domain.seclabels, [](const Seclabel& label) {
-        return label.type == SeclabelType::dynamic && !label.baselabel;
-    });
+    std::erase_if(domain.seclabels,
+                  [](const Seclabel& label) { return label.type == SeclabelType::dynamic && !label.baselabel; });
     auto& devices = domain.devices;
     for_each_device(devices, [](std::string_view, auto& device) { strip_alias(device.alias); });
     for (auto& disk : devices.disks) strip(disk);

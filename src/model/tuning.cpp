@@ -81,9 +81,10 @@ const Schema& VcpuPin::schema() {
 }
 
 const Schema& IoThreadPin::schema() {
-    static const Schema table = Describe<IoThreadPin>("iothreadpin", "Processors of the host on which an I/O thread runs.")
-                                    .field("@iothread", &IoThreadPin::iothread, "the thread", required)
-                                    .field("@cpuset", &IoThreadPin::cpuset, "those of the host: 0-3,^2", required);
+    static const Schema table =
+        Describe<IoThreadPin>("iothreadpin", "Processors of the host on which an I/O thread runs.")
+            .field("@iothread", &IoThreadPin::iothread, "the thread", required)
+            .field("@cpuset", &IoThreadPin::cpuset, "those of the host: 0-3,^2", required);
     return table;
 }
 
@@ -109,7 +110,8 @@ const Schema& CpuTune::schema() {
             .field("iothread_period", &CpuTune::iothread_period, "the same for each I/O thread")
             .field("iothread_quota", &CpuTune::iothread_quota)
             .field("vcpupin", &CpuTune::vcpu_pins)
-            .field("emulatorpin@cpuset", &CpuTune::emulator_pin, "processors of the host for what is no virtual processor")
+            .field("emulatorpin@cpuset", &CpuTune::emulator_pin,
+                   "processors of the host for what is no virtual processor")
             .field("iothreadpin", &CpuTune::iothread_pins)
             .field("vcpusched", &CpuTune::vcpu_schedules)
             .field("iothreadsched", &CpuTune::iothread_schedules)
@@ -135,9 +137,10 @@ const Schema& NumaTune::schema() {
 }
 
 const Schema& PerfEvent::schema() {
-    static const Schema table = Describe<PerfEvent>("event", "A performance counter of the host.")
-                                    .field("@name", &PerfEvent::name, "its name: cpu_cycles, instructions, ...", required)
-                                    .field("@enabled", &PerfEvent::enabled, "whether it counts", required);
+    static const Schema table =
+        Describe<PerfEvent>("event", "A performance counter of the host.")
+            .field("@name", &PerfEvent::name, "its name: cpu_cycles, instructions, ...", required)
+            .field("@enabled", &PerfEvent::enabled, "whether it counts", required);
     return table;
 }
 

@@ -152,14 +152,10 @@ struct PerfEvent {
 } // namespace domus::model
 
 namespace domus::format {
-template <>
-inline constexpr auto words<model::Placement> = word_list("static", "auto");
-template <>
-inline constexpr auto words<model::MemorySource> = word_list("file", "anonymous", "memfd");
-template <>
-inline constexpr auto words<model::Allocation> = word_list("immediate", "ondemand");
+template <> inline constexpr auto words<model::Placement> = word_list("static", "auto");
+template <> inline constexpr auto words<model::MemorySource> = word_list("file", "anonymous", "memfd");
+template <> inline constexpr auto words<model::Allocation> = word_list("immediate", "ondemand");
 template <>
 inline constexpr auto words<model::NumaMode> = word_list("strict", "preferred", "interleave", "restrictive");
-template <>
-inline constexpr auto words<model::Scheduler> = word_list("batch", "idle", "fifo", "rr");
+template <> inline constexpr auto words<model::Scheduler> = word_list("batch", "idle", "fifo", "rr");
 } // namespace domus::format

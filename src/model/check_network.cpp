@@ -1,0 +1,130 @@
+#include "model/checks.hpp"
+#include "model/ip_number.hpp"
+#include "model/network.hpp"
+
+#include <set>
+
+namespace domus::model {
+
+namespace {
+
+using checks::Report;
+
+void general(const Network& network, Report& report) {
+    if (network.name.find_first_not_of(" \t\r\n") == std::string::npos)
+        report.add(network.rest, "the <name> of the network is empty; give it one");
+    if (network.name.find_first_of("/\n") != std::string::npos || network.name == "." || network.name == "..")
+        report.add(network.rest, "the name '{}' must not contain '/' or a line break, nor be '.' or '..'",
+                   network.name);
+    if (network.mac && !checks::is_mac(*network.mac))
+        report.add(network.rest, "'{}' is no MAC address; write it as 52:54:00:12:34:56", *network.mac);
+    if (network.bridge.name && (network.bridge.name->empty() || network.bridge.name->size() > 15))
+        report.add(network.bridge.rest, "the name '{}' of the <bridge> must have 1 to 15 characters",
+                   *network.bridge.name);
+    if (!network.has_own_bridge() && !network.ips.empty())
+        report.add(network.ips.front().rest,
+                   "a network that forwards by '{}' has no <ip>: its guests get addresses from outside",
+                   format::word(network.mode()));
+    if (network.has_own_bridge() && network.forward && !network.forward->interfaces.empty()
+        && network.forward->interfaces.size() > 1)
+        report.add(network.forward->rest, "a network that forwards by '{}' uses one <interface>",
+                   format::word(network.mode()));
+    if (network.mode() == ForwardMode::bridge && !network.bridge.name && network.forward->interfaces.empty()
+        && !network.forward->dev)
+        report.add(network.rest,
+                   "a network that forwards by 'bridge' needs <bridge name='...'/> or an <interface dev='...'/>");
+}
+
+/// The subnet of an <ip>, where it has a good one.
+struct Subnet {
+    IpNumber address;
+    unsigned prefix = 0;
+};
+
+std::optional<Subnet> subnet(const NetworkIp& ip, Report& report) {
+    if (!ip.address) {
+        report.add(ip.rest, "an <ip> lacks the attribute 'address'");
+        return std::nullopt;
+    }
+    const auto address = IpNumber::parse(*ip.address);
+    if (!address || (ip.family && (*ip.family == AddressFamily::ipv6) != address->v6)) {
+        report.add(ip.rest, "'{}' is no {} address", *ip.address, ip.family ? format::word(*ip.family) : "IP");
+        return std::nullopt;
+    }
+    auto prefix = ip.prefix;
+    if (ip.netmask) {
+        const auto mask = IpNumber::parse(*ip.netmask);
+        prefix = mask && mask->v6 == address->v6 ? mask->as_netmask() : std::nullopt;
+        if (!prefix || ip.prefix.value_or(*prefix) != *prefix) {
+            report.add(ip.rest, "the netmask '{}' of {} is none, or not the same as the prefix; give one of the two",
+                       *ip.netmask, *ip.address);
+            return std::nullopt;
+        }
+    }
+    const auto length = prefix.value_or(address->v6 ? 64 : 24);
+    if (length > address->width()) {
+        report.add(ip.rest, "the prefix {} of {} is longer than the address", length, *ip.address);
+        return std::nullopt;
+    }
+    return Subnet{*address, length};
+}
+
+std::optional<IpNumber> inside(const std::string& text, const Subnet& subnet, const format::Rest& where,
+                               Report& report) {
+    const auto number = IpNumber::parse(text);
+    if (number && number->in_subnet_of(subnet.address, subnet.prefix)) return number;
+    report.add(where, "'{}' is no address of the subnet that its <ip> has", text);
+    return std::nullopt;
+}
+
+void dhcp(const NetworkIp& ip, const Subnet& subnet, Report& report) {
+    for (const auto& range : ip.dhcp_ranges) {
+        const auto start = inside(range.start, subnet, range.rest, report),
+                   end = inside(range.end, subnet, range.rest, report);
+        if (start && end && *end < *start)
+            report.add(range.rest, "the range from {} to {} is empty; exchange them", range.start, range.end);
+    }
+    std::set<std::string> macs, addresses;
+    for (const auto& host : ip.dhcp_hosts) {
+        if (!host.mac && !host.id && !host.name)
+            report.add(host.rest, "a <host> of <dhcp> needs 'mac', 'id' or 'name'");
+        if (host.mac && (!checks::is_mac(*host.mac) || !macs.insert(*host.mac).second))
+            report.add(host.rest, "the MAC address '{}' of a <host> is none, or stands twice", *host.mac);
+        if (host.ip && inside(*host.ip, subnet, host.rest, report) && !addresses.insert(*host.ip).second)
+            report.add(host.rest, "two <host> have the address {}", *host.ip);
+    }
+}
+
+void addresses(const Network& network, Report& report) {
+    int with_dhcp = 0;
+    for (const auto& ip : network.ips) {
+        const auto found = subnet(ip, report);
+        if (!found) continue;
+        dhcp(ip, *found, report);
+        const bool lends = !found->address.v6 && (!ip.dhcp_ranges.empty() || !ip.dhcp_hosts.empty());
+        if (lends && ++with_dhcp > 1) report.add(ip.rest, "two IPv4 <ip> have <dhcp>; a network has one");
+    }
+}
+
+void groups(const Network& network, Report& report) {
+    std::set<std::string_view> names;
+    int defaults = 0;
+    for (const auto& group : network.portgroups) {
+        if (!names.insert(group.name).second) report.add(group.rest, "the <portgroup> '{}' stands twice", group.name);
+        if (group.is_default == true && ++defaults > 1)
+            report.add(group.rest, "two <portgroup> are default='yes'; only one can be");
+        if (group.vlan) checks::vlan(*group.vlan, report);
+    }
+    if (network.vlan) checks::vlan(*network.vlan, report);
+}
+
+} // namespace
+
+void check(const Network& network, format::Findings& findings) {
+    Report report(findings);
+    general(network, report);
+    addresses(network, report);
+    groups(network, report);
+}
+
+} // namespace domus::model
