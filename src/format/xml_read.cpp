@@ -123,10 +123,8 @@ private:
         const Field& field = *node.content;
         switch (field.place) {
         case Place::text:
-            own_text(element, node, field, value);
-            break;
         case Place::scaled:
-            amount(element, field, fmt::format("<{}>", element.name()), text_of(element), value);
+            own_text(element, node, field, value);
             break;
         case Place::flag:
             *static_cast<bool*>(field.member(value)) = true;
@@ -142,10 +140,13 @@ private:
 
     /// Blanks around children, and nothing beside attributes, are no text.
     void own_text(const pugi::xml_node& element, const Node& node, const Field& field, void* value) {
-        const auto text = text_of(element);
-        const bool alone = node.attributes.empty() && node.children.empty();
-        if (!alone && !field.holder->bare && detail::trim(text).empty()) return;
-        scalar(element, field, fmt::format("<{}>", element.name()), text, value);
+        const auto whole = text_of(element);
+        const auto trimmed = detail::trim(whole);
+        const auto is_element = [](const pugi::xml_node& child) { return child.type() == pugi::node_element; };
+        const bool mixed = !element.find_child(is_element).empty();
+        if (trimmed.empty() && !field.holder->bare && (mixed || !node.attributes.empty() || !node.children.empty()))
+            return;
+        scalar(element, field, fmt::format("<{}>", element.name()), mixed ? trimmed : whole, value);
     }
 
     void children(const pugi::xml_node& element, const Node& node, void* value, Rest* rest, const std::string& path,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace domus::format {
 
 namespace {
@@ -34,7 +36,13 @@ private:
         out_ += ' ';
         out_ += name;
         out_ += "='";
-        escape(text, out_);
+        // A reader would take line breaks and tabs in an attribute for blanks.
+        for (std::size_t at = 0; at <= text.size();) {
+            const auto end = std::min(text.find_first_of("\n\t", at), text.size());
+            escape(text.substr(at, end - at), out_);
+            if (end < text.size()) out_ += text[end] == '\n' ? "&#10;" : "&#9;";
+            at = end + 1;
+        }
         out_ += '\'';
     }
 
@@ -57,16 +65,19 @@ private:
             out_ += ">\n";
             return filled;
         }
-        const std::size_t after_text = out_.size();
-        if (after_text == before) out_ += '\n';
+        const std::size_t end_of_text = out_.size();
+        out_ += '\n';
         const std::size_t body = out_.size();
         filled |= children(node, value, rest, path, indent + 2);
-        if (out_.size() == body && after_text == before && !node.keep) {
+        if (out_.size() > body || (end_of_text == before && node.keep)) {
+            pad(indent);
+        } else if (end_of_text == before) {
             out_.resize(open);
             out_ += "/>\n";
             return filled;
+        } else {
+            out_.resize(end_of_text);
         }
-        if (out_.size() > body || after_text == before) pad(indent);
         out_ += "</";
         out_ += name;
         out_ += ">\n";

@@ -41,6 +41,9 @@ void memory(const Domain& domain, Report& report) {
     if (domain.maximum_memory && domain.maximum_memory->bytes < total)
         report.add(domain.rest, "<maxMemory> of {} KiB is less than the memory of {} KiB that the domain starts with",
                    domain.maximum_memory->kib_ceil(), ByteCount{total}.kib_ceil());
+    if (domain.memory_slots && !domain.maximum_memory)
+        report.add(domain.rest, "<maxMemory slots='{}'> has no amount; say how much memory is possible",
+                   *domain.memory_slots);
     if (!domain.devices.memories.empty() && !domain.maximum_memory)
         report.add(domain.devices.memories.front().rest,
                    "a <memory> device needs <maxMemory slots='...'> in the domain");
