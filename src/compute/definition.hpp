@@ -1,0 +1,46 @@
+// The persistent definition of a domain, kept as small as 5,000 of them on one host ask for: the canonical XML, and
+// the few figures that listings and statistics want without parsing it.
+#pragma once
+
+#include "base/bytes.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace domus::model {
+struct Domain;
+}
+
+namespace domus::compute {
+
+struct DiskSummary {
+    std::string target; ///< "vda"
+    std::string source; ///< path, or empty
+};
+
+struct Summary {
+    ByteCount memory;         ///< now, or at boot
+    ByteCount maximum_memory;
+    std::uint32_t vcpus = 1;
+    std::uint32_t maximum_vcpus = 1;
+    bool has_secrets = false; ///< the XML holds passwords
+    std::string title;
+    std::vector<DiskSummary> disks;
+    std::vector<std::string> interfaces; ///< host-side names, where given
+};
+
+Summary summarize(const model::Domain& domain);
+
+struct Definition {
+    std::string xml; ///< canonical, inactive, with secrets
+    Summary summary;
+};
+using DefinitionPtr = std::shared_ptr<const Definition>;
+
+DefinitionPtr make_definition(const model::Domain& domain);
+/// The model behind a definition; its XML was written by us, so that this does not fail.
+model::Domain parse_definition(const Definition& definition);
+
+} // namespace domus::compute

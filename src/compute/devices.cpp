@@ -1,0 +1,168 @@
+// What of a domain clients look at or turn while it runs, beside its life: consoles, screenshots, memory, processors,
+// metadata, figures.
+#include "compute/domain.hpp"
+
+#include "compute/xml.hpp"
+#include "os/files.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+namespace domus::compute {
+
+namespace json = boost::json;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto patience = 5s;
+
+/// The terminal behind a console, serial or parallel port, or channel; with no name the first that there is.
+const model::CharacterDevice& find_terminal(const model::Domain& domain, const std::string& name) {
+    const auto& devices = domain.devices;
+    for (const auto* list : {&devices.consoles, &devices.serials, &devices.parallels})
+        for (const auto& device : *list)
+            if (name.empty() || device.alias == name) return device;
+    throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
+                name.empty() ? std::string("internal error: cannot find console device '(null)'")
+                             : fmt::format("internal error: cannot find console device '{}'", name))
+        .hint("add <serial type='pty'/> to its definition");
+}
+
+} // namespace
+
+UniqueFd Domain::open_console(const std::string& name) {
+    const auto running = require_running();
+    const auto& device = find_terminal(*running->domain, name);
+    if (device.type != model::CharacterType::pty || !device.source().path)
+        throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
+                    fmt::format("internal error: character device {} is not using a PTY", device.alias.value_or("serial0")))
+            .hint("use <serial type='pty'/>");
+    return open_file(*device.source().path, O_RDWR | O_NOCTTY | O_NONBLOCK);
+}
+
+Task<Domain::Screenshot> Domain::screenshot(unsigned screen) {
+    const auto turn = co_await this->turn("screenshot");
+    const auto running = require_running();
+    const auto& videos = running->domain->devices.videos;
+    if (videos.empty())
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu, fmt::format("domain '{}' has no display", name_))
+            .hint("add <graphics type='vnc'/> and <video/> to its definition");
+    const auto path = running->folder + "/screenshot.ppm";
+    // QEMU writes where its user may; the file is ours from before.
+    auto file = open_file(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    if (environment_.settings.uid && ::fchown(file.get(), *environment_.settings.uid, environment_.settings.gid.value_or(0)) < 0)
+        throw path_error(errno, "cannot give away", path);
+    json::object arguments{{"filename", path}};
+    if (videos.front().alias) arguments["device"] = *videos.front().alias;
+    if (screen > 0) arguments["head"] = screen;
+    std::exception_ptr failure;
+    try {
+        co_await running->monitor->execute("screendump", std::move(arguments), Deadline::in(patience));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    ::unlink(path.c_str());
+    if (failure) std::rethrow_exception(failure);
+    co_return Screenshot{std::move(file), "image/x-portable-pixmap"};
+}
+
+Task<> Domain::set_metadata(int type, std::optional<std::string> text, std::string key, std::string uri, Impact impact) {
+    const auto turn = co_await this->turn("metadata");
+    impact = resolve(impact);
+    if (impact.config) {
+        auto wanted = parse_definition(*definition_);
+        compute::set_metadata(wanted, type, text, key, uri);
+        co_await save_definition(std::move(wanted));
+    }
+    if (impact.live) change_live([&](model::Domain& live) { compute::set_metadata(live, type, text, key, uri); });
+    emit(event::MetadataChange{type, uri});
+}
+
+Task<> Domain::set_memory(ByteCount amount, bool maximum, Impact impact) {
+    const auto turn = co_await this->turn("set memory");
+    impact = resolve(impact);
+    if (maximum && impact.live)
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: cannot resize the maximum memory on an active domain")
+            .hint("add --config: it takes effect at the next boot");
+    const auto limit = impact.live ? running_->domain->memory : definition_->summary.maximum_memory;
+    if (!maximum && amount > limit)
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                    fmt::format("invalid argument: cannot set memory higher than max memory ({} KiB)", limit.kib_ceil()))
+            .hint(fmt::format("raise that first: 'domus setmaxmem {} SIZE --config'", name_));
+    if (impact.live) {
+        const auto& balloon = running_->domain->devices.memballoon;
+        if (!balloon || balloon->model == "none")
+            throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                        "Requested operation is not valid: Unable to change memory of active domain without the balloon device");
+        json::object arguments;
+        arguments["value"] = amount.bytes;
+        co_await require_running()->monitor->execute("balloon", std::move(arguments), Deadline::in(patience));
+        change_live([&](model::Domain& live) { live.current_memory = amount; });
+    }
+    if (impact.config) {
+        auto wanted = parse_definition(*definition_);
+        if (maximum) wanted.memory = amount;
+        if (!maximum || wanted.current_memory.value_or(amount) > amount) wanted.current_memory = amount;
+        co_await save_definition(std::move(wanted));
+    }
+}
+
+Task<> Domain::set_vcpus(unsigned count, bool maximum, Impact impact) {
+    const auto turn = co_await this->turn("set vCPUs");
+    impact = resolve(impact);
+    if (count == 0) throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "invalid argument: a domain has one vCPU at least");
+    if (impact.live)
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu, "this version does not plug vCPUs into a running domain")
+            .hint("add --config: it takes effect at the next boot");
+    auto wanted = parse_definition(*definition_);
+    if (maximum) {
+        wanted.vcpu = count;
+        if (wanted.vcpu_current.value_or(count) > count) wanted.vcpu_current = count;
+    } else {
+        if (count > wanted.vcpu)
+            throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                        fmt::format("invalid argument: requested vcpus is greater than max allowable vcpus for the persistent domain: {} > {}",
+                                    count, wanted.vcpu));
+        wanted.vcpu_current = count;
+    }
+    format::Findings findings;
+    model::check(wanted, findings);
+    format::throw_findings(findings, ErrorDomain::domain, "<domain>");
+    co_await save_definition(std::move(wanted));
+}
+
+/// Asks the monitor in one write and keeps the answer for all who ask within the next moments.
+Task<> Domain::refresh_figures(std::shared_ptr<Running> running) {
+    const auto self = shared_from_this();
+    try {
+        std::vector<qmp::Command> commands;
+        commands.push_back({"query-blockstats", {}});
+        const auto& balloon = running->domain->devices.memballoon;
+        const bool has_balloon = balloon && balloon->model != "none" && balloon->alias;
+        if (has_balloon) {
+            commands.push_back({"query-balloon", {}});
+            json::object statistics;
+            statistics["path"] = fmt::format("/machine/peripheral/{}", *balloon->alias);
+            statistics["property"] = "guest-stats";
+            commands.push_back({"qom-get", std::move(statistics)});
+        }
+        const auto answers = co_await running->monitor->execute_all(std::move(commands), Deadline::in(patience));
+        auto figures = std::make_shared<Figures>();
+        figures->at = Clock::now();
+        figures->block = answers[0];
+        if (has_balloon) {
+            const auto& actual = answers[1].as_object().at("actual");
+            figures->balloon_kib = actual.to_number<std::uint64_t>() >> 10;
+            figures->memory = answers[2];
+        }
+        running->figures = std::move(figures);
+        running->refreshed.notify_all();
+    } catch (const Error&) {
+        // It does not answer: whoever waits goes on without it.
+    }
+    running->refreshing = false;
+}
+
+} // namespace domus::compute

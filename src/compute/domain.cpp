@@ -1,0 +1,261 @@
+#include "compute/domain.hpp"
+
+#include "async/spawn.hpp"
+#include "base/log.hpp"
+#include "compute/domains.hpp"
+#include "async/process_wait.hpp"
+#include "compute/monitor_events.hpp"
+#include "compute/start.hpp"
+#include "format/xml.hpp"
+
+#include <fmt/format.h>
+
+#include <csignal>
+
+namespace domus::compute {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto queue_patience = 30s;
+
+} // namespace
+
+Running::Running(Executor executor) : gone(executor), refreshed(executor) {}
+
+Domain::Domain(Environment& environment, DomainRef ref)
+    : environment_(environment), name_(std::move(ref.name)), uuid_(ref.uuid),
+      jobs_(environment.executor, fmt::format("domain '{}'", name_)) {}
+
+Domain::~Domain() = default;
+
+DomainRef Domain::ref() const { return {name_, uuid_, running_ ? running_->id : -1}; }
+
+JobView Domain::job() const { return {jobs_.current(), jobs_.since()}; }
+
+void Domain::publish() {
+    auto view = std::make_shared<DomainView>();
+    view->ref = ref();
+    view->status = status_;
+    view->since = since_;
+    view->autostart = autostart_;
+    view->definition = definition_;
+    if (running_) {
+        auto live = std::make_shared<LiveView>();
+        live->domain = running_->domain;
+        live->summary = summarize(*running_->domain);
+        live->pid = running_->process.pid();
+        live->start_time = running_->process.start_time();
+        live->vcpu_threads = running_->vcpu_threads;
+        view->live = std::move(live);
+    }
+    view_ = std::move(view);
+}
+
+void Domain::publish_if_known() {
+    if (definition_ || running_) publish();
+    else view_.reset();
+}
+
+void Domain::emit(event::What what) const { environment_.emit({ref(), std::move(what)}); }
+
+void Domain::set_status(Status status) {
+    if (status_ == status) return;
+    if (status_.state != status.state) since_ = Clock::now();
+    status_ = status;
+    publish();
+    if (running_ && !running_->starting) write_record();
+}
+
+Task<Turn> Domain::turn(std::string job) {
+    auto turn = co_await jobs_.enter(std::move(job), Deadline::in(queue_patience));
+    co_return turn;
+}
+
+void Domain::not_running() const {
+    throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                "Requested operation is not valid: domain is not running")
+        .hint(fmt::format("start it with 'domus start {}'", name_));
+}
+
+std::shared_ptr<Running> Domain::require_running() const {
+    if (!running_) not_running();
+    return running_;
+}
+
+void Domain::restore_definition(DefinitionPtr definition, bool autostart) {
+    definition_ = std::move(definition);
+    autostart_ = autostart;
+    publish();
+}
+
+Task<> Domain::save_definition(model::Domain wanted) {
+    auto definition = make_definition(wanted);
+    auto work = [store = environment_.store, name = name_, definition] {
+        store.save(name, definition->xml);
+    };
+    co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
+    definition_ = std::move(definition);
+    publish();
+}
+
+Task<> Domain::define(model::Domain wanted) {
+    const auto turn = co_await this->turn("define");
+    const bool known = definition_ != nullptr;
+    co_await save_definition(std::move(wanted));
+    emit(event::Lifecycle(known ? event::Defined::updated : event::Defined::added));
+}
+
+Task<> Domain::undefine(unsigned) {
+    const auto turn = co_await this->turn("undefine");
+    if (!definition_)
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: cannot undefine transient domain")
+            .hint(fmt::format("it goes by itself when it ends: 'domus destroy {}'", name_));
+    auto work = [store = environment_.store, name = name_] { store.remove(name); };
+    co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
+    definition_.reset();
+    autostart_ = false;
+    emit(event::Lifecycle(event::Undefined::removed));
+    if (running_) {
+        publish();
+        write_record();
+    } else {
+        environment_.domains->remove(*this);
+    }
+}
+
+Task<> Domain::rename(std::string to) {
+    const auto turn = co_await this->turn("rename");
+    if (running_)
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: cannot rename active domain")
+            .hint(fmt::format("shut it down first: 'domus shutdown {}'", name_));
+    auto wanted = parse_definition(*definition_);
+    wanted.name = to;
+    format::Findings findings;
+    model::check(wanted, findings);
+    format::throw_findings(findings, ErrorDomain::domain, "<domain>");
+    environment_.domains->reserve_name(to, *this);
+    auto definition = make_definition(wanted);
+    std::exception_ptr failure;
+    try {
+        auto work = [store = environment_.store, from = name_, to, definition, on = autostart_] {
+                                            store.rename(from, to, definition->xml, on);
+                                        };
+        co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        environment_.domains->release_name(to);
+        std::rethrow_exception(failure);
+    }
+    emit(event::Lifecycle(event::Undefined::renamed));
+    environment_.domains->release_name(name_);
+    name_ = std::move(to);
+    definition_ = std::move(definition);
+    publish();
+    emit(event::Lifecycle(event::Defined::renamed));
+}
+
+Task<> Domain::set_autostart(bool on) {
+    const auto turn = co_await this->turn("autostart");
+    if (!definition_)
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: cannot set autostart for transient domain");
+    auto work = [store = environment_.store, name = name_, on] { store.set_autostart(name, on); };
+    co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
+    autostart_ = on;
+    publish();
+}
+
+void Domain::change_live(const std::function<void(model::Domain&)>& change) {
+    if (!running_) return;
+    auto changed = std::make_shared<model::Domain>(*running_->domain);
+    change(*changed);
+    running_->domain = std::move(changed);
+    publish();
+    if (!running_->starting) write_record();
+}
+
+Impact Domain::resolve(Impact impact) const {
+    if (!impact.live && !impact.config) {
+        impact.live = running_ != nullptr;
+        impact.config = !impact.live;
+    }
+    if (impact.live && !running_) not_running();
+    if (impact.config && !definition_)
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: transient domains do not have any persistent config")
+            .hint(fmt::format("make it persistent: 'domus dumpxml {0} > {0}.xml; domus define {0}.xml'", name_));
+    return impact;
+}
+
+// ---- the end of a domain --------------------------------------------------------------------------------------
+
+Task<> Domain::watch(std::shared_ptr<Running> running) {
+    const auto self = shared_from_this();
+    co_await wait_for_exit(running->process);
+    co_await settle(running);
+}
+
+Task<> Domain::settle(std::shared_ptr<Running> running) {
+    const auto self = shared_from_this();
+    if (running->settled) co_return;
+    running->settled = true;
+    const auto ending = running->ending.value_or(Running::Ending{ShutoffReason::crashed, event::Stopped::failed});
+    if (!running->ending) log::warning("domain '{}': its process {} ended unasked", name_, running->process.pid());
+    if (running->monitor) running->monitor->close();
+    if (running->agent) running->agent->close();
+    co_await release_resources(environment_, running->domain, running->folder, name_);
+    const auto last = ref();
+    running_.reset();
+    status_ = Status(ending.reason);
+    since_ = Clock::now();
+    publish();
+    environment_.emit({{last.name, last.uuid, -1}, event::Lifecycle(ending.detail)});
+    if (!definition_) environment_.domains->remove(*this);
+    running->gone.notify_all();
+}
+
+Task<> Domain::after_guest_stopped(std::shared_ptr<Running> running, std::string action) {
+    const auto self = shared_from_this();
+    const bool crash = action.starts_with("crash-");
+    if (crash) action.erase(0, 6);
+    if (action == "restart" || action == "coredump-restart") {
+        running->reboot_wanted = false;
+        co_await running->monitor->execute("system_reset", {}, Deadline::in(10s));
+        running->guest_stopped = false;
+        co_await running->monitor->execute("cont", {}, Deadline::in(10s));
+        if (running_ == running) set_status(Status(RunningReason::booted));
+        co_return;
+    }
+    if (!crash) {
+        set_status(Status(State::shutdown, 1));
+        emit(event::Lifecycle(event::Shutdown::guest));
+    }
+    running->ending = crash ? Running::Ending{ShutoffReason::crashed, event::Stopped::crashed}
+                            : Running::Ending{ShutoffReason::shutdown, event::Stopped::shutdown};
+    running->process.signal(SIGTERM);
+    if (!co_await running->gone.wait(Deadline::in(5s))) running->process.signal(SIGKILL);
+}
+
+// ---- figures --------------------------------------------------------------------------------------------------
+
+std::shared_ptr<const Figures> Domain::latest_figures() const { return running_ ? running_->figures : nullptr; }
+
+Task<std::shared_ptr<const Figures>> Domain::figures(std::chrono::milliseconds age, Deadline by) {
+    const auto running = running_;
+    if (!running || running->starting) co_return nullptr;
+    if (running->figures && Clock::now() - running->figures->at < age) co_return running->figures;
+    if (!running->refreshing) {
+        running->refreshing = true;
+        spawn(environment_.executor, refresh_figures(running), fmt::format("figures of '{}'", name_));
+    }
+    if (co_await running->refreshed.wait(by)) co_return running->figures;
+    co_return nullptr;
+}
+
+} // namespace domus::compute

@@ -1,0 +1,137 @@
+// A domain is an actor: everything that changes it goes through its own queue of jobs, and after each change it
+// publishes a DomainView for readers. `destroy` alone needs neither the queue nor the monitor: it signals the process.
+//
+//     auto domain = domains.find(uuid);
+//     co_await domain->start({.paused = true});
+//     domain->view()->status;                        // no waiting
+#pragma once
+
+#include "async/mailbox.hpp"
+#include "compute/environment.hpp"
+#include "compute/running.hpp"
+#include "compute/view.hpp"
+#include "model/domain.hpp"
+#include "os/unique_fd.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace domus::compute {
+
+struct StartRequest {
+    bool paused = false;
+    bool autodestroy = false;
+    std::uint64_t owner = 0;                ///< connection that autodestroy is tied to
+    std::optional<Credentials> caller;      ///< whose rights open the disks; none: the daemon's own
+};
+
+/// Which of the two definitions a change is for (virDomainModificationImpact).
+struct Impact {
+    bool live = false;
+    bool config = false;
+};
+
+enum class ShutdownMode { automatic, acpi, agent };
+
+class Domain : public std::enable_shared_from_this<Domain> {
+public:
+    Domain(Environment& environment, DomainRef ref);
+    ~Domain();
+    Domain(const Domain&) = delete;
+    Domain& operator=(const Domain&) = delete;
+
+    /// The latest picture; null until the domain is first defined or started.
+    const DomainViewPtr& view() const { return view_; }
+    const Uuid& uuid() const { return uuid_; }
+    const std::string& name() const { return name_; }
+    /// What the queue is at, for domjobinfo and error messages.
+    JobView job() const;
+
+    /// Loads what the store found at start; publishes.
+    void restore_definition(DefinitionPtr definition, bool autostart);
+    /// Takes over a process that outlived the daemon.
+    void reconnect(std::shared_ptr<const RunRecord> record);
+
+    /// Replaces the persistent definition (durably). `wanted` is complete.
+    Task<> define(model::Domain wanted);
+    Task<> undefine(unsigned flags);
+    /// virDomainUndefineFlagsValues 4: remove the firmware's variables too.
+    Task<> rename(std::string to);
+    Task<> set_autostart(bool on);
+
+    /// Boots the persistent definition, or `transient` if the domain has none.
+    Task<> start(StartRequest request, std::shared_ptr<const model::Domain> transient = nullptr);
+    Task<> suspend();
+    Task<> resume();
+    Task<> shutdown(ShutdownMode mode);
+    Task<> reboot(ShutdownMode mode);
+    Task<> reset();
+    /// Ends the process and returns when it is gone. Graceful: SIGTERM only, an error if it stays.
+    Task<> destroy(bool graceful);
+    /// Ends it if it was started with autodestroy by this connection.
+    void connection_closed(std::uint64_t owner);
+
+    /// Title (type 1), description (0) or an element of <metadata> (2, found by its namespace).
+    Task<> set_metadata(int type, std::optional<std::string> text, std::string key, std::string uri, Impact impact);
+    Task<> set_memory(ByteCount amount, bool maximum, Impact impact);
+    Task<> set_vcpus(unsigned count, bool maximum, Impact impact);
+
+    /// The pty behind a serial device or console; name empty: the first. Throws while it does not run.
+    UniqueFd open_console(const std::string& device);
+    /// A picture of the guest's display in a temporary file that is already unlinked; MIME type beside it.
+    struct Screenshot {
+        UniqueFd file;
+        std::string mime;
+    };
+    Task<Screenshot> screenshot(unsigned screen);
+    Task<> inject_nmi();
+    Task<> send_key(std::vector<std::uint32_t> qcodes, std::uint32_t hold_ms);
+
+    /// One monitor command, for the qemu program of the protocol and for statistics.
+    Task<boost::json::value> monitor_command(std::string command, boost::json::object arguments, Deadline by);
+    Task<std::string> agent_command(std::string request, Deadline by);
+
+    /// Figures that only the monitor knows; refreshed if older than `age`, kept otherwise, and whoever asks does not
+    /// wait longer than `by`. Null if there are none in time.
+    Task<std::shared_ptr<const Figures>> figures(std::chrono::milliseconds age, Deadline by);
+    std::shared_ptr<const Figures> latest_figures() const;
+
+private:
+    friend class Start;
+    friend class MonitorEvents;
+
+    void publish();
+    void emit(event::What what) const;
+    void set_status(Status status);
+    DomainRef ref() const;
+    Task<Turn> turn(std::string job);
+    std::shared_ptr<Running> require_running() const;
+    [[noreturn]] void not_running() const;
+    void write_record();
+    /// Waits for the end of the process, then settles the domain's state.
+    Task<> watch(std::shared_ptr<Running> running);
+    Task<> settle(std::shared_ptr<Running> running);
+    Task<> after_guest_stopped(std::shared_ptr<Running> running, std::string action);
+    Task<> refresh_figures(std::shared_ptr<Running> running);
+    Task<> resynchronize(std::shared_ptr<Running> running);
+    void listen_to_monitor(const std::shared_ptr<Running>& running);
+    void publish_if_known();
+    Task<> save_definition(model::Domain wanted);
+    void change_live(const std::function<void(model::Domain&)>& change);
+    Impact resolve(Impact impact) const;
+
+    Environment& environment_;
+    std::string name_;
+    Uuid uuid_;
+    Mailbox jobs_;
+    DefinitionPtr definition_;
+    bool autostart_ = false;
+    Status status_{ShutoffReason::unknown};
+    Clock::time_point since_ = Clock::now();
+    std::shared_ptr<Running> running_;
+    DomainViewPtr view_;
+};
+
+} // namespace domus::compute

@@ -1,0 +1,66 @@
+// All domains of the daemon: found by UUID, name or id; defined, created and loaded here.
+#pragma once
+
+#include "compute/domain.hpp"
+#include "compute/environment.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace domus::compute {
+
+using DomainPtr = std::shared_ptr<Domain>;
+
+class Domains {
+public:
+    explicit Domains(Environment& environment) : environment_(environment) {}
+
+    /// Reads the definitions, then finds the domains that still run. Returns once each is known; those whose monitor
+    /// is slow to answer reconnect in the background.
+    Task<> load();
+    /// Starts what is marked for it; a failure is logged and does not stop the others.
+    Task<> autostart();
+
+    DomainPtr find(const Uuid& uuid) const;
+    DomainPtr find_name(std::string_view name) const;
+    DomainPtr find_id(int id) const;
+    /// Throw Error no_domain in libvirt's words.
+    DomainPtr get(const Uuid& uuid, std::string_view name) const;
+    DomainPtr get_name(std::string_view name) const;
+    DomainPtr get_id(int id) const;
+
+    std::size_t size() const { return by_uuid_.size(); }
+    void each(const std::function<void(const DomainPtr&)>& visit) const;
+
+    /// Checks, completes and stores a definition; an existing domain of that UUID is changed, running or not.
+    Task<DomainPtr> define(std::string xml);
+    /// Starts a transient domain (or a persistent one that is not running, with this definition for one run).
+    Task<DomainPtr> create(std::string xml, StartRequest request);
+
+    void remove(Domain& domain);
+    /// Throws if the name is taken.
+    void reserve_name(const std::string& name, Domain& domain);
+    void release_name(const std::string& name);
+
+    void connection_closed(std::uint64_t owner);
+
+private:
+    struct Wanted {
+        model::Domain model;
+        DomainPtr domain;
+        bool fresh = false;
+    };
+    /// Reads and completes a definition, and finds or reserves the domain that it is for.
+    Task<Wanted> admit(std::string xml);
+    Task<> adopt_running();
+
+    Environment& environment_;
+    std::unordered_map<Uuid, DomainPtr> by_uuid_;
+    std::map<std::string, Domain*, std::less<>> by_name_;
+};
+
+} // namespace domus::compute

@@ -1,0 +1,104 @@
+#include "compute/images.hpp"
+
+#include "image/header.hpp"
+#include "os/access.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+namespace domus::compute {
+
+namespace {
+
+using engine::qemu::Launch;
+using engine::qemu::SharedFd;
+
+constexpr unsigned longest_chain = 200;
+
+SharedFd open_shared(const Credentials& caller, const std::string& path, int flags) {
+    return std::make_shared<UniqueFd>(open_as(caller, path, flags));
+}
+
+std::string beside(const std::string& image, const std::string& named) {
+    const std::filesystem::path path(named);
+    return path.is_absolute() ? named : (std::filesystem::path(image).parent_path() / path).lexically_normal().string();
+}
+
+const std::string* path_of(model::DiskType type, const model::DiskSource& source) {
+    if (type == model::DiskType::file && source.file) return &*source.file;
+    if (type == model::DiskType::block && source.dev) return &*source.dev;
+    return nullptr;
+}
+
+/// Puts the chain that the image's header tells of below it. Only a format that the image names itself is followed:
+/// the contents of a raw backing file may look like another format and name any file of the host.
+void discover(std::vector<model::BackingStore>& below, const std::string& image, const std::string& format, int fd) {
+    if (!below.empty() || format != "qcow2") return;
+    const auto header = image::read_header(fd);
+    if (header.format != "qcow2")
+        throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
+                    fmt::format("'{}' is not in the format qcow2 but {}", image, header.format))
+            .hint("name the true format in <driver type='...'/>");
+    auto& store = below.emplace_back();
+    if (!header.backing_file) return;
+    if (!header.backing_format)
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
+                    fmt::format("the format of backing image '{}' of image '{}' was not specified in the image metadata",
+                                *header.backing_file, image))
+            .hint(fmt::format("qemu-img rebase -u -F FORMAT -b '{}' '{}'", *header.backing_file, image));
+    store.type = model::DiskType::file;
+    store.format = header.backing_format;
+    store.source.file = beside(image, *header.backing_file);
+}
+
+void open_chain(const Credentials& caller, std::vector<model::BackingStore>& below, std::vector<Launch::Image>& images) {
+    if (below.empty() || !below.front().type) return;
+    if (images.size() > longest_chain)
+        throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("the backing chain is longer than {}", longest_chain));
+    auto& store = below.front();
+    const auto* path = path_of(*store.type, store.source);
+    if (!path) return;
+    auto fd = open_shared(caller, *path, O_RDONLY);
+    discover(store.backing_store, *path, store.format.value_or("raw"), fd->get());
+    images.push_back({{std::move(fd)}});
+    open_chain(caller, store.backing_store, images);
+}
+
+void open_disk(const Credentials& caller, model::Disk& disk, Launch& launch) {
+    const auto* path = path_of(disk.type, disk.source);
+    if (!path || !disk.alias) return;
+    const bool writable = !disk.readonly && disk.device != model::DiskDevice::cdrom;
+    const bool optional = disk.source.startup_policy == model::StartupPolicy::optional;
+    SharedFd fd;
+    try {
+        fd = open_shared(caller, *path, (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK);
+    } catch (const Error&) {
+        if (!optional) throw;
+        disk.source = {};
+        return;
+    }
+    auto& images = launch.disks[*disk.alias];
+    discover(disk.backing_store, *path, disk.driver.type.value_or("raw"), fd->get());
+    images.push_back({{std::move(fd)}});
+    open_chain(caller, disk.backing_store, images);
+}
+
+} // namespace
+
+Launch open_images(model::Domain& live, const Credentials& caller) {
+    Launch launch;
+    for (auto& disk : live.devices.disks) {
+        try {
+            open_disk(caller, disk, launch);
+        } catch (Error& error) {
+            error.prefix(fmt::format("disk '{}'", disk.target.dev));
+            throw;
+        }
+    }
+    if (live.os.kernel) launch.kernel = open_shared(caller, *live.os.kernel, O_RDONLY);
+    if (live.os.initrd) launch.initrd = open_shared(caller, *live.os.initrd, O_RDONLY);
+    if (live.os.dtb) launch.dtb = open_shared(caller, *live.os.dtb, O_RDONLY);
+    return launch;
+}
+
+} // namespace domus::compute

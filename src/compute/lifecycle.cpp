@@ -1,0 +1,148 @@
+// What can be asked of a running domain, but for its start and its end.
+#include "compute/domain.hpp"
+
+#include "base/log.hpp"
+
+#include <fmt/format.h>
+
+#include <csignal>
+
+namespace domus::compute {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto monitor_patience = 5s;
+constexpr auto agent_patience = 5s;
+
+} // namespace
+
+Task<> Domain::suspend() {
+    const auto turn = co_await this->turn("suspend");
+    const auto running = require_running();
+    if (status_.state == State::paused) co_return;
+    co_await running->monitor->execute("stop", {}, Deadline::in(monitor_patience));
+    if (status_.state == State::running) {
+        set_status(Status(PausedReason::user));
+        emit(event::Lifecycle(event::Suspended::paused));
+    }
+}
+
+Task<> Domain::resume() {
+    const auto turn = co_await this->turn("resume");
+    const auto running = require_running();
+    if (status_.state == State::running) co_return;
+    if (status_.state == State::pmsuspended)
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    fmt::format("domain '{}' is suspended by its guest", name_))
+            .hint(fmt::format("wake it with 'domus dompmwakeup {}'", name_));
+    co_await running->monitor->execute("cont", {}, Deadline::in(monitor_patience));
+    if (status_.state != State::running) {
+        set_status(Status(RunningReason::unpaused));
+        emit(event::Lifecycle(event::Resumed::unpaused));
+    }
+}
+
+Task<> Domain::shutdown(ShutdownMode mode) {
+    const auto turn = co_await this->turn("shutdown");
+    const auto running = require_running();
+    running->reboot_wanted = false;
+    const bool agent_there = running->agent && running->agent->connected();
+    if (mode == ShutdownMode::agent || (mode == ShutdownMode::automatic && agent_there)) {
+        std::exception_ptr failure;
+        try {
+            if (!running->agent)
+                throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu,
+                            fmt::format("domain '{}' has no channel for a guest agent", name_))
+                    .hint("add <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>");
+            co_await running->agent->shutdown("powerdown", Deadline::in(agent_patience));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (!failure) co_return;
+        if (mode == ShutdownMode::agent) std::rethrow_exception(failure);
+        log::info("domain '{}': the agent cannot shut it down, pressing the power button: {}", name_, describe(failure));
+    }
+    co_await running->monitor->execute("system_powerdown", {}, Deadline::in(monitor_patience));
+}
+
+Task<> Domain::reboot(ShutdownMode mode) {
+    const auto turn = co_await this->turn("reboot");
+    const auto running = require_running();
+    const bool agent_there = running->agent && running->agent->connected();
+    if (mode == ShutdownMode::agent || (mode == ShutdownMode::automatic && agent_there)) {
+        if (!running->agent)
+            throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu,
+                        fmt::format("domain '{}' has no channel for a guest agent", name_));
+        co_await running->agent->shutdown("reboot", Deadline::in(agent_patience));
+        co_return;
+    }
+    // The guest is asked to shut down; when it has, the monitor's event resets and continues it.
+    running->reboot_wanted = true;
+    co_await running->monitor->execute("system_powerdown", {}, Deadline::in(monitor_patience));
+}
+
+Task<> Domain::reset() {
+    const auto turn = co_await this->turn("reset");
+    const auto running = require_running();
+    co_await running->monitor->execute("system_reset", {}, Deadline::in(monitor_patience));
+}
+
+Task<> Domain::inject_nmi() {
+    const auto turn = co_await this->turn("inject-nmi");
+    const auto running = require_running();
+    co_await running->monitor->execute("inject-nmi", {}, Deadline::in(monitor_patience));
+}
+
+Task<> Domain::send_key(std::vector<std::uint32_t> qcodes, std::uint32_t hold_ms) {
+    const auto turn = co_await this->turn("send-key");
+    const auto running = require_running();
+    boost::json::array keys;
+    for (const auto code : qcodes) keys.push_back({{"type", "number"}, {"data", code}});
+    boost::json::object arguments{{"keys", std::move(keys)}};
+    if (hold_ms > 0) arguments["hold-time"] = hold_ms;
+    co_await running->monitor->execute("send-key", std::move(arguments), Deadline::in(monitor_patience));
+}
+
+Task<> Domain::destroy(bool graceful) {
+    const auto running = require_running();
+    if (!running->ending) running->ending = {ShutoffReason::destroyed, event::Stopped::destroyed};
+    running->process.signal(SIGTERM);
+    if (!graceful) running->process.signal(SIGKILL);
+    const auto patience = graceful ? 15s : 30s;
+    if (co_await running->gone.wait(Deadline::in(patience))) co_return;
+    if (graceful) {
+        running->ending.reset();
+        throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                    fmt::format("process {} of domain '{}' did not end within 15 s of SIGTERM", running->process.pid(), name_))
+            .hint(fmt::format("end it at once with 'domus destroy {}'", name_));
+    }
+    throw Error(ErrorCode::system_error, ErrorDomain::qemu,
+                fmt::format("process {} of domain '{}' is still there 30 s after SIGKILL", running->process.pid(), name_))
+        .because("the kernel holds it, most often in input or output that does not complete")
+        .hint("look for state D in 'ps' and at the storage below its disks");
+}
+
+void Domain::connection_closed(std::uint64_t owner) {
+    const auto running = running_;
+    if (!running || !running->autodestroy || running->owner != owner) return;
+    log::info("domain '{}': the client that it was started for has gone, destroying it", name_);
+    running->ending = {ShutoffReason::destroyed, event::Stopped::destroyed};
+    running->process.signal(SIGKILL);
+}
+
+Task<boost::json::value> Domain::monitor_command(std::string command, boost::json::object arguments, Deadline by) {
+    const auto running = require_running();
+    co_return co_await running->monitor->execute(std::move(command), std::move(arguments), by);
+}
+
+Task<std::string> Domain::agent_command(std::string request, Deadline by) {
+    const auto running = require_running();
+    if (!running->agent)
+        throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu,
+                    fmt::format("domain '{}' has no channel for a guest agent", name_));
+    co_return co_await running->agent->raw(std::move(request), by);
+}
+
+} // namespace domus::compute

@@ -1,0 +1,144 @@
+// The record of a running domain, and taking a domain over from it after the daemon was started anew.
+#include "compute/domain.hpp"
+
+#include "async/process_wait.hpp"
+#include "async/spawn.hpp"
+#include "base/log.hpp"
+#include "compute/domains.hpp"
+#include "compute/monitor_events.hpp"
+#include "compute/sockets.hpp"
+#include "compute/start.hpp"
+#include "format/xml.hpp"
+#include "os/files.hpp"
+#include "os/proc.hpp"
+
+#include <csignal>
+#include <filesystem>
+
+namespace domus::compute {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto reconnect_patience = 30s;
+
+/// A process that was started by a daemon which ended before it could write down the pid: its monitor's socket is on
+/// its command line, or in its folder.
+std::optional<Process> find_unrecorded(const std::string& folder) {
+    std::error_code failure;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc", failure)) {
+        const auto name = entry.path().filename().string();
+        if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+        try {
+            if (read_file(entry.path() / "cmdline", 1u << 20).find(folder) == std::string::npos) continue;
+        } catch (const Error&) {
+            continue; // it has just ended
+        }
+        const int pid = std::stoi(name);
+        if (const auto figures = read_process(pid)) return Process::adopt(pid, figures->start_time);
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+const format::Schema& RunRecord::schema() {
+    static const format::Schema table = format::Describe<RunRecord>("domstatus", "A running domain, for the next daemon.")
+                                            .field("@state", &RunRecord::state)
+                                            .field("@reason", &RunRecord::reason)
+                                            .field("@pid", &RunRecord::pid)
+                                            .field("@started", &RunRecord::start_time)
+                                            .field("@persistent", &RunRecord::persistent)
+                                            .field("@folder", &RunRecord::folder)
+                                            .field("vcpu", &RunRecord::vcpu_threads)
+                                            .field("domain", &RunRecord::domain);
+    return table;
+}
+
+void Domain::write_record() {
+    RunRecord record;
+    record.state = static_cast<int>(status_.state);
+    record.reason = status_.reason;
+    record.pid = running_->process.pid();
+    record.start_time = running_->process.start_time();
+    record.folder = running_->folder;
+    record.vcpu_threads = running_->vcpu_threads;
+    record.persistent = definition_ != nullptr;
+    record.domain = *running_->domain;
+    try {
+        // The state folder is in memory: this does not wait for a disk.
+        environment_.store.save_record(name_, format::to_xml(record, {.live = true, .secrets = true}));
+    } catch (const Error& error) {
+        log::error("domain '{}': a restarted daemon will not find it: {}", name_, error.message());
+    }
+}
+
+void Domain::listen_to_monitor(const std::shared_ptr<Running>& running) {
+    running->monitor->on_event([weak = weak_from_this(), watched = std::weak_ptr(running)](std::string_view name, const boost::json::object& data) {
+        const auto self = weak.lock();
+        const auto still = watched.lock();
+        if (self && still && self->running_ == still) MonitorEvents::handle(*self, still, name, data);
+    });
+}
+
+void Domain::reconnect(std::shared_ptr<const RunRecord> record) {
+    auto running = std::make_shared<Running>(environment_.executor);
+    running->id = record->domain.id.value_or(-1);
+    running->domain = std::shared_ptr<const model::Domain>(record, &record->domain);
+    running->folder = record->folder;
+    running->vcpu_threads = record->vcpu_threads;
+    running->starting = false;
+    running_ = running;
+    status_ = Status(static_cast<State>(record->state), record->reason);
+    auto process = Process::adopt(record->pid, record->start_time);
+    const bool unfinished = record->pid == 0 || status_ == Status(PausedReason::starting_up);
+    if (!process && record->pid == 0) process = find_unrecorded(record->folder);
+    if (process) running->process = std::move(*process);
+    if (!process || unfinished) {
+        // It ended while nobody looked, or its start was never finished: half a guest is none.
+        if (process) running->process.signal(SIGKILL);
+        log::warning("domain '{}': {} while the daemon was away", name_, unfinished ? "its start was cut off" : "its process ended");
+        running->ending = unfinished ? Running::Ending{ShutoffReason::failed, event::Stopped::failed}
+                                     : Running::Ending{ShutoffReason::crashed, event::Stopped::failed};
+        publish();
+        spawn(environment_.executor, settle(running), fmt::format("the end of domain '{}'", name_));
+        return;
+    }
+    publish();
+    spawn(environment_.executor, watch(running), fmt::format("the process of domain '{}'", name_));
+    spawn(environment_.executor, resynchronize(running), fmt::format("reconnecting to domain '{}'", name_));
+}
+
+/// Connects to the monitor again and learns what has changed meanwhile.
+Task<> Domain::resynchronize(std::shared_ptr<Running> running) {
+    const auto self = shared_from_this();
+    running->monitor = qmp::Client::open(environment_.executor, connect_to(running->folder + "/monitor.sock"), fmt::format("domain '{}'", name_));
+    listen_to_monitor(running);
+    for (const auto& channel : running->domain->devices.channels)
+        if (channel.target.name == "org.qemu.guest_agent.0" && channel.source().path) {
+            running->agent = std::make_shared<qmp::Agent>(environment_.executor, *channel.source().path, fmt::format("domain '{}'", name_));
+            running->agent->set_guest_side_open(channel.target.state == "connected");
+        }
+    std::vector<qmp::Command> questions;
+    questions.push_back({"query-status", {}});
+    const auto answers = co_await running->monitor->handshake(Deadline::in(reconnect_patience), std::move(questions));
+    if (running_ != running) co_return;
+    const std::string state(answers[0].as_object().at("status").as_string());
+    if (state == "running") {
+        if (status_.state != State::running) set_status(Status(RunningReason::unknown));
+    } else if (state == "shutdown") {
+        running->guest_stopped = true;
+        spawn(environment_.executor, after_guest_stopped(running, std::string(format::word(running->domain->on_poweroff))),
+              fmt::format("the end of domain '{}'", name_));
+    } else if (state == "guest-panicked") {
+        set_status(Status(State::crashed, 1));
+    } else if (state == "io-error") {
+        set_status(Status(PausedReason::ioerror));
+    } else if (status_.state == State::running) {
+        set_status(Status(PausedReason::unknown));
+    }
+    log::info("domain '{}' was found again: id {}, pid {}", name_, running->id, running->process.pid());
+}
+
+} // namespace domus::compute

@@ -1,0 +1,78 @@
+// What a domain has while it runs: its process, its monitor, and the record on disk from which a restarted daemon
+// finds it again.
+#pragma once
+
+#include "async/signal.hpp"
+#include "async/task.hpp"
+#include "compute/status.hpp"
+#include "compute/view.hpp"
+#include "format/schema.hpp"
+#include "model/domain.hpp"
+#include "os/process.hpp"
+#include "qmp/agent.hpp"
+#include "qmp/client.hpp"
+
+#include <boost/json/value.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace domus::compute {
+
+/// The record of a running domain: STATE/NAME.xml. Written before the process runs its guest, removed when it is gone.
+struct RunRecord {
+    int state = 0;
+    int reason = 0;
+    int pid = 0;                  ///< 0: it was being started
+    std::uint64_t start_time = 0; ///< clock ticks since boot: tells the process from a later one of the same pid
+    std::string folder;           ///< the domain's folder with its sockets
+    std::vector<int> vcpu_threads;
+    bool persistent = true;
+    model::Domain domain;         ///< live definition
+
+    static const format::Schema& schema();
+    bool operator==(const RunRecord&) const = default;
+};
+
+/// What only the monitor knows, with the time at which it was true.
+struct Figures {
+    Clock::time_point at;
+    std::uint64_t balloon_kib = 0;
+    boost::json::value block;     ///< answer of query-blockstats
+    boost::json::value memory;    ///< guest statistics of the balloon device, or null
+};
+
+struct Running {
+    int id = -1;
+    std::shared_ptr<const model::Domain> domain;
+    Process process;
+    std::string folder;
+    std::shared_ptr<qmp::Client> monitor;
+    std::shared_ptr<qmp::Agent> agent;
+    std::vector<int> vcpu_threads;
+
+    /// Set by whoever ends the domain, before it does; else its end counts as a crash.
+    struct Ending {
+        ShutoffReason reason;
+        event::Stopped detail;
+    };
+    std::optional<Ending> ending;
+    bool starting = true;         ///< the start job still owns it and cleans up itself
+    bool guest_stopped = false;   ///< the guest has shut down; the process waits for what the policy says
+    bool reboot_wanted = false;   ///< what looks like a shutdown is our way to reboot
+    bool settled = false;
+    Notice gone;                  ///< the process has ended and the state is settled
+
+    bool autodestroy = false;
+    std::uint64_t owner = 0;
+
+    std::shared_ptr<const Figures> figures;
+    bool refreshing = false;
+    Notice refreshed;
+
+    explicit Running(Executor executor);
+};
+
+} // namespace domus::compute

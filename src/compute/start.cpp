@@ -1,0 +1,345 @@
+#include "compute/start.hpp"
+
+#include "async/process_wait.hpp"
+#include "async/spawn.hpp"
+#include "base/log.hpp"
+#include "compute/images.hpp"
+#include "compute/monitor_events.hpp"
+#include "compute/sockets.hpp"
+#include "engine/qemu/alias.hpp"
+#include "engine/qemu/complete.hpp"
+#include "os/files.hpp"
+
+#include <fcntl.h>
+#include <fmt/chrono.h>
+#include <sys/stat.h>
+
+#include <csignal>
+
+namespace domus::compute {
+
+namespace json = boost::json;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto monitor_patience = 60s; ///< until QEMU greets: a loaded host may take long to load it
+constexpr auto file_patience = 30s;
+constexpr std::size_t longest_quote = 2000;
+
+std::string folder_name(int id, const std::string& name) { return fmt::format("domain-{}-{}", id, name.substr(0, 20)); }
+
+std::shared_ptr<UniqueFd> share(UniqueFd fd) { return std::make_shared<UniqueFd>(std::move(fd)); }
+
+} // namespace
+
+Start::Start(Domain& domain, StartRequest request, std::shared_ptr<const model::Domain> transient)
+    : domain_(domain), request_(std::move(request)), transient_(std::move(transient)) {}
+
+std::span<const Start::Step> Start::steps() {
+    static constexpr Step table[] = {
+        {"preparing the definition", &Start::prepare, &Start::nothing},
+        {"making its folder", &Start::make_folder, &Start::remove_folder},
+        {"opening its images", &Start::open_images, &Start::nothing},
+        {"attaching its interfaces", &Start::attach_interfaces, &Start::detach_interfaces},
+        {"writing its record", &Start::write_record, &Start::remove_record},
+        {"running QEMU", &Start::run_process, &Start::end_process},
+        {"connecting to QEMU's monitor", &Start::connect_monitor, &Start::nothing},
+        {"setting the guest up", &Start::learn, &Start::nothing},
+        {"letting the guest go", &Start::let_go, &Start::nothing},
+    };
+    return table;
+}
+
+Task<> Start::nothing() { co_return; }
+
+Task<> Start::run() {
+    const auto all = steps();
+    std::size_t reached = 0;
+    std::exception_ptr failure;
+    try {
+        for (; reached < all.size(); ++reached) co_await (this->*all[reached].apply)();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) co_return;
+    auto error = co_await explained(failure, std::string(all[std::min(reached, all.size() - 1)].name));
+    for (std::size_t i = reached; i-- > 0;) {
+        std::exception_ptr trouble;
+        try {
+            co_await (this->*all[i].undo)();
+        } catch (...) {
+            trouble = std::current_exception();
+        }
+        if (trouble) log::error("domain '{}': undoing '{}': {}", domain_.name_, all[i].name, describe(trouble));
+    }
+    throw error;
+}
+
+Task<Error> Start::explained(std::exception_ptr failure, std::string step) {
+    std::optional<Error> error;
+    try {
+        std::rethrow_exception(failure);
+    } catch (const Error& known) {
+        error = known;
+    } catch (const std::exception& other) {
+        error = Error(ErrorCode::internal_error, ErrorDomain::qemu, other.what());
+    }
+    error->prefix(step);
+    if (!log_path_.empty()) {
+        auto work = [path = log_path_] { return read_file(path, 64u << 20); };
+        auto log = co_await environment().files.run(Deadline::in(file_patience), std::move(work));
+        if (log.size() > log_start_) {
+            auto quote = log.substr(log_start_);
+            if (quote.size() > longest_quote) quote = "..." + quote.substr(quote.size() - longest_quote);
+            while (!quote.empty() && quote.back() == '\n') quote.pop_back();
+            error->add_cause(fmt::format("QEMU said: {}", quote));
+        }
+    }
+    co_return *error;
+}
+
+// ---- steps ----------------------------------------------------------------------------------------------------
+
+Task<> Start::prepare() {
+    live_ = transient_ ? *transient_ : parse_definition(*domain_.definition_);
+    capabilities_ = co_await environment().qemu->capabilities(live_.devices.emulator.value_or(""));
+    engine::qemu::complete(live_, *capabilities_);
+    running_ = std::make_shared<Running>(environment().executor);
+    running_->id = ++environment().last_id;
+    running_->autodestroy = request_.autodestroy;
+    running_->owner = request_.owner;
+    live_.id = running_->id;
+    engine::qemu::assign_aliases(live_);
+}
+
+Task<> Start::make_folder() {
+    running_->folder = environment().store.folders().library / folder_name(running_->id, domain_.name_);
+    auto work = [folder = running_->folder, settings = environment().settings] {
+        ensure_directory(folder, 0700);
+        if (settings.uid && ::chown(folder.c_str(), *settings.uid, settings.gid.value_or(static_cast<gid_t>(-1))) < 0)
+            throw path_error(errno, "cannot give away", folder);
+    };
+    co_await environment().files.run(Deadline::in(file_patience), std::move(work));
+}
+
+Task<> Start::remove_folder() {
+    auto work = [folder = running_->folder] {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder, ignored);
+    };
+    co_await environment().files.run(Deadline::in(file_patience), std::move(work));
+}
+
+Task<> Start::open_images() {
+    struct Opened {
+        model::Domain live;
+        engine::qemu::Launch launch;
+        std::shared_ptr<UniqueFd> log;
+        std::size_t log_start = 0;
+    };
+    log_path_ = environment().store.folders().logs / (domain_.name_ + ".log");
+    // Copies, since work that hangs may be left behind. A lane of this start alone: what hangs here is this domain's.
+    Lane lane(environment().executor, fmt::format("the images of domain '{}'", domain_.name_), 1);
+    auto work = [live = live_, path = log_path_, caller = request_.caller.value_or(own_credentials())]() mutable {
+        Opened result;
+        result.launch = compute::open_images(live, caller);
+        result.live = std::move(live);
+        result.log = share(open_file(path, O_WRONLY | O_CREAT | O_APPEND, 0600));
+        struct stat info{};
+        if (::fstat(result.log->get(), &info) == 0) result.log_start = static_cast<std::size_t>(info.st_size);
+        return result;
+    };
+    auto opened = co_await lane.run(Deadline::in(file_patience), std::move(work));
+    live_ = std::move(opened.live);
+    launch_ = std::move(opened.launch);
+    launch_.log = std::move(opened.log);
+    log_start_ = opened.log_start;
+}
+
+Task<> Start::attach_interfaces() {
+    for (auto& interface : live_.devices.interfaces) {
+        const bool attached = interface.type == model::InterfaceType::network || interface.type == model::InterfaceType::bridge;
+        if (!attached) continue;
+        if (!environment().networks)
+            throw Error(ErrorCode::config_unsupported, ErrorDomain::network,
+                        "this daemon runs without privileges and has no networks")
+                .hint("use <interface type='user'>");
+        auto port = co_await environment().networks->attach(interface, domain_.name_);
+        interface.target_dev = port.device;
+        interface.source.bridge = port.bridge;
+        if (interface.type == model::InterfaceType::network) interface.source.portid = port.id;
+        auto& link = launch_.interfaces[*interface.alias];
+        for (auto& tap : port.taps) link.taps.push_back(share(std::move(tap)));
+    }
+}
+
+Task<> Start::detach_interfaces() {
+    if (!environment().networks) co_return;
+    for (const auto& interface : live_.devices.interfaces)
+        if (interface.target_dev) co_await environment().networks->detach(*interface.target_dev);
+}
+
+void Start::choose_ports() {
+    for (auto& graphics : live_.devices.graphics) {
+        if (graphics.type != model::GraphicsType::vnc && graphics.type != model::GraphicsType::spice) continue;
+        if (graphics.listens.empty()) graphics.listens.emplace_back();
+        auto& listen = graphics.listens.front();
+        if (listen.type != model::ListenType::address) continue;
+        if (!listen.address) listen.address = graphics.listen.value_or(environment().settings.vnc_listen);
+        graphics.listen = listen.address;
+        if (graphics.autoport.value_or(false) || graphics.port.value_or(-1) == -1) graphics.port = free_tcp_port(*listen.address, 5900);
+        else require_free_tcp_port(*listen.address, *graphics.port);
+    }
+}
+
+void Start::listen_on_channels() {
+    for (auto* list : {&live_.devices.channels, &live_.devices.serials, &live_.devices.consoles}) {
+        for (auto& device : *list) {
+            if (device.type != model::CharacterType::unix_socket) continue;
+            auto& source = device.source();
+            if (source.mode.value_or("bind") != "bind") continue;
+            source.mode = "bind";
+            if (!source.path) source.path = fmt::format("{}/{}", running_->folder, device.target.name.value_or(*device.alias));
+            launch_.characters[*device.alias] = share(listen_on(*source.path));
+            if (list == &live_.devices.channels) device.target.state = "disconnected";
+        }
+    }
+}
+
+Task<> Start::write_record() {
+    choose_ports();
+    listen_on_channels();
+    running_->domain = std::make_shared<const model::Domain>(live_);
+    domain_.running_ = running_;
+    domain_.write_record();
+    co_return;
+}
+
+Task<> Start::remove_record() {
+    domain_.running_.reset();
+    environment().store.remove_record(domain_.name_);
+    domain_.publish_if_known();
+    co_return;
+}
+
+Task<> Start::run_process() {
+    const auto& settings = environment().settings;
+    const auto monitor_path = running_->folder + "/monitor.sock";
+    launch_.folder = running_->folder;
+    launch_.monitor = share(listen_on(monitor_path));
+    launch_.uid = settings.uid;
+    launch_.gid = settings.gid;
+    launch_.groups = settings.groups;
+    launch_.sandbox = settings.sandbox;
+    launch_.now = std::time(nullptr);
+    auto command = engine::qemu::build_command(live_, *capabilities_, launch_);
+    const auto header = fmt::format("{:%Y-%m-%d %H:%M:%S}: starting\n{}\n", fmt::gmtime(launch_.now), command.text());
+    write_all(launch_.log->get(), header, log_path_);
+    log_start_ += header.size();
+    running_->process = Process::spawn(command);
+    // QEMU has its own copies now; ours would keep a dead guest's files open.
+    command.fds.clear();
+    launch_ = {};
+    domain_.status_ = Status(PausedReason::starting_up);
+    domain_.since_ = Clock::now();
+    domain_.write_record();
+    co_return;
+}
+
+Task<> Start::end_process() {
+    domain_.status_ = Status(ShutoffReason::failed);
+    if (running_->monitor) running_->monitor->close();
+    running_->process.signal(SIGKILL);
+    (void)co_await wait_for_exit(running_->process);
+}
+
+Task<> Start::connect_monitor() {
+    running_->monitor = qmp::Client::open(environment().executor, connect_to(running_->folder + "/monitor.sock"),
+                                          fmt::format("domain '{}'", domain_.name_));
+    domain_.listen_to_monitor(running_);
+    make_agent();
+    co_return;
+}
+
+void Start::make_agent() {
+    for (const auto& channel : live_.devices.channels)
+        if (channel.target.name == "org.qemu.guest_agent.0" && channel.source().path)
+            running_->agent = std::make_shared<qmp::Agent>(environment().executor, *channel.source().path,
+                                                           fmt::format("domain '{}'", domain_.name_));
+}
+
+Task<> Start::learn() {
+    std::vector<qmp::Command> commands;
+    commands.push_back({"query-chardev", {}});
+    commands.push_back({"query-cpus-fast", {}});
+    for (auto& preparation : engine::qemu::preparations(live_)) commands.push_back({preparation.command, preparation.arguments});
+    const auto answers = co_await running_->monitor->handshake(Deadline::in(monitor_patience), std::move(commands));
+    read_terminals(answers[0]);
+    read_threads(answers[1]);
+    running_->domain = std::make_shared<const model::Domain>(live_);
+}
+
+void Start::read_terminals(const json::value& characters) {
+    constexpr std::string_view prefix = "pty:";
+    for (const auto& entry : characters.as_array()) {
+        const auto& object = entry.as_object();
+        const std::string label(object.at("label").as_string());
+        const std::string filename(object.at("filename").as_string());
+        if (!filename.starts_with(prefix)) continue;
+        const auto path = filename.substr(prefix.size());
+        for (auto* list : {&live_.devices.serials, &live_.devices.consoles, &live_.devices.channels, &live_.devices.parallels})
+            for (auto& device : *list)
+                if (device.alias && label == "char" + *device.alias) {
+                    device.source().path = path;
+                    if (list == &live_.devices.consoles) device.tty = path;
+                }
+    }
+}
+
+void Start::read_threads(const json::value& cpus) {
+    for (const auto& cpu : cpus.as_array())
+        running_->vcpu_threads.push_back(static_cast<int>(cpu.as_object().at("thread-id").as_int64()));
+}
+
+Task<> Start::let_go() {
+    json::object nothing_more;
+    if (!request_.paused) co_await running_->monitor->execute("cont", std::move(nothing_more), Deadline::in(monitor_patience));
+    if (running_->agent) domain_.emit(event::AgentLifecycle{2, 1});
+    running_->starting = false;
+    running_->process.release(); // a guest outlives the daemon
+    domain_.status_ = request_.paused ? Status(PausedReason::user) : Status(RunningReason::booted);
+    domain_.since_ = Clock::now();
+    domain_.publish();
+    domain_.write_record();
+    if (!request_.paused) domain_.emit(event::Lifecycle(event::Resumed::unpaused));
+    domain_.emit(event::Lifecycle(event::Started::booted));
+    if (request_.paused) domain_.emit(event::Lifecycle(event::Suspended::paused));
+    spawn(environment().executor, domain_.watch(running_), fmt::format("the process of domain '{}'", domain_.name_));
+    log::info("domain '{}' started with id {}, pid {}", domain_.name_, running_->id, running_->process.pid());
+}
+
+Task<> Domain::start(StartRequest request, std::shared_ptr<const model::Domain> transient) {
+    const auto self = shared_from_this();
+    const auto turn = co_await this->turn("start");
+    if (running_)
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    transient ? fmt::format("operation failed: domain '{}' is already active", name_)
+                              : "Requested operation is not valid: domain is already running");
+    Start start(*this, std::move(request), std::move(transient));
+    co_await start.run();
+}
+
+Task<> release_resources(Environment& environment, std::shared_ptr<const model::Domain> live, std::string folder, std::string name) {
+    if (environment.networks)
+        for (const auto& interface : live->devices.interfaces)
+            if (interface.target_dev) co_await environment.networks->detach(*interface.target_dev);
+    environment.store.remove_record(name);
+    auto work = [folder] {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder, ignored);
+    };
+    co_await environment.files.run(Deadline::in(file_patience), std::move(work));
+}
+
+} // namespace domus::compute

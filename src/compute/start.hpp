@@ -1,0 +1,67 @@
+// A start is a transaction: each step puts its undoing beside it, a failure unwinds what was done in reverse order,
+// and the error names the step that failed and quotes QEMU.
+#pragma once
+
+#include "compute/domain.hpp"
+#include "engine/qemu/capabilities.hpp"
+#include "engine/qemu/command.hpp"
+
+#include <memory>
+#include <span>
+
+namespace domus::compute {
+
+class Start {
+public:
+    Start(Domain& domain, StartRequest request, std::shared_ptr<const model::Domain> transient);
+
+    /// Runs all steps; on failure undoes them and throws.
+    Task<> run();
+
+    struct Step {
+        std::string_view name; ///< "doing what", for the error
+        Task<> (Start::*apply)();
+        Task<> (Start::*undo)();
+    };
+    static std::span<const Step> steps();
+
+private:
+    Task<> prepare();
+    Task<> make_folder();
+    Task<> remove_folder();
+    Task<> open_images();
+    Task<> attach_interfaces();
+    Task<> detach_interfaces();
+    Task<> write_record();
+    Task<> remove_record();
+    Task<> run_process();
+    Task<> end_process();
+    Task<> connect_monitor();
+    Task<> learn();
+    Task<> let_go();
+    Task<> nothing();
+
+    void choose_ports();
+    void listen_on_channels();
+    void read_terminals(const boost::json::value& characters);
+    void read_threads(const boost::json::value& cpus);
+    void make_agent();
+    Task<Error> explained(std::exception_ptr failure, std::string step);
+    Environment& environment() { return domain_.environment_; }
+
+    Domain& domain_;
+    StartRequest request_;
+    std::shared_ptr<const model::Domain> transient_;
+    model::Domain live_;
+    std::shared_ptr<const engine::qemu::Capabilities> capabilities_;
+    engine::qemu::Launch launch_;
+    std::shared_ptr<Running> running_;
+    std::string log_path_;
+    std::size_t log_start_ = 0;
+};
+
+/// What a start acquired and the process does not give back by itself: ports, folder, record.
+Task<> release_resources(Environment& environment, std::shared_ptr<const model::Domain> live, std::string folder,
+                         std::string name);
+
+} // namespace domus::compute

@@ -1,0 +1,54 @@
+// The statistics of domains in libvirt's names (virConnectGetAllDomainStats): one list of names and values, which
+// `domstats`, the metrics page and the manager share. What only the monitor knows comes as Figures; without them the
+// fields are left out.
+#pragma once
+
+#include "compute/running.hpp"
+#include "compute/view.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace domus::compute {
+
+/// virDomainStatsTypes.
+namespace group {
+inline constexpr unsigned state = 1, cpu_total = 2, balloon = 4, vcpu = 8, interface = 16, block = 32, perf = 64,
+                          iothread = 128, memory = 256, dirtyrate = 512, vm = 1024;
+inline constexpr unsigned all = 2047;
+/// Groups that need the monitor.
+inline constexpr unsigned of_monitor = balloon | block;
+} // namespace group
+
+struct Statistic {
+    std::string name;
+    std::variant<int, unsigned, std::uint64_t, bool, std::string> value;
+};
+
+/// `figures` may be null. Reads /proc and /sys for the rest; blocks for no guest.
+std::vector<Statistic> statistics(const DomainView& view, const Figures* figures, unsigned groups);
+
+/// CPU time of the domain's process, nanoseconds; 0 if it does not run.
+std::uint64_t cpu_time(const DomainView& view);
+
+/// Counters of a network device of the host, seen from the guest: what the device sent, the guest received.
+struct InterfaceCounters {
+    std::uint64_t rx_bytes = 0, rx_packets = 0, rx_errors = 0, rx_drops = 0;
+    std::uint64_t tx_bytes = 0, tx_packets = 0, tx_errors = 0, tx_drops = 0;
+};
+std::optional<InterfaceCounters> interface_counters(const std::string& device);
+
+/// CPUs that a thread may run on as libvirt's bit map of `bytes` bytes; all CPUs for thread 0 or one that is gone.
+std::string affinity_map(int thread, std::size_t bytes);
+
+/// Balloon statistics by virDomainMemoryStatTags, KiB.
+struct MemoryStatistic {
+    int tag;
+    std::uint64_t value;
+};
+std::vector<MemoryStatistic> memory_statistics(const DomainView& view, const Figures* figures);
+
+} // namespace domus::compute

@@ -1,0 +1,114 @@
+#include "daemon/configuration.hpp"
+
+#include "base/error.hpp"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <functional>
+
+namespace domus::daemon {
+
+namespace {
+
+struct Key {
+    std::string_view section, name, value, doc;
+    std::function<bool(Configuration&, const toml::node&)> set; ///< false: the value is not acceptable
+};
+
+template <class Member>
+std::function<bool(Configuration&, const toml::node&)> store(Member Configuration::*member) {
+    return [member](Configuration& configuration, const toml::node& node) {
+        if constexpr (std::is_same_v<Member, std::string> || std::is_same_v<Member, bool>) {
+            const auto value = node.value_exact<Member>();
+            if (value) configuration.*member = *value;
+            return value.has_value();
+        } else {
+            const auto value = node.value_exact<std::int64_t>();
+            if (!value || !std::in_range<Member>(*value)) return false;
+            configuration.*member = static_cast<Member>(*value);
+            return true;
+        }
+    };
+}
+
+bool set_level(Configuration& configuration, const toml::node& node) {
+    const auto text = node.value_exact<std::string>();
+    if (!text) return false;
+    configuration.log_level = parse_level(*text);
+    return true;
+}
+
+const std::vector<Key>& keys() {
+    using C = Configuration;
+    static const std::vector<Key> table{
+        {"log", "level", "\"info\"", "debug, info, warning or error; `domus daemon-log --level debug` changes it at run time", set_level},
+        {"log", "file", "\"\"", "where the log goes; empty: standard error, which systemd puts into the journal", store(&C::log_file)},
+        {"log", "json", "false", "one JSON object a line instead of plain lines", store(&C::log_json)},
+        {"clients", "max_clients", "5000", "connections at once; later ones are closed at once", store(&C::max_clients)},
+        {"clients", "max_requests_per_client", "64", "calls in flight of one client; then reading from it waits", store(&C::max_requests_per_client)},
+        {"clients", "keepalive_interval", "5", "seconds of silence after which a client that can answer is asked; 0: never", store(&C::keepalive_interval_s)},
+        {"clients", "keepalive_count", "5", "unanswered questions after which a client counts as gone", store(&C::keepalive_count)},
+        {"sockets", "group", "\"\"", "group that owns the socket; empty: root's. Its members may do everything that root may", store(&C::socket_group)},
+        {"sockets", "mode", "0o770", "permissions of the socket for changes", store(&C::socket_mode)},
+        {"sockets", "read_only_mode", "0o777", "permissions of the socket for reading only", store(&C::read_only_socket_mode)},
+        {"sockets", "libvirt", "true", "also listen on /run/libvirt/libvirt-sock, where stock clients look, unless another daemon owns it", store(&C::libvirt_socket)},
+        {"qemu", "user", "\"\"", "user, by name or number, that QEMU runs as; empty: as the daemon", store(&C::qemu_user)},
+        {"qemu", "group", "\"\"", "group of that user", store(&C::qemu_group)},
+        {"qemu", "sandbox", "true", "run QEMU under its system call filter (-sandbox on)", store(&C::qemu_sandbox)},
+        {"qemu", "vnc_listen", "\"127.0.0.1\"", "address on which displays listen unless their definition says otherwise", store(&C::vnc_listen)},
+    };
+    return table;
+}
+
+Error bad(const std::filesystem::path& file, const toml::source_region& where, const std::string& what) {
+    return Error(ErrorCode::conf_syntax, ErrorDomain::conf,
+                 fmt::format("{}, line {}: {}", file.string(), where.begin.line, what))
+        .hint("'domusd --print-config' prints every key with its meaning");
+}
+
+} // namespace
+
+log::Level parse_level(const std::string& text) {
+    if (text == "debug") return log::Level::debug;
+    if (text == "info") return log::Level::info;
+    if (text == "warning") return log::Level::warning;
+    if (text == "error") return log::Level::error;
+    throw Error(ErrorCode::invalid_arg, ErrorDomain::conf,
+                fmt::format("the log level is '{}', it must be debug, info, warning or error", text));
+}
+
+void read_configuration(const std::filesystem::path& file, Configuration& configuration) {
+    toml::table parsed;
+    try {
+        parsed = toml::parse_file(file.string());
+    } catch (const toml::parse_error& error) {
+        throw bad(file, error.source(), std::string(error.description()));
+    }
+    for (const auto& [section, contents] : parsed) {
+        const auto* table = contents.as_table();
+        if (!table) throw bad(file, contents.source(), fmt::format("'{}' must be a section", section.str()));
+        for (const auto& [name, value] : *table) {
+            const auto found = std::ranges::find_if(keys(), [&, s = section.str(), n = name.str()](const Key& key) {
+                return key.section == s && key.name == n;
+            });
+            if (found == keys().end())
+                throw bad(file, value.source(), fmt::format("unknown key '{}' in [{}]", name.str(), section.str()));
+            if (!found->set(configuration, value))
+                throw bad(file, value.source(),
+                          fmt::format("'{}' has a value of the wrong kind, its default is {}", name.str(), found->value));
+        }
+    }
+}
+
+std::string default_configuration() {
+    std::string text = "# Configuration of domusd: every key with its default.\n";
+    std::string_view section;
+    for (const auto& key : keys()) {
+        if (key.section != section) text += fmt::format("\n[{}]\n", section = key.section);
+        text += fmt::format("# {}\n{} = {}\n", key.doc, key.name, key.value);
+    }
+    return text;
+}
+
+} // namespace domus::daemon

@@ -1,0 +1,43 @@
+// What an administrator may set: the command line of domusd, and the file domus.toml, whose keys stand in one table
+// that also prints the documented default file (`domusd --print-config`).
+#pragma once
+
+#include "base/log.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace domus::daemon {
+
+struct Configuration {
+    log::Level log_level = log::Level::info;
+    std::string log_file;
+    bool log_json = false;
+
+    std::uint32_t max_clients = 5000;
+    std::uint32_t max_requests_per_client = 64;
+    std::uint32_t keepalive_interval_s = 5;
+    std::uint32_t keepalive_count = 5;
+    std::string socket_group;
+    std::uint32_t socket_mode = 0770;
+    std::uint32_t read_only_socket_mode = 0777;
+    bool libvirt_socket = true;
+
+    std::string qemu_user;
+    std::string qemu_group;
+    bool qemu_sandbox = true;
+    std::string vnc_listen = "127.0.0.1";
+};
+
+/// Reads a configuration file. An unknown key or a value of the wrong type is an Error that names the line.
+void read_configuration(const std::filesystem::path& file, Configuration& configuration);
+
+/// The documented file with every key at its default.
+std::string default_configuration();
+
+log::Level parse_level(const std::string& text);
+
+} // namespace domus::daemon

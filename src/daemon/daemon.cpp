@@ -1,0 +1,220 @@
+#include "daemon/daemon.hpp"
+
+#include "async/spawn.hpp"
+#include "base/log.hpp"
+#include "compute/domains.hpp"
+#include "os/files.hpp"
+#include "os/systemd.hpp"
+#include "service/service.hpp"
+#include "wire/handlers.hpp"
+#include "wire/server.hpp"
+
+#include <boost/asio/signal_set.hpp>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <csignal>
+
+namespace domus::daemon {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+namespace {
+
+using SignalSet = asio::basic_signal_set<Executor>;
+
+compute::Folders domain_folders(const Places& places) {
+    return {.definitions = places.configuration / "qemu",
+            .autostart = places.configuration / "qemu/autostart",
+            .state = places.state / "qemu",
+            .library = places.library / "qemu",
+            .logs = places.logs / "qemu"};
+}
+
+compute::Settings domain_settings(const Options& options, const Configuration& configuration) {
+    compute::Settings settings;
+    settings.session = options.session;
+    settings.vnc_listen = configuration.vnc_listen;
+    settings.sandbox = configuration.qemu_sandbox;
+    if (configuration.qemu_user.empty() || ::geteuid() != 0) return settings;
+    settings.uid = find_user(configuration.qemu_user);
+    if (!settings.uid)
+        throw Error(ErrorCode::conf_syntax, ErrorDomain::conf, fmt::format("there is no user '{}' to run QEMU as", configuration.qemu_user));
+    settings.gid = find_group(configuration.qemu_group.empty() ? configuration.qemu_user : configuration.qemu_group);
+    if (!settings.gid) throw Error(ErrorCode::conf_syntax, ErrorDomain::conf, fmt::format("there is no group '{}' to run QEMU as", configuration.qemu_group));
+    if (const auto kvm = find_group("kvm")) settings.groups = {*kvm};
+    return settings;
+}
+
+/// Each client is a descriptor, each guest several.
+void raise_file_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+bool answers(const fs::path& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.native().copy(address.sun_path, sizeof address.sun_path - 1);
+    const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+class Daemon {
+public:
+    Daemon(const Options& options, Configuration configuration)
+        : options_(options), configuration_(std::move(configuration)), places_(places(options)), executor_(loop_.get_executor()),
+          qemu_(executor_, places_.cache / "capabilities"),
+          environment_{.executor = executor_,
+                       .settings = domain_settings(options, configuration_),
+                       .store = compute::Store(domain_folders(places_)),
+                       .files = Lane(executor_, "the definitions of domains", 8),
+                       .domains = nullptr,
+                       .qemu = &qemu_,
+                       .networks = nullptr,
+                       .emit = [this](const compute::DomainEvent& event) { events_.emit(event); },
+                       .last_id = 0},
+          domains_(environment_),
+          service_{.domains = service::DomainOperations(domains_),
+                   .host = service::HostOperations(qemu_),
+                   .events = events_,
+                   .uri = options.session ? "qemu:///session" : "qemu:///system"},
+          server_(executor_, dispatcher_, limits(configuration_)), signals_(executor_, SIGTERM, SIGINT) {
+        environment_.domains = &domains_;
+    }
+
+    int run() {
+        wire::serve_all(dispatcher_, service_);
+        server_.on_session([this](const std::shared_ptr<wire::Session>& session) {
+            session->on_close([this, connection = session->caller().connection] { domains_.connection_closed(connection); });
+        });
+        ensure_directory(places_.state, 0755);
+        const auto lock = FileLock::acquire(places_.state / "domusd.pid");
+        asio::co_spawn(executor_, start(), [this](const std::exception_ptr& failure) {
+            if (!failure) return;
+            log::error("cannot start: {}", describe(failure));
+            status_ = 1;
+            loop_.stop();
+        });
+        signals_.async_wait([this](const boost::system::error_code& failure, int number) {
+            if (!failure) stop(number);
+        });
+        loop_.run();
+        return status_;
+    }
+
+private:
+    static wire::Limits limits(const Configuration& configuration) {
+        wire::Limits limits;
+        limits.clients = configuration.max_clients;
+        limits.calls_in_flight = configuration.max_requests_per_client;
+        limits.keepalive_interval = std::chrono::seconds(configuration.keepalive_interval_s);
+        limits.keepalive_count = configuration.keepalive_count;
+        return limits;
+    }
+
+    Task<> start() {
+        const auto begin = Clock::now();
+        // Guests may need what takes a moment to find out; nobody waits for it before he needs it.
+        spawn(executor_, warm_up(), "the capabilities of QEMU");
+        events_.begin_start();
+        co_await domains_.load();
+        open_sockets();
+        events_.end_start();
+        const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
+        log::info("domusd {} serves {} domains on '{}' after {} ms", DOMUS_VERSION, domains_.size(), socket_path().string(), took.count());
+        notify_service_manager("READY=1");
+        co_await domains_.autostart();
+    }
+
+    Task<> warm_up() { (void)co_await qemu_.capabilities(""); }
+
+    fs::path socket_path() const { return places_.state / "libvirt-sock"; }
+
+    void open_sockets() {
+        auto handed_over = take_listening_sockets();
+        for (auto& socket : handed_over) server_.listen(std::move(socket.fd), socket.name.ends_with("-ro"));
+        if (!handed_over.empty()) return;
+        listen(socket_path(), configuration_.socket_mode, false);
+        if (!options_.session) listen(socket_path().string() + "-ro", configuration_.read_only_socket_mode, true);
+        offer_libvirt_sockets();
+    }
+
+    void listen(const fs::path& path, mode_t mode, bool read_only) {
+        auto socket = wire::listen_unix(path, options_.session ? 0700 : mode);
+        if (!configuration_.socket_group.empty() && !read_only) {
+            const auto group = find_group(configuration_.socket_group);
+            if (!group) throw Error(ErrorCode::conf_syntax, ErrorDomain::conf, fmt::format("there is no group '{}'", configuration_.socket_group));
+            if (::chown(path.c_str(), static_cast<uid_t>(-1), *group) < 0) throw path_error(errno, "cannot give the group", path);
+        }
+        made_.push_back(path);
+        server_.listen(std::move(socket), read_only);
+    }
+
+    /// Where stock clients look, if no other daemon is there.
+    void offer_libvirt_sockets() {
+        if (!configuration_.libvirt_socket || options_.root != "/") return;
+        const auto folder = options_.session ? places_.state.parent_path() / "libvirt" : fs::path("/run/libvirt");
+        const auto path = folder / "libvirt-sock";
+        if (answers(path)) {
+            log::warning("another daemon answers on '{}': stock clients reach it and not this one", path.string());
+            return;
+        }
+        ensure_directory(folder, 0755);
+        listen(path, configuration_.socket_mode, false);
+        if (!options_.session) listen(path.string() + "-ro", configuration_.read_only_socket_mode, true);
+    }
+
+    void stop(int number) {
+        log::info("ending after signal {}; guests go on", number);
+        notify_service_manager("STOPPING=1");
+        server_.stop();
+        for (const auto& path : made_) ::unlink(path.c_str());
+        loop_.stop();
+    }
+
+    Options options_;
+    Configuration configuration_;
+    Places places_;
+    Loop loop_{1};
+    Executor executor_;
+    service::Events events_;
+    engine::qemu::Qemu qemu_;
+    compute::Environment environment_;
+    compute::Domains domains_;
+    service::Service service_;
+    wire::Dispatcher dispatcher_;
+    wire::Server server_;
+    SignalSet signals_;
+    std::vector<fs::path> made_;
+    int status_ = 0;
+};
+
+} // namespace
+
+int run(const Options& options) {
+    Configuration configuration;
+    const auto own = places(options).configuration / "domus.toml";
+    if (!options.configuration_file.empty()) read_configuration(options.configuration_file, configuration);
+    else if (fs::exists(own)) read_configuration(own, configuration);
+    log::start({configuration.log_level, configuration.log_file, configuration.log_json});
+    ::signal(SIGPIPE, SIG_IGN);
+    raise_file_limit();
+    int status = 1;
+    {
+        Daemon daemon(options, std::move(configuration));
+        status = daemon.run();
+    }
+    log::stop();
+    return status;
+}
+
+} // namespace domus::daemon

@@ -1,0 +1,90 @@
+// The state of one build_command(), handed from part to part; and what the parts for devices have in common. Internal.
+#pragma once
+
+#include "engine/qemu/arguments.hpp"
+#include "engine/qemu/launch.hpp"
+#include "engine/qemu/machine.hpp"
+#include "model/domain.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace domus::engine::qemu {
+
+struct Capabilities;
+
+namespace json = boost::json;
+
+struct Build {
+    const model::Domain& domain;
+    const Capabilities& capabilities;
+    const Launch& launch;
+    Chipset chipset;
+    Command& command;
+    Arguments arguments;
+    std::map<std::string, unsigned> boot_indexes; ///< by alias
+    std::map<const UniqueFd*, int> numbers;       ///< of descriptors that were passed
+    unsigned next_fdset = 1;
+
+    /// The number of a descriptor in QEMU.
+    int pass(const SharedFd& fd);
+    /// "/dev/fd/N" when there is a descriptor, else the path.
+    std::string path(const SharedFd& fd, const std::string& otherwise);
+    /// "/dev/fdset/N" when there are descriptors, else the path.
+    std::string path(const Launch::Image& image, const std::string& otherwise);
+    /// A secret that QEMU reads from memory; returns the id.
+    std::string secret(const std::string& id, const std::string& text);
+    /// A socket or file of launch.characters or .helpers; null if there is none.
+    static SharedFd find(const std::map<std::string, SharedFd>& in, const std::string& alias);
+
+    bool has_device(std::string_view driver) const;
+    /// Throws when this QEMU does not have it.
+    void need_device(std::string_view driver, std::string_view element, int line) const;
+
+    /// {"driver":...,"id":...}, with the boot index if it has one.
+    json::object device(std::string_view driver, const std::string& alias) const;
+    /// Where it is plugged in: "bus" and "addr" of PCI, "bus" and "port" of USB; nothing for other addresses.
+    void place(json::object& device, const std::optional<model::Address>& address) const;
+    /// The bus that a controller of that type makes: alias + ".0".
+    std::string bus_of(model::ControllerType type, unsigned index) const;
+    const model::Controller* controller(model::ControllerType type, unsigned index) const;
+};
+
+/// Refuses what the definition says at that line: "<disk> (line 12): transient disks are not supported".
+[[noreturn]] void refuse(std::string_view element, int line, std::string_view what, std::string hint = {});
+
+/// "virtio-blk-pci", or its transitional or non-transitional kind by the model's name.
+std::string virtio_name(std::string_view base, const std::optional<std::string>& model);
+
+inline bool on(model::OnOff value) { return value == model::OnOff::on; }
+
+/// Sets a JSON boolean where the option was given.
+inline void set(json::object& object, std::string_view key, const std::optional<model::OnOff>& value) {
+    if (value) object[key] = on(*value);
+}
+template <class T>
+    requires std::is_arithmetic_v<T>
+void set(json::object& object, std::string_view key, const std::optional<T>& value) {
+    if (value) object[key] = *value;
+}
+inline void set(json::object& object, std::string_view key, const std::optional<std::string>& value) {
+    if (value) object[key] = *value;
+}
+
+/// Options that every virtio device's <driver> has.
+template <class Driver>
+void set_virtio(json::object& device, const Driver& driver) {
+    set(device, "iommu_platform", driver.iommu);
+    set(device, "ats", driver.ats);
+    set(device, "packed", driver.packed);
+    set(device, "page-per-vq", driver.page_per_vq);
+}
+
+/// The option ROM of a PCI device.
+void set_rom(json::object& device, const model::Rom& rom);
+
+} // namespace domus::engine::qemu

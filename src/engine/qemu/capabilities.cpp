@@ -1,0 +1,261 @@
+#include "engine/qemu/capabilities.hpp"
+
+#include "async/process_wait.hpp"
+#include "base/log.hpp"
+#include "format/xml.hpp"
+#include "os/files.hpp"
+#include "os/process.hpp"
+#include "qmp/client.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <csignal>
+
+namespace domus::engine::qemu {
+
+namespace json = boost::json;
+using namespace std::chrono_literals;
+
+const format::Schema& Machine::schema() {
+    static const format::Schema table = format::Describe<Machine>("machine", "A machine type of the emulator.")
+                                            .field("@name", &Machine::name)
+                                            .field("@alias", &Machine::alias)
+                                            .field("@default", &Machine::is_default)
+                                            .field("@deprecated", &Machine::deprecated)
+                                            .field("@maxCpus", &Machine::max_cpus)
+                                            .field("@cpu", &Machine::default_cpu)
+                                            .field("@hotplugCpus", &Machine::hotpluggable_cpus);
+    return table;
+}
+
+const format::Schema& CpuModel::schema() {
+    static const format::Schema table = format::Describe<CpuModel>("cpu", "A CPU model of the emulator.")
+                                            .field("@name", &CpuModel::name)
+                                            .field("@usable", &CpuModel::usable)
+                                            .field("@deprecated", &CpuModel::deprecated)
+                                            .field("missing", &CpuModel::missing);
+    return table;
+}
+
+const format::Schema& Capabilities::schema() {
+    static const format::Schema table = format::Describe<Capabilities>("qemuCapabilities", "What a QEMU binary can do.")
+                                            .field("@binary", &Capabilities::binary)
+                                            .field("@modified", &Capabilities::modified)
+                                            .field("@size", &Capabilities::size)
+                                            .field("@probedBy", &Capabilities::probed_by)
+                                            .field("@version", &Capabilities::version)
+                                            .field("@package", &Capabilities::package)
+                                            .field("@arch", &Capabilities::architecture)
+                                            .field("machine", &Capabilities::machines)
+                                            .field("cpu", &Capabilities::cpus)
+                                            .field("device", &Capabilities::devices)
+                                            .field("command", &Capabilities::commands)
+                                            .field("tpm", &Capabilities::tpm_models);
+    return table;
+}
+
+bool Capabilities::has_device(std::string_view name) const { return std::ranges::binary_search(devices, name); }
+
+const Machine* Capabilities::find_machine(std::string_view name) const {
+    for (const auto& machine : machines)
+        if (machine.name == name || machine.alias == name) return &machine;
+    return nullptr;
+}
+
+std::string Capabilities::canonical_machine(const std::string& name) const {
+    if (name.empty()) {
+        for (const auto& machine : machines)
+            if (machine.is_default) return machine.name;
+    }
+    if (const auto* machine = find_machine(name)) return machine->name;
+    std::vector<std::string_view> aliases;
+    for (const auto& machine : machines)
+        if (machine.alias) aliases.push_back(*machine.alias);
+    throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
+                fmt::format("unsupported configuration: Emulator '{}' does not support machine type '{}'", binary, name))
+        .hint(fmt::format("it has {}, and their numbered versions", fmt::join(aliases, ", ")));
+}
+
+namespace {
+
+std::string text(const json::value& object, std::string_view key) {
+    const auto* value = object.as_object().if_contains(key);
+    return value && value->is_string() ? std::string(value->as_string()) : std::string{};
+}
+
+bool truth(const json::value& object, std::string_view key) {
+    const auto* value = object.as_object().if_contains(key);
+    return value && value->is_bool() && value->as_bool();
+}
+
+unsigned number(const json::value& object, std::string_view key) {
+    const auto* value = object.as_object().if_contains(key);
+    return value && value->is_int64() ? static_cast<unsigned>(value->as_int64()) : 0;
+}
+
+std::vector<std::string> names(const json::value& list) {
+    std::vector<std::string> all;
+    for (const auto& entry : list.as_array()) all.push_back(text(entry, "name"));
+    std::ranges::sort(all);
+    return all;
+}
+
+Machine read_machine(const json::value& entry) {
+    Machine machine;
+    machine.name = text(entry, "name");
+    if (auto alias = text(entry, "alias"); !alias.empty()) machine.alias = std::move(alias);
+    machine.is_default = truth(entry, "is-default");
+    machine.deprecated = truth(entry, "deprecated");
+    machine.max_cpus = number(entry, "cpu-max");
+    machine.hotpluggable_cpus = truth(entry, "hotpluggable-cpus");
+    if (auto cpu = text(entry, "default-cpu-type"); !cpu.empty()) {
+        // qemu64-x86_64-cpu: the name before the architecture
+        const auto tail = cpu.rfind("-x86_64-cpu");
+        machine.default_cpu = cpu.substr(0, tail);
+    }
+    return machine;
+}
+
+CpuModel read_cpu(const json::value& entry) {
+    CpuModel cpu;
+    cpu.name = text(entry, "name");
+    cpu.deprecated = truth(entry, "deprecated");
+    if (const auto* missing = entry.as_object().if_contains("unavailable-features"))
+        for (const auto& feature : missing->as_array()) cpu.missing.emplace_back(feature.as_string());
+    cpu.usable = cpu.missing.empty();
+    return cpu;
+}
+
+struct BinaryStamp {
+    std::uint64_t modified = 0, size = 0;
+};
+
+std::optional<BinaryStamp> stamp(const std::string& path) {
+    struct stat info{};
+    if (::stat(path.c_str(), &info) < 0) return std::nullopt;
+    return BinaryStamp{static_cast<std::uint64_t>(info.st_mtime), static_cast<std::uint64_t>(info.st_size)};
+}
+
+std::filesystem::path cache_file(const std::filesystem::path& folder, std::string binary) {
+    std::ranges::replace(binary, '/', '_');
+    return folder / (binary + ".xml");
+}
+
+std::optional<Capabilities> read_cache(const std::filesystem::path& file, const BinaryStamp& now) {
+    try {
+        auto cached = format::from_xml<Capabilities>(read_file(file, 8u << 20));
+        if (cached.modified == now.modified && cached.size == now.size && cached.probed_by == DOMUS_VERSION) return cached;
+    } catch (const Error&) {
+        // absent or of another form: it is made anew
+    }
+    return std::nullopt;
+}
+
+Error no_binary(const std::string& binary) {
+    return Error(ErrorCode::no_support, ErrorDomain::qemu, fmt::format("the emulator '{}' is not installed", binary))
+        .hint("install it: apt install qemu-system-x86");
+}
+
+} // namespace
+
+Qemu::Qemu(Executor executor, std::filesystem::path cache_folder)
+    : executor_(executor), cache_folder_(std::move(cache_folder)), lane_(executor, "QEMU's capabilities", 2),
+      probing_(executor, "the probe of QEMU") {}
+
+std::string Qemu::default_binary() {
+    utsname host{};
+    ::uname(&host);
+    return fmt::format("/usr/bin/qemu-system-{}", host.machine);
+}
+
+CapabilitiesPtr Qemu::known(const std::string& binary) const {
+    const auto found = known_.find(binary.empty() ? default_binary() : binary);
+    return found == known_.end() ? nullptr : found->second;
+}
+
+Task<KvmVerdict> Qemu::kvm() {
+    if (!kvm_) {
+        auto verdict = co_await lane_.run(Deadline::in(5s), [] { return probe_kvm(); });
+        kvm_ = std::move(verdict);
+    }
+    co_return *kvm_;
+}
+
+Task<CapabilitiesPtr> Qemu::capabilities(std::string binary) {
+    if (binary.empty()) binary = default_binary();
+    if (auto already = known(binary)) co_return already;
+    const auto turn = co_await probing_.enter(binary, Deadline::in(60s));
+    if (auto already = known(binary)) co_return already;
+    const auto file = cache_file(cache_folder_, binary);
+    // Lambdas that capture are named before a co_await: g++ 12 destroys them twice inside its expression.
+    auto look = [binary] { return stamp(binary); };
+    const auto now = co_await lane_.run(Deadline::in(10s), std::move(look));
+    if (!now) throw no_binary(binary);
+    auto load = [file, stamp_now = *now] { return read_cache(file, stamp_now); };
+    auto found = co_await lane_.run(Deadline::in(10s), std::move(load));
+    if (!found) {
+        found = co_await probe(binary);
+        found->modified = now->modified;
+        found->size = now->size;
+        found->probed_by = DOMUS_VERSION;
+        auto keep = [folder = cache_folder_, file, xml = format::to_xml(*found)] {
+            ensure_directory(folder, 0755);
+            write_file_durably(file, xml, 0644);
+        };
+        co_await lane_.run(Deadline::in(10s), std::move(keep));
+    }
+    const auto verdict = co_await kvm();
+    found->kvm = verdict.usable;
+    found->kvm_reason = verdict.reason;
+    found->kvm_hint = verdict.hint;
+    auto shared = std::make_shared<const Capabilities>(std::move(*found));
+    known_[binary] = shared;
+    co_return shared;
+}
+
+Task<Capabilities> Qemu::probe(std::string binary) {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) throw system_error(errno, "cannot make a socket pair");
+    UniqueFd ours(ends[0]);
+    Command command(binary);
+    const int inherited = command.pass(UniqueFd(ends[1]));
+    command.arguments = {"-S", "-no-user-config", "-nodefaults", "-display", "none", "-machine", "none", "-chardev",
+                         fmt::format("socket,id=monitor,fd={}", inherited), "-mon", "chardev=monitor,mode=control"};
+    Process process = Process::spawn(command);
+    command.fds.clear();
+    const auto monitor = qmp::Client::open(executor_, std::move(ours), fmt::format("the probe of '{}'", binary));
+    std::vector<qmp::Command> questions{{"query-version", {}},
+                                        {"query-target", {}},
+                                        {"query-machines", {}},
+                                        {"query-cpu-definitions", {}},
+                                        {"qom-list-types", {{"implements", "device"}, {"abstract", false}}},
+                                        {"query-commands", {}},
+                                        {"query-tpm-models", {}}};
+    const auto answers = co_await monitor->handshake(Deadline::in(20s), std::move(questions));
+
+    Capabilities found;
+    found.binary = binary;
+    const auto& version = answers[0].as_object().at("qemu");
+    found.version = number(version, "major") * 1'000'000 + number(version, "minor") * 1'000 + number(version, "micro");
+    found.package = text(answers[0], "package");
+    found.architecture = text(answers[1], "arch");
+    for (const auto& entry : answers[2].as_array())
+        if (text(entry, "name") != "none") found.machines.push_back(read_machine(entry));
+    for (const auto& entry : answers[3].as_array()) found.cpus.push_back(read_cpu(entry));
+    std::ranges::sort(found.cpus, {}, &CpuModel::name);
+    found.devices = names(answers[4]);
+    found.commands = names(answers[5]);
+    for (const auto& model : answers[6].as_array()) found.tpm_models.emplace_back(model.as_string());
+    monitor->close();
+    process.signal(SIGTERM);
+    (void)co_await wait_for_exit(process);
+    log::info("probed '{}': version {}, {} machines, {} devices", binary, found.version, found.machines.size(), found.devices.size());
+    co_return found;
+}
+
+} // namespace domus::engine::qemu

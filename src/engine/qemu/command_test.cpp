@@ -1,0 +1,135 @@
+#include "engine/qemu/command.hpp"
+
+#include "base/error.hpp"
+#include "engine/qemu/alias.hpp"
+#include "engine/qemu/complete.hpp"
+#include "engine/qemu/test_domains.hpp"
+#include "format/xml.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace domus::engine::qemu {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+/// An option with its value a line, then the environment of its own and what is said to the monitor.
+std::string lines(const Command& command, const model::Domain& domain) {
+    std::string text = command.program;
+    for (const auto& argument : command.arguments) {
+        text += argument.starts_with('-') ? '\n' : ' ';
+        text += argument;
+    }
+    text += '\n';
+    for (const auto& step : preparations(domain)) text += step.command + ' ' + boost::json::serialize(step.arguments) + '\n';
+    return text;
+}
+
+std::string built(const std::string& devices, const std::string& more = "<features><acpi/></features>") {
+    auto domain = format::from_xml<model::Domain>("<domain type='qemu'>\n<name>x</name><memory unit='MiB'>128</memory><os><type machine='q35'>hvm</type></os>" +
+                                                      more + "<devices>\n" + devices + "</devices></domain>",
+                                                  ErrorDomain::domain);
+    complete(domain, test_capabilities());
+    assign_aliases(domain);
+    return lines(build_command(domain, test_capabilities(), test_launch()), domain);
+}
+std::string refusal(const std::string& devices, const std::string& more = {}) {
+    try {
+        return built(devices, more);
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::config_unsupported) << error.text();
+        return error.text();
+    }
+}
+
+class CommandOf : public testing::TestWithParam<std::string> {};
+
+TEST_P(CommandOf, is_what_was_reviewed) {
+    const auto domain = started_test_domain(GetParam());
+    expect_golden(GetParam() + ".args", lines(build_command(domain, test_capabilities(), test_launch(domain)), domain));
+}
+
+TEST_P(CommandOf, names_every_device_once) {
+    const auto domain = started_test_domain(GetParam());
+    std::vector<std::string> ids;
+    for (const auto& argument : build_command(domain, test_capabilities(), test_launch(domain)).arguments) {
+        const auto at = argument.find("\"id\":\"");
+        if (at != argument.npos && argument.find("\"driver\"") != argument.npos)
+            ids.push_back(argument.substr(at + 6, argument.find('"', at + 6) - at - 6));
+    }
+    std::ranges::sort(ids);
+    EXPECT_EQ(std::ranges::adjacent_find(ids), ids.end());
+}
+
+INSTANTIATE_TEST_SUITE_P(Definitions, CommandOf, testing::ValuesIn(test_domain_names()), [](const auto& each) {
+    auto name = each.param;
+    std::ranges::replace(name, '-', '_');
+    return name;
+});
+
+TEST(CommandErrors, name_the_element_and_its_line) {
+    EXPECT_THAT(refusal("<disk type='file'><source file='/a'/><target dev='vda'/><transient/></disk>"),
+                HasSubstr("<transient> (line 3): transient disks ('vda') are not supported"));
+    EXPECT_THAT(refusal("<disk type='network'><source protocol='sheepdog' name='x'/><target dev='vda'/></disk>"), HasSubstr("protocol 'sheepdog'"));
+    EXPECT_THAT(refusal("<graphics type='sdl'/>"), HasSubstr("type 'sdl'"));
+    EXPECT_THAT(refusal("<filesystem type='mount'><driver type='virtiofs'/><source dir='/x'/><target dir='x'/></filesystem>"), HasSubstr("memory that it can share"));
+    EXPECT_THAT(refusal("<disk type='file'><driver name='qemu' type='raw' io='native'/><source file='/a'/><target dev='vda'/></disk>"), HasSubstr("cache='none'"));
+}
+
+TEST(CommandErrors, refuse_a_processor_that_this_qemu_does_not_have) {
+    EXPECT_THAT(refusal("", "<cpu mode='custom'><model>Pentium9</model></cpu>"), HasSubstr("no CPU model 'Pentium9'"));
+    EXPECT_THAT(refusal("", "<cpu mode='host-passthrough'/>"), HasSubstr("mode='maximum'"));
+}
+
+TEST(CommandSecrets, never_stand_among_the_arguments) {
+    const auto text = built("<graphics type='vnc' passwd='hush'/>");
+    EXPECT_THAT(text, Not(HasSubstr("hush")));
+    EXPECT_THAT(text, HasSubstr("\"file\":\"/dev/fd/"));
+    EXPECT_THAT(text, HasSubstr("password-secret=graphics0-password"));
+}
+
+TEST(CommandDescriptors, take_the_place_of_paths) {
+    auto domain = format::from_xml<model::Domain>(
+        "<domain type='qemu'><name>x</name><memory unit='MiB'>128</memory><os><type machine='q35'>hvm</type><kernel>/k</kernel></os><devices>"
+        "<disk type='file'><driver name='qemu' type='qcow2'/><source file='/a'/><target dev='vda'/></disk>"
+        "<interface type='bridge'><source bridge='br0'/><model type='virtio'/></interface>"
+        "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel></devices></domain>",
+        ErrorDomain::domain);
+    complete(domain, test_capabilities());
+    assign_aliases(domain);
+    const auto fd = [] { return std::make_shared<UniqueFd>(duplicate(0)); };
+    auto launch = test_launch();
+    launch.monitor = fd();
+    launch.kernel = fd();
+    launch.disks["virtio-disk0"] = {{{fd(), fd()}}};
+    launch.interfaces["net0"] = {{fd(), fd()}, {fd(), fd()}};
+    launch.characters["channel0"] = fd();
+    const auto command = build_command(domain, test_capabilities(), launch);
+    EXPECT_EQ(command.fds.size(), 9u);
+    const auto text = lines(command, domain);
+    EXPECT_THAT(text, HasSubstr("/dev/fdset/1"));
+    EXPECT_THAT(text, HasSubstr("-kernel /dev/fd/"));
+    EXPECT_THAT(text, HasSubstr("\"vhost\":true"));
+    EXPECT_THAT(text, HasSubstr("\"mq\":true"));
+    EXPECT_THAT(text, HasSubstr("socket,id=charchannel0,fd="));
+    EXPECT_THAT(text, Not(HasSubstr("\"/a\"")));
+}
+
+TEST(Nodes, are_named_after_the_disk_and_the_depth) {
+    model::Disk disk;
+    disk.target.dev = "vda";
+    EXPECT_EQ(node_of(disk), "vda");
+    EXPECT_EQ(node_of(disk, 2), "vda-2");
+    disk.driver.copy_on_read = model::OnOff::on;
+    EXPECT_EQ(node_of(disk), "vda-cor");
+    EXPECT_EQ(node_of(disk, 0), "vda");
+}
+
+} // namespace
+} // namespace domus::engine::qemu

@@ -1,0 +1,387 @@
+// Places for PCI devices, and the bridges and ports that they need. The order in which devices choose is fixed, so that
+// a definition gets the same addresses as under libvirt:
+// what the chipset fixes, the bridges, then by kind as Users lists them.
+#include "engine/qemu/complete/parts.hpp"
+#include "engine/qemu/complete/pci.hpp"
+#include "engine/qemu/device_name.hpp"
+
+#include "base/error.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace domus::engine::qemu {
+
+using model::AddressType;
+using model::Controller;
+using model::ControllerType;
+
+namespace {
+
+struct User {
+    std::string name;
+    std::optional<model::Address>* address;
+    PciPlug plug;
+    std::optional<PciPlace> wish;         ///< a place that the chipset fixes, taken if it is free
+    const Controller* controller = nullptr;
+};
+
+bool starts_with_any(std::string_view text, std::initializer_list<std::string_view> words) {
+    return std::ranges::any_of(words, [&](std::string_view word) { return text.starts_with(word); });
+}
+
+/// A virtio device is a PCI Express one unless it must look like the legacy kind.
+PciPlug virtio_plug(std::string_view model) {
+    return model.ends_with("-transitional") && !model.ends_with("non-transitional") ? PciPlug::conventional : PciPlug::express;
+}
+
+PciPlug controller_plug(const Controller& controller) {
+    const auto model = controller.model.value_or("");
+    switch (controller.type) {
+    case ControllerType::usb: return model.ends_with("xhci") ? PciPlug::express : PciPlug::conventional;
+    case ControllerType::scsi: return model.starts_with("virtio") ? virtio_plug(model) : PciPlug::conventional;
+    case ControllerType::virtio_serial: return virtio_plug(model);
+    default: return PciPlug::conventional;
+    }
+}
+
+bool is_pci_controller(const Controller& controller) {
+    switch (controller.type) {
+    case ControllerType::usb: return controller.model != "none";
+    case ControllerType::scsi:
+    case ControllerType::sata:
+    case ControllerType::ide:
+    case ControllerType::virtio_serial: return true;
+    default: return false;
+    }
+}
+
+/// What is part of the chipset sits where guests know it.
+std::optional<PciPlace> fixed_place(const Controller& controller, Chipset chipset) {
+    if (controller.index != 0u) return std::nullopt;
+    if (chipset == Chipset::q35) {
+        if (controller.type == ControllerType::sata) return PciPlace{0, 0x1f, 2};
+        return std::nullopt;
+    }
+    if (controller.type == ControllerType::ide) return PciPlace{0, 1, 1};
+    if (controller.type == ControllerType::usb && controller.model == "piix3-uhci") return PciPlace{0, 1, 2};
+    return std::nullopt;
+}
+
+PciPlug interface_plug(const model::Interface& interface) {
+    const auto model = interface.model.value_or("virtio");
+    if (model.starts_with("virtio")) return virtio_plug(model);
+    return starts_with_any(model, {"e1000e", "vmxnet3", "igb"}) || interface.type == model::InterfaceType::hostdev
+               ? PciPlug::express
+               : PciPlug::conventional;
+}
+
+PciPlug video_plug(const model::Video& video) {
+    return video.model.type == "virtio" ? PciPlug::express : PciPlug::conventional;
+}
+
+/// Lists all devices that need a PCI address, in the order in which they choose.
+class Users {
+public:
+    Users(model::Domain& domain, Chipset chipset) : domain_(domain), chipset_(chipset) {
+        fixed();
+        bridges();
+        by_kind();
+    }
+    std::vector<User> take() { return std::move(list_); }
+
+private:
+    template <class Device>
+    User& add(std::string_view element, Device& device, PciPlug plug) {
+        if (chipset_ == Chipset::i440fx && plug == PciPlug::express) plug = PciPlug::conventional;
+        return list_.emplace_back(User{device_name(element, device), &device.address, plug, {}, nullptr});
+    }
+
+    void bridges() {
+        std::vector<Controller*> found;
+        for (auto& controller : domain_.devices.controllers)
+            if (controller.type == ControllerType::pci && controller.index != 0u) found.push_back(&controller);
+        std::ranges::stable_sort(found, {}, [](const Controller* controller) { return *controller->index; });
+        for (auto* controller : found) {
+            const auto kind = bus_kind_from_model(controller->model.value_or(""));
+            if (!kind)
+                throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                            fmt::format("a PCI controller (line {}) has no model that is known", controller->rest.line))
+                    .hint("models are pcie-root-port, pcie-to-pci-bridge, pci-bridge and others");
+            add("controller", *controller, plug_of(*kind)).controller = controller;
+        }
+    }
+
+    void fixed() {
+        auto& devices = domain_.devices;
+        for (auto& controller : devices.controllers)
+            if (const auto place = fixed_place(controller, chipset_))
+                add("controller", controller, controller_plug(controller)).wish = *place;
+        if (!devices.videos.empty() && on_pci(devices.videos.front()))
+            add("video", devices.videos.front(), video_plug(devices.videos.front())).wish =
+                PciPlace{0, chipset_ == Chipset::q35 ? 1u : 2u, 0};
+        if (chipset_ == Chipset::q35) {
+            const auto ich9 = std::ranges::find(devices.sounds, "ich9", &model::Sound::model);
+            if (ich9 != devices.sounds.end()) add("sound", *ich9, PciPlug::conventional).wish = PciPlace{0, 0x1b, 0};
+        }
+    }
+
+    static bool on_pci(const model::Video& video) { return video.model.type != "none" && video.model.type != "ramfb"; }
+
+    void by_kind() {
+        auto& devices = domain_.devices;
+        for (auto& filesystem : devices.filesystems) add("filesystem", filesystem, virtio_plug(filesystem.model.value_or("")));
+        for (auto& interface : devices.interfaces)
+            if (interface.model != "usb-net") add("interface", interface, interface_plug(interface));
+        for (auto& sound : devices.sounds)
+            if (!starts_with_any(sound.model, {"usb", "sb16", "pcspk"})) add("sound", sound, PciPlug::conventional);
+        for (auto& controller : devices.controllers)
+            if (is_pci_controller(controller)) add("controller", controller, controller_plug(controller)).controller = &controller;
+        for (auto& disk : devices.disks)
+            if (disk.target.bus == model::DiskBus::virtio) add("disk", disk, virtio_plug(disk.model.value_or("")));
+        for (auto& hostdev : devices.hostdevs)
+            if (hostdev.type != model::HostdevType::usb && hostdev.type != model::HostdevType::scsi)
+                add("hostdev", hostdev, PciPlug::express);
+        by_kind_late();
+    }
+
+    void by_kind_late() {
+        auto& devices = domain_.devices;
+        if (devices.memballoon && devices.memballoon->model != "none")
+            add("memballoon", *devices.memballoon, virtio_plug(devices.memballoon->model));
+        for (auto& rng : devices.rngs) add("rng", rng, virtio_plug(rng.model));
+        for (auto& watchdog : devices.watchdogs)
+            if (watchdog.model == "i6300esb") add("watchdog", watchdog, PciPlug::conventional);
+        for (auto& video : devices.videos)
+            if (on_pci(video)) add("video", video, video_plug(video));
+        for (auto& shmem : devices.shmems) add("shmem", shmem, PciPlug::conventional);
+        for (auto& input : devices.inputs)
+            if (input.bus == model::InputBus::virtio || input.type == model::InputType::passthrough)
+                add("input", input, virtio_plug(input.model.value_or("")));
+        for (auto& serial : devices.serials)
+            if (serial.target.type == "pci-serial") add("serial", serial, PciPlug::conventional);
+        for (auto& iommu : devices.iommus)
+            if (iommu.model == "virtio") add("iommu", iommu, PciPlug::root_complex);
+        if (devices.vsock) add("vsock", *devices.vsock, virtio_plug(devices.vsock->model));
+        for (auto& memory : devices.memories)
+            if (memory.model == model::MemoryModel::virtio_mem || memory.model == model::MemoryModel::virtio_pmem)
+                add("memory", memory, PciPlug::express);
+        for (auto& crypto : devices.cryptos) add("crypto", crypto, virtio_plug(crypto.model));
+        for (auto& panic : devices.panics)
+            if (panic.model == "pvpanic") add("panic", panic, PciPlug::conventional);
+    }
+
+    model::Domain& domain_;
+    Chipset chipset_;
+    std::vector<User> list_;
+};
+
+/// One attempt to place everything; `grow` adds buses (to this attempt only) when there is no room.
+class Placement {
+public:
+    Placement(model::Domain& domain, Chipset chipset) : domain_(domain), chipset_(chipset), users_(Users(domain, chipset).take()) {
+        // A device that is listed twice (as part of the chipset, and by its kind) is placed at its first turn.
+        std::vector<User> unique;
+        for (auto& user : users_)
+            if (std::ranges::find(unique, user.address, &User::address) == unique.end()) unique.push_back(std::move(user));
+        users_ = std::move(unique);
+        for (const auto& controller : domain.devices.controllers)
+            if (controller.type == ControllerType::pci) buses_.add(*controller.index, *bus_kind_from_model(*controller.model));
+        integrated();
+        // Buses that only addresses name are made behind all places that are given on others.
+        for (const bool made : {true, false})
+            for (auto& user : users_)
+                if (!open_address(*user.address) && made_by_controller(**user.address) == made) take_given(user);
+    }
+
+    /// Returns the buses that were missing.
+    std::vector<PciBusKind> try_all() {
+        for (auto& user : users_) {
+            if (!open_address(*user.address)) continue;
+            place(user);
+        }
+        return std::move(grown_);
+    }
+    bool express_left() const { return buses_.find(PciPlug::express).has_value(); }
+
+    /// Writes the places into the domain.
+    void apply() {
+        for (auto& user : users_) {
+            if (!open_address(*user.address)) continue;
+            const auto found = place(user);
+            *user.address = model::Address::pci(found.bus, found.slot, found.function);
+        }
+        for (auto& user : users_) mark_multifunction(**user.address);
+    }
+private:
+    /// What QEMU's chipset has in any case.
+    void integrated() {
+        if (!buses_.has(0)) return;
+        if (chipset_ == Chipset::i440fx) {
+            buses_.reserve({0, 1, 0}, "the ISA bridge");
+            buses_.reserve({0, 1, 3}, "the power management");
+        } else {
+            buses_.reserve({0, 0x1f, 0}, "the LPC bridge");
+            buses_.reserve({0, 0x1f, 3}, "the SMBus");
+        }
+    }
+
+    bool made_by_controller(const model::Address& address) const {
+        return std::ranges::any_of(domain_.devices.controllers, [&](const Controller& controller) {
+            return controller.type == ControllerType::pci && controller.index == address.bus;
+        });
+    }
+
+    void take_given(const User& user) {
+        const auto& address = **user.address;
+        if (address.type != AddressType::pci)
+            throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                        fmt::format("{} is a PCI device and cannot have an address of type '{}'", user.name,
+                                    format::word(address.type)));
+        grow_to(address.bus);
+        const PciPlace place{address.bus, address.slot, address.function};
+        buses_.reserve(place, user.name);
+        if (user.plug == PciPlug::root_port) buses_.share(place);
+    }
+
+    /// Buses that addresses name although no controller makes them.
+    void grow_to(unsigned bus) {
+        while (!buses_.has(bus) && buses_.next_index() <= bus)
+            add_bus(chipset_ == Chipset::q35 ? PciBusKind::root_port : PciBusKind::pci_bridge);
+    }
+
+    void add_bus(PciBusKind kind) {
+        if (kind == PciBusKind::root_port) need(PciPlug::root_port, "a PCI Express port");
+        if (kind == PciBusKind::pcie_to_pci_bridge) need(PciPlug::express, "a PCI bridge");
+        buses_.add(buses_.next_index(), kind);
+        grown_.push_back(kind);
+    }
+
+    /// Takes a place for a bus of our own, growing further where need be.
+    void need(PciPlug plug, const std::string& name) {
+        const auto found = find(plug, name);
+        buses_.reserve(found, name);
+        if (plug == PciPlug::root_port) buses_.share(found);
+    }
+
+    PciPlace find(PciPlug plug, const std::string& name) {
+        for (int attempt = 0; attempt < 2; ++attempt) {
+            if (const auto found = buses_.find(plug)) return *found;
+            if (plug == PciPlug::express) add_bus(PciBusKind::root_port);
+            else if (plug == PciPlug::conventional)
+                add_bus(chipset_ == Chipset::q35 ? PciBusKind::pcie_to_pci_bridge : PciBusKind::pci_bridge);
+            else break;
+        }
+        throw Error(ErrorCode::xml_error, ErrorDomain::domain, fmt::format("no place on the PCI buses is left for {}", name));
+    }
+
+    PciPlace place(User& user) {
+        const auto found = place_for(user);
+        buses_.reserve(found, user.name);
+        if (user.plug == PciPlug::root_port) buses_.share(found);
+        return found;
+    }
+    PciPlace place_for(const User& user) {
+        if (user.wish && buses_.free(*user.wish)) return *user.wish;
+        if (user.controller)
+            if (const auto place = beside_companion(*user.controller)) return *place;
+        return find(user.plug, user.name);
+    }
+
+    /// The functions of one ICH9 USB controller share a slot.
+    std::optional<PciPlace> beside_companion(const Controller& controller) {
+        constexpr std::array<std::pair<std::string_view, unsigned>, 4> functions{
+            {{"ich9-ehci1", 7}, {"ich9-uhci1", 0}, {"ich9-uhci2", 1}, {"ich9-uhci3", 2}}};
+        const auto found = std::ranges::find(functions, controller.model.value_or(""), &std::pair<std::string_view, unsigned>::first);
+        if (controller.type != ControllerType::usb || found == functions.end()) return std::nullopt;
+        for (const auto& [index, slot] : companions_)
+            if (index == *controller.index) {
+                const PciPlace place{slot.bus, slot.slot, found->second};
+                if (buses_.free(place)) return place;
+            }
+        for (const auto& other : domain_.devices.controllers)
+            if (other.type == ControllerType::usb && other.index == controller.index && !open_address(other.address)) {
+                const PciPlace place{other.address->bus, other.address->slot, found->second};
+                if (buses_.free(place)) return place;
+            }
+        auto place = find(PciPlug::conventional, "the USB controller");
+        place.function = found->second;
+        companions_.emplace_back(*controller.index, place);
+        return place;
+    }
+
+    /// Function 0 must tell the guest to look for the others.
+    void mark_multifunction(model::Address& address) const {
+        if (address.type != AddressType::pci || address.function != 0 || address.multifunction) return;
+        if (buses_.functions(address.bus, address.slot) > 1) address.multifunction = model::OnOff::on;
+    }
+
+    model::Domain& domain_;
+    Chipset chipset_;
+    PciBuses buses_;
+    std::vector<User> users_;
+    std::vector<PciBusKind> grown_;
+    std::vector<std::pair<unsigned, PciPlace>> companions_; ///< controller index and slot
+};
+
+void add_pci_controller(model::Domain& domain, PciBusKind kind) {
+    unsigned index = 0;
+    for (const auto& controller : domain.devices.controllers)
+        if (controller.type == ControllerType::pci) index = std::max(index, *controller.index + 1);
+    add_controller(domain, ControllerType::pci, index).model = std::string(model_of(kind));
+}
+
+/// QEMU's device and what the guest reads from it.
+void complete_pci_controller(Controller& controller, std::optional<unsigned>& last_bus_number) {
+    const auto kind = bus_kind_from_model(controller.model.value_or(""));
+    if (!kind) return;
+    constexpr std::array<std::string_view, 10> names{"", "", "pci-bridge", "i82801b11-bridge", "pcie-pci-bridge",
+                                                     "pcie-root-port", "x3130-upstream", "xio3130-downstream", "pxb", "pxb-pcie"};
+    const auto name = names[static_cast<std::size_t>(*kind)];
+    if (!controller.model_name && !name.empty()) controller.model_name = std::string(name);
+    auto& target = controller.target;
+    if (*kind == PciBusKind::root_port || *kind == PciBusKind::switch_downstream) {
+        if (!target.chassis) target.chassis = *controller.index;
+        if (!target.port && controller.address) target.port.emplace().value = controller.address->slot << 3 | controller.address->function;
+    } else if (*kind == PciBusKind::pci_bridge) {
+        if (!target.chassis_nr) target.chassis_nr = *controller.index;
+    } else if (*kind == PciBusKind::pci_expander || *kind == PciBusKind::pcie_expander) {
+        if (!target.bus_nr) target.bus_nr = last_bus_number.value_or(256) - 2;
+        last_bus_number = target.bus_nr;
+    }
+}
+
+bool brings_own_ports(const model::Domain& domain) {
+    return std::ranges::any_of(domain.devices.controllers, [](const Controller& controller) {
+        return controller.type == ControllerType::pci && controller.index.value_or(0) > 0;
+    });
+}
+
+/// Adds buses until everything finds a place; a bridge on i440FX takes a slot itself, so that one round may not do.
+void grow(model::Domain& domain, Chipset chipset, const Defaults& defaults) {
+    const bool own_ports = brings_own_ports(domain);
+    constexpr int rounds = 8;
+    for (int round = 0; round < rounds; ++round) {
+        Placement trial(domain, chipset);
+        const auto missing = trial.try_all();
+        for (const auto kind : missing) add_pci_controller(domain, kind);
+        if (missing.empty()) break;
+        if (round == 0 && !own_ports && chipset == Chipset::q35)
+            for (unsigned i = 0; i < defaults.spare_ports; ++i)
+                if (!trial.express_left() || i > 0) add_pci_controller(domain, PciBusKind::root_port);
+    }
+}
+
+} // namespace
+
+void assign_pci_addresses(model::Domain& domain, Chipset chipset, const Defaults& defaults) {
+    grow(domain, chipset, defaults);
+    Placement(domain, chipset).apply();
+    std::optional<unsigned> bus_number;
+    for (auto& controller : domain.devices.controllers)
+        if (controller.type == ControllerType::pci) complete_pci_controller(controller, bus_number);
+}
+
+} // namespace domus::engine::qemu

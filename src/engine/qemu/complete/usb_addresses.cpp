@@ -1,0 +1,177 @@
+// Ports for USB devices. A controller's bus is a tree: its own ports "1", "2", ..., and behind a hub on port 1 the ports
+// "1.1" to "1.8". Hubs are added where the devices outnumber the ports.
+#include "engine/qemu/complete/parts.hpp"
+#include "engine/qemu/device_name.hpp"
+
+#include "base/error.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+namespace domus::engine::qemu {
+
+using model::AddressType;
+
+namespace {
+
+constexpr unsigned hub_ports = 8;        // of QEMU's usb-hub
+constexpr std::size_t deepest_port = 7;  // "1.2.3.4": USB allows five hubs in a row, QEMU's ports have four parts here
+
+struct PortCount {
+    std::string_view model;
+    unsigned ports;
+};
+constexpr std::array<PortCount, 9> port_counts{{
+    {"piix3-uhci", 2}, {"piix4-uhci", 2}, {"ich9-uhci1", 2}, {"ich9-ehci1", 6}, {"ehci", 6}, {"pci-ohci", 3},
+    {"vt82c686b-uhci", 2}, {"nec-xhci", 4}, {"qemu-xhci", 4},
+}};
+
+unsigned port_count(const model::Controller& controller) {
+    if (controller.ports) return *controller.ports;
+    const auto found = std::ranges::find(port_counts, controller.model.value_or(""), &PortCount::model);
+    return found == port_counts.end() ? 2 : found->ports;
+}
+
+struct User {
+    std::string name;
+    std::optional<model::Address>* address;
+    bool hub = false;
+};
+
+std::vector<User> users_of(model::Domain& domain) {
+    std::vector<User> users;
+    const auto add = [&](std::string_view element, auto& device, bool hub = false) {
+        users.push_back({device_name(element, device), &device.address, hub});
+    };
+    auto& devices = domain.devices;
+    for (auto& hub : devices.hubs) add("hub", hub, true);
+    for (auto& controller : devices.controllers)
+        if (controller.type == model::ControllerType::ccid) add("controller", controller);
+    for (auto& hostdev : devices.hostdevs)
+        if (hostdev.type == model::HostdevType::usb) add("hostdev", hostdev);
+    for (auto& disk : devices.disks)
+        if (disk.target.bus == model::DiskBus::usb) add("disk", disk);
+    for (auto& input : devices.inputs)
+        if (input.bus == model::InputBus::usb) add("input", input);
+    for (auto& serial : devices.serials)
+        if (serial.target.type == "usb-serial") add("serial", serial);
+    for (auto& sound : devices.sounds)
+        if (sound.model == "usb") add("sound", sound);
+    for (auto& interface : devices.interfaces)
+        if (interface.model == "usb-net") add("interface", interface);
+    for (auto& redirected : devices.redirdevs) add("redirdev", redirected);
+    return users;
+}
+
+/// The ports of all buses, each free or with the name of its device. Ports of a controller come before those of hubs.
+class UsbPorts {
+public:
+    explicit UsbPorts(const model::Domain& domain) {
+        for (const auto& controller : domain.devices.controllers) {
+            if (controller.type != model::ControllerType::usb || controller.master_startport || controller.model == "none")
+                continue;
+            for (unsigned port = 1; port <= port_count(controller); ++port)
+                ports_.push_back({controller.index.value_or(0), std::to_string(port), {}});
+        }
+    }
+
+    bool any() const { return !ports_.empty(); }
+    std::size_t free() const {
+        return static_cast<std::size_t>(std::ranges::count_if(ports_, [](const Port& port) { return port.owner.empty(); }));
+    }
+
+    void take(unsigned bus, const std::string& name, const User& user) {
+        for (auto& port : ports_) {
+            if (port.bus != bus || port.name != name) continue;
+            if (!port.owner.empty())
+                throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                            fmt::format("{} and {} both want USB bus {} port {}", port.owner, user.name, bus, name))
+                    .hint("leave the <address> out of one of them, and a free port is chosen");
+            port.owner = user.name;
+            if (user.hub) open_hub(bus, name);
+            return;
+        }
+        throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                    fmt::format("{} wants port {} of USB bus {}, which is not there", user.name, name, bus));
+    }
+
+    /// Takes the first free port of that bus, or of any.
+    std::optional<model::Address> take_any(std::optional<unsigned> bus, const User& user) {
+        for (auto& port : ports_) {
+            if (!port.owner.empty() || (bus && *bus != port.bus)) continue;
+            const auto address = model::Address::usb(port.bus, port.name);
+            take(port.bus, port.name, user);
+            return address;
+        }
+        return std::nullopt;
+    }
+
+private:
+    struct Port {
+        unsigned bus;
+        std::string name;
+        std::string owner;
+    };
+    void open_hub(unsigned bus, std::string name) { // by value: `name` is one of ports_
+        if (name.size() >= deepest_port) return;
+        for (unsigned port = 1; port <= hub_ports; ++port) ports_.push_back({bus, fmt::format("{}.{}", name, port), {}});
+    }
+    std::vector<Port> ports_;
+};
+
+bool has_port(const std::optional<model::Address>& address) {
+    return address && address->type == AddressType::usb && !address->usb_port.empty();
+}
+
+/// Hubs that stand behind others must come after them.
+void take_given(UsbPorts& ports, std::vector<User>& users) {
+    std::vector<User*> given;
+    for (auto& user : users)
+        if (has_port(*user.address)) given.push_back(&user);
+    std::ranges::stable_sort(given, {}, [](const User* user) { return std::pair(!user->hub, (*user->address)->usb_port.size()); });
+    for (auto* user : given) ports.take((*user->address)->bus, (*user->address)->usb_port, *user);
+}
+
+/// How many hubs are missing, given that each takes a port and brings eight.
+std::size_t hubs_missing(std::size_t free, std::size_t wanted) {
+    std::size_t hubs = 0;
+    while (free > 0 && free < wanted) {
+        free += hub_ports - 1;
+        ++hubs;
+    }
+    return hubs;
+}
+
+} // namespace
+
+void assign_usb_addresses(model::Domain& domain) {
+    auto users = users_of(domain);
+    if (users.empty()) return;
+    UsbPorts ports(domain);
+    if (!ports.any())
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::domain,
+                    fmt::format("{} is on USB, and the domain has no USB controller", users.front().name))
+            .hint("take <controller type='usb' model='none'/> away");
+    take_given(ports, users);
+    const auto wanted = static_cast<std::size_t>(
+        std::ranges::count_if(users, [](const User& user) { return !has_port(*user.address); }));
+    const auto missing = hubs_missing(ports.free(), wanted);
+    if (missing > 0) {
+        domain.devices.hubs.resize(domain.devices.hubs.size() + missing);
+        users = users_of(domain);
+    }
+    for (auto& user : users) {
+        if (has_port(*user.address)) continue;
+        std::optional<unsigned> bus;
+        if (*user.address && (*user.address)->type == AddressType::usb && (*user.address)->bus > 0) bus = (*user.address)->bus;
+        auto place = ports.take_any(bus, user);
+        if (!place)
+            throw Error(ErrorCode::xml_error, ErrorDomain::domain, fmt::format("no USB port is left for {}", user.name));
+        *user.address = std::move(place);
+    }
+}
+
+} // namespace domus::engine::qemu

@@ -1,0 +1,152 @@
+// The host's end of byte streams: QEMU's character devices.
+#include "engine/qemu/devices/devices.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace domus::engine::qemu {
+
+using model::CharacterSource;
+using model::CharacterType;
+
+namespace {
+
+struct Stream {
+    std::string_view element;
+    int line;
+    const std::string& alias;
+    const CharacterSource& source;
+    const std::vector<CharacterSource>& sources;
+    const std::optional<model::CharacterProtocol>& protocol;
+    const std::string& socket_name;
+};
+
+[[noreturn]] void incomplete(const Stream& stream, std::string_view what) {
+    refuse(stream.element, stream.line, fmt::format("its <source> has no {}", what));
+}
+
+const std::string& path_of(const Stream& stream) {
+    if (!stream.source.path) incomplete(stream, "path");
+    return *stream.source.path;
+}
+
+void simple(Build&, const Stream&, Options&) {}
+
+void file(Build& build, const Stream& stream, Options& options) {
+    const auto fd = Build::find(build.launch.characters, stream.alias);
+    if (fd) {
+        Launch::Image image{{fd}};
+        options.set("path", build.path(image, {})); // QEMU opens it through its fdset, with append as the file was opened
+    } else {
+        options.set("path", path_of(stream));
+    }
+    if (fd) options.set("append", true);
+    else if (stream.source.append) options.set("append", on(*stream.source.append));
+}
+
+void device_file(Build&, const Stream& stream, Options& options) { options.set("path", path_of(stream)); }
+
+void reconnect(const Stream& stream, Options& options) {
+    const auto& again = stream.source.reconnect;
+    if (again.enabled.value_or(false)) options.set("reconnect", again.timeout.value_or(1));
+}
+
+bool listens(const Stream& stream, bool otherwise) {
+    return stream.source.mode ? *stream.source.mode == "bind" : otherwise;
+}
+
+void unix_socket(Build& build, const Stream& stream, Options& options) {
+    const auto fd = Build::find(build.launch.characters, stream.alias);
+    const bool server = listens(stream, !stream.source.path.has_value());
+    if (fd) options.set("fd", build.pass(fd));
+    else options.set("path", stream.source.path.value_or(fmt::format("{}/{}", build.launch.folder, stream.socket_name)));
+    if (server) options.set("server", true).set("wait", false);
+    else reconnect(stream, options);
+}
+
+void tcp(Build& build, const Stream& stream, Options& options) {
+    if (stream.source.tls.value_or(false)) refuse(stream.element, stream.line, "TLS for character devices is not supported");
+    const bool server = listens(stream, false);
+    const auto fd = Build::find(build.launch.characters, stream.alias);
+    if (fd) options.set("fd", build.pass(fd));
+    else options.set("host", stream.source.host.value_or("")).set("port", stream.source.service.value_or(""));
+    using model::CharacterProtocol;
+    const auto protocol = stream.protocol.value_or(CharacterProtocol::raw);
+    if (protocol == CharacterProtocol::telnet) options.set("telnet", true);
+    else if (protocol != CharacterProtocol::raw)
+        refuse(stream.element, stream.line, fmt::format("protocol '{}' is not supported", format::word(protocol)));
+    if (server) options.set("server", true).set("wait", false);
+    else reconnect(stream, options);
+}
+
+void udp(Build&, const Stream& stream, Options& options) {
+    for (const auto& source : stream.sources) {
+        const bool local = source.mode == "bind";
+        options.set(local ? "localaddr" : "host", source.host.value_or(local ? "" : "127.0.0.1"));
+        options.set(local ? "localport" : "port", source.service.value_or("0"));
+    }
+}
+
+void spice_vmc(Build&, const Stream& stream, Options& options) {
+    options.set("name", stream.element == "redirdev" ? "usbredir" : stream.element == "smartcard" ? "smartcard" : "vdagent");
+}
+
+void spice_port(Build&, const Stream& stream, Options& options) {
+    if (!stream.source.channel) incomplete(stream, "channel");
+    options.set("name", *stream.source.channel);
+}
+
+void vdagent(Build&, const Stream& stream, Options& options) {
+    options.set("name", "vdagent");
+    if (stream.source.clipboard_copypaste) options.set("clipboard", *stream.source.clipboard_copypaste);
+    if (stream.source.mouse_mode) options.set("mouse", *stream.source.mouse_mode == model::MouseMode::client);
+}
+
+struct Kind {
+    CharacterType type;
+    std::string_view backend; ///< QEMU's; empty: not supported
+    void (*options)(Build&, const Stream&, Options&);
+};
+constexpr std::array<Kind, 15> kinds{{
+    {CharacterType::null, "null", simple},
+    {CharacterType::vc, "vc", simple},
+    {CharacterType::pty, "pty", simple},
+    {CharacterType::dev, "serial", device_file},
+    {CharacterType::file, "file", file},
+    {CharacterType::pipe, "pipe", device_file},
+    {CharacterType::stdio, "stdio", simple},
+    {CharacterType::udp, "udp", udp},
+    {CharacterType::tcp, "socket", tcp},
+    {CharacterType::unix_socket, "socket", unix_socket},
+    {CharacterType::spicevmc, "spicevmc", spice_vmc},
+    {CharacterType::spiceport, "spiceport", spice_port},
+    {CharacterType::nmdm, "", simple},
+    {CharacterType::qemu_vdagent, "qemu-vdagent", vdagent},
+    {CharacterType::dbus, "", simple},
+}};
+
+} // namespace
+
+std::string add_character(Build& build, std::string_view element, int line, const std::string& alias, CharacterType type,
+                          const std::vector<CharacterSource>& sources,
+                          const std::optional<model::CharacterProtocol>& protocol,
+                          const std::optional<model::CharacterLog>& log, const std::string& socket_name) {
+    static const CharacterSource none;
+    const auto kind = std::ranges::find(kinds, type, &Kind::type);
+    if (kind->backend.empty()) refuse(element, line, fmt::format("type '{}' is not supported", format::word(type)));
+    const Stream stream{element, line, alias, sources.empty() ? none : sources.front(), sources, protocol, socket_name};
+    auto id = "char" + alias;
+    Options options(kind->backend);
+    options.set("id", id);
+    kind->options(build, stream, options);
+    if (log) {
+        options.set("logfile", log->file);
+        if (log->append) options.set("logappend", on(*log->append));
+    }
+    build.arguments.add("-chardev", options);
+    return id;
+}
+
+} // namespace domus::engine::qemu

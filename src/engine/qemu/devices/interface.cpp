@@ -1,0 +1,239 @@
+// Network cards and what joins them to the host. Those on bridges and networks get a tap device that the daemon opened.
+#include "engine/qemu/devices/devices.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace domus::engine::qemu {
+
+using model::Interface;
+using model::InterfaceType;
+
+namespace {
+
+constexpr std::string_view element = "interface";
+
+json::object netdev(std::string_view type, const Interface& interface) {
+    return {{"type", type}, {"id", "host" + *interface.alias}};
+}
+
+const Launch::Link* link_of(const Build& build, const Interface& interface) {
+    const auto found = build.launch.interfaces.find(*interface.alias);
+    return found == build.launch.interfaces.end() ? nullptr : &found->second;
+}
+
+/// "3" or "3:4:5" for several queues.
+void set_fds(Build& build, json::object& object, std::string_view one, std::string_view many, const std::vector<SharedFd>& fds) {
+    std::string list;
+    for (const auto& fd : fds) {
+        if (!list.empty()) list += ':';
+        list += std::to_string(build.pass(fd));
+    }
+    object[fds.size() == 1 ? one : many] = list;
+}
+
+void tap(Build& build, const Interface& interface) {
+    auto host = netdev("tap", interface);
+    const auto* link = link_of(build, interface);
+    if (link && !link->taps.empty()) {
+        set_fds(build, host, "fd", "fds", link->taps);
+        if (!link->vhosts.empty()) {
+            host["vhost"] = true;
+            set_fds(build, host, "vhostfd", "vhostfds", link->vhosts);
+        } else if (interface.driver.name == "vhost") {
+            refuse("driver", interface.driver.rest.line, "this host has no vhost-net", "run 'modprobe vhost_net', or take name='vhost' away");
+        }
+    } else {
+        host["ifname"] = interface.target_dev.value_or("vnet%d");
+        host["script"] = "no";
+        host["downscript"] = "no";
+        if (interface.driver.name == "vhost") host["vhost"] = true;
+        if (interface.driver.queues.value_or(1) > 1) host["queues"] = *interface.driver.queues;
+    }
+    if (interface.sndbuf) host["sndbuf"] = *interface.sndbuf;
+    build.arguments.netdev(host);
+}
+
+/// QEMU's own NAT.
+void user(Build& build, const Interface& interface) {
+    if (const auto passt = Build::find(build.launch.helpers, *interface.alias)) {
+        auto host = netdev("stream", interface);
+        host["server"] = false;
+        host["addr"] = json::object{{"type", "fd"}, {"str", std::to_string(build.pass(passt))}};
+        build.arguments.netdev(host);
+        return;
+    }
+    if (interface.backend.type == "passt") {
+        auto host = netdev("stream", interface);
+        host["server"] = false;
+        host["addr"] = json::object{{"type", "unix"}, {"path", fmt::format("{}/{}-passt.sock", build.launch.folder, *interface.alias)}};
+        build.arguments.netdev(host);
+        return;
+    }
+    if (!interface.port_forwards.empty())
+        refuse("portForward", interface.rest.line, "only passt forwards ports", "add <backend type='passt'/>");
+    auto host = netdev("user", interface);
+    for (const auto& ip : interface.ips) {
+        const bool six = ip.family == model::AddressFamily::ipv6;
+        if (six) {
+            host["ipv6-prefix"] = ip.address;
+            if (ip.prefix) host["ipv6-prefixlen"] = *ip.prefix;
+        } else {
+            host["net"] = ip.prefix ? fmt::format("{}/{}", ip.address, *ip.prefix) : ip.address;
+        }
+    }
+    build.arguments.netdev(host);
+}
+
+std::string source_address(const Interface& interface) {
+    return fmt::format("{}:{}", interface.source.address.value_or(""), interface.source.port.value_or(0));
+}
+
+void server(Build& build, const Interface& interface) {
+    auto host = netdev("socket", interface);
+    host["listen"] = source_address(interface);
+    build.arguments.netdev(host);
+}
+void client(Build& build, const Interface& interface) {
+    auto host = netdev("socket", interface);
+    host["connect"] = source_address(interface);
+    build.arguments.netdev(host);
+}
+void mcast(Build& build, const Interface& interface) {
+    auto host = netdev("socket", interface);
+    host["mcast"] = source_address(interface);
+    build.arguments.netdev(host);
+}
+void udp(Build& build, const Interface& interface) {
+    auto host = netdev("socket", interface);
+    host["udp"] = source_address(interface);
+    host["localaddr"] = fmt::format("{}:{}", interface.source.local_address.value_or(""), interface.source.local_port.value_or(0));
+    build.arguments.netdev(host);
+}
+
+void vhost_user(Build& build, const Interface& interface) {
+    const auto& source = interface.source;
+    const auto id = "char" + *interface.alias;
+    Options options("socket");
+    options.set("id", id).set("path", source.path.value_or(""));
+    if (source.mode == "server") options.set("server", true);
+    if (source.reconnect.enabled.value_or(false)) options.set("reconnect", source.reconnect.timeout.value_or(1));
+    build.arguments.add("-chardev", options);
+    auto host = netdev("vhost-user", interface);
+    host["chardev"] = id;
+    set(host, "queues", interface.driver.queues);
+    build.arguments.netdev(host);
+}
+
+void vdpa(Build& build, const Interface& interface) {
+    auto host = netdev("vhost-vdpa", interface);
+    host["vhostdev"] = interface.source.dev.value_or("");
+    build.arguments.netdev(host);
+}
+
+/// Assigned with its card: there is no host's end.
+void assigned(Build& build, const Interface& interface) {
+    if (!interface.source.host_address) refuse("source", interface.source.rest.line, "the <address> of the host's device is missing");
+    auto device = build.device("vfio-pci", *interface.alias);
+    device["host"] = interface.source.host_address->text();
+    set_rom(device, interface.rom);
+    build.place(device, interface.address);
+    build.arguments.device(device);
+}
+
+struct Kind {
+    InterfaceType type;
+    void (*host)(Build&, const Interface&);
+};
+constexpr std::array<Kind, 12> kinds{{
+    {InterfaceType::network, tap},
+    {InterfaceType::bridge, tap},
+    {InterfaceType::ethernet, tap},
+    {InterfaceType::direct, tap},
+    {InterfaceType::user, user},
+    {InterfaceType::server, server},
+    {InterfaceType::client, client},
+    {InterfaceType::mcast, mcast},
+    {InterfaceType::udp, udp},
+    {InterfaceType::vhostuser, vhost_user},
+    {InterfaceType::vdpa, vdpa},
+    {InterfaceType::hostdev, assigned},
+}};
+
+void set_offloads(json::object& device, const model::Offloads& offloads, std::string_view side) {
+    const auto option = [&](std::string_view name, const std::optional<model::OnOff>& value) {
+        set(device, fmt::format("{}_{}", side, name), value);
+    };
+    if (side == "host") {
+        set(device, "csum", offloads.csum);
+        set(device, "gso", offloads.gso);
+        set(device, "mrg_rxbuf", offloads.mrg_rxbuf);
+    } else {
+        option("csum", offloads.csum);
+    }
+    option("tso4", offloads.tso4);
+    option("tso6", offloads.tso6);
+    option("ecn", offloads.ecn);
+    option("ufo", offloads.ufo);
+}
+
+void set_virtio_options(Build& build, const Interface& interface, json::object& device) {
+    const auto& driver = interface.driver;
+    if (driver.txmode) {
+        if (*driver.txmode != "iothread" && *driver.txmode != "timer")
+            refuse("driver", driver.rest.line, fmt::format("txmode '{}' is not known", *driver.txmode));
+        device["tx"] = *driver.txmode == "iothread" ? "bh" : "timer";
+    }
+    set(device, "ioeventfd", driver.ioeventfd);
+    set(device, "event_idx", driver.event_idx);
+    const auto* link = link_of(build, interface);
+    const auto queues = link && !link->taps.empty() ? static_cast<unsigned>(link->taps.size()) : driver.queues.value_or(1);
+    if (queues > 1) {
+        device["mq"] = true;
+        device["vectors"] = 2 * queues + 2; // one for each queue, the control queue and configuration
+    }
+    set(device, "rx_queue_size", driver.rx_queue_size);
+    set(device, "tx_queue_size", driver.tx_queue_size);
+    set(device, "rss", driver.rss);
+    set(device, "hash", driver.rss_hash_report);
+    set(device, "host_mtu", interface.mtu);
+    set_offloads(device, driver.host, "host");
+    set_offloads(device, driver.guest, "guest");
+    set_virtio(device, driver);
+    if (interface.teaming && interface.teaming->type == model::TeamingType::persistent) device["failover"] = true;
+}
+
+void add_card(Build& build, const Interface& interface) {
+    const auto model = interface.model.value_or("virtio");
+    const bool virtio = model.starts_with("virtio");
+    const auto driver = virtio ? virtio_name("virtio-net-pci", interface.model) : model;
+    build.need_device(driver, element, interface.rest.line);
+    auto device = build.device(driver, *interface.alias);
+    device["netdev"] = "host" + *interface.alias;
+    device["mac"] = interface.mac.value_or("");
+    if (virtio) set_virtio_options(build, interface, device);
+    if (interface.acpi_index) device["acpi-index"] = *interface.acpi_index;
+    set_rom(device, interface.rom);
+    build.place(device, interface.address);
+    build.arguments.device(device);
+}
+
+void add_interface(Build& build, const Interface& interface) {
+    const auto kind = std::ranges::find(kinds, interface.type, &Kind::type);
+    if (kind == kinds.end())
+        refuse(element, interface.rest.line, fmt::format("type '{}' is not supported", format::word(interface.type)));
+    if (interface.script && interface.type == InterfaceType::ethernet)
+        refuse("script", interface.rest.line, "scripts for interfaces are not run");
+    kind->host(build, interface);
+    if (interface.type != InterfaceType::hostdev) add_card(build, interface);
+}
+
+} // namespace
+
+void add_interfaces(Build& build) {
+    for (const auto& interface : build.domain.devices.interfaces) add_interface(build, interface);
+}
+
+} // namespace domus::engine::qemu

@@ -1,0 +1,130 @@
+#include "engine/qemu/firmware_descriptors.hpp"
+
+#include "base/log.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value_to.hpp>
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+namespace domus::engine::qemu {
+
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::streamsize largest_descriptor = 1 << 20;
+
+std::string text_of(const json::object& object, std::string_view key) {
+    const auto* found = object.if_contains(key);
+    return found && found->is_string() ? std::string(found->get_string()) : std::string();
+}
+
+std::vector<std::string> texts_of(const json::object& object, std::string_view key) {
+    std::vector<std::string> texts;
+    if (const auto* found = object.if_contains(key); found && found->is_array())
+        for (const auto& item : found->get_array())
+            if (item.is_string()) texts.emplace_back(item.get_string());
+    return texts;
+}
+
+void read_mapping(const json::object& mapping, FirmwareDescriptor& firmware) {
+    firmware.flash = text_of(mapping, "device") == "flash";
+    if (!firmware.flash) {
+        firmware.code = text_of(mapping, "filename");
+        return;
+    }
+    const auto& executable = mapping.at("executable").as_object();
+    firmware.code = text_of(executable, "filename");
+    firmware.code_format = text_of(executable, "format");
+    if (const auto* variables = mapping.if_contains("nvram-template")) {
+        firmware.variables = text_of(variables->as_object(), "filename");
+        firmware.variables_format = text_of(variables->as_object(), "format");
+    }
+}
+
+FirmwareDescriptor parse(const std::string& file, const std::string& text) {
+    const auto document = json::parse(text);
+    const auto& root = document.as_object();
+    FirmwareDescriptor firmware;
+    firmware.file = file;
+    firmware.description = text_of(root, "description");
+    const auto interfaces = texts_of(root, "interface-types");
+    firmware.uefi = std::ranges::find(interfaces, "uefi") != interfaces.end();
+    firmware.features = texts_of(root, "features");
+    read_mapping(root.at("mapping").as_object(), firmware);
+    for (const auto& target : root.at("targets").as_array())
+        firmware.targets.push_back({text_of(target.as_object(), "architecture"), texts_of(target.as_object(), "machines")});
+    return firmware;
+}
+
+std::string read(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string text(static_cast<std::size_t>(largest_descriptor), '\0');
+    file.read(text.data(), largest_descriptor);
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    return text;
+}
+
+bool fits(const FirmwareDescriptor& firmware, const FirmwareWish& wish) {
+    if (!firmware.uefi || !firmware.flash) return false;
+    if (!firmware.runs_on(wish.architecture, wish.machine)) return false;
+    if (wish.secure_boot && *wish.secure_boot != firmware.has("secure-boot")) return false;
+    if (wish.enrolled_keys && *wish.enrolled_keys != firmware.has("enrolled-keys")) return false;
+    return !(wish.smm_refused && firmware.has("requires-smm"));
+}
+
+} // namespace
+
+bool FirmwareDescriptor::has(std::string_view feature) const {
+    return std::ranges::find(features, feature) != features.end();
+}
+
+bool FirmwareDescriptor::runs_on(std::string_view architecture, std::string_view machine) const {
+    const std::string name(machine);
+    return std::ranges::any_of(targets, [&](const FirmwareTarget& target) {
+        return target.architecture == architecture && std::ranges::any_of(target.machines, [&](const std::string& pattern) {
+                   return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+               });
+    });
+}
+
+std::vector<std::filesystem::path> default_firmware_folders() {
+    std::vector<std::filesystem::path> folders{"/usr/share/qemu/firmware", "/etc/qemu/firmware"};
+    if (const char* config = std::getenv("XDG_CONFIG_HOME")) folders.emplace_back(std::filesystem::path(config) / "qemu/firmware");
+    else if (const char* home = std::getenv("HOME")) folders.emplace_back(std::filesystem::path(home) / ".config/qemu/firmware");
+    return folders;
+}
+
+std::vector<FirmwareDescriptor> read_firmware_descriptors(const std::vector<std::filesystem::path>& folders) {
+    std::map<std::string, std::filesystem::path> files;
+    for (const auto& folder : folders) {
+        std::error_code ignored;
+        for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+            if (entry.path().extension() == ".json") files[entry.path().filename()] = entry.path();
+    }
+    std::vector<FirmwareDescriptor> all;
+    for (const auto& [name, path] : files) {
+        const auto text = read(path);
+        if (text.empty()) continue;
+        try {
+            all.push_back(parse(name, text));
+        } catch (const std::exception& failure) {
+            log::warning("firmware descriptor '{}' is left out: {}", path.string(), failure.what());
+        }
+    }
+    return all;
+}
+
+const FirmwareDescriptor* find_firmware(const std::vector<FirmwareDescriptor>& all, const FirmwareWish& wish) {
+    const auto found = std::ranges::find_if(all, [&](const auto& firmware) { return fits(firmware, wish); });
+    return found == all.end() ? nullptr : &*found;
+}
+
+} // namespace domus::engine::qemu

@@ -1,0 +1,73 @@
+// What a start has collected for QEMU before its command is built: descriptors instead of paths, sockets that listen
+// already, and whom it runs as. Whatever is left out here is named by its path on the command line instead, which is what
+// tests and `domxml-to-native` do.
+#pragma once
+
+#include "os/process.hpp"
+
+#include <ctime>
+#include <map>
+#include <memory>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace domus::engine::qemu {
+
+using SharedFd = std::shared_ptr<UniqueFd>;
+
+struct Launch {
+    /// The domain's folder for sockets whose path the definition leaves open.
+    std::string folder;
+
+    SharedFd monitor;         ///< listening unix socket for QMP; else folder/monitor.sock is bound by QEMU
+    SharedFd log;             ///< standard output and error
+
+    /// One open image: descriptors of one file with different rights (read-write, and read-only where QEMU reopens).
+    struct Image {
+        std::vector<SharedFd> fds;
+        bool empty() const { return fds.empty(); }
+    };
+    /// Images of disks by alias; [0] the disk's own, [1] the one below, ...
+    std::map<std::string, std::vector<Image>> disks;
+
+    struct Link {
+        std::vector<SharedFd> taps;   ///< one for each queue
+        std::vector<SharedFd> vhosts; ///< none, or as many
+    };
+    /// Host's ends of interfaces, by alias.
+    std::map<std::string, Link> interfaces;
+
+    /// Listening unix sockets and opened files of character devices, by alias.
+    std::map<std::string, SharedFd> characters;
+    /// Sockets connected to, or listened on by, helpers: virtiofsd (filesystem), swtpm (tpm), passt (interface), vhost
+    /// (vsock), by alias.
+    std::map<std::string, SharedFd> helpers;
+
+    /// Kernel, initial RAM disk and device tree. QEMU opens them again through /dev/fd, so they must be readable by the
+    /// user it runs as: hand over copies in memory (make_memfd) where the files are not.
+    SharedFd kernel, initrd, dtb;
+
+    /// Firmware that was chosen; see firmware.hpp. Paths are those of the definition where there are none.
+    struct Flash {
+        std::string code, code_format = "raw";
+        std::string variables, variables_format = "raw";
+        Image code_image, variables_image;
+        bool secure = false; ///< variables may only be written in SMM
+        bool empty() const { return code.empty(); }
+    };
+    Flash flash;
+
+    std::optional<uid_t> uid;
+    std::optional<gid_t> gid;
+    std::vector<gid_t> groups;
+    std::string cgroup;
+
+    bool sandbox = true;
+    /// Set for an incoming migration or restore: "defer" and the like.
+    std::string incoming;
+    /// The time from which clock offset 'variable' counts.
+    std::time_t now = 0;
+};
+
+} // namespace domus::engine::qemu

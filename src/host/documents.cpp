@@ -1,0 +1,208 @@
+#include "host/documents.hpp"
+
+#include "base/error.hpp"
+
+#include <fmt/format.h>
+#include <pugixml.hpp>
+
+#include <sstream>
+
+namespace domus::host {
+
+using engine::qemu::Capabilities;
+
+namespace {
+
+/// An element that is being filled: attributes and children one after the other.
+class Element {
+public:
+    explicit Element(pugi::xml_node node) : node_(node) {}
+    Element child(const char* name) const { return Element(node_.append_child(name)); }
+    const Element& text(std::string_view value) const {
+        node_.append_child(pugi::node_pcdata).set_value(std::string(value).c_str());
+        return *this;
+    }
+    const Element& set(const char* name, std::string_view value) const {
+        node_.append_attribute(name) = std::string(value).c_str();
+        return *this;
+    }
+    const Element& set(const char* name, std::uint64_t value) const { return set(name, std::to_string(value)); }
+
+private:
+    mutable pugi::xml_node node_;
+};
+
+std::string print(const pugi::xml_document& document) {
+    std::ostringstream out;
+    document.save(out, "  ", pugi::format_indent | pugi::format_no_declaration | pugi::format_attribute_single_quote);
+    return std::move(out).str();
+}
+
+void add_cells(const Element& host, const Node& node) {
+    const auto cells = host.child("topology").child("cells");
+    cells.set("num", node.cells.size());
+    for (const auto& cell : node.cells) {
+        const auto element = cells.child("cell");
+        element.set("id", cell.id);
+        element.child("memory").set("unit", "KiB").text(std::to_string(cell.memory.kib_ceil()));
+        element.child("pages").set("unit", "KiB").set("size", 4u).text(std::to_string(cell.memory.bytes / 4096));
+        if (!cell.distances.empty()) {
+            const auto distances = element.child("distances");
+            for (std::size_t i = 0; i < cell.distances.size(); ++i)
+                distances.child("sibling").set("id", i).set("value", cell.distances[i]);
+        }
+        const auto cpus = element.child("cpus");
+        cpus.set("num", cell.cpus.size());
+        for (const auto& cpu : node.cpus)
+            if (cpu.cell == cell.id)
+                cpus.child("cpu").set("id", cpu.id).set("socket_id", cpu.socket).set("die_id", cpu.die).set("core_id", cpu.core).set("siblings", cpu.siblings);
+    }
+}
+
+void add_guest(const Element& root, const Capabilities& emulator) {
+    const auto guest = root.child("guest");
+    guest.child("os_type").text("hvm");
+    const auto arch = guest.child("arch");
+    arch.set("name", emulator.architecture);
+    arch.child("wordsize").text(emulator.architecture == "i386" ? "32" : "64");
+    arch.child("emulator").text(emulator.binary);
+    for (const auto& machine : emulator.machines) {
+        const auto max = std::to_string(machine.max_cpus);
+        arch.child("machine").set("maxCpus", max).text(machine.name);
+        if (machine.alias) arch.child("machine").set("canonical", machine.name).set("maxCpus", max).text(*machine.alias);
+    }
+    arch.child("domain").set("type", "qemu");
+    if (emulator.kvm) arch.child("domain").set("type", "kvm");
+    const auto features = guest.child("features");
+    features.child("acpi").set("default", "on").set("toggle", "yes");
+    features.child("apic").set("default", "on").set("toggle", "no");
+    features.child("cpuselection");
+    features.child("deviceboot");
+    features.child("disksnapshot").set("default", "on").set("toggle", "no");
+}
+
+void add_enum(const Element& parent, const char* name, std::initializer_list<std::string_view> values) {
+    const auto element = parent.child("enum");
+    element.set("name", name);
+    for (const auto value : values) element.child("value").text(value);
+}
+
+void add_os(const Element& root, const std::vector<std::string>& firmware) {
+    const auto os = root.child("os").set("supported", "yes");
+    const auto choice = os.child("enum").set("name", "firmware");
+    choice.child("value").text("bios");
+    if (!firmware.empty()) choice.child("value").text("efi");
+    const auto loader = os.child("loader").set("supported", "yes");
+    for (const auto& path : firmware) loader.child("value").text(path);
+    add_enum(loader, "type", {"rom", "pflash"});
+    add_enum(loader, "readonly", {"yes", "no"});
+    add_enum(loader, "secure", {"no"});
+}
+
+void add_cpu(const Element& root, const Capabilities& emulator, bool kvm) {
+    const auto cpu = root.child("cpu");
+    const auto passthrough = cpu.child("mode").set("name", "host-passthrough").set("supported", kvm ? "yes" : "no");
+    if (kvm) add_enum(passthrough, "hostPassthroughMigratable", {"on", "off"});
+    add_enum(cpu.child("mode").set("name", "maximum").set("supported", "yes"), "maximumMigratable", {"on", "off"});
+    cpu.child("mode").set("name", "host-model").set("supported", "no");
+    const auto custom = cpu.child("mode").set("name", "custom").set("supported", "yes");
+    for (const auto& model : emulator.cpus) {
+        if (model.name == "host" || model.name == "base" || model.name == "max") continue;
+        custom.child("model").set("usable", model.usable ? "yes" : "no").text(model.name);
+    }
+}
+
+void add_devices(const Element& root, const Capabilities& emulator) {
+    const auto devices = root.child("devices");
+    const auto disk = devices.child("disk").set("supported", "yes");
+    add_enum(disk, "diskDevice", {"disk", "cdrom", "floppy", "lun"});
+    add_enum(disk, "bus", {"ide", "fdc", "scsi", "virtio", "usb", "sata"});
+    add_enum(disk, "model", {"virtio", "virtio-transitional", "virtio-non-transitional"});
+    const auto graphics = devices.child("graphics").set("supported", "yes");
+    const auto types = graphics.child("enum").set("name", "type");
+    types.child("value").text("vnc");
+    if (emulator.has_device("qxl")) types.child("value").text("spice");
+    types.child("value").text("egl-headless");
+    const auto video = devices.child("video").set("supported", "yes").child("enum").set("name", "modelType");
+    video.child("value").text("vga");
+    if (emulator.has_device("cirrus-vga")) video.child("value").text("cirrus");
+    if (emulator.has_device("qxl")) video.child("value").text("qxl");
+    if (emulator.has_device("virtio-gpu-pci")) video.child("value").text("virtio");
+    video.child("value").text("none");
+    if (emulator.has_device("bochs-display")) video.child("value").text("bochs");
+    if (emulator.has_device("ramfb")) video.child("value").text("ramfb");
+    const auto hostdev = devices.child("hostdev").set("supported", "yes");
+    add_enum(hostdev, "mode", {"subsystem"});
+    add_enum(hostdev, "startupPolicy", {"default", "mandatory", "requisite", "optional"});
+    add_enum(hostdev, "subsysType", {"usb", "pci", "scsi"});
+    const auto rng = devices.child("rng").set("supported", "yes");
+    add_enum(rng, "model", {"virtio", "virtio-transitional", "virtio-non-transitional"});
+    add_enum(rng, "backendModel", {"random", "egd", "builtin"});
+    add_enum(devices.child("filesystem").set("supported", "yes"), "driverType", {"path", "handle", "virtiofs"});
+    const bool tpm = !emulator.tpm_models.empty();
+    const auto tpm_element = devices.child("tpm").set("supported", tpm ? "yes" : "no");
+    if (tpm) {
+        const auto models = tpm_element.child("enum").set("name", "model");
+        for (const auto& model : emulator.tpm_models) models.child("value").text(model);
+        add_enum(tpm_element, "backendModel", {"passthrough", "emulator"});
+        add_enum(tpm_element, "backendVersion", {"1.2", "2.0"});
+    }
+}
+
+} // namespace
+
+std::string capabilities_xml(const Node& node, const std::string& uuid, const std::vector<engine::qemu::CapabilitiesPtr>& emulators) {
+    pugi::xml_document document;
+    const Element root(document.append_child("capabilities"));
+    const auto host = root.child("host");
+    host.child("uuid").text(uuid);
+    const auto cpu = host.child("cpu");
+    cpu.child("arch").text(node.architecture);
+    if (!node.vendor.empty()) cpu.child("vendor").text(node.vendor == "GenuineIntel" ? "Intel" : node.vendor == "AuthenticAMD" ? "AMD" : node.vendor);
+    cpu.child("topology").set("sockets", node.sockets).set("dies", 1u).set("cores", node.cores).set("threads", node.threads);
+    cpu.child("pages").set("unit", "KiB").set("size", 4u);
+    host.child("power_management");
+    host.child("iommu").set("support", "no");
+    const auto migration = host.child("migration_features");
+    migration.child("live");
+    migration.child("uri_transports").child("uri_transport").text("tcp");
+    add_cells(host, node);
+    const auto model = host.child("secmodel");
+    model.child("model").text("none");
+    model.child("doi").text("0");
+    for (const auto& emulator : emulators) add_guest(root, *emulator);
+    return print(document);
+}
+
+std::string domain_capabilities_xml(const Capabilities& emulator, const DomainCapabilitiesWish& wish, const std::vector<std::string>& firmware_images) {
+    const auto machine = emulator.canonical_machine(wish.machine);
+    if (wish.virt_type == "kvm" && !emulator.kvm)
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "invalid argument: KVM is not supported by this host")
+            .because(emulator.kvm_reason)
+            .hint(emulator.kvm_hint.empty() ? "see 'domus doctor'" : emulator.kvm_hint);
+    if (!wish.virt_type.empty() && wish.virt_type != "kvm" && wish.virt_type != "qemu")
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, fmt::format("invalid argument: unknown virttype: {}", wish.virt_type));
+    const bool kvm = wish.virt_type.empty() ? emulator.kvm : wish.virt_type == "kvm";
+    pugi::xml_document document;
+    const Element root(document.append_child("domainCapabilities"));
+    root.child("path").text(emulator.binary);
+    root.child("domain").text(kvm ? "kvm" : "qemu");
+    root.child("machine").text(machine);
+    root.child("arch").text(emulator.architecture);
+    root.child("vcpu").set("max", emulator.find_machine(machine)->max_cpus);
+    root.child("iothreads").set("supported", "yes");
+    add_os(root, firmware_images);
+    add_cpu(root, emulator, kvm);
+    add_enum(root.child("memoryBacking").set("supported", "yes"), "sourceType", {"file", "anonymous", "memfd"});
+    add_devices(root, emulator);
+    const auto features = root.child("features");
+    features.child("gic").set("supported", "no");
+    features.child("vmcoreinfo").set("supported", "yes");
+    features.child("genid").set("supported", "yes");
+    features.child("backingStoreInput").set("supported", "yes");
+    features.child("backup").set("supported", "no");
+    features.child("sev").set("supported", "no");
+    return print(document);
+}
+
+} // namespace domus::host

@@ -1,0 +1,23 @@
+// The XML documents in which libvirt's clients read what a host can do: capabilities, domain capabilities.
+#pragma once
+
+#include "engine/qemu/capabilities.hpp"
+#include "host/node.hpp"
+
+#include <string>
+#include <vector>
+
+namespace domus::host {
+
+/// <capabilities>: the host, and each emulator's guests. KVM is named only where it truly works.
+std::string capabilities_xml(const Node& node, const std::string& uuid, const std::vector<engine::qemu::CapabilitiesPtr>& emulators);
+
+struct DomainCapabilitiesWish {
+    std::string machine;   ///< "" the default one
+    std::string virt_type; ///< "qemu", "kvm", or "" for the better one that works
+};
+/// <domainCapabilities> of one emulator. Throws invalid_arg for a machine or type that it does not have.
+std::string domain_capabilities_xml(const engine::qemu::Capabilities& emulator, const DomainCapabilitiesWish& wish,
+                                    const std::vector<std::string>& firmware_images);
+
+} // namespace domus::host

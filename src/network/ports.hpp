@@ -1,0 +1,30 @@
+// A domain's place on a network of the host: what a start asks for and gives back.
+#pragma once
+
+#include "async/task.hpp"
+#include "base/uuid.hpp"
+#include "model/interface.hpp"
+#include "os/unique_fd.hpp"
+
+#include <string>
+#include <vector>
+
+namespace domus::network {
+
+struct Port {
+    std::string device; ///< tap device on the host
+    std::string bridge;
+    Uuid id;
+    std::vector<UniqueFd> taps; ///< one for each queue; the device goes with the last of them
+};
+
+class Ports {
+public:
+    virtual ~Ports() = default;
+    /// For interfaces of type network (which is started if it does not run) and bridge. Throws Error.
+    virtual Task<Port> attach(model::Interface interface, std::string domain) = 0;
+    /// By device; nothing happens if it is not known.
+    virtual Task<> detach(std::string device) = 0;
+};
+
+} // namespace domus::network

@@ -1,0 +1,84 @@
+// Every operation on domains, once. The RPC table, the REST routes and the permission table name these functions.
+// Flags are libvirt's; a domain is found by its UUID, as on the wire.
+#pragma once
+
+#include "compute/domains.hpp"
+#include "compute/statistics.hpp"
+#include "service/caller.hpp"
+
+#include <string>
+#include <vector>
+
+namespace domus::service {
+
+using compute::DomainPtr;
+using compute::DomainRef;
+using compute::DomainView;
+using compute::DomainViewPtr;
+
+class DomainOperations {
+public:
+    explicit DomainOperations(compute::Domains& domains) : domains_(domains) {}
+
+    // Looking: these never wait.
+    DomainRef lookup_by_uuid(const Uuid& uuid) const;
+    DomainRef lookup_by_name(const std::string& name) const;
+    DomainRef lookup_by_id(int id) const;
+    /// virConnectListAllDomainsFlags.
+    std::vector<DomainRef> list(unsigned flags) const;
+    DomainViewPtr view(const DomainRef& ref) const;
+    /// virDomainXMLFlags; secrets are refused to callers that may only read.
+    std::string xml(const Caller& caller, const DomainRef& ref, unsigned flags) const;
+
+    // Changing.
+    Task<DomainRef> define(Caller caller, std::string xml, unsigned flags);
+    Task<DomainRef> create_xml(Caller caller, std::string xml, unsigned flags);
+    Task<> undefine(Caller caller, DomainRef ref, unsigned flags);
+    Task<DomainRef> create(Caller caller, DomainRef ref, unsigned flags);
+    Task<> suspend(Caller caller, DomainRef ref);
+    Task<> resume(Caller caller, DomainRef ref);
+    Task<> shutdown(Caller caller, DomainRef ref, unsigned flags);
+    Task<> reboot(Caller caller, DomainRef ref, unsigned flags);
+    Task<> reset(Caller caller, DomainRef ref, unsigned flags);
+    Task<> destroy(Caller caller, DomainRef ref, unsigned flags);
+    Task<> set_autostart(Caller caller, DomainRef ref, bool on);
+    Task<> rename(Caller caller, DomainRef ref, std::string name, unsigned flags);
+    Task<> set_memory(Caller caller, DomainRef ref, std::uint64_t kib, unsigned flags);
+    Task<> set_vcpus(Caller caller, DomainRef ref, unsigned count, unsigned flags);
+    unsigned get_vcpus(const DomainRef& ref, unsigned flags) const;
+    Task<> set_metadata(Caller caller, DomainRef ref, int type, std::optional<std::string> text, std::string key,
+                        std::string uri, unsigned flags);
+    std::string get_metadata(const DomainRef& ref, int type, const std::string& uri, unsigned flags) const;
+
+    /// virConnectGetAllDomainStats: all domains that the flags choose, or those named; what a monitor does not tell
+    /// within a second is left out.
+    struct Record {
+        DomainRef domain;
+        std::vector<compute::Statistic> statistics;
+    };
+    Task<std::vector<Record>> statistics(std::vector<DomainRef> chosen, unsigned groups, unsigned flags);
+
+    Task<std::vector<compute::MemoryStatistic>> memory_statistics(DomainRef ref, unsigned flags);
+
+    Task<> inject_nmi(Caller caller, DomainRef ref, unsigned flags);
+    /// Code set 0 is Linux's key codes (virKeycodeSet); QEMU takes those of the AT keyboard, set 1.
+    Task<> send_key(Caller caller, DomainRef ref, unsigned codeset, std::vector<std::uint32_t> codes, unsigned hold_ms, unsigned flags);
+    UniqueFd open_console(const Caller& caller, const DomainRef& ref, const std::string& device);
+    Task<compute::Domain::Screenshot> screenshot(Caller caller, DomainRef ref, unsigned screen);
+
+    /// virDomainControlState: 0 free, 1 a job runs; for how long.
+    struct Control {
+        unsigned state = 0;
+        std::uint64_t milliseconds = 0;
+    };
+    Control control(const DomainRef& ref) const;
+
+    compute::Domains& all() { return domains_; }
+
+private:
+    DomainPtr find(const DomainRef& ref) const { return domains_.get(ref.uuid, ref.name); }
+
+    compute::Domains& domains_;
+};
+
+} // namespace domus::service

@@ -1,0 +1,41 @@
+// Events of domains on their way to whoever asked for them: connections of the RPC protocol, web sockets.
+#pragma once
+
+#include "async/task.hpp"
+#include "compute/status.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <vector>
+
+namespace domus::service {
+
+class Events {
+public:
+    using Listener = std::function<void(const compute::DomainEvent&)>;
+    using Handle = std::uint64_t;
+
+    /// Calls the listener for each event from now on, in their order. Ends of domains that the daemon noticed at its
+    /// own start, while nobody could be listening, are told to those who come in its first minute.
+    Handle listen(Listener listener);
+    void forget(Handle handle);
+
+    void emit(const compute::DomainEvent& event);
+
+    /// Between these two, emitted events are kept for the listeners of the first minute.
+    void begin_start() { starting_ = true; }
+    void end_start() {
+        starting_ = false;
+        started_at_ = Clock::now();
+    }
+
+private:
+    std::map<Handle, Listener> listeners_;
+    Handle next_ = 1;
+    bool starting_ = false;
+    Clock::time_point started_at_{};
+    std::vector<compute::DomainEvent> missed_;
+};
+
+} // namespace domus::service

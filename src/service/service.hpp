@@ -1,0 +1,19 @@
+// One place for every operation of the platform: what all protocols offer, each in its own form.
+#pragma once
+
+#include "service/domains.hpp"
+#include "service/events.hpp"
+#include "service/host.hpp"
+
+#include <string>
+
+namespace domus::service {
+
+struct Service {
+    DomainOperations domains;
+    HostOperations host;
+    Events& events;
+    std::string uri; ///< qemu:///system or qemu:///session
+};
+
+} // namespace domus::service

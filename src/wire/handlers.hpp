@@ -1,0 +1,31 @@
+// Which operation of the service serves which procedure. One function for each family.
+#pragma once
+
+#include "service/service.hpp"
+#include "wire/dispatcher.hpp"
+
+namespace domus::wire {
+
+void serve_connections(Dispatcher& dispatcher, service::Service& service);
+void serve_domains(Dispatcher& dispatcher, service::Service& service);
+void serve_domain_events(Dispatcher& dispatcher, service::Service& service);
+void serve_host(Dispatcher& dispatcher, service::Service& service);
+
+inline void serve_all(Dispatcher& dispatcher, service::Service& service) {
+    serve_connections(dispatcher, service);
+    serve_domains(dispatcher, service);
+    serve_domain_events(dispatcher, service);
+    serve_host(dispatcher, service);
+}
+
+/// How domains are named on the wire.
+inline Domain to_wire(const compute::DomainRef& ref) {
+    Domain domain;
+    domain.name = ref.name;
+    domain.uuid = ref.uuid;
+    domain.id = ref.id;
+    return domain;
+}
+inline compute::DomainRef from_wire(Domain domain) { return {std::move(domain.name), domain.uuid, domain.id}; }
+
+} // namespace domus::wire

@@ -1,0 +1,68 @@
+// Opening and closing connections, their features and callbacks (section 5 of the facts on the protocol).
+#include "wire/handlers.hpp"
+
+#include <fmt/format.h>
+
+namespace domus::wire {
+
+namespace {
+
+constexpr std::int32_t auth_none = 0;
+constexpr std::uint64_t libvirt_version = 9'000'000; ///< whose protocol this is
+
+/// Features that clients ask for (virDrvFeature), and what is there.
+std::int32_t supports(Session& session, std::int32_t feature) {
+    constexpr std::int32_t fd_passing = 8, typed_strings = 9, keepalive = 10, xml_migratable = 11, event_ids = 14,
+                           close_callback = 15, network_update_order = 16;
+    switch (feature) {
+    case keepalive: session.enable_keepalive(); return 1;
+    case fd_passing:
+    case typed_strings:
+    case xml_migratable:
+    case event_ids:
+    case close_callback:
+    case network_update_order: return 1;
+    default: return 0;
+    }
+}
+
+void open(Session& session, const ConnectOpenArgs& args, const std::string& uri) {
+    constexpr std::uint32_t read_only = 1, no_aliases = 2;
+    if (args.flags & ~(read_only | no_aliases))
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc, fmt::format("unsupported flags (0x{:x}) in function virConnectOpen", args.flags));
+    const auto name = args.name.value_or("");
+    const bool known = name.empty() || name == uri || name == "domus" + uri.substr(uri.find(':')) ||
+                       name.ends_with(uri.substr(uri.find(":///"))) ;
+    if (!known)
+        throw Error(ErrorCode::internal_error, ErrorDomain::none,
+                    fmt::format("internal error: unexpected URI '{}', try {}", name, uri));
+    session.open_connection(args.flags & read_only);
+}
+
+} // namespace
+
+void serve_connections(Dispatcher& on, service::Service& service) {
+    on.on<Procedure::auth_list>([](Session&, const Nothing&) {
+        AuthListRet ret;
+        ret.types = {auth_none};
+        return ret;
+    });
+    on.on<Procedure::connect_supports_feature>([](Session& session, const ConnectSupportsFeatureArgs& args) {
+        return ConnectSupportsFeatureRet{supports(session, args.feature)};
+    });
+    on.on<Procedure::connect_open>([&service](Session& session, const ConnectOpenArgs& args) { open(session, args, service.uri); });
+    on.on<Procedure::connect_close>([](Session&, const Nothing&) {});
+    on.on<Procedure::connect_get_type>([](Session&, const Nothing&) { return ConnectGetTypeRet{"QEMU"}; });
+    on.on<Procedure::connect_get_lib_version>([](Session&, const Nothing&) { return ConnectGetLibVersionRet{libvirt_version}; });
+    on.on<Procedure::connect_get_uri>([&service](Session&, const Nothing&) { return ConnectGetUriRet{service.uri}; });
+    on.on<Procedure::connect_register_close_callback>([](Session& session, const Nothing&) {
+        if (std::exchange(session.close_callback, true))
+            throw Error(ErrorCode::operation_unsupported, ErrorDomain::rpc, "A close callback is already registered");
+    });
+    on.on<Procedure::connect_unregister_close_callback>([](Session& session, const Nothing&) {
+        if (!std::exchange(session.close_callback, false))
+            throw Error(ErrorCode::operation_unsupported, ErrorDomain::rpc, "A close callback is not registered");
+    });
+}
+
+} // namespace domus::wire
