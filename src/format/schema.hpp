@@ -311,10 +311,12 @@ template <class T> constexpr ValueType describe_value() {
         } else if constexpr (std::is_enum_v<T>) {
             type.name = "one of";
             type.words = words<T>;
+            if constexpr (std::is_same_v<T, OnOff>) type.json = JsonKind::boolean;
         } else if constexpr (std::is_same_v<T, Uuid>) {
             type.name = "UUID";
         } else if constexpr (is_hex<T>) {
             type.name = "hexadecimal number";
+            type.json = JsonKind::number;
         } else if constexpr (!std::is_same_v<T, std::string>) {
             type.name = "number";
             type.json = JsonKind::number;
