@@ -13,6 +13,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::string_view other_key = "other";
+constexpr std::size_t most_faults = 20;
 
 json::value number(std::string_view text) {
     std::uint64_t positive = 0;
@@ -128,7 +129,8 @@ public:
 
 private:
     void fault(const std::string& path, std::string_view text) {
-        faults_.push_back(fmt::format("{} {}", path.empty() ? "the document" : path, text));
+        if (faults_.size() < most_faults)
+            faults_.push_back(fmt::format("{} {}", path.empty() ? "the document" : path, text));
     }
 
     static std::string join(const std::string& path, std::string_view key) {

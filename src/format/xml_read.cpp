@@ -1,7 +1,7 @@
 #include "format/xml.hpp"
+#include "format/xml_document.hpp"
 
 #include <fmt/format.h>
-#include <pugixml.hpp>
 
 #include <algorithm>
 #include <sstream>
@@ -10,8 +10,8 @@ namespace domus::format {
 
 namespace {
 
-constexpr std::size_t largest_document = 16u << 20;
-constexpr int deepest_nesting = 256;
+constexpr std::size_t most_findings_told = 20;
+constexpr std::size_t longest_quotation = 100;
 
 std::string print(const pugi::xml_node& node, unsigned how) {
     std::ostringstream text;
@@ -37,6 +37,10 @@ std::string text_of(const pugi::xml_node& node) {
     return text;
 }
 
+std::string_view quoted(std::string_view text) {
+    return text.substr(0, longest_quotation);
+}
+
 std::string choices(const ValueType& type) {
     if (type.words.empty()) return fmt::format("a {}", type.name);
     return fmt::format("one of {}", fmt::join(type.words, ", "));
@@ -49,16 +53,12 @@ public:
             line_ends_.push_back(static_cast<std::ptrdiff_t>(at));
     }
 
-    void record(const pugi::xml_node& element, const Schema& schema, void* value, int depth) {
-        if (depth > deepest_nesting) {
-            report(element, "elements are nested too deeply");
-            return;
-        }
+    void record(const pugi::xml_node& element, const Schema& schema, void* value) {
         if (schema.foreign_namespace()) namespace_ = schema.foreign_namespace();
         Rest* rest = schema.rest(value);
         if (rest) rest->line = line_of(element);
         if (!schema.selector().empty()) selector(element, schema, value);
-        inside(element, schema.root(), value, rest, "", depth);
+        inside(element, schema.root(), value, rest, "");
         missing(element, schema.root(), value);
     }
 
@@ -99,8 +99,7 @@ private:
     }
 
     /// Reads the attributes and children of an element that stands for `node` in the table of the value's type.
-    void inside(const pugi::xml_node& element, const Node& node, void* value, Rest* rest, const std::string& path,
-                int depth) {
+    void inside(const pugi::xml_node& element, const Node& node, void* value, Rest* rest, const std::string& path) {
         for (const auto& attribute : element.attributes()) {
             if (const Field* field = node.attribute(attribute.name(), value)) {
                 scalar(element, *field, fmt::format("attribute '{}' of <{}>", attribute.name(), element.name()),
@@ -115,7 +114,7 @@ private:
                 field.holder->add(field.member(value));
         content(element, node, value);
         if (node.content && node.content->place == Place::raw) return;
-        children(element, node, value, rest, path, depth);
+        children(element, node, value, rest, path);
     }
 
     void content(const pugi::xml_node& element, const Node& node, void* value) {
@@ -149,8 +148,7 @@ private:
         scalar(element, field, fmt::format("<{}>", element.name()), mixed ? trimmed : whole, value);
     }
 
-    void children(const pugi::xml_node& element, const Node& node, void* value, Rest* rest, const std::string& path,
-                  int depth) {
+    void children(const pugi::xml_node& element, const Node& node, void* value, Rest* rest, const std::string& path) {
         std::vector<std::string_view> seen;
         std::string previous;
         for (const auto& child : element.children()) {
@@ -168,17 +166,17 @@ private:
             if (!known->refusal.empty())
                 report(child, fmt::format("<{}> is not supported by this version: {}", name, known->refusal), true);
             else if (known->content && known->content->place == Place::element)
-                values(child, *known, value, depth);
+                values(child, *known, value);
             else
-                inside(child, *known, value, rest, path.empty() ? name : path + "/" + name, depth + 1);
+                inside(child, *known, value, rest, path.empty() ? name : path + "/" + name);
         }
     }
 
-    void values(const pugi::xml_node& element, const Node& node, void* value, int depth) {
+    void values(const pugi::xml_node& element, const Node& node, void* value) {
         const Field& field = *node.content;
         void* slot = field.holder->add(field.member(value));
         if (field.type->schema)
-            record(element, field.type->schema(), slot, depth + 1);
+            record(element, field.type->schema(), slot);
         else
             parse(element, field, fmt::format("<{}>", element.name()), text_of(element), slot);
     }
@@ -194,7 +192,7 @@ private:
     void parse(const pugi::xml_node& element, const Field& field, const std::string& what, std::string_view text,
                void* slot) {
         if (!field.type->parse(text, slot))
-            report(element, fmt::format("{} is '{}', it must be {}", what, text, choices(*field.type)));
+            report(element, fmt::format("{} is '{}', it must be {}", what, quoted(text), choices(*field.type)));
     }
 
     void amount(const pugi::xml_node& element, const Field& field, const std::string& what, std::string_view text,
@@ -203,10 +201,10 @@ private:
         if (field.scaled || field.place == Place::scaled)
             if (const auto stated = element.attribute("unit")) unit = stated.value();
         const auto factor = unit_factor(unit);
-        if (!factor) return report(element, fmt::format("{} has the unknown unit '{}'", what, unit));
+        if (!factor) return report(element, fmt::format("{} has the unknown unit '{}'", what, quoted(unit)));
         std::uint64_t number = 0;
         if (!detail::parse_unsigned(text, number))
-            return report(element, fmt::format("{} is '{}', it must be a number", what, text));
+            return report(element, fmt::format("{} is '{}', it must be a number", what, quoted(text)));
         if (number > UINT64_MAX / *factor)
             return report(element, fmt::format("{} is {} {}, which is too large", what, number, unit));
         static_cast<ByteCount*>(field.holder->add(field.member(value)))->bytes = number * *factor;
@@ -244,6 +242,10 @@ void throw_findings(const Findings& findings, ErrorDomain domain, std::string_vi
         std::all_of(findings.begin(), findings.end(), [](const Finding& f) { return f.unsupported; });
     std::string text;
     for (const auto& finding : findings) {
+        if (static_cast<std::size_t>(&finding - findings.data()) == most_findings_told) {
+            text += fmt::format("; and {} more", findings.size() - most_findings_told);
+            break;
+        }
         if (!text.empty()) text += "; ";
         if (finding.line > 0) text += fmt::format("line {}: ", finding.line);
         text += finding.text;
@@ -254,33 +256,23 @@ void throw_findings(const Findings& findings, ErrorDomain domain, std::string_vi
 }
 
 void read_xml(std::string_view text, const Schema& schema, void* value, ErrorDomain domain) {
-    if (text.size() > largest_document)
-        throw Error(ErrorCode::xml_error, domain,
-                    fmt::format("the XML document of {} bytes is larger than {}", text.size(), largest_document));
     pugi::xml_document document;
-    constexpr auto how = pugi::parse_full | pugi::parse_ws_pcdata;
-    const auto result = document.load_buffer(text.data(), text.size(), how, pugi::encoding_utf8);
-    if (!result) {
-        const auto line =
-            1
-            + std::count(
-                text.begin(),
-                text.begin() + std::min<std::ptrdiff_t>(result.offset, static_cast<std::ptrdiff_t>(text.size())), '\n');
-        throw Error(ErrorCode::xml_detail, domain, fmt::format("XML error: line {}: {}", line, result.description()));
-    }
-    const auto root = document.document_element();
+    const auto root = load_document(text, document, domain);
     if (root.name() != schema.name())
         throw Error(ErrorCode::xml_error, domain,
                     fmt::format("XML error: unexpected root element <{}>, expecting <{}>", root.name(), schema.name()));
     Findings findings;
-    Reader(text, findings).record(root, schema, value, 0);
+    Reader(text, findings).record(root, schema, value);
     throw_findings(findings, domain, fmt::format("<{}>", schema.name()));
 }
 
 std::string root_element(std::string_view text) {
     pugi::xml_document document;
-    if (text.size() > largest_document || !document.load_buffer(text.data(), text.size())) return {};
-    return document.document_element().name();
+    try {
+        return load_document(text, document, ErrorDomain::xml).name();
+    } catch (const Error&) {
+        return {};
+    }
 }
 
 } // namespace domus::format

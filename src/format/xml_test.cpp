@@ -162,6 +162,38 @@ TEST(Xml, refuses_what_is_no_document_or_another_one) {
     EXPECT_THROW(from_xml<Thing>("<other/>"), Error);
 }
 
+TEST(Xml, refuses_what_other_parsers_would_refuse) {
+    const auto reads = [](std::string inside) {
+        try {
+            from_xml<Thing>("<thing><name>n</name>" + inside + "</thing>");
+            return true;
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::xml_detail) << inside;
+            return false;
+        }
+    };
+    EXPECT_TRUE(reads("<note>\xC3\xBC &#228; &#xe4; &#x1F600;</note>"));
+    for (const auto* bad :
+         {"<note a='1' a='2'/>", "<note>\x01</note>", "<note>&#1;</note>", "<note>&#x0;</note>",
+          "<note>&#xD800;</note>", "<note>&#9999999999;</note>", "<note>&#</note>", "<note>\xff</note>",
+          "<note>\xC0\x80</note>", "<note>\xED\xA0\x80</note>", "<note>\xE2\x82</note>"})
+        EXPECT_FALSE(reads(bad)) << bad;
+    EXPECT_THROW(from_xml<Thing>("<thing><name>n</name></thing><thing/>"), Error);
+}
+
+TEST(Xml, tells_twenty_faults_at_most_and_quotes_no_more_than_it_must) {
+    std::string text = "<thing><name>n</name><devices>";
+    for (int i = 0; i < 1000; ++i) text += "<part/>";
+    text += "<action>" + std::string(100000, 'x') + "</action></devices></thing>";
+    try {
+        from_xml<Thing>(text);
+        FAIL() << "was accepted";
+    } catch (const Error& error) {
+        EXPECT_NE(error.message().find("and 981 more"), std::string::npos) << error.message();
+        EXPECT_LT(error.message().size(), 4000u);
+    }
+}
+
 TEST(Xml, bounds_nesting) {
     std::string text = "<thing><name>n</name><devices>";
     for (int i = 0; i < 5000; ++i) text += "<part name='x'>";

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t longest_name = 200; // with ".xml" and a suffix it is a file's name
 constexpr unsigned most_processors = 4096;
+constexpr unsigned most_threads = 1024;
 
 std::uint64_t pluggable_bytes(const Domain& domain) {
     std::uint64_t sum = 0;
@@ -50,6 +51,8 @@ void memory(const Domain& domain, Report& report) {
 }
 
 void threads(const Domain& domain, Report& report) {
+    if (domain.iothreads.value_or(0) > most_threads)
+        return report.add(domain.rest, "<iothreads> is {}, at most {} are possible", *domain.iothreads, most_threads);
     std::set<unsigned> ids;
     for (const auto& thread : domain.iothread_ids) {
         if (thread.id == 0) report.add(thread.rest, "an <iothread> has the id 0; they count from 1");

@@ -1,0 +1,131 @@
+#include "format/xml_document.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+
+namespace domus::format {
+
+namespace {
+
+class Loader {
+public:
+    Loader(std::string_view text, ErrorDomain domain) : text_(text), domain_(domain) {}
+
+    pugi::xml_node load(pugi::xml_document& document) const {
+        if (text_.size() > largest_document)
+            throw Error(ErrorCode::xml_error, domain_,
+                        fmt::format("the XML document of {} bytes is larger than {}", text_.size(), largest_document));
+        characters();
+        references();
+        constexpr auto how = pugi::parse_full | pugi::parse_ws_pcdata;
+        const auto result = document.load_buffer(text_.data(), text_.size(), how, pugi::encoding_utf8);
+        if (!result) fail(result.offset, result.description());
+        structure(document);
+        return document.document_element();
+    }
+
+private:
+    [[noreturn]] void fail(std::ptrdiff_t offset, std::string_view what) const {
+        const auto size = static_cast<std::ptrdiff_t>(text_.size());
+        const auto end = text_.begin() + std::clamp<std::ptrdiff_t>(offset, 0, size);
+        throw Error(ErrorCode::xml_detail, domain_,
+                    fmt::format("XML error: line {}: {}", 1 + std::count(text_.begin(), end, '\n'), what));
+    }
+
+    [[noreturn]] void fail(std::size_t offset, std::string_view what) const {
+        fail(static_cast<std::ptrdiff_t>(offset), what);
+    }
+
+    /// XML 1.0, 2.2: which characters may stand in a document.
+    static bool allowed(std::uint32_t c) {
+        if (c < 0x20) return c == '\t' || c == '\n' || c == '\r';
+        return c < 0xd800 || (c > 0xdfff && c < 0xfffe) || (c > 0xffff && c < 0x110000);
+    }
+
+    void characters() const {
+        for (std::size_t at = 0; at < text_.size();) {
+            const auto length = sequence(at);
+            if (length == 0) fail(at, "the text is not UTF-8, or has a character that XML does not allow");
+            at += length;
+        }
+    }
+
+    /// Length of the UTF-8 sequence at a place (RFC 3629), 0 if it is none or not allowed.
+    std::size_t sequence(std::size_t at) const {
+        const auto byte = [&](std::size_t i) -> std::uint32_t {
+            return i < text_.size() ? static_cast<unsigned char>(text_[i]) : 0;
+        };
+        const std::uint32_t first = byte(at);
+        if (first < 0x80) return allowed(first) ? 1 : 0;
+        const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+        if (first < 0xc2 || first > 0xf4) return 0;
+        std::uint32_t c = first & (0xffu >> (length + 1));
+        for (std::size_t i = 1; i < length; ++i) {
+            if ((byte(at + i) & 0xc0) != 0x80) return 0;
+            c = c << 6 | (byte(at + i) & 0x3f);
+        }
+        constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+        return c >= least[length] && allowed(c) ? length : 0;
+    }
+
+    /// A number of a character must not bring in one that may not stand there.
+    void references() const {
+        for (auto at = text_.find("&#"); at != text_.npos; at = text_.find("&#", at + 2)) {
+            const bool hexadecimal = text_.substr(at + 2).starts_with('x');
+            const auto digits = text_.substr(at + 2 + hexadecimal, 16);
+            std::uint32_t c = 0;
+            const auto [end, error] =
+                std::from_chars(digits.data(), digits.data() + digits.size(), c, hexadecimal ? 16 : 10);
+            if (error != std::errc{} || end == digits.data() + digits.size() || *end != ';' || !allowed(c))
+                fail(at, "a reference to a character that XML does not allow");
+        }
+    }
+
+    /// One element in all, not too deep, each attribute once. Not recursive: the depth is what it bounds.
+    void structure(const pugi::xml_document& document) const {
+        const auto is_element = [](const pugi::xml_node& node) { return node.type() == pugi::node_element; };
+        if (std::count_if(document.begin(), document.end(), is_element) != 1)
+            fail(text_.size(), "a document has one element that holds all others");
+        int depth = 0;
+        for (auto node = document.first_child(); node;) {
+            if (is_element(node)) attributes(node);
+            if (node.first_child()) {
+                if (++depth > deepest_nesting) fail(node.offset_debug(), "elements are nested too deeply");
+                node = node.first_child();
+                continue;
+            }
+            while (node && !node.next_sibling()) {
+                node = node.parent();
+                --depth;
+            }
+            if (node) node = node.next_sibling();
+        }
+    }
+
+    void attributes(const pugi::xml_node& node) const {
+        std::size_t count = 0;
+        for (auto attribute = node.first_attribute(); attribute; attribute = attribute.next_attribute()) {
+            if (++count > most_attributes)
+                fail(node.offset_debug(),
+                     fmt::format("<{}> has more than {} attributes", node.name(), most_attributes));
+            for (auto before = node.first_attribute(); before != attribute; before = before.next_attribute())
+                if (std::string_view(before.name()) == attribute.name())
+                    fail(node.offset_debug(),
+                         fmt::format("<{}> has the attribute '{}' twice", node.name(), attribute.name()));
+        }
+    }
+
+    std::string_view text_;
+    ErrorDomain domain_;
+};
+
+} // namespace
+
+pugi::xml_node load_document(std::string_view text, pugi::xml_document& document, ErrorDomain domain) {
+    return Loader(text, domain).load(document);
+}
+
+} // namespace domus::format
