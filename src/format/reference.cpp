@@ -10,37 +10,55 @@ namespace {
 
 class Page {
 public:
-    explicit Page(std::string& out) : out_(out) {}
+    Page(std::span<const Schema* const> elsewhere, std::string& out) : elsewhere_(elsewhere), out_(out) {}
 
     void document(const Schema& schema) {
-        out_ += fmt::format("# `<{}>`\n\n", schema.name());
-        sections_.push_back({&schema, schema.name()});
-        for (std::size_t i = 0; i < sections_.size(); ++i) section(i);
+        sections_.push_back({&schema, schema.name(), {}});
+        for (std::size_t i = 0; i < sections_.size(); ++i) {
+            const auto current = sections_[i]; // a copy: more are added
+            collect(current.schema->root(), current.name);
+        }
+        for (const auto& section : sections_) write(section);
     }
 
 private:
-    /// A type under the name of the element in which it was first met.
+    /// A type under the name of the element in which it was first met, and the element around that.
     struct Section {
         const Schema* schema;
-        std::string name;
+        std::string name, parent;
     };
 
-    void section(std::size_t index) {
-        const auto current = sections_[index]; // a copy: more are added below
-        if (index > 0) out_ += fmt::format("## {}\n\n", heading(index));
-        out_ += fmt::format("{}\n\n", current.schema->doc());
+    bool has_own_page(const Schema& schema) const {
+        return std::find(elsewhere_.begin(), elsewhere_.end(), &schema) != elsewhere_.end();
+    }
+
+    const Section* find(const Schema& schema) const {
+        const auto place =
+            std::find_if(sections_.begin(), sections_.end(), [&](const Section& s) { return s.schema == &schema; });
+        return place == sections_.end() ? nullptr : &*place;
+    }
+
+    void collect(const Node& node, const std::string& parent) {
+        if (node.content && node.content->type->schema) {
+            const auto& schema = node.content->type->schema();
+            if (!has_own_page(schema) && !find(schema)) sections_.push_back({&schema, node.name, parent});
+        }
+        for (const auto& child : node.children) collect(child, parent);
+    }
+
+    void write(const Section& section) {
+        out_ +=
+            fmt::format("{} {}\n\n{}\n\n", section.parent.empty() ? "#" : "##", title(section), section.schema->doc());
         out_ += "| path | value | meaning |\n| --- | --- | --- |\n";
-        rows(current.schema->root(), "");
+        rows(section.schema->root(), "");
         out_ += '\n';
     }
 
-    /// `<source>`; where several types go by that name, the later ones are numbered.
-    std::string heading(std::size_t index) const {
-        const auto same = [&](const Section& other) { return other.name == sections_[index].name; };
-        const auto before =
-            std::count_if(sections_.begin(), sections_.begin() + static_cast<std::ptrdiff_t>(index), same);
-        return before == 0 ? fmt::format("`<{}>`", sections_[index].name)
-                           : fmt::format("`<{}>` ({})", sections_[index].name, before + 1);
+    /// `<source>`, or `<source>` of `<disk>` where several types go by that name.
+    std::string title(const Section& section) const {
+        const auto same = [&](const Section& other) { return other.name == section.name; };
+        if (std::count_if(sections_.begin(), sections_.end(), same) == 1) return fmt::format("`<{}>`", section.name);
+        return fmt::format("`<{}>` of `<{}>`", section.name, section.parent);
     }
 
     void rows(const Node& node, const std::string& path) {
@@ -55,10 +73,12 @@ private:
     }
 
     void row(const std::string& path, const Field& field) {
-        std::string doc(field.doc.empty() && field.type->schema ? field.type->schema().doc() : field.doc);
-        if (field.options & required) doc += doc.empty() ? "required" : "; required";
-        if (field.options & live_only) doc += "; only while it runs";
-        if (field.options & secret) doc += "; secret";
+        std::vector<std::string_view> parts;
+        if (!field.doc.empty()) parts.push_back(field.doc);
+        if (field.options & required) parts.push_back("required");
+        if (field.options & live_only) parts.push_back("only while it runs");
+        if (field.options & secret) parts.push_back("secret");
+        const auto doc = fmt::format("{}", fmt::join(parts, "; "));
         out_ += fmt::format("| `{}` | {} | {} |\n", path, value(field), doc);
     }
 
@@ -81,23 +101,23 @@ private:
         return field.holder->many ? text + ", any number of times" : text;
     }
 
-    std::string link(const Field& field) {
-        const auto* schema = &field.type->schema();
-        auto place =
-            std::find_if(sections_.begin(), sections_.end(), [&](const Section& s) { return s.schema == schema; });
-        if (place == sections_.end()) place = sections_.insert(sections_.end(), {schema, field.name});
-        return "see " + heading(static_cast<std::size_t>(place - sections_.begin()));
+    std::string link(const Field& field) const {
+        const auto& schema = field.type->schema();
+        if (has_own_page(schema)) return fmt::format("see [`<{0}>`]({0}.md)", schema.name());
+        const auto* section = find(schema);
+        return section ? "see " + title(*section) : std::string(schema.doc());
     }
 
+    std::span<const Schema* const> elsewhere_;
     std::string& out_;
     std::vector<Section> sections_;
 };
 
 } // namespace
 
-std::string reference(const Schema& schema) {
+std::string reference(const Schema& schema, std::span<const Schema* const> elsewhere) {
     std::string out;
-    Page(out).document(schema);
+    Page(elsewhere, out).document(schema);
     return out;
 }
 
