@@ -85,7 +85,7 @@ void set_surroundings(Command& command, const Launch& launch) {
 
 json::object limits_of(const model::Disk& disk) {
     const auto& tune = disk.iotune;
-    json::object limits{{"id", *disk.alias}};
+    json::object limits{{"id", block_device_of(disk)}};
     const auto limit = [&](std::string_view name, const std::optional<std::uint64_t>& value) { limits[name] = value.value_or(0); };
     limit("bps", tune.total_bytes_sec);
     limit("bps_rd", tune.read_bytes_sec);
@@ -129,6 +129,9 @@ std::vector<Preparation> preparations(const model::Domain& live) {
     const auto& devices = live.devices;
     for (const auto& disk : devices.disks)
         if (disk.iotune != model::IoTune{}) list.push_back({"block_set_io_throttle", limits_of(disk)});
+    for (const auto& disk : devices.disks)
+        if (disk.device == model::DiskDevice::cdrom && disk.target.tray == model::Tray::open)
+            list.push_back({"blockdev-open-tray", {{"id", *disk.alias}, {"force", true}}});
     for (const auto& interface : devices.interfaces)
         if (interface.link == model::LinkState::down)
             list.push_back({"set_link", {{"name", *interface.alias}, {"up", false}}});

@@ -47,6 +47,10 @@ std::string node_of(const model::Disk& disk);
 /// The format node at a depth of its chain.
 std::string node_of(const model::Disk& disk, unsigned depth);
 
+/// How the monitor calls the device that owns a disk's images: "id" of block_set_io_throttle, eject and others, "qdev" in
+/// answers to query-block and query-blockstats.
+std::string block_device_of(const model::Disk& disk);
+
 /// virConnectDomainXMLToNative: the command as a shell would take it, for people to read. Completes a copy.
 std::string native_command(model::Domain domain, const Capabilities& capabilities);
 

@@ -23,7 +23,9 @@ struct Launch {
     SharedFd monitor;         ///< listening unix socket for QMP; else folder/monitor.sock is bound by QEMU
     SharedFd log;             ///< standard output and error
 
-    /// One open image: descriptors of one file with different rights (read-write, and read-only where QEMU reopens).
+    /// One open image: one descriptor, read-write for what the guest writes to, read-only for what it does not and for
+    /// images below. Later needs (a commit into a backing image) add one to the fdset by the monitor, and take the
+    /// read-only one out of it.
     struct Image {
         std::vector<SharedFd> fds;
         bool empty() const { return fds.empty(); }

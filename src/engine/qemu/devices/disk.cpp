@@ -241,10 +241,12 @@ void add_layer(Build& build, const Disk& disk, const Layer& layer) {
     auto protocol = protocol_node(build, disk, layer);
     protocol["node-name"] = file;
     set_cache(protocol, disk);
-    protocol["auto-read-only"] = true;
+    const bool readonly = disk.readonly || layer.depth > 0;
+    // What the guest writes to is opened for writing at once and so stays with one descriptor: QEMU's locks belong to
+    // descriptors, and a second one of the same file in the fdset would be locked out by the first.
+    if (readonly) protocol["auto-read-only"] = true;
     protocol["discard"] = "unmap";
     build.arguments.blockdev(protocol);
-    const bool readonly = disk.readonly || layer.depth > 0 || disk.transient;
     auto node = format_node(disk, layer, readonly);
     if (!layer.source.slices.empty()) add_slice(build, layer, node, file);
     const bool has_backing = layer.format == "qcow2" || layer.format == "qed" || layer.format == "vmdk" || layer.format == "qcow";
@@ -433,6 +435,11 @@ std::string node_of(const Disk& disk) {
 
 std::string node_of(const Disk& disk, unsigned depth) {
     return depth == 0 ? disk.target.dev : fmt::format("{}-{}", disk.target.dev, depth);
+}
+
+std::string block_device_of(const Disk& disk) {
+    // A virtio card is a PCI device with the disk inside.
+    return disk.target.bus == DiskBus::virtio ? fmt::format("/machine/peripheral/{}/virtio-backend", *disk.alias) : *disk.alias;
 }
 
 void add_disks(Build& build) {

@@ -10,7 +10,7 @@ namespace {
 std::string flash_node(Build& build, std::string_view name, const Launch::Image& image, const std::string& path,
                        const std::string& format, bool readonly) {
     const auto file = fmt::format("{}-file", name);
-    build.arguments.blockdev({{"driver", "file"}, {"node-name", file}, {"filename", build.path(image, path)}, {"auto-read-only", true}, {"discard", "unmap"}});
+    build.arguments.blockdev({{"driver", "file"}, {"node-name", file}, {"filename", build.path(image, path)}, {"read-only", readonly}, {"discard", "unmap"}});
     build.arguments.blockdev({{"driver", format}, {"node-name", name}, {"read-only", readonly}, {"file", file}});
     return std::string(name);
 }
