@@ -52,12 +52,12 @@ public:
     /// Loads what the store found at start; publishes.
     void restore_definition(DefinitionPtr definition, bool autostart);
     /// Takes over a process that outlived the daemon.
-    void reconnect(std::shared_ptr<const RunRecord> record);
+    Task<> reconnect(std::shared_ptr<const RunRecord> record);
 
     /// Replaces the persistent definition (durably). `wanted` is complete.
     Task<> define(model::Domain wanted);
+    /// Flags: virDomainUndefineFlagsValues.
     Task<> undefine(unsigned flags);
-    /// virDomainUndefineFlagsValues 4: remove the firmware's variables too.
     Task<> rename(std::string to);
     Task<> set_autostart(bool on);
 

@@ -168,7 +168,7 @@ Task<> Domains::adopt_running() {
             by_name_.emplace(record->domain.name, domain.get());
             by_uuid_.emplace(uuid, domain);
         }
-        domain->reconnect(record);
+        co_await domain->reconnect(record);
     }
 }
 

@@ -79,7 +79,10 @@ void open_disk(const Credentials& caller, model::Disk& disk, Launch& launch) {
     }
     auto& images = launch.disks[*disk.alias];
     discover(disk.backing_store, *path, disk.driver.type.value_or("raw"), fd->get());
-    images.push_back({{std::move(fd)}});
+    Launch::Image image{{std::move(fd)}};
+    // QEMU opens an image for reading alone until somebody writes (auto-read-only).
+    if (writable) image.fds.push_back(open_shared(caller, *path, O_RDONLY | O_NONBLOCK));
+    images.push_back(std::move(image));
     open_chain(caller, disk.backing_store, images);
 }
 

@@ -82,7 +82,8 @@ void Domain::listen_to_monitor(const std::shared_ptr<Running>& running) {
     });
 }
 
-void Domain::reconnect(std::shared_ptr<const RunRecord> record) {
+Task<> Domain::reconnect(std::shared_ptr<const RunRecord> record) {
+    const auto self = shared_from_this();
     auto running = std::make_shared<Running>(environment_.executor);
     running->id = record->domain.id.value_or(-1);
     running->domain = std::shared_ptr<const model::Domain>(record, &record->domain);
@@ -102,8 +103,8 @@ void Domain::reconnect(std::shared_ptr<const RunRecord> record) {
         running->ending = unfinished ? Running::Ending{ShutoffReason::failed, event::Stopped::failed}
                                      : Running::Ending{ShutoffReason::crashed, event::Stopped::failed};
         publish();
-        spawn(environment_.executor, settle(running), fmt::format("the end of domain '{}'", name_));
-        return;
+        co_await settle(running);
+        co_return;
     }
     publish();
     spawn(environment_.executor, watch(running), fmt::format("the process of domain '{}'", name_));

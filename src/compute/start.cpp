@@ -29,6 +29,21 @@ constexpr std::size_t longest_quote = 2000;
 
 std::string folder_name(int id, const std::string& name) { return fmt::format("domain-{}-{}", id, name.substr(0, 20)); }
 
+/// What QEMU wrote since this start began.
+std::string quote_log(const std::string& path, std::size_t begin) {
+    std::string text;
+    try {
+        text = read_file(path, 64u << 20);
+    } catch (const Error&) {
+        return {}; // it was not written yet
+    }
+    if (text.size() <= begin) return {};
+    text.erase(0, begin);
+    if (text.size() > longest_quote) text = "..." + text.substr(text.size() - longest_quote);
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    return text;
+}
+
 std::shared_ptr<UniqueFd> share(UniqueFd fd) { return std::make_shared<UniqueFd>(std::move(fd)); }
 
 } // namespace
@@ -63,7 +78,6 @@ Task<> Start::run() {
         failure = std::current_exception();
     }
     if (!failure) co_return;
-    auto error = co_await explained(failure, std::string(all[std::min(reached, all.size() - 1)].name));
     for (std::size_t i = reached; i-- > 0;) {
         std::exception_ptr trouble;
         try {
@@ -73,6 +87,7 @@ Task<> Start::run() {
         }
         if (trouble) log::error("domain '{}': undoing '{}': {}", domain_.name_, all[i].name, describe(trouble));
     }
+    const auto error = co_await explained(failure, std::string(all[reached].name));
     throw error;
 }
 
@@ -86,16 +101,9 @@ Task<Error> Start::explained(std::exception_ptr failure, std::string step) {
         error = Error(ErrorCode::internal_error, ErrorDomain::qemu, other.what());
     }
     error->prefix(step);
-    if (!log_path_.empty()) {
-        auto work = [path = log_path_] { return read_file(path, 64u << 20); };
-        auto log = co_await environment().files.run(Deadline::in(file_patience), std::move(work));
-        if (log.size() > log_start_) {
-            auto quote = log.substr(log_start_);
-            if (quote.size() > longest_quote) quote = "..." + quote.substr(quote.size() - longest_quote);
-            while (!quote.empty() && quote.back() == '\n') quote.pop_back();
-            error->add_cause(fmt::format("QEMU said: {}", quote));
-        }
-    }
+    auto work = [path = log_path_, begin = log_start_] { return quote_log(path, begin); };
+    const auto quote = co_await environment().files.run(Deadline::in(file_patience), std::move(work));
+    if (!quote.empty()) error->add_cause(fmt::format("QEMU said: {}", quote));
     co_return *error;
 }
 

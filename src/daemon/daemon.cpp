@@ -72,7 +72,7 @@ class Daemon {
 public:
     Daemon(const Options& options, Configuration configuration)
         : options_(options), configuration_(std::move(configuration)), places_(places(options)), executor_(loop_.get_executor()),
-          qemu_(executor_, places_.cache / "capabilities"),
+          events_(executor_), qemu_(executor_, places_.cache / "capabilities"),
           environment_{.executor = executor_,
                        .settings = domain_settings(options, configuration_),
                        .store = compute::Store(domain_folders(places_)),

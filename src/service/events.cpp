@@ -1,5 +1,7 @@
 #include "service/events.hpp"
 
+#include <boost/asio/post.hpp>
+
 namespace domus::service {
 
 using namespace std::chrono_literals;
@@ -7,8 +9,12 @@ using namespace std::chrono_literals;
 Events::Handle Events::listen(Listener listener) {
     if (!missed_.empty() && !starting_ && Clock::now() - started_at_ > 60s) missed_.clear();
     const auto handle = next_++;
-    const auto& added = listeners_.emplace(handle, std::move(listener)).first->second;
-    for (const auto& event : missed_) added(event);
+    listeners_.emplace(handle, std::move(listener));
+    if (!missed_.empty())
+        asio::post(executor_, [this, handle] {
+            for (const auto& event : missed_)
+                if (const auto found = listeners_.find(handle); found != listeners_.end()) found->second(event);
+        });
     return handle;
 }
 

@@ -13,11 +13,13 @@ namespace domus::service {
 
 class Events {
 public:
+    explicit Events(Executor executor) : executor_(std::move(executor)) {}
+
     using Listener = std::function<void(const compute::DomainEvent&)>;
     using Handle = std::uint64_t;
 
     /// Calls the listener for each event from now on, in their order. Ends of domains that the daemon noticed at its
-    /// own start, while nobody could be listening, are told to those who come in its first minute.
+    /// own start, while nobody could be listening, are told to those who come in its first minute, after this returned.
     Handle listen(Listener listener);
     void forget(Handle handle);
 
@@ -31,6 +33,7 @@ public:
     }
 
 private:
+    Executor executor_;
     std::map<Handle, Listener> listeners_;
     Handle next_ = 1;
     bool starting_ = false;

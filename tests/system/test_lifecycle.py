@@ -60,5 +60,5 @@ def test_a_reboot_keeps_domain_and_id_and_starts_the_guest_anew(conn, guest, she
         domain.reboot()
     else:
         shell.run("(sleep 1; reboot) & true")
-    wait_until(lambda: shell.wait_up().run("ls /tmp") == "", "the guest never started anew")
+    assert shell.wait_anew().run("ls /tmp") == ""
     assert domain.ID() == before

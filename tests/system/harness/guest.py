@@ -68,6 +68,11 @@ class GuestShell:
                 return self
             assert time.monotonic() < deadline, f"no shell in the guest:\n{self._terminal.text}"
 
+    def wait_anew(self, timeout=60):
+        """Returns once the guest has booted again since the last command, and its shell answers."""
+        self._terminal.expect("GUEST-UP", timeout)
+        return self.wait_up()
+
     def run(self, command, timeout=15):
         """Runs `command` in the guest; its output without the echo and the prompt."""
         self._terminal.clear()

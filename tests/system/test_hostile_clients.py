@@ -1,0 +1,215 @@
+"""Clients that send garbage, stop in the middle, never read or vanish: the daemon serves the others and leaks nothing."""
+import os
+import pathlib
+import random
+import socket
+import struct
+import time
+
+import libvirt
+import pytest
+
+from harness.wait import wait_until
+
+PROGRAM = 0x20008086
+AUTH_LIST, OPEN, LIST_ALL, GET_LIB_VERSION, DOMAIN_OPEN_CONSOLE = 66, 1, 273, 157, 201
+
+
+def packet(procedure, payload=b"", serial=0, kind=0, status=0, program=PROGRAM):
+    header = struct.pack(">IIiiIi", program, 1, procedure, kind, serial, status)
+    return struct.pack(">I", 4 + len(header) + len(payload)) + header + payload
+
+
+def string(text):
+    data = text.encode()
+    return struct.pack(">I", len(data)) + data + b"\0" * (-len(data) % 4)
+
+
+OPEN_CALL = packet(OPEN, struct.pack(">I", 1) + string("") + struct.pack(">I", 0))
+
+
+def raw(daemon):
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(10)
+    client.connect(str(daemon.socket))
+    return client
+
+
+def read_packet(client):
+    def exactly(n):
+        data = b""
+        while len(data) < n:
+            more = client.recv(n - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+    length = struct.unpack(">I", exactly(4))[0]
+    body = exactly(length - 4)
+    return struct.unpack(">IIiiIi", body[:24]), body[24:]
+
+
+def opened(daemon):
+    client = raw(daemon)
+    client.sendall(packet(AUTH_LIST) + OPEN_CALL)
+    assert read_packet(client)[0][5] == 0
+    assert read_packet(client)[0][5] == 0
+    return client
+
+
+def figures(daemon):
+    pid = daemon.pids_of("domusd")[0]
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    resident = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
+    return len(os.listdir(f"/proc/{pid}/fd")), resident
+
+
+def still_serves(daemon):
+    connection = libvirt.open(daemon.uri)
+    assert connection.getLibVersion() == 9000000
+    connection.close()
+
+
+def closed_by_daemon(client):
+    try:
+        while client.recv(65536):
+            pass
+        return True
+    except ConnectionResetError:
+        return True
+
+
+def test_garbage_and_impossible_lengths_end_only_their_own_connection(daemon):
+    random.seed(1)
+    for data in [b"\xff\xff\xff\xff" * 16, struct.pack(">I", 0) * 8, struct.pack(">I", 27) + b"x" * 40,
+                 struct.pack(">I", 2**32 - 1) + b"y" * 100, b"GET / HTTP/1.1\r\n\r\n", random.randbytes(4096)]:
+        client = raw(daemon)
+        client.sendall(data)
+        assert closed_by_daemon(client)
+        client.close()
+    still_serves(daemon)
+
+
+def test_a_length_that_is_only_claimed_takes_no_memory(daemon):
+    still_serves(daemon)
+    before = figures(daemon)[1]
+    clients = []
+    for _ in range(50):
+        client = opened(daemon)
+        client.sendall(struct.pack(">I", 32 * 1024 * 1024) + b"z" * 100)
+        clients.append(client)
+    time.sleep(0.5)
+    assert figures(daemon)[1] - before < 32 * 1024
+    for client in clients:
+        client.close()
+    still_serves(daemon)
+
+
+def test_calls_before_open_are_refused_by_an_answer(daemon):
+    client = raw(daemon)
+    client.sendall(packet(LIST_ALL, struct.pack(">iI", 1, 0), serial=7))
+    header, _ = read_packet(client)
+    assert header[4] == 7 and header[5] == 1
+    client.close()
+
+
+def test_unknown_procedures_and_programs_get_libvirts_answer(daemon):
+    client = opened(daemon)
+    client.sendall(packet(9999, serial=3) + packet(1, serial=4, program=0x1234))
+    header, body = read_packet(client)
+    assert header[4] == 3 and header[5] == 1
+    assert struct.unpack(">ii", body[:8]) == (39, 7)
+    assert b"unknown procedure" in body
+    header, body = read_packet(client)
+    assert header[4] == 4 and header[5] == 1
+    client.close()
+
+
+def test_arguments_that_do_not_decode_are_answered_with_an_error(daemon):
+    client = opened(daemon)
+    client.sendall(packet(23, struct.pack(">I", 0xffffffff), serial=5))
+    header, _ = read_packet(client)
+    assert header[4] == 5 and header[5] == 1
+    client.sendall(packet(GET_LIB_VERSION, serial=6))
+    header, body = read_packet(client)
+    assert header[4] == 6 and struct.unpack(">Q", body)[0] == 9000000
+    client.close()
+
+
+def test_half_a_message_keeps_nobody_waiting(daemon):
+    client = opened(daemon)
+    client.sendall(packet(GET_LIB_VERSION)[:20])
+    still_serves(daemon)
+    client.sendall(packet(GET_LIB_VERSION)[20:])
+    assert read_packet(client)[0][5] == 0
+    client.close()
+
+
+@pytest.mark.timeout(60)
+def test_a_client_that_never_reads_is_bounded(daemon, conn, guest):
+    for i in range(50):
+        conn.defineXML(guest(f"v{i}"))
+    before = figures(daemon)[1]
+    client = opened(daemon)
+    client.settimeout(2)
+    call = packet(LIST_ALL, struct.pack(">iI", 1, 0))
+    try:
+        for _ in range(200_000):
+            client.sendall(call)
+    except (TimeoutError, BrokenPipeError, ConnectionResetError):
+        pass  # it is not read from any more, or was disconnected
+    still_serves(daemon)
+    assert figures(daemon)[1] - before < 128 * 1024
+    client.close()
+
+
+def test_two_hundred_clients_at_once_and_nothing_stays(daemon):
+    still_serves(daemon)
+    before = figures(daemon)
+    for _ in range(3):
+        clients = [opened(daemon) for _ in range(200)]
+        for client in clients:
+            client.sendall(packet(GET_LIB_VERSION, serial=1))
+        for client in clients:
+            assert read_packet(client)[0][4] == 1
+        for client in clients:
+            client.close()
+    wait_until(lambda: figures(daemon)[0] <= before[0] + 2, "descriptors stay open")
+    assert figures(daemon)[1] - before[1] < 24 * 1024
+
+
+def test_a_client_that_vanishes_in_mid_stream(daemon, conn, guest):
+    domain = conn.createXML(guest("stream"))
+    call = packet(DOMAIN_OPEN_CONSOLE, string("stream") + domain.UUID() + struct.pack(">iII", domain.ID(), 0, 1), serial=9)
+    still_serves(daemon)
+    before = figures(daemon)[0]
+    for _ in range(20):
+        client = opened(daemon)
+        client.sendall(call)
+        assert read_packet(client)[0][5] == 0
+        client.close()
+    wait_until(lambda: figures(daemon)[0] <= before + 1, "descriptors stay open")
+    still_serves(daemon)
+    domain.destroy()
+
+
+def test_keepalive_is_answered_between_calls(daemon):
+    client = opened(daemon)
+    client.sendall(packet(1, kind=2, program=0x6b656570))
+    header, _ = read_packet(client)
+    assert header[0] == 0x6b656570 and header[2] == 2
+    client.close()
+
+
+def test_a_read_only_connection_changes_nothing(daemon, conn, guest):
+    domain = conn.defineXML(guest("ro"))
+    readonly = libvirt.open(daemon.readonly_uri)
+    mine = readonly.lookupByUUIDString(domain.UUIDString())
+    assert mine.name() == "ro"
+    for change in (mine.create, mine.undefine, lambda: readonly.defineXML(guest("other")), lambda: mine.setAutostart(1)):
+        with pytest.raises(libvirt.libvirtError, match="read only access prevents"):
+            change()
+    with pytest.raises(libvirt.libvirtError):
+        mine.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
+    assert not domain.isActive()
+    readonly.close()
