@@ -54,7 +54,7 @@ public:
     }
 
     void record(const pugi::xml_node& element, const Schema& schema, void* value) {
-        if (schema.foreign_namespace()) namespace_ = schema.foreign_namespace();
+        enter_namespace(element, schema);
         Rest* rest = schema.rest(value);
         if (rest) rest->line = line_of(element);
         if (!schema.selector().empty()) selector(element, schema, value);
@@ -72,23 +72,39 @@ private:
         findings_.push_back({line_of(element), std::move(text), unsupported});
     }
 
-    /// The name by which the table knows an element: with its own prefix for the namespace.
+    /// What a prefix stands for at an element; empty if nothing says so.
+    static std::string_view uri_of(const pugi::xml_node& element, std::string_view prefix) {
+        const auto declaration = fmt::format("xmlns:{}", prefix);
+        for (auto node = element; node; node = node.parent())
+            if (const auto uri = node.attribute(declaration.c_str())) return uri.value();
+        return {};
+    }
+
+    /// The name by which the table knows an element: with the table's prefix for its namespace. Empty for an element
+    /// of another namespace that goes by that prefix.
     std::string name_of(const pugi::xml_node& element) const {
         const std::string_view name = element.name();
         const auto colon = name.find(':');
         if (!namespace_ || colon == name.npos) return std::string(name);
-        const auto declaration = fmt::format("xmlns:{}", name.substr(0, colon));
-        for (auto node = element; node; node = node.parent())
-            if (const auto uri = node.attribute(declaration.c_str()))
-                return uri.value() == namespace_->uri ? fmt::format("{}{}", namespace_->prefix, name.substr(colon))
-                                                      : std::string(name);
-        return std::string(name);
+        const auto prefix = name.substr(0, colon);
+        const auto uri = uri_of(element, prefix);
+        if (uri == namespace_->uri) return fmt::format("{}{}", namespace_->prefix, name.substr(colon));
+        return prefix == namespace_->prefix && !uri.empty() ? std::string{} : std::string(name);
     }
 
     /// The writer declares the table's namespace by itself.
     bool declares_namespace(const pugi::xml_attribute& attribute) const {
         return namespace_ && namespace_->uri == attribute.value()
-               && std::string_view(attribute.name()).starts_with("xmlns:");
+               && fmt::format("xmlns:{}", namespace_->prefix) == attribute.name();
+    }
+
+    void enter_namespace(const pugi::xml_node& element, const Schema& schema) {
+        if (!schema.foreign_namespace()) return;
+        namespace_ = schema.foreign_namespace();
+        const auto uri = uri_of(element, namespace_->prefix);
+        if (!uri.empty() && uri != namespace_->uri)
+            report(element, fmt::format("the prefix '{}' must stand for the namespace '{}'", namespace_->prefix,
+                                        namespace_->uri));
     }
 
     /// The word that the meaning of other attributes depends on comes first, wherever it stands.

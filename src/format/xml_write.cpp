@@ -101,6 +101,7 @@ private:
         for (const auto& item : rest->items) {
             if (item.attribute.empty() || item.parent != path) continue;
             attribute(item.attribute, item.text);
+            note_prefix(item.attribute);
             any = true;
         }
         return any;
@@ -120,6 +121,7 @@ private:
             return *static_cast<const bool*>(slot);
         case Place::raw:
             out_ += *static_cast<const std::string*>(slot);
+            note_prefix(*static_cast<const std::string*>(slot));
             return true;
         default:
             break;
@@ -188,8 +190,9 @@ private:
         return true;
     }
 
-    void note_prefix(std::string_view name) {
-        if (!prefix_.empty() && name.starts_with(prefix_)) prefix_used_ = true;
+    /// A name or a piece of XML may use the table's prefix; declaring it in vain does no harm.
+    void note_prefix(std::string_view text) {
+        if (!prefix_.empty() && text.find(prefix_) != text.npos) prefix_used_ = true;
     }
 
     bool kept(const Rest* rest, const std::string& path, std::string_view after, int indent) {
@@ -200,7 +203,7 @@ private:
             pad(indent);
             out_ += item.text;
             out_ += '\n';
-            if (item.text.starts_with('<')) note_prefix(std::string_view(item.text).substr(1));
+            note_prefix(item.text);
             any = true;
         }
         return any;

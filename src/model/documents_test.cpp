@@ -49,7 +49,7 @@ TEST(NetworkXml, keeps_options_of_dnsmasq) {
                           "<x:options><x:option value='foo=bar'/></x:options></network>");
     ASSERT_EQ(network.dnsmasq_options.size(), 1u);
     EXPECT_EQ(network.dnsmasq_options[0].value, "foo=bar");
-    EXPECT_THAT(to_xml(network), HasSubstr("<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>"));
+    EXPECT_THAT(to_xml(network), HasSubstr(" xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>\n"));
 }
 
 TEST(NetworkCheck, wants_addresses_of_the_subnet) {
