@@ -107,6 +107,11 @@ protected:
 
     void adapt(model::Disk& disk) {
         if (disk.source.empty() || disk.type == model::DiskType::network) return;
+        if (disk.type == model::DiskType::dir) {
+            disk.source.dir = folder_ / "empty";
+            fs::create_directory(*disk.source.dir);
+            return;
+        }
         auto& images = launch_.disks[*disk.alias];
         disk.type = model::DiskType::file;
         disk.source.dev.reset();

@@ -151,6 +151,8 @@ std::string native_command(model::Domain domain, const Capabilities& capabilitie
     if (!domain.devices.graphics.empty())
         for (auto& graphics : domain.devices.graphics)
             if (graphics.port.value_or(-1) == -1) graphics.port = 5900;
+    constexpr std::uint32_t first_cid = 3; // 0 to 2 mean the host
+    if (domain.devices.vsock && !domain.devices.vsock->cid) domain.devices.vsock->cid = first_cid;
     Launch launch;
     launch.folder = "/var/lib/domus/qemu/domain-" + domain.name;
     launch.now = std::time(nullptr);

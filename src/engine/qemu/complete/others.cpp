@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <set>
 
 namespace domus::engine::qemu {
 
@@ -41,6 +42,21 @@ void complete_memory_balloon(model::Devices& devices) {
     if (!devices.memballoon) devices.memballoon.emplace();
 }
 
+/// Memory modules stand in the slots that <maxMemory> counts.
+void complete_modules(std::vector<model::MemoryDevice>& memories) {
+    std::set<unsigned> taken;
+    for (const auto& memory : memories)
+        if (memory.address && memory.address->type == model::AddressType::dimm) taken.insert(memory.address->slot);
+    for (auto& memory : memories) {
+        const bool module = memory.model == model::MemoryModel::dimm || memory.model == model::MemoryModel::nvdimm;
+        if (!module || memory.address) continue;
+        unsigned slot = 0;
+        while (!taken.insert(slot).second) ++slot;
+        memory.address.emplace().type = model::AddressType::dimm;
+        memory.address->slot = slot;
+    }
+}
+
 } // namespace
 
 void complete_others(model::Domain& domain) {
@@ -58,6 +74,7 @@ void complete_others(model::Domain& domain) {
     for (auto& redirected : devices.redirdevs)
         if (redirected.type == model::CharacterType::tcp && !redirected.protocol)
             redirected.protocol = model::CharacterProtocol::raw;
+    complete_modules(devices.memories);
     complete_memory_balloon(devices);
 }
 

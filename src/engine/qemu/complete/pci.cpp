@@ -18,7 +18,7 @@ struct KindInfo {
 constexpr std::array<KindInfo, 10> kinds{{
     {"pci-root", 1, 31, PciPlug::root_complex},
     {"pcie-root", 1, 31, PciPlug::root_complex},
-    {"pci-bridge", 1, 31, PciPlug::conventional},
+    {"pci-bridge", 1, 31, PciPlug::bridge},
     {"dmi-to-pci-bridge", 0, 31, PciPlug::dmi_bridge},
     {"pcie-to-pci-bridge", 1, 31, PciPlug::express},
     {"pcie-root-port", 0, 0, PciPlug::root_port},
@@ -34,8 +34,8 @@ bool takes(PciBusKind bus, PciPlug plug) {
     using enum PciBusKind;
     switch (plug) {
     case PciPlug::conventional:
-        return bus == pci_root || bus == pci_bridge || bus == dmi_to_pci_bridge || bus == pcie_to_pci_bridge ||
-               bus == pci_expander;
+        return bus == pci_root || bus == pci_bridge || bus == pcie_to_pci_bridge || bus == pci_expander;
+    case PciPlug::bridge: return bus == dmi_to_pci_bridge || takes(bus, PciPlug::conventional);
     case PciPlug::express: return bus == root_port || bus == switch_downstream;
     case PciPlug::root_complex: return bus == pci_root || bus == pcie_root;
     case PciPlug::root_port: return bus == pcie_root || bus == pcie_expander;

@@ -110,7 +110,9 @@ private:
                 throw Error(ErrorCode::xml_error, ErrorDomain::domain,
                             fmt::format("a PCI controller (line {}) has no model that is known", controller->rest.line))
                     .hint("models are pcie-root-port, pcie-to-pci-bridge, pci-bridge and others");
-            add("controller", *controller, plug_of(*kind)).controller = controller;
+            auto& user = add("controller", *controller, plug_of(*kind));
+            user.controller = controller;
+            if (*kind == PciBusKind::dmi_to_pci_bridge) user.wish = PciPlace{0, 0x1e, 0}; // where the ICH9 has it
         }
     }
 
@@ -270,7 +272,7 @@ private:
         for (int attempt = 0; attempt < 2; ++attempt) {
             if (const auto found = buses_.find(plug)) return *found;
             if (plug == PciPlug::express) add_bus(PciBusKind::root_port);
-            else if (plug == PciPlug::conventional)
+            else if (plug == PciPlug::conventional || plug == PciPlug::bridge)
                 add_bus(chipset_ == Chipset::q35 ? PciBusKind::pcie_to_pci_bridge : PciBusKind::pci_bridge);
             else break;
         }
@@ -344,7 +346,10 @@ void complete_pci_controller(Controller& controller, std::optional<unsigned>& la
     auto& target = controller.target;
     if (*kind == PciBusKind::root_port || *kind == PciBusKind::switch_downstream) {
         if (!target.chassis) target.chassis = *controller.index;
-        if (!target.port && controller.address) target.port.emplace().value = controller.address->slot << 3 | controller.address->function;
+        if (!target.port && controller.address)
+            target.port.emplace().value = *kind == PciBusKind::root_port
+                                              ? controller.address->slot << 3 | controller.address->function
+                                              : controller.address->slot;
     } else if (*kind == PciBusKind::pci_bridge) {
         if (!target.chassis_nr) target.chassis_nr = *controller.index;
     } else if (*kind == PciBusKind::pci_expander || *kind == PciBusKind::pcie_expander) {

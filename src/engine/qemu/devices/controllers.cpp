@@ -170,7 +170,10 @@ void add_controllers(Build& build) {
         std::ranges::stable_sort(all, {}, [](const Controller* controller) {
             return std::pair(*controller->index, controller->master_startport.has_value());
         });
-        for (const auto* controller : all) kind.add(build, *controller);
+        for (const auto* controller : all) {
+            if (kind.type != ControllerType::scsi && kind.type != ControllerType::virtio_serial) refuse_driver_options(*controller);
+            kind.add(build, *controller);
+        }
     }
 }
 

@@ -333,15 +333,17 @@ void floppy_device(Build&, const Disk& disk, json::object& device) {
 struct Bus {
     DiskBus bus;
     void (*device)(Build&, const Disk&, json::object&);
-    bool drives; ///< it can have CD-ROMs
+    bool drives;   ///< it can have CD-ROMs
+    bool rotates;  ///< has world wide names and rotation rates
+    bool inquires; ///< tells vendor and product
 };
 constexpr std::array<Bus, 6> buses{{
-    {DiskBus::virtio, virtio_device, false},
-    {DiskBus::scsi, scsi_device, true},
-    {DiskBus::sata, ide_device, true},
-    {DiskBus::ide, ide_device, true},
-    {DiskBus::usb, usb_device, false},
-    {DiskBus::fdc, floppy_device, false},
+    {DiskBus::virtio, virtio_device, false, false, false},
+    {DiskBus::scsi, scsi_device, true, true, true},
+    {DiskBus::sata, ide_device, true, true, false},
+    {DiskBus::ide, ide_device, true, true, false},
+    {DiskBus::usb, usb_device, false, false, false},
+    {DiskBus::fdc, floppy_device, false, false, false},
 }};
 
 std::uint64_t world_wide_name(const Disk& disk) {
@@ -354,7 +356,15 @@ std::uint64_t world_wide_name(const Disk& disk) {
     return number;
 }
 
-void set_identity(const Disk& disk, json::object& device) {
+void set_identity(const Disk& disk, const Bus& bus, json::object& device) {
+    const auto only = [&](bool able, bool wanted, std::string_view what) {
+        if (wanted && !able)
+            refuse(element, disk.rest.line, fmt::format("a disk on bus '{}' has no {} ('{}')", format::word(bus.bus), what, disk.target.dev));
+    };
+    only(bus.rotates, disk.wwn.has_value(), "<wwn>");
+    only(bus.rotates, disk.target.rotation_rate.has_value(), "rotation_rate");
+    only(bus.inquires, disk.vendor || disk.product, "<vendor> and <product>");
+    only(bus.bus == DiskBus::usb, disk.target.removable.has_value(), "removable='...'");
     set(device, "serial", disk.serial);
     if (disk.wwn) device["wwn"] = world_wide_name(disk);
     set(device, "vendor", disk.vendor);
@@ -400,7 +410,7 @@ void add_device(Build& build, const Disk& disk) {
     if (const auto cache = cache_of(disk); cache && bus->bus != DiskBus::fdc && disk.device != DiskDevice::lun)
         device["write-cache"] = cache->writeback ? "on" : "off";
     if (disk.shareable) device["share-rw"] = true;
-    set_identity(disk, device);
+    set_identity(disk, *bus, device);
     set_geometry(disk, device);
     set_error_policy(disk, device);
     build.arguments.device(device);
@@ -416,6 +426,13 @@ void refuse_unsupported(const Disk& disk) {
         refuse(element, line, fmt::format("disks of type '{}' are not supported", format::word(disk.type)));
     if (disk.encryption) refuse("encryption", line, "encrypted images are not supported");
     if (disk.source.fdgroup) refuse("source", line, "fdgroup is not supported");
+    const auto& driver = disk.driver;
+    const bool virtio_options = driver.iothread || driver.ioeventfd || driver.event_idx || driver.queues || driver.queue_size ||
+                                driver.iommu || driver.ats || driver.packed || driver.page_per_vq;
+    if (virtio_options && disk.target.bus != DiskBus::virtio)
+        refuse("driver", driver.rest.line, fmt::format("disk '{}' is not on virtio, and so has no queues or I/O thread of its own", disk.target.dev),
+               "give them to its controller");
+    if (driver.name && *driver.name != "qemu") refuse("driver", driver.rest.line, fmt::format("driver '{}' is not supported", *driver.name));
     if (disk.driver.discard_no_unref) refuse("driver", line, "discard_no_unref is not supported by this QEMU");
     if (disk.source.empty() && disk.device != DiskDevice::cdrom && disk.device != DiskDevice::floppy)
         refuse(element, line, fmt::format("disk '{}' has no source", disk.target.dev));

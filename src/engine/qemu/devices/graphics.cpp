@@ -137,12 +137,25 @@ constexpr std::array<Kind, 7> kinds{{
     {GraphicsType::dbus, unsupported},
 }};
 
+void check(const Graphics& graphics) {
+    const auto line = graphics.rest.line;
+    if (graphics.listens.size() > 1) refuse("listen", line, "more than one <listen> is not supported");
+    if (graphics.connected && *graphics.connected != model::ConnectedAction::keep) refuse(element, line, "connected='...' is not supported");
+    if (graphics.gl.value_or(false) && graphics.type == GraphicsType::vnc)
+        refuse("gl", line, "VNC has no GL of its own", "add <graphics type='egl-headless'/>");
+}
+
+void add_graphics_server(Build& build, const Graphics& graphics, std::size_t number) {
+    check(graphics);
+    std::ranges::find(kinds, graphics.type, &Kind::type)->add(build, graphics, number);
+}
+
 } // namespace
 
 void add_graphics(Build& build) {
     const auto& all = build.domain.devices.graphics;
     if (std::ranges::find(all, GraphicsType::egl_headless, &Graphics::type) == all.end()) build.arguments.add("-display", "none");
-    for (std::size_t i = 0; i < all.size(); ++i) std::ranges::find(kinds, all[i].type, &Kind::type)->add(build, all[i], i);
+    for (std::size_t i = 0; i < all.size(); ++i) add_graphics_server(build, all[i], i);
 }
 
 } // namespace domus::engine::qemu

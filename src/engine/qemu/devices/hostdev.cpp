@@ -102,6 +102,7 @@ void add_hostdevs(Build& build) {
     for (const auto& hostdev : build.domain.devices.hostdevs) {
         if (hostdev.mode != model::HostdevMode::subsystem)
             refuse(element, hostdev.rest.line, "mode='capabilities' is only for containers");
+        if (hostdev.rawio.value_or(false) || hostdev.sgio) refuse(element, hostdev.rest.line, "rawio and sgio are not supported");
         const auto kind = std::ranges::find(kinds, hostdev.type, &Kind::type);
         if (kind == kinds.end())
             refuse(element, hostdev.rest.line, fmt::format("type '{}' is not supported", format::word(hostdev.type)));

@@ -220,12 +220,36 @@ void add_card(Build& build, const Interface& interface) {
     build.arguments.device(device);
 }
 
+/// What the daemon does to the tap device cannot be done where there is none.
+void refuse_without_tap(const Interface& interface, void (*host)(Build&, const Interface&)) {
+    if (host == tap || host == assigned) return;
+    const auto line = interface.rest.line;
+    const auto only_tap = [&](bool wanted, std::string_view what) {
+        if (wanted) refuse(what, line, fmt::format("an interface of type '{}' cannot have it", format::word(interface.type)));
+    };
+    only_tap(interface.vlan.has_value(), "vlan");
+    only_tap(interface.virtualport.has_value(), "virtualport");
+    only_tap(interface.bandwidth.inbound || interface.bandwidth.outbound, "bandwidth");
+    only_tap(interface.filter.has_value(), "filterref");
+    only_tap(interface.port_isolated.value_or(false), "port");
+}
+
+void refuse_virtio_options(const Interface& interface) {
+    if (!interface.model || interface.model->starts_with("virtio")) return;
+    const auto& driver = interface.driver;
+    const bool wanted = driver.txmode || driver.queues.value_or(1) > 1 || driver.rx_queue_size || driver.tx_queue_size || driver.rss ||
+                        driver.host != model::Offloads{} || driver.guest != model::Offloads{} || driver.name == "vhost";
+    if (wanted) refuse("driver", driver.rest.line, fmt::format("a '{}' has no queues and offloads to set", *interface.model), "take <model type='virtio'/>");
+}
+
 void add_interface(Build& build, const Interface& interface) {
     const auto kind = std::ranges::find(kinds, interface.type, &Kind::type);
     if (kind == kinds.end())
         refuse(element, interface.rest.line, fmt::format("type '{}' is not supported", format::word(interface.type)));
     if (interface.script && interface.type == InterfaceType::ethernet)
         refuse("script", interface.rest.line, "scripts for interfaces are not run");
+    refuse_without_tap(interface, kind->host);
+    refuse_virtio_options(interface);
     kind->host(build, interface);
     if (interface.type != InterfaceType::hostdev) add_card(build, interface);
 }

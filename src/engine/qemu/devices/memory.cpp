@@ -232,7 +232,7 @@ void add_iommus(Build& build) {
         if (!intel && iommu.model != "virtio") refuse("iommu", iommu.rest.line, fmt::format("model '{}' is not supported", iommu.model));
         if (intel && build.chipset != Chipset::q35) refuse("iommu", iommu.rest.line, "Intel's IOMMU needs machine 'q35'");
         auto device = build.device(intel ? "intel-iommu" : "virtio-iommu-pci", *iommu.alias);
-        set(device, "intremap", iommu.intremap);
+        if (iommu.intremap) device["intremap"] = format::word(*iommu.intremap); // on, off or auto
         set(device, "caching-mode", iommu.caching_mode);
         if (iommu.eim) device["eim"] = format::word(*iommu.eim);
         set(device, "device-iotlb", iommu.iotlb);

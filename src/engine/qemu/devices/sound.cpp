@@ -52,6 +52,7 @@ void add_audio(Build& build, const Audio& audio) {
     const auto backend = std::ranges::find(backends, audio.type, &Backend::type);
     if (backend->driver.empty())
         refuse("audio", audio.rest.line, fmt::format("type '{}' is not supported", format::word(audio.type)));
+    if (audio.driver) refuse("audio", audio.rest.line, "driver='...' is not supported");
     json::object options{{"id", fmt::format("audio{}", audio.id)}, {"driver", backend->driver}};
     set(options, "timer-period", audio.timer_period);
     if (audio.type == AudioType::pulseaudio) set(options, "server", audio.server_name);

@@ -66,6 +66,7 @@ void add_video(Build& build, const Video& video) {
     const bool primary = model.primary.value_or(false);
     if (!primary && kind->secondary.empty()) refuse("video", line, fmt::format("model '{}' can only be the first card", model.type));
     if (video.driver_name == "vhostuser") refuse("driver", line, "vhost-user video is not supported");
+    if (model.rendernode) refuse("acceleration", line, "a render node is chosen by <graphics>", "add <gl rendernode='...'/> to it");
     if (model.accel2d.value_or(false)) refuse("acceleration", line, "2D acceleration is not supported");
     std::string driver(primary ? kind->primary : kind->secondary);
     if (model.accel3d.value_or(false)) {

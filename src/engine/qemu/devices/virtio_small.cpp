@@ -75,8 +75,9 @@ void add_cryptos(Build& build) {
 void add_vsock(Build& build) {
     const auto& vsock = build.domain.devices.vsock;
     if (!vsock) return;
+    if (!vsock->cid) refuse("vsock", vsock->rest.line, "no address was chosen for it", "write <cid auto='no' address='...'/>");
     auto device = build.device(virtio_name("vhost-vsock-pci", vsock->model), *vsock->alias);
-    device["guest-cid"] = vsock->cid.value_or(3);
+    device["guest-cid"] = *vsock->cid;
     if (const auto fd = Build::find(build.launch.helpers, *vsock->alias)) device["vhostfd"] = std::to_string(build.pass(fd));
     set_virtio(device, vsock->driver);
     build.place(device, vsock->address);

@@ -168,6 +168,7 @@ void add_cpu(Build& build) {
     const auto model = base_model(build);
     check_model(build, model);
     Options options(model);
+    if (cpu.vendor_id) options.set("vendor", *cpu.vendor_id);
     if (model == "host" && cpu.migratable) options.set("migratable", on(*cpu.migratable));
     add_features(cpu, options);
     add_hyperv(domain.features, options);
