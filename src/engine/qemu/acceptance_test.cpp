@@ -81,6 +81,7 @@ protected:
         launch_.folder = folder_;
     }
     void TearDown() override {
+        helpers_.clear();
         for (const auto& path : leftovers_) fs::remove(path);
         if (!folder_.empty()) fs::remove_all(folder_);
     }
@@ -89,12 +90,10 @@ protected:
     /// programs that a build machine lacks.
     void adapt(model::Domain& domain) {
         for (auto& disk : domain.devices.disks) adapt(disk);
-        std::erase_if(domain.devices.disks, [](const auto& disk) { return disk.type == model::DiskType::network; });
         for (auto& interface : domain.devices.interfaces) adapt(interface);
         for (auto* list : {&domain.devices.serials, &domain.devices.consoles, &domain.devices.channels})
             for (auto& device : *list) adapt(device);
-        std::erase_if(domain.devices.filesystems, [](const auto& filesystem) { return filesystem.driver.type == "virtiofs"; });
-        for (auto& filesystem : domain.devices.filesystems) filesystem.source_dir = folder_;
+        for (auto& filesystem : domain.devices.filesystems) adapt(filesystem);
         for (auto& shmem : domain.devices.shmems) {
             shmem.name = folder_.filename();
             leftovers_.push_back("/dev/shm/" + shmem.name);
@@ -106,7 +105,8 @@ protected:
     }
 
     void adapt(model::Disk& disk) {
-        if (disk.source.empty() || disk.type == model::DiskType::network) return;
+        if (disk.source.empty()) return;
+        if (disk.type == model::DiskType::network) return export_image(disk);
         if (disk.type == model::DiskType::dir) {
             disk.source.dir = folder_ / "empty";
             fs::create_directory(*disk.source.dir);
@@ -132,6 +132,33 @@ protected:
         create.arguments = {"create", "-q", "-f", format, path, "1440K"};
         run(create);
         return path;
+    }
+
+    /// Serves an image over NBD in the place of the server that the definition names.
+    void export_image(model::Disk& disk) {
+        auto& host = disk.source.hosts.front();
+        host = {};
+        host.transport = model::HostTransport::unix_socket;
+        host.socket = (folder_ / (disk.target.dev + ".nbd")).string();
+        Command serve("qemu-nbd");
+        serve.arguments = {"-t", "-f", "raw", "-k", *host.socket, "-x", disk.source.name.value_or(""), image(disk.target.dev, "raw")};
+        serve_until_there(serve, *host.socket);
+    }
+
+    void adapt(model::Filesystem& filesystem) {
+        filesystem.source_dir = folder_;
+        if (filesystem.driver.type != "virtiofs") return;
+        const auto socket = (folder_ / (*filesystem.alias + "-fs.sock")).string();
+        Command serve("/usr/lib/qemu/virtiofsd");
+        serve.arguments = {"--socket-path=" + socket, "-o", "source=" + folder_.string(), "-o", "sandbox=chroot"};
+        serve_until_there(serve, socket);
+    }
+
+    /// Starts a helper that ends with the test, and waits for its socket.
+    void serve_until_there(const Command& command, const std::string& socket) {
+        helpers_.push_back(Process::spawn(command));
+        for (int i = 0; i < 1000 && !fs::exists(socket); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        ASSERT_TRUE(fs::exists(socket)) << command.text();
     }
 
     void adapt(model::Interface& interface) {
@@ -252,6 +279,7 @@ protected:
     Launch launch_;
     Launch::Flash flash_;
     std::vector<std::string> leftovers_;
+    std::vector<Process> helpers_;
     std::string socket_path_;
     std::string received_;
 };
