@@ -172,9 +172,12 @@ private:
             const std::string name = name_of(child);
             const Node* known = node.child(name);
             const bool many = known && known->content && known->content->holder->many;
-            const bool again = known && !many && std::find(seen.begin(), seen.end(), known->name) != seen.end();
-            if (!known || again) {
+            if (!known) {
                 if (rest) rest->items.push_back({path, previous, "", word_for_word(child)});
+                continue;
+            }
+            if (!many && std::find(seen.begin(), seen.end(), known->name) != seen.end()) {
+                report(child, fmt::format("<{}> stands twice in <{}>; keep one", child.name(), element.name()));
                 continue;
             }
             seen.push_back(known->name);

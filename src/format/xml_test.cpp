@@ -132,7 +132,7 @@ TEST(Xml, omits_live_fields_and_secrets_unless_asked) {
 
 TEST(Xml, lists_every_fault_with_its_line) {
     constexpr std::string_view text = "<thing>\n<memory unit='parsec'>1</memory>\n<devices><action>fly</action>"
-                                      "<part/></devices></thing>";
+                                      "<part/></devices><memory/></thing>";
     try {
         from_xml<Thing>(text);
         FAIL() << "was accepted";
@@ -142,6 +142,7 @@ TEST(Xml, lists_every_fault_with_its_line) {
         EXPECT_NE(message.find("line 2: <memory> has the unknown unit 'parsec'"), std::string::npos) << message;
         EXPECT_NE(message.find("line 3: <action> is 'fly', it must be one of reset, inject-nmi"), std::string::npos);
         EXPECT_NE(message.find("<part> lacks the attribute 'name'"), std::string::npos);
+        EXPECT_NE(message.find("line 3: <memory> stands twice in <thing>; keep one"), std::string::npos);
         EXPECT_NE(message.find("<thing> lacks <name>"), std::string::npos);
     }
 }
