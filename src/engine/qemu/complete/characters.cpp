@@ -131,6 +131,10 @@ void assign_virtio_serial_addresses(model::Domain& domain) {
     auto& channels = domain.devices.channels;
     const auto on_virtio = [](const CharacterDevice& channel) { return channel.target.type == "virtio"; };
     for (const auto& channel : channels) {
+        if (on_virtio(channel) && channel.address && channel.address->type != model::AddressType::virtio_serial)
+            throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                        fmt::format("channel '{}' (line {}) cannot have an address of type '{}'", channel.target.name.value_or(""),
+                                    channel.rest.line, format::word(channel.address->type)));
         if (!on_virtio(channel) || !channel.address || channel.address->port == 0) continue;
         if (!taken.emplace(channel.address->controller, channel.address->port).second)
             throw Error(ErrorCode::xml_error, ErrorDomain::domain,

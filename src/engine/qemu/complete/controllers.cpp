@@ -1,4 +1,5 @@
 #include "engine/qemu/complete/parts.hpp"
+#include "engine/qemu/device_name.hpp"
 
 #include "base/error.hpp"
 
@@ -14,6 +15,22 @@ using model::Controller;
 using model::ControllerType;
 
 namespace {
+
+constexpr unsigned highest_index = 255;
+
+void check_index(const Controller& controller) {
+    if (controller.index.value_or(0) <= highest_index) return;
+    throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                fmt::format("{} (line {}): {} is the highest index", device_name("controller", controller), controller.rest.line, highest_index));
+}
+
+/// The root of the PCI buses is what the chipset has.
+void check_root(const Controller& root, Chipset chipset, const std::string& machine) {
+    const auto model = chipset == Chipset::q35 ? "pcie-root" : "pci-root";
+    if (root.model == model) return;
+    throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
+                fmt::format("PCI controller 0 (line {}) of machine '{}' is a '{}', not a '{}'", root.rest.line, machine, model, root.model.value_or("")));
+}
 
 bool is_companion(const Controller& controller) {
     return controller.type == ControllerType::usb && controller.model && controller.model->starts_with("ich9-");
@@ -67,6 +84,9 @@ void complete_usb(model::Domain& domain, Chipset chipset) {
 }
 
 void ensure(model::Domain& domain, ControllerType type, unsigned highest) {
+    if (highest > highest_index)
+        throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                    fmt::format("an address names controller {} of type '{}'; {} is the highest", highest, format::word(type), highest_index));
     for (unsigned index = 0; index <= highest; ++index)
         if (!find_controller(domain, type, index)) add_controller(domain, type, index);
 }
@@ -150,12 +170,15 @@ void complete_controllers(model::Domain& domain, Chipset chipset) {
                         fmt::format("an IDE controller (line {}) cannot be had on machine '{}'", controller.rest.line,
                                     domain.os.machine.value_or("q35")))
                 .hint("take <controller type='sata'/>, or machine='pc'");
+    for (const auto& controller : controllers) check_index(controller);
     number(controllers);
     sort(controllers);
     if (!usb_refused(controllers)) complete_usb(domain, chipset);
     if (chipset == Chipset::q35) ensure(domain, ControllerType::sata, 0);
-    if (!find_controller(domain, ControllerType::pci, 0))
-        add_controller(domain, ControllerType::pci, 0).model = chipset == Chipset::q35 ? "pcie-root" : "pci-root";
+    if (!find_controller(domain, ControllerType::pci, 0)) add_controller(domain, ControllerType::pci, 0);
+    auto& root = *find_controller(domain, ControllerType::pci, 0);
+    if (!root.model) root.model = chipset == Chipset::q35 ? "pcie-root" : "pci-root";
+    check_root(root, chipset, domain.os.machine.value_or(""));
     complete_for_disks(domain, model::DiskBus::scsi, ControllerType::scsi);
     place_scsi_hostdevs(domain);
     complete_for_disks(domain, model::DiskBus::fdc, ControllerType::fdc);

@@ -81,8 +81,12 @@ using Place = std::tuple<DiskBus, unsigned, unsigned, unsigned>; ///< bus, contr
 std::map<Place, std::string> taken_places(const std::vector<model::Disk>& disks) {
     std::map<Place, std::string> taken;
     for (const auto& disk : disks) {
-        if (!layout_of(disk) || !disk.address || disk.address->type != model::AddressType::drive) continue;
+        if (!layout_of(disk) || !disk.address) continue;
         const auto& at = *disk.address;
+        if (at.type != model::AddressType::drive)
+            throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                        fmt::format("disk '{}' is on bus '{}' and cannot have an address of type '{}'", disk.target.dev,
+                                    format::word(*disk.target.bus), format::word(at.type)));
         const auto unit = *disk.target.bus == DiskBus::scsi ? at.target * 16384 + at.unit : at.unit;
         const auto [other, fresh] = taken.try_emplace({*disk.target.bus, at.controller, at.bus, unit}, disk.target.dev);
         if (!fresh)
@@ -113,14 +117,16 @@ void assign(std::vector<model::Disk>& disks) {
 } // namespace
 
 unsigned disk_index(std::string_view target) {
+    constexpr std::size_t longest_letters = 3; // 18,278 disks
     std::string_view letters = target;
     for (const auto& prefix : prefixes)
         if (target.starts_with(prefix.text)) letters = target.substr(prefix.text.size());
     unsigned index = 0;
     std::size_t used = 0;
-    for (; used < letters.size() && letters[used] >= 'a' && letters[used] <= 'z' && used < 5; ++used)
+    for (; used < letters.size() && letters[used] >= 'a' && letters[used] <= 'z' && used < longest_letters; ++used)
         index = index * 26 + static_cast<unsigned>(letters[used] - 'a') + 1;
-    if (used == 0 || letters.size() == target.size())
+    const bool more = used < letters.size() && letters[used] >= 'a' && letters[used] <= 'z';
+    if (used == 0 || more || letters.size() == target.size())
         throw Error(ErrorCode::xml_error, ErrorDomain::domain, fmt::format("'{}' is no name for a disk", target))
             .hint("names are vda, vdb, ... on virtio, sda, ... on SATA, SCSI and USB, hda, ... on IDE, fda for floppies");
     return index - 1;

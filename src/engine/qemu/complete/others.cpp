@@ -49,6 +49,10 @@ void complete_modules(std::vector<model::MemoryDevice>& memories) {
         if (memory.address && memory.address->type == model::AddressType::dimm) taken.insert(memory.address->slot);
     for (auto& memory : memories) {
         const bool module = memory.model == model::MemoryModel::dimm || memory.model == model::MemoryModel::nvdimm;
+        if (module && memory.address && memory.address->type != model::AddressType::dimm)
+            throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                        fmt::format("memory of model '{}' (line {}) cannot have an address of type '{}'", format::word(memory.model),
+                                    memory.rest.line, format::word(memory.address->type)));
         if (!module || memory.address) continue;
         unsigned slot = 0;
         while (!taken.insert(slot).second) ++slot;

@@ -189,6 +189,7 @@ public:
         for (auto& user : users_)
             if (std::ranges::find(unique, user.address, &User::address) == unique.end()) unique.push_back(std::move(user));
         users_ = std::move(unique);
+        refuse_others();
         for (const auto& controller : domain.devices.controllers)
             if (controller.type == ControllerType::pci) buses_.add(*controller.index, *bus_kind_from_model(*controller.model));
         integrated();
@@ -218,6 +219,15 @@ public:
         for (auto& user : users_) mark_multifunction(**user.address);
     }
 private:
+    void refuse_others() {
+        model::for_each_device(domain_.devices, [&](std::string_view element, auto& device) {
+            if (!device.address || device.address->type != AddressType::pci || device.address->is_open()) return;
+            if (std::ranges::find(users_, &device.address, &User::address) != users_.end()) return;
+            throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                        fmt::format("{} is no PCI device and cannot have an address of type 'pci'", device_name(element, device)));
+        });
+    }
+
     /// What QEMU's chipset has in any case.
     void integrated() {
         if (!buses_.has(0)) return;

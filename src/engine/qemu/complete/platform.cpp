@@ -41,6 +41,9 @@ void complete_os(model::Domain& domain, const Capabilities& capabilities) {
             .hint("take <type>hvm</type> in <os>");
     if (!os.arch) os.arch = capabilities.architecture;
     os.machine = capabilities.canonical_machine(os.machine.value_or(""));
+    if (const auto* machine = capabilities.find_machine(*os.machine); machine && domain.vcpu > machine->max_cpus)
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
+                    fmt::format("{} vCPUs are more than machine '{}' takes, which is {}", domain.vcpu, *os.machine, machine->max_cpus));
     const auto own_order = [](const auto& devices) {
         return std::ranges::any_of(devices, [](const auto& device) { return device.boot_order.has_value(); });
     };

@@ -17,6 +17,7 @@ using model::AddressType;
 
 namespace {
 
+constexpr unsigned most_ports = 15;      // of an xHCI controller in QEMU
 constexpr unsigned hub_ports = 8;        // of QEMU's usb-hub
 constexpr std::size_t deepest_port = 7;  // "1.2.3.4": USB allows five hubs in a row, QEMU's ports have four parts here
 
@@ -30,6 +31,10 @@ constexpr std::array<PortCount, 9> port_counts{{
 }};
 
 unsigned port_count(const model::Controller& controller) {
+    if (controller.ports && *controller.ports > most_ports)
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
+                    fmt::format("{} (line {}) has {} ports; {} are possible", device_name("controller", controller), controller.rest.line,
+                                *controller.ports, most_ports));
     if (controller.ports) return *controller.ports;
     const auto found = std::ranges::find(port_counts, controller.model.value_or(""), &PortCount::model);
     return found == port_counts.end() ? 2 : found->ports;
@@ -44,6 +49,10 @@ struct User {
 std::vector<User> users_of(model::Domain& domain) {
     std::vector<User> users;
     const auto add = [&](std::string_view element, auto& device, bool hub = false) {
+        if (device.address && device.address->type != AddressType::usb)
+            throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                        fmt::format("{} is on USB and cannot have an address of type '{}'", device_name(element, device),
+                                    format::word(device.address->type)));
         users.push_back({device_name(element, device), &device.address, hub});
     };
     auto& devices = domain.devices;
@@ -135,6 +144,15 @@ void take_given(UsbPorts& ports, std::vector<User>& users) {
     for (auto* user : given) ports.take((*user->address)->bus, (*user->address)->usb_port, *user);
 }
 
+void refuse_others(model::Domain& domain, const std::vector<User>& users) {
+    model::for_each_device(domain.devices, [&](std::string_view element, auto& device) {
+        if (!device.address || device.address->type != AddressType::usb) return;
+        if (std::ranges::find(users, &device.address, &User::address) != users.end()) return;
+        throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                    fmt::format("{} is no USB device and cannot have an address of type 'usb'", device_name(element, device)));
+    });
+}
+
 /// How many hubs are missing, given that each takes a port and brings eight.
 std::size_t hubs_missing(std::size_t free, std::size_t wanted) {
     std::size_t hubs = 0;
@@ -149,6 +167,7 @@ std::size_t hubs_missing(std::size_t free, std::size_t wanted) {
 
 void assign_usb_addresses(model::Domain& domain) {
     auto users = users_of(domain);
+    refuse_others(domain, users);
     if (users.empty()) return;
     UsbPorts ports(domain);
     if (!ports.any())

@@ -95,7 +95,7 @@ void add_panics(Build& build) {
         auto device = build.device(kind->driver, *panic.alias);
         if (panic.address && panic.address->type == model::AddressType::isa && panic.address->iobase)
             device["ioport"] = panic.address->iobase->value;
-        build.place(device, panic.address);
+        if (model == "pvpanic") build.place(device, panic.address);
         build.arguments.device(device);
     }
 }

@@ -140,6 +140,9 @@ void add_topology(Build& build) {
 
 void add_iothreads(Build& build) {
     const auto& domain = build.domain;
+    constexpr unsigned most_iothreads = 1024;
+    if (domain.iothreads.value_or(0) > most_iothreads)
+        refuse("iothreads", domain.rest.line, fmt::format("{} threads are more than {}", *domain.iothreads, most_iothreads));
     const auto add = [&](unsigned id, const model::IoThread* described) {
         json::object object{{"qom-type", "iothread"}, {"id", fmt::format("iothread{}", id)}};
         if (described) {
