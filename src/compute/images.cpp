@@ -79,10 +79,7 @@ void open_disk(const Credentials& caller, model::Disk& disk, Launch& launch) {
     }
     auto& images = launch.disks[*disk.alias];
     discover(disk.backing_store, *path, disk.driver.type.value_or("raw"), fd->get());
-    Launch::Image image{{std::move(fd)}};
-    // QEMU opens an image for reading alone until somebody writes (auto-read-only).
-    if (writable) image.fds.push_back(open_shared(caller, *path, O_RDONLY | O_NONBLOCK));
-    images.push_back(std::move(image));
+    images.push_back({{std::move(fd)}});
     open_chain(caller, disk.backing_store, images);
 }
 

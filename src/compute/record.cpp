@@ -106,6 +106,8 @@ Task<> Domain::reconnect(std::shared_ptr<const RunRecord> record) {
         co_await settle(running);
         co_return;
     }
+    if (environment_.networks)
+        for (const auto& interface : running->domain->devices.interfaces) environment_.networks->adopt(interface);
     publish();
     spawn(environment_.executor, watch(running), fmt::format("the process of domain '{}'", name_));
     spawn(environment_.executor, resynchronize(running), fmt::format("reconnecting to domain '{}'", name_));

@@ -36,6 +36,13 @@ compute::Folders domain_folders(const Places& places) {
             .logs = places.logs / "qemu"};
 }
 
+network::Folders network_folders(const Places& places) {
+    return {.definitions = places.configuration / "qemu/networks",
+            .autostart = places.configuration / "qemu/networks/autostart",
+            .state = places.state / "network",
+            .library = places.library / "dnsmasq"};
+}
+
 compute::Settings domain_settings(const Options& options, const Configuration& configuration) {
     compute::Settings settings;
     settings.session = options.session;
@@ -73,18 +80,20 @@ public:
     Daemon(const Options& options, Configuration configuration)
         : options_(options), configuration_(std::move(configuration)), places_(places(options)), executor_(loop_.get_executor()),
           events_(executor_), qemu_(executor_, places_.cache / "capabilities"),
+          networks_(executor_, network_folders(places_), [this](const network::NetworkView& view, network::NetworkEvent event) { service_.networks.emit(view, event); }),
           environment_{.executor = executor_,
                        .settings = domain_settings(options, configuration_),
                        .store = compute::Store(domain_folders(places_)),
                        .files = Lane(executor_, "the definitions of domains", 8),
                        .domains = nullptr,
                        .qemu = &qemu_,
-                       .networks = nullptr,
+                       .networks = options.session ? nullptr : &networks_,
                        .emit = [this](const compute::DomainEvent& event) { events_.emit(event); },
                        .last_id = 0},
           domains_(environment_),
           service_{.domains = service::DomainOperations(domains_),
                    .host = service::HostOperations(qemu_),
+                   .networks = service::NetworkOperations(options.session ? nullptr : &networks_),
                    .events = events_,
                    .uri = options.session ? "qemu:///session" : "qemu:///system"},
           server_(executor_, dispatcher_, limits(configuration_)), signals_(executor_, SIGTERM, SIGINT) {
@@ -126,12 +135,14 @@ private:
         // Guests may need what takes a moment to find out; nobody waits for it before he needs it.
         spawn(executor_, warm_up(), "the capabilities of QEMU");
         events_.begin_start();
+        if (!options_.session) co_await networks_.load();
         co_await domains_.load();
         open_sockets();
         events_.end_start();
         const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
         log::info("domusd {} serves {} domains on '{}' after {} ms", DOMUS_VERSION, domains_.size(), socket_path().string(), took.count());
         notify_service_manager("READY=1");
+        if (!options_.session) co_await networks_.autostart();
         co_await domains_.autostart();
     }
 
@@ -188,6 +199,7 @@ private:
     Executor executor_;
     service::Events events_;
     engine::qemu::Qemu qemu_;
+    network::Driver networks_;
     compute::Environment environment_;
     compute::Domains domains_;
     service::Service service_;

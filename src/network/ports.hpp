@@ -25,6 +25,8 @@ public:
     virtual Task<Port> attach(model::Interface interface, std::string domain) = 0;
     /// By device; nothing happens if it is not known.
     virtual Task<> detach(std::string device) = 0;
+    /// Counts a port again that a domain kept while the daemon was away.
+    virtual void adopt(const model::Interface& interface) = 0;
 };
 
 } // namespace domus::network

@@ -26,6 +26,8 @@ namespace {
 
 constexpr std::array<const char*, 6> program_folders{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"};
 
+constexpr unsigned close_range_cloexec = 4; // CLOSE_RANGE_CLOEXEC of linux/close_range.h
+
 /// What the child needs, laid out before the fork: between fork and exec only system calls are safe.
 struct Plan {
     std::string program;
@@ -76,6 +78,13 @@ void place_descriptors(Plan& plan) {
         if (::dup2(null, standard) < 0) give_up(plan);
     for (const auto& [from, to] : plan.moves)
         if (::dup2(from, to) < 0) give_up(plan);
+    // Whatever else is open, ours or inherited from who started us, ends with exec.
+    for (int other = 3; other <= plan.highest; ++other) {
+        bool wanted = false;
+        for (const auto& [from, to] : plan.moves) wanted |= to == other;
+        if (!wanted) ::close(other);
+    }
+    ::syscall(SYS_close_range, plan.highest + 1, ~0U, close_range_cloexec);
 }
 
 void become(const Plan& plan) {

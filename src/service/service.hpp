@@ -4,6 +4,7 @@
 #include "service/domains.hpp"
 #include "service/events.hpp"
 #include "service/host.hpp"
+#include "service/networks.hpp"
 
 #include <string>
 
@@ -12,6 +13,7 @@ namespace domus::service {
 struct Service {
     DomainOperations domains;
     HostOperations host;
+    NetworkOperations networks;
     Events& events;
     std::string uri; ///< qemu:///system or qemu:///session
 };

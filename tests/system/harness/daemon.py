@@ -44,7 +44,7 @@ class Daemon:
     path may have 108 characters.
     """
 
-    def __init__(self, session=False, config=None, arguments=()):
+    def __init__(self, session=False, config=None, arguments=(), default_network=False):
         self.binary = BUILD / "bin/domusd"
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="domus-", dir="/tmp"))
         self.root.chmod(0o755)
@@ -56,6 +56,11 @@ class Daemon:
         self._arguments = list(arguments)
         if session:
             self._arguments.append("--session")
+        if not default_network:
+            # As on a host whose administrator has removed it.
+            marker = self.root / "var/lib/domus/dnsmasq/default-was-made"
+            marker.parent.mkdir(parents=True)
+            marker.touch()
         if config is not None:
             path = self.root / "test.toml"
             path.write_text(config)

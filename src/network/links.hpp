@@ -1,0 +1,40 @@
+// Network devices of the host through rtnetlink (rtnetlink(7)) and /dev/net/tun. Each call blocks for well under a
+// millisecond, but the kernel's lock that they share may be held: call them in a lane. All throw Error.
+#pragma once
+
+#include "network/subnet.hpp"
+#include "os/unique_fd.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace domus::network {
+
+struct BridgeWish {
+    std::string name;
+    std::string mac;
+    bool stp = true;
+    unsigned delay_s = 0; ///< forward delay
+    std::optional<unsigned> mtu;
+};
+
+void create_bridge(const BridgeWish& wish);
+void delete_link(const std::string& name);
+bool link_exists(const std::string& name);
+void set_up(const std::string& name);
+void set_mtu(const std::string& name, unsigned mtu);
+void add_address(const std::string& name, const Subnet& address);
+void enslave(const std::string& device, const std::string& bridge);
+
+/// Addresses and routes of the host: what a new network must not overlap.
+std::vector<Subnet> subnets_in_use();
+
+struct Tap {
+    std::string name;
+    std::vector<UniqueFd> queues;
+};
+/// A new tap device "vnetN" (or of this name); it goes with its last descriptor. (Linux Documentation/networking/tuntap.rst)
+Tap open_tap(const std::string& name, unsigned queues);
+
+} // namespace domus::network

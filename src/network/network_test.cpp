@@ -1,0 +1,57 @@
+#include "network/dnsmasq.hpp"
+#include "network/firewall.hpp"
+#include "network/subnet.hpp"
+
+#include "base/error.hpp"
+
+#include <gtest/gtest.h>
+
+namespace domus::network {
+
+namespace {
+
+Subnet subnet(std::string_view address, unsigned prefix) { return {*parse_address(address), prefix}; }
+
+} // namespace
+
+TEST(Subnet, the_usual_one_is_chosen_where_it_is_free) {
+    EXPECT_EQ(choose_subnet({}).text(), "192.168.122.0/24");
+    EXPECT_EQ(choose_subnet({subnet("10.0.0.1", 8), subnet("0.0.0.0", 0)}).text(), "192.168.122.0/24");
+}
+
+TEST(Subnet, one_that_overlaps_is_passed_over) {
+    EXPECT_EQ(choose_subnet({subnet("192.168.122.7", 32)}).text(), "192.168.123.0/24");
+    EXPECT_EQ(choose_subnet({subnet("192.168.120.0", 22), subnet("192.168.124.0", 24)}).text(), "192.168.125.0/24");
+    EXPECT_THROW(choose_subnet({subnet("192.168.0.0", 16)}), Error);
+}
+
+TEST(Subnet, netmasks_have_their_ones_first) {
+    EXPECT_EQ(prefix_of_netmask("255.255.255.0"), 24u);
+    EXPECT_EQ(prefix_of_netmask("0.0.0.0"), 0u);
+    EXPECT_FALSE(prefix_of_netmask("255.0.255.0"));
+    EXPECT_FALSE(prefix_of_netmask("x"));
+}
+
+TEST(Leases, are_read_from_dnsmasqs_file) {
+    const auto leases = parse_leases("1795216862 52:54:00:01:02:03 192.168.122.10 demo 01:52:54:00:01:02:03\n"
+                                     "0 52:54:00:01:02:04 192.168.122.11 * *\nnonsense\nx y z w\n");
+    ASSERT_EQ(leases.size(), 2u);
+    EXPECT_EQ(leases[0], (Lease{1795216862, "52:54:00:01:02:03", "192.168.122.10", "demo", "01:52:54:00:01:02:03"}));
+    EXPECT_EQ(leases[1].hostname, "");
+}
+
+TEST(Firewall, an_isolated_network_has_no_way_out) {
+    auto network = format::from_xml<model::Network>("<network><name>i</name><bridge name='virbr7'/></network>");
+    const auto rules = firewall_rules(network, {subnet("10.1.0.1", 24)});
+    EXPECT_EQ(rules.find("masquerade"), std::string::npos);
+    EXPECT_EQ(rules.find("10.1.0.0/24"), std::string::npos);
+    EXPECT_NE(rules.find("oifname \"virbr7\" reject"), std::string::npos);
+}
+
+TEST(Firewall, nat_masquerades_what_leaves_the_subnet) {
+    auto network = format::from_xml<model::Network>("<network><name>n</name><forward/><bridge name='virbr7'/></network>");
+    const auto rules = firewall_rules(network, {subnet("10.1.0.1", 24)});
+    EXPECT_NE(rules.find("ip saddr 10.1.0.0/24 ip daddr != { 10.1.0.0/24"), std::string::npos);
+}
+
+} // namespace domus::network

@@ -1,0 +1,90 @@
+#include "os/files.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace domus {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Files : testing::Test {
+    Files() {
+        std::string name = "/tmp/domus-files-XXXXXX";
+        folder = ::mkdtemp(name.data());
+    }
+    ~Files() override { fs::remove_all(folder); }
+    std::size_t entries() const { return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), {})); }
+    fs::path folder;
+};
+
+} // namespace
+
+TEST_F(Files, a_durable_write_replaces_the_whole_file_and_leaves_nothing_else) {
+    write_file_durably(folder / "a", "one", 0600);
+    write_file_durably(folder / "a", "second", 0640);
+    EXPECT_EQ(read_file(folder / "a", 100), "second");
+    EXPECT_EQ(entries(), 1u);
+    struct stat info{};
+    ASSERT_EQ(::stat((folder / "a").c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0640u);
+}
+
+TEST_F(Files, a_write_that_fails_leaves_no_temporary_file) {
+    fs::create_directory(folder / "taken");
+    fs::create_directory(folder / "taken/inside");
+    EXPECT_THROW(write_file_durably(folder / "taken", "x", 0600), Error); // rename onto a folder that is not empty
+    EXPECT_EQ(entries(), 1u);
+}
+
+TEST_F(Files, reading_is_bounded) {
+    write_file_durably(folder / "a", std::string(1000, 'x'), 0600);
+    EXPECT_EQ(read_file(folder / "a", 1000).size(), 1000u);
+    EXPECT_THROW(read_file(folder / "a", 999), Error);
+}
+
+TEST_F(Files, an_error_names_the_component_that_is_at_fault) {
+    write_file_durably(folder / "plain", "", 0600);
+    try {
+        open_file(folder / "missing/deep/file", O_RDONLY);
+        FAIL() << "was opened";
+    } catch (const Error& error) {
+        EXPECT_NE(error.text().find((folder / "missing").string() + "' does not exist"), std::string::npos) << error.text();
+    }
+    try {
+        open_file(folder / "plain/file", O_RDONLY);
+        FAIL() << "was opened";
+    } catch (const Error& error) {
+        EXPECT_NE(error.text().find("'" + (folder / "plain").string() + "' is not a folder"), std::string::npos) << error.text();
+    }
+}
+
+TEST_F(Files, a_lock_is_held_until_its_owner_goes) {
+    {
+        const auto lock = FileLock::acquire(folder / "lock");
+        EXPECT_THROW(FileLock::acquire(folder / "lock"), Error);
+    }
+    EXPECT_NO_THROW(FileLock::acquire(folder / "lock"));
+}
+
+TEST_F(Files, removing_what_is_not_there_is_no_error) {
+    EXPECT_NO_THROW(remove_durably(folder / "nothing"));
+    write_file_durably(folder / "a", "x", 0600);
+    remove_durably(folder / "a");
+    EXPECT_EQ(entries(), 0u);
+}
+
+TEST_F(Files, folders_are_made_with_those_above_them) {
+    ensure_directory(folder / "a/b/c", 0700);
+    EXPECT_TRUE(fs::is_directory(folder / "a/b/c"));
+    EXPECT_NO_THROW(ensure_directory(folder / "a/b/c", 0700));
+    write_file_durably(folder / "file", "", 0600);
+    EXPECT_THROW(ensure_directory(folder / "file", 0700), Error);
+}
+
+} // namespace domus

@@ -1,0 +1,124 @@
+#include "os/process.hpp"
+
+#include "base/error.hpp"
+#include "os/files.hpp"
+#include "os/proc.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <csignal>
+
+namespace domus {
+
+namespace {
+
+ExitStatus wait(Process& process) {
+    pollfd entry{process.pidfd(), POLLIN, 0};
+    ::poll(&entry, 1, 10'000);
+    return process.poll().value_or(ExitStatus{});
+}
+
+struct Pipe {
+    UniqueFd read_end, write_end;
+    Pipe() {
+        int ends[2];
+        if (::pipe2(ends, O_CLOEXEC) == 0) {
+            read_end.reset(ends[0]);
+            write_end.reset(ends[1]);
+        }
+    }
+    std::string all() {
+        std::string text;
+        char buffer[4096];
+        for (ssize_t n; (n = ::read(read_end.get(), buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(n));
+        return text;
+    }
+};
+
+} // namespace
+
+TEST(Process, tells_how_it_ended) {
+    Command command("sh");
+    command.arguments = {"-c", "exit 7"};
+    auto process = Process::spawn(command);
+    const auto status = wait(process);
+    EXPECT_TRUE(status.known);
+    EXPECT_EQ(status.code, 7);
+    EXPECT_EQ(status.text(), "exited with status 7");
+}
+
+TEST(Process, reports_a_program_that_is_not_there) {
+    try {
+        Process::spawn(Command("no-such-program-here"));
+        FAIL() << "was started";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::no_support);
+        EXPECT_NE(error.message().find("'no-such-program-here' is not installed"), std::string::npos);
+    }
+    EXPECT_THROW(Process::spawn(Command("/nowhere/program")), Error);
+    EXPECT_THROW(Process::spawn(Command("/etc/passwd")), Error);
+}
+
+TEST(Process, gets_only_the_descriptors_that_it_was_given) {
+    Pipe pipe;
+    Command command("sh");
+    const auto handed = std::make_shared<UniqueFd>(make_memfd("given", "hello"));
+    const int number = command.pass(handed);
+    command.redirect(std::move(pipe.write_end), 1);
+    // The folder itself is open while it is listed, as the highest number.
+    command.arguments = {"-c", "cat <&" + std::to_string(number) + "; ls /proc/$$/fd | tr '\\n' ' '"};
+    auto process = Process::spawn(command);
+    command.fds.clear();
+    EXPECT_EQ(pipe.all(), "hello0 1 2 3 ");
+    EXPECT_EQ(wait(process).code, 0);
+}
+
+TEST(Process, is_killed_and_reaped_by_its_owners_end) {
+    int pid = 0;
+    {
+        Command command("sleep");
+        command.arguments = {"100"};
+        const auto process = Process::spawn(command);
+        pid = process.pid();
+        EXPECT_TRUE(read_process(pid));
+    }
+    EXPECT_FALSE(read_process(pid));
+}
+
+TEST(Process, is_adopted_only_with_its_start_time) {
+    Command command("sleep");
+    command.arguments = {"100"};
+    auto process = Process::spawn(command);
+    EXPECT_FALSE(Process::adopt(process.pid(), process.start_time() + 1));
+    auto again = Process::adopt(process.pid(), process.start_time());
+    ASSERT_TRUE(again);
+    EXPECT_TRUE(again->signal(SIGKILL));
+    EXPECT_EQ(wait(process).signal, SIGKILL);
+    EXPECT_TRUE(again->poll());
+    EXPECT_FALSE(Process::adopt(process.pid(), process.start_time()));
+    EXPECT_FALSE(process.signal(SIGKILL));
+}
+
+TEST(Process, released_goes_on) {
+    std::optional<Process> adopted;
+    {
+        Command command("sleep");
+        command.arguments = {"100"};
+        auto process = Process::spawn(command);
+        process.release();
+        adopted = Process::adopt(process.pid(), process.start_time());
+    }
+    ASSERT_TRUE(adopted);
+    EXPECT_FALSE(adopted->poll());
+    adopted->signal(SIGKILL);
+}
+
+TEST(Command, prints_itself_as_a_shell_takes_it) {
+    Command command("/bin/echo");
+    command.arguments = {"plain", "two words", "it's"};
+    EXPECT_EQ(command.text(), "/bin/echo plain 'two words' 'it'\\''s'");
+}
+
+} // namespace domus

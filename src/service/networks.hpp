@@ -1,0 +1,65 @@
+// Operations on virtual networks.
+#pragma once
+
+#include "network/driver.hpp"
+#include "service/caller.hpp"
+#include "service/domains.hpp"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace domus::service {
+
+using network::NetworkView;
+
+class NetworkOperations {
+public:
+    /// `driver` is null in an unprivileged daemon: then there are no networks.
+    explicit NetworkOperations(network::Driver* driver) : driver_(driver) {}
+
+    /// virConnectListAllNetworksFlags.
+    std::vector<NetworkView> list(unsigned flags) const;
+    NetworkView lookup_by_name(const std::string& name) const;
+    NetworkView lookup_by_uuid(const Uuid& uuid, const std::string& name) const;
+    std::string xml(const Uuid& uuid, const std::string& name, unsigned flags) const;
+    std::string bridge_name(const Uuid& uuid, const std::string& name) const;
+
+    Task<NetworkView> define(Caller caller, std::string xml);
+    Task<NetworkView> create_xml(Caller caller, std::string xml);
+    Task<> undefine(Caller caller, Uuid uuid, std::string name);
+    Task<> create(Caller caller, Uuid uuid, std::string name);
+    Task<> destroy(Caller caller, Uuid uuid, std::string name);
+    Task<> set_autostart(Caller caller, Uuid uuid, std::string name, bool on);
+
+    struct Lease {
+        std::string device; ///< bridge
+        network::Lease lease;
+        unsigned prefix = 24;
+    };
+    /// Of one MAC address, or of all for "".
+    Task<std::vector<Lease>> leases(Uuid uuid, std::string name, std::string mac);
+
+    /// An interface of a domain with the addresses that a source knows.
+    struct InterfaceAddresses {
+        std::string device, mac;
+        std::vector<std::pair<std::string, unsigned>> addresses; ///< with prefix
+    };
+    /// Source 0: leases; 2: the host's neighbour table (virDomainInterfaceAddressesSource).
+    Task<std::vector<InterfaceAddresses>> addresses(DomainViewPtr domain, unsigned source);
+
+    using Listener = std::function<void(const NetworkView&, network::NetworkEvent)>;
+    std::uint64_t listen(Listener listener);
+    void forget(std::uint64_t handle) { listeners_.erase(handle); }
+    void emit(const NetworkView& view, network::NetworkEvent event);
+
+private:
+    network::Driver& driver() const;
+
+    network::Driver* driver_;
+    std::map<std::uint64_t, Listener> listeners_;
+    std::uint64_t next_ = 1;
+};
+
+} // namespace domus::service

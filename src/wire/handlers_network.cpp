@@ -1,0 +1,170 @@
+// Procedures on virtual networks.
+#include "wire/handlers.hpp"
+
+#include <fmt/format.h>
+
+namespace domus::wire {
+
+namespace {
+
+using SessionPtr = std::shared_ptr<Session>;
+using service::NetworkOperations;
+using service::NetworkView;
+
+Network to_wire(const NetworkView& view) {
+    Network network;
+    network.name = view.name;
+    network.uuid = view.uuid;
+    return network;
+}
+
+void serve_looking(Dispatcher& on, NetworkOperations& networks) {
+    on.on<Procedure::connect_list_all_networks>([&](Session&, const ConnectListAllNetworksArgs& args) {
+        ConnectListAllNetworksRet ret;
+        for (const auto& view : networks.list(args.flags)) ret.nets.push_back(to_wire(view));
+        ret.ret = static_cast<std::uint32_t>(ret.nets.size());
+        if (!args.need_results) ret.nets.clear();
+        return ret;
+    });
+    on.on<Procedure::connect_num_of_networks>([&](Session&, const Nothing&) {
+        constexpr unsigned active = 2;
+        return ConnectNumOfNetworksRet{static_cast<std::int32_t>(networks.list(active).size())};
+    });
+    on.on<Procedure::connect_list_networks>([&](Session&, const ConnectListNetworksArgs& args) {
+        constexpr unsigned active = 2;
+        ConnectListNetworksRet ret;
+        for (const auto& view : networks.list(active))
+            if (ret.names.size() < static_cast<std::size_t>(std::max(args.maxnames, 0))) ret.names.push_back(view.name);
+        return ret;
+    });
+    on.on<Procedure::connect_num_of_defined_networks>([&](Session&, const Nothing&) {
+        constexpr unsigned inactive = 1;
+        return ConnectNumOfDefinedNetworksRet{static_cast<std::int32_t>(networks.list(inactive).size())};
+    });
+    on.on<Procedure::connect_list_defined_networks>([&](Session&, const ConnectListDefinedNetworksArgs& args) {
+        constexpr unsigned inactive = 1;
+        ConnectListDefinedNetworksRet ret;
+        for (const auto& view : networks.list(inactive))
+            if (ret.names.size() < static_cast<std::size_t>(std::max(args.maxnames, 0))) ret.names.push_back(view.name);
+        return ret;
+    });
+    on.on<Procedure::network_lookup_by_name>([&](Session&, const NetworkLookupByNameArgs& args) {
+        return NetworkLookupByNameRet{to_wire(networks.lookup_by_name(args.name))};
+    });
+    on.on<Procedure::network_lookup_by_uuid>([&](Session&, const NetworkLookupByUuidArgs& args) {
+        return NetworkLookupByUuidRet{to_wire(networks.lookup_by_uuid(args.uuid, ""))};
+    });
+    on.on<Procedure::network_get_xml_desc>([&](Session&, const NetworkGetXmlDescArgs& args) {
+        return NetworkGetXmlDescRet{networks.xml(args.net.uuid, args.net.name, args.flags)};
+    });
+    on.on<Procedure::network_get_bridge_name>([&](Session&, const NetworkGetBridgeNameArgs& args) {
+        return NetworkGetBridgeNameRet{networks.bridge_name(args.net.uuid, args.net.name)};
+    });
+    on.on<Procedure::network_get_autostart>([&](Session&, const NetworkGetAutostartArgs& args) {
+        return NetworkGetAutostartRet{networks.lookup_by_uuid(args.net.uuid, args.net.name).autostart};
+    });
+    on.on<Procedure::network_is_active>([&](Session&, const NetworkIsActiveArgs& args) {
+        return NetworkIsActiveRet{networks.lookup_by_uuid(args.net.uuid, args.net.name).active};
+    });
+    on.on<Procedure::network_is_persistent>([&](Session&, const NetworkIsPersistentArgs& args) {
+        return NetworkIsPersistentRet{networks.lookup_by_uuid(args.net.uuid, args.net.name).persistent};
+    });
+}
+
+void serve_changing(Dispatcher& on, NetworkOperations& networks) {
+    on.on<Procedure::network_define_xml>([&](SessionPtr session, NetworkDefineXmlArgs args) -> Task<NetworkDefineXmlRet> {
+        const auto view = co_await networks.define(session->caller(), std::move(args.xml));
+        co_return NetworkDefineXmlRet{to_wire(view)};
+    });
+    on.on<Procedure::network_create_xml>([&](SessionPtr session, NetworkCreateXmlArgs args) -> Task<NetworkCreateXmlRet> {
+        const auto view = co_await networks.create_xml(session->caller(), std::move(args.xml));
+        co_return NetworkCreateXmlRet{to_wire(view)};
+    });
+    on.on<Procedure::network_undefine>([&](SessionPtr session, NetworkUndefineArgs args) -> Task<> {
+        return networks.undefine(session->caller(), args.net.uuid, args.net.name);
+    });
+    on.on<Procedure::network_create>([&](SessionPtr session, NetworkCreateArgs args) -> Task<> {
+        return networks.create(session->caller(), args.net.uuid, args.net.name);
+    });
+    on.on<Procedure::network_destroy>([&](SessionPtr session, NetworkDestroyArgs args) -> Task<> {
+        return networks.destroy(session->caller(), args.net.uuid, args.net.name);
+    });
+    on.on<Procedure::network_set_autostart>([&](SessionPtr session, NetworkSetAutostartArgs args) -> Task<> {
+        return networks.set_autostart(session->caller(), args.net.uuid, args.net.name, args.autostart != 0);
+    });
+    on.on<Procedure::network_get_dhcp_leases>([&](SessionPtr, NetworkGetDhcpLeasesArgs args) -> Task<NetworkGetDhcpLeasesRet> {
+        const auto leases = co_await networks.leases(args.net.uuid, args.net.name, args.mac.value_or(""));
+        NetworkGetDhcpLeasesRet ret;
+        for (const auto& lease : leases) {
+            NetworkDhcpLease out;
+            out.iface = lease.device;
+            out.expirytime = lease.lease.expires;
+            out.mac = lease.lease.mac;
+            out.ipaddr = lease.lease.address;
+            out.prefix = lease.prefix;
+            if (!lease.lease.hostname.empty()) out.hostname = lease.lease.hostname;
+            if (!lease.lease.client_id.empty()) out.clientid = lease.lease.client_id;
+            ret.leases.push_back(std::move(out));
+        }
+        ret.ret = static_cast<std::uint32_t>(ret.leases.size());
+        if (!args.need_results) ret.leases.clear();
+        co_return ret;
+    });
+}
+
+void serve_events(Dispatcher& on, NetworkOperations& networks) {
+    struct Registrations {
+        std::map<std::int32_t, std::uint64_t> handles;
+        std::int32_t next = 0;
+    };
+    const auto all = std::make_shared<Registrations>();
+    on.on<Procedure::connect_network_event_register_any>([&networks, all](Session& session, const ConnectNetworkEventRegisterAnyArgs& args) {
+        if (args.event_id != 0 && args.event_id != 1)
+            throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc, fmt::format("unsupported network event ID {}", args.event_id));
+        const auto id = all->next++;
+        std::optional<Uuid> only;
+        if (args.net) only = args.net->uuid;
+        all->handles[id] = networks.listen([weak = session.weak_from_this(), id, only, event_id = args.event_id](const NetworkView& view, network::NetworkEvent event) {
+            const auto target = weak.lock();
+            if (!target || event_id != 0 || (only && *only != view.uuid)) return;
+            target->send_event<Procedure::network_event_lifecycle>(NetworkEventLifecycleMsg{id, to_wire(view), static_cast<std::int32_t>(event), 0});
+        });
+        session.on_close([&networks, all, id] {
+            if (const auto found = all->handles.find(id); found != all->handles.end()) {
+                networks.forget(found->second);
+                all->handles.erase(found);
+            }
+        });
+        return ConnectNetworkEventRegisterAnyRet{id};
+    });
+    on.on<Procedure::connect_network_event_deregister_any>([&networks, all](Session&, const ConnectNetworkEventDeregisterAnyArgs& args) {
+        const auto found = all->handles.find(args.callback_id);
+        if (found == all->handles.end())
+            throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc, fmt::format("invalid argument: network event callback {} not registered", args.callback_id));
+        networks.forget(found->second);
+        all->handles.erase(found);
+    });
+}
+
+} // namespace
+
+void serve_networks(Dispatcher& on, service::Service& service) {
+    auto& networks = service.networks;
+    serve_looking(on, networks);
+    serve_changing(on, networks);
+    serve_events(on, networks);
+    on.on<Procedure::domain_interface_addresses>([&service](SessionPtr, DomainInterfaceAddressesArgs args) -> Task<DomainInterfaceAddressesRet> {
+        const auto view = service.domains.view(from_wire(std::move(args.dom)));
+        const auto found = co_await service.networks.addresses(view, args.source);
+        DomainInterfaceAddressesRet ret;
+        for (const auto& interface : found) {
+            auto& out = ret.ifaces.emplace_back();
+            out.name = interface.device;
+            out.hwaddr = interface.mac;
+            for (const auto& [address, prefix] : interface.addresses) out.addrs.push_back({address.find(':') == std::string::npos ? 0 : 1, address, prefix});
+        }
+        co_return ret;
+    });
+}
+
+} // namespace domus::wire
