@@ -103,7 +103,7 @@ private:
         std::vector<Controller*> found;
         for (auto& controller : domain_.devices.controllers)
             if (controller.type == ControllerType::pci && controller.index != 0u) found.push_back(&controller);
-        std::ranges::stable_sort(found, {}, [](const Controller* controller) { return *controller->index; });
+        std::ranges::sort(found, {}, [](const Controller* controller) { return std::pair(*controller->index, controller); });
         for (auto* controller : found) {
             const auto kind = bus_kind_from_model(controller->model.value_or(""));
             if (!kind)

@@ -9,7 +9,7 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
+#include <tuple>
 
 namespace domus::engine::qemu {
 
@@ -140,7 +140,7 @@ void take_given(UsbPorts& ports, std::vector<User>& users) {
     std::vector<User*> given;
     for (auto& user : users)
         if (has_port(*user.address)) given.push_back(&user);
-    std::ranges::stable_sort(given, {}, [](const User* user) { return std::pair(!user->hub, (*user->address)->usb_port.size()); });
+    std::ranges::sort(given, {}, [](const User* user) { return std::tuple(!user->hub, (*user->address)->usb_port.size(), user); });
     for (auto* user : given) ports.take((*user->address)->bus, (*user->address)->usb_port, *user);
 }
 

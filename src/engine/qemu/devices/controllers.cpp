@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 namespace domus::engine::qemu {
 
@@ -167,8 +168,8 @@ void add_controllers(Build& build) {
         for (const auto& controller : build.domain.devices.controllers)
             if (controller.type == kind.type) all.push_back(&controller);
         // The part of a USB controller that has the bus comes before its companions.
-        std::ranges::stable_sort(all, {}, [](const Controller* controller) {
-            return std::pair(*controller->index, controller->master_startport.has_value());
+        std::ranges::sort(all, {}, [](const Controller* controller) {
+            return std::tuple(*controller->index, controller->master_startport.has_value(), controller);
         });
         for (const auto* controller : all) {
             if (kind.type != ControllerType::scsi && kind.type != ControllerType::virtio_serial) refuse_driver_options(*controller);
