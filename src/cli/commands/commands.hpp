@@ -1,0 +1,29 @@
+// The parts of the command table; command_table() joins them. A new subject is one more line here and in table.cpp.
+#pragma once
+
+#include "cli/command.hpp"
+
+namespace domus::cli {
+
+class Call;
+
+std::vector<Command> lifecycle_commands();
+std::vector<Command> definition_commands();
+std::vector<Command> console_commands();
+std::vector<Command> tuning_commands();
+std::vector<Command> metadata_commands();
+std::vector<Command> display_commands();
+std::vector<Command> list_commands();
+std::vector<Command> monitor_commands();
+std::vector<Command> device_list_commands();
+std::vector<Command> statistics_commands();
+std::vector<Command> event_commands();
+std::vector<Command> wait_commands();
+std::vector<Command> host_commands();
+std::vector<Command> cpu_commands();
+std::vector<Command> network_commands();
+std::vector<Command> pool_commands();
+std::vector<Command> shell_commands();
+std::vector<Command> doctor_commands();
+
+} // namespace domus::cli

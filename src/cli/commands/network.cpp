@@ -1,0 +1,157 @@
+// Virtual networks.
+#include "cli/commands/commands.hpp"
+#include "cli/editor.hpp"
+#include "cli/objects.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+namespace domus::cli {
+
+namespace {
+
+constexpr std::uint32_t inactive = 1, active = 2;
+
+void net_list(Call& call) {
+    std::uint32_t flags = active;
+    if (call.args.flag("inactive")) flags = inactive;
+    if (call.args.flag("all")) flags = active | inactive;
+    constexpr std::pair<std::string_view, std::uint32_t> filters[]{{"persistent", 4}, {"transient", 8}, {"autostart", 16}, {"no-autostart", 32}};
+    for (const auto& [option, flag] : filters)
+        if (call.args.flag(option)) flags |= flag;
+    auto networks = doing("Failed to list networks", [&] {
+        return call.server().call<Procedure::connect_list_all_networks>({.need_results = 1, .flags = flags}).nets;
+    });
+    std::ranges::sort(networks, {}, &wire::Network::name);
+    if (call.args.flag("name") || call.args.flag("uuid")) {
+        boost::json::array all;
+        for (const auto& network : networks) {
+            const auto text = call.args.flag("uuid") ? network.uuid.text() : network.name;
+            call.out.text("{}\n", text);
+            all.push_back(boost::json::string(text));
+        }
+        call.out.text("\n");
+        call.out.result(std::move(all));
+        return;
+    }
+    Table table{.columns = {{"Name", "name"}, {"State", "state"}, {"Autostart", "autostart"}, {"Persistent", "persistent"}}, .rows = {}};
+    for (const auto& network : networks) {
+        auto& server = call.server();
+        const bool runs = server.call<Procedure::network_is_active>({.net = network}).active != 0;
+        const bool starts = server.call<Procedure::network_get_autostart>({.net = network}).autostart != 0;
+        const bool stays = server.call<Procedure::network_is_persistent>({.net = network}).persistent != 0;
+        table.rows.push_back({network.name, {runs ? "active" : "inactive", runs ? "active" : "inactive", runs ? Tone::good : Tone::faint}, yes_no(starts), yes_no(stays)});
+    }
+    call.out.table(table);
+}
+
+void net_info(Call& call) {
+    const auto network = find_network(call);
+    auto& server = call.server();
+    std::vector<Field> fields{{"Name:", "name", network.name}, {"UUID:", "uuid", network.uuid.text()}};
+    fields.push_back({"Active:", "active", yes_no(server.call<Procedure::network_is_active>({.net = network}).active != 0)});
+    fields.push_back({"Persistent:", "persistent", yes_no(server.call<Procedure::network_is_persistent>({.net = network}).persistent != 0)});
+    fields.push_back({"Autostart:", "autostart", yes_no(server.call<Procedure::network_get_autostart>({.net = network}).autostart != 0)});
+    try {
+        fields.push_back({"Bridge:", "bridge", server.call<Procedure::network_get_bridge_name>({.net = network}).name});
+    } catch (const Error&) {
+        // it has none
+    }
+    call.out.fields(fields);
+}
+
+template <Procedure procedure>
+void change(Call& call, std::string_view failure, std::string_view done) {
+    const auto network = find_network(call);
+    doing(fmt::format("Failed to {} network {}", failure, network.name), [&] { call.server().call<procedure>({.net = network}); });
+    call.out.done({{"network", network.name}}, "Network {} {}", network.name, done);
+}
+
+void net_start(Call& call) { change<Procedure::network_create>(call, "start", "started"); }
+void net_destroy(Call& call) { change<Procedure::network_destroy>(call, "destroy", "destroyed"); }
+void net_undefine(Call& call) { change<Procedure::network_undefine>(call, "undefine", "has been undefined"); }
+
+void net_define(Call& call) {
+    const auto file = call.args.required("file");
+    const auto xml = read_file_option(call);
+    const auto network = doing(fmt::format("Failed to define network from {}", file), [&] { return call.server().call<Procedure::network_define_xml>({.xml = xml}).net; });
+    call.out.done({{"network", network.name}, {"file", file}}, "Network {} defined from {}", network.name, file);
+}
+
+void net_create(Call& call) {
+    const auto file = call.args.required("file");
+    const auto xml = read_file_option(call);
+    const auto network = doing(fmt::format("Failed to create network from {}", file), [&] { return call.server().call<Procedure::network_create_xml>({.xml = xml}).net; });
+    call.out.done({{"network", network.name}, {"file", file}}, "Network {} created from {}", network.name, file);
+}
+
+void net_autostart(Call& call) {
+    const auto network = find_network(call);
+    const bool on = !call.args.flag("disable");
+    doing(fmt::format("failed to {} network {} as autostarted", on ? "mark" : "unmark", network.name),
+          [&] { call.server().call<Procedure::network_set_autostart>({.net = network, .autostart = on ? 1 : 0}); });
+    call.out.done({{"network", network.name}, {"autostart", on}}, "Network {} {} as autostarted", network.name, on ? "marked" : "unmarked");
+}
+
+std::string xml_of(Call& call, const wire::Network& network, std::uint32_t flags) {
+    return doing("Failed to get the network's XML", [&] { return call.server().call<Procedure::network_get_xml_desc>({.net = network, .flags = flags}).xml; });
+}
+
+void net_dumpxml(Call& call) { print_xml(call, xml_of(call, find_network(call), call.args.flag("inactive") ? 1 : 0)); }
+
+void net_edit(Call& call) {
+    const auto network = find_network(call);
+    const bool changed = edit_object({.fetch = [&] { return xml_of(call, network, 1); },
+                                      .store = [&](const std::string& xml, bool) { call.server().call<Procedure::network_define_xml>({.xml = xml}); },
+                                      .validate = false});
+    if (changed) call.out.done({{"network", network.name}}, "Network {} XML configuration edited.", network.name);
+    else call.out.done({{"network", network.name}}, "Network {} XML configuration not changed.", network.name);
+}
+
+void net_name(Call& call) { call.out.value("name", find_network(call, "network", by_uuid).name); }
+void net_uuid(Call& call) { call.out.value("uuid", find_network(call, "network", by_name).uuid.text()); }
+
+void net_dhcp_leases(Call& call) {
+    const auto network = find_network(call);
+    const auto leases = doing(fmt::format("Failed to get leases info for {}", network.name), [&] {
+        return call.server().call<Procedure::network_get_dhcp_leases>({.net = network, .mac = call.args.text("mac"), .need_results = 1, .flags = 0}).leases;
+    });
+    Table table{.columns = {{"Expiry Time", "expires"}, {"MAC address", "mac"}, {"Protocol", "protocol"}, {"IP address", "address"}, {"Hostname", "hostname"}, {"Client ID or DUID", "client_id"}}, .rows = {}};
+    for (const auto& lease : leases) {
+        const auto expires = fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::localtime(static_cast<std::time_t>(lease.expirytime)));
+        table.rows.push_back({{expires, lease.expirytime}, lease.mac.value_or("-"), lease.type == 0 ? "ipv4" : "ipv6", fmt::format("{}/{}", lease.ipaddr, lease.prefix),
+                              lease.hostname.value_or("-"), lease.clientid.value_or("-")});
+    }
+    call.out.table(table);
+}
+
+Option the_network(Complete complete = Complete::network) { return required(text("network", "name or UUID of the network", complete)); }
+
+} // namespace
+
+std::vector<Command> network_commands() {
+    const auto file = required(text("file", "file with the network's XML", Complete::file));
+    return {
+        {.name = "net-list", .group = Group::network, .summary = "list networks",
+         .options = {flag("inactive", "only those that do not run"), flag("all", "those that run and those that do not"), flag("persistent", "only those with a definition"),
+                     flag("transient", "only those without a definition"), flag("autostart", "only those that start with the host"),
+                     flag("no-autostart", "only those that do not start with the host"), flag("name", "show names"), flag("uuid", "show UUIDs"), flag("table", "show a table, as without this")},
+         .run = net_list},
+        {.name = "net-info", .group = Group::network, .summary = "tell about a network", .options = {the_network()}, .run = net_info},
+        {.name = "net-start", .group = Group::network, .summary = "start a network", .options = {the_network(Complete::stopped_network)}, .run = net_start},
+        {.name = "net-destroy", .group = Group::network, .summary = "stop a network", .about = "Takes bridge, addresses and rules away. The definition stays.",
+         .options = {the_network(Complete::running_network)}, .run = net_destroy},
+        {.name = "net-define", .group = Group::network, .summary = "define a network from an XML file", .options = {file}, .run = net_define},
+        {.name = "net-create", .group = Group::network, .summary = "start a network from an XML file", .about = "It is gone when it stops.", .options = {file}, .run = net_create},
+        {.name = "net-undefine", .group = Group::network, .summary = "remove a network's definition", .options = {the_network()}, .run = net_undefine},
+        {.name = "net-autostart", .group = Group::network, .summary = "start a network with the host", .options = {the_network(), flag("disable", "do not start it any more")}, .run = net_autostart},
+        {.name = "net-dumpxml", .group = Group::network, .summary = "show a network's XML",
+         .options = {the_network(), flag("inactive", "the definition"), named(text("xpath", "only what this expression finds")), flag("wrap", "put what was found into one document")}, .run = net_dumpxml},
+        {.name = "net-edit", .group = Group::network, .summary = "edit a network's XML", .options = {the_network()}, .run = net_edit},
+        {.name = "net-name", .group = Group::network, .summary = "tell a network's name", .options = {required(text("network", "UUID of the network"))}, .run = net_name},
+        {.name = "net-uuid", .group = Group::network, .summary = "tell a network's UUID", .options = {required(text("network", "name of the network", Complete::network))}, .run = net_uuid},
+        {.name = "net-dhcp-leases", .group = Group::network, .summary = "list the addresses that a network gave out", .options = {the_network(), text("mac", "only of this MAC address")}, .run = net_dhcp_leases},
+    };
+}
+
+} // namespace domus::cli

@@ -1,0 +1,77 @@
+// Commands of the shell itself.
+#include "cli/commands/commands.hpp"
+#include "cli/completion.hpp"
+#include "cli/help.hpp"
+#include "cli/objects.hpp"
+#include "cli/terminal.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace domus::cli {
+
+namespace {
+
+void help(Call& call) {
+    const auto word = call.args.text("command");
+    if (!word) {
+        call.out.text("{}", help_of_groups());
+        call.out.result(help_json());
+        return;
+    }
+    if (const auto* command = find_command(*word)) {
+        call.out.text("{}", help_of_command(*command, terminal_width(STDOUT_FILENO)));
+        call.out.result(help_json(*command));
+        return;
+    }
+    for (const auto& group : groups())
+        if (group.keyword == *word) return call.out.text("{}", help_of_group(group));
+    fail("command or command group '{}' doesn't exist", *word);
+}
+
+void quit(Call& call) { call.session.ended = true; }
+
+void cd(Call& call) {
+    const char* home = std::getenv("HOME");
+    const auto folder = call.args.text("dir").value_or(home ? home : "/");
+    std::error_code failure;
+    std::filesystem::current_path(folder, failure);
+    if (failure) fail("cd: {}: {}", folder, failure.message());
+}
+
+void pwd(Call& call) { call.out.value("folder", std::filesystem::current_path().string()); }
+
+void echo(Call& call) { call.out.text("{}\n", fmt::join(call.args.list("string"), " ")); }
+
+void connect(Call& call) { call.session.connect(call.args.text("name").value_or(""), call.args.flag("readonly")); }
+
+void completion(Call& call) {
+    const auto shell = call.args.required("shell");
+    const auto script = completion_script(shell);
+    if (script.empty()) fail("there is no completion for '{}', only for bash, zsh and fish", shell);
+    call.out.text("{}", script);
+    call.out.result({{"shell", shell}, {"script", script}});
+}
+
+} // namespace
+
+std::vector<Command> shell_commands() {
+    return {
+        {.name = "help", .group = Group::self, .summary = "tell about commands", .options = {text("command", "a command, or the keyword of a group", Complete::command)}, .run = help, .connects = false},
+        {.name = "quit", .group = Group::self, .summary = "end the shell", .run = quit, .connects = false},
+        {.name = "exit", .group = Group::self, .summary = "end the shell", .run = quit, .connects = false},
+        {.name = "cd", .group = Group::self, .summary = "change the folder", .options = {text("dir", "the folder; your home without it", Complete::folder)}, .run = cd, .connects = false},
+        {.name = "pwd", .group = Group::self, .summary = "tell the folder", .run = pwd, .connects = false},
+        {.name = "echo", .group = Group::self, .summary = "print words", .options = {rest("string", "the words")}, .run = echo, .connects = false},
+        {.name = "connect", .group = Group::self, .summary = "connect to a daemon", .options = {text("name", "its URI"), flag("readonly", "for reading only")}, .run = connect, .connects = false},
+        {.name = "completion", .group = Group::self, .summary = "print the completion script of a shell",
+         .about = "For bash: 'source <(domus completion bash)'.", .options = {required(one_of("shell", "bash|zsh|fish", "which shell"))}, .run = completion, .connects = false},
+    };
+}
+
+} // namespace domus::cli

@@ -1,0 +1,54 @@
+// Memory and processors of domains.
+#include "cli/commands/commands.hpp"
+#include "cli/objects.hpp"
+
+namespace domus::cli {
+
+namespace {
+
+constexpr std::uint64_t kib = 1024;
+constexpr std::uint32_t of_maximum = 4;
+
+void set_memory(Call& call, bool maximum) {
+    const auto flags = affect_flags(call.args);
+    const auto size = call.args.size("size", kib);
+    const auto domain = find_domain(call);
+    doing(maximum ? "Unable to change MaxMemorySize" : "Unable to change memory size", [&] {
+        call.server().call<Procedure::domain_set_memory_flags>(
+            {.dom = domain, .memory = size.value_or(0) / kib, .flags = flags | (maximum ? of_maximum : 0)});
+    });
+    call.out.result({{"domain", domain.name}, {"kib", size.value_or(0) / kib}});
+}
+
+void setmem(Call& call) { set_memory(call, false); }
+void setmaxmem(Call& call) { set_memory(call, true); }
+
+void setvcpus(Call& call) {
+    auto flags = affect_flags(call.args);
+    if (call.args.flag("maximum")) flags |= of_maximum;
+    const auto count = call.args.natural("count", 1u << 16);
+    const auto domain = find_domain(call);
+    doing("Unable to change the number of virtual CPUs", [&] {
+        call.server().call<Procedure::domain_set_vcpus_flags>({.dom = domain, .nvcpus = static_cast<std::uint32_t>(count.value_or(0)), .flags = flags});
+    });
+    call.out.result({{"domain", domain.name}, {"vcpus", count.value_or(0)}});
+}
+
+} // namespace
+
+std::vector<Command> tuning_commands() {
+    const auto config = flag("config", "of the next boot");
+    const auto live = flag("live", "of the running domain");
+    const auto current = flag("current", "of the running domain, or of the next boot if it does not run");
+    return {
+        {.name = "setmem", .summary = "change a domain's memory", .about = "Takes memory from a running guest, or gives it back, up to its maximum.",
+         .options = {the_domain(), required(number("size", "new amount, in KiB unless it has a unit")), config, live, current}, .run = setmem},
+        {.name = "setmaxmem", .summary = "change the most memory that a domain may have",
+         .options = {the_domain(), required(number("size", "new amount, in KiB unless it has a unit")), config, live, current}, .run = setmaxmem},
+        {.name = "setvcpus", .summary = "change the number of a domain's CPUs",
+         .options = {the_domain(), required(number("count", "how many")), flag("maximum", "the most that it may have, of the next boot"), config, live, current},
+         .run = setvcpus},
+    };
+}
+
+} // namespace domus::cli

@@ -1,0 +1,50 @@
+#include "cli/names.hpp"
+
+#include "client/connection.hpp"
+
+namespace domus::cli {
+
+namespace {
+
+using wire::Procedure;
+
+std::vector<std::string> domains(client::Connection& server, std::uint32_t flags) {
+    std::vector<std::string> names;
+    for (auto& domain : server.call<Procedure::connect_list_all_domains>({.need_results = 1, .flags = flags}).domains) names.push_back(std::move(domain.name));
+    return names;
+}
+
+std::vector<std::string> networks(client::Connection& server, std::uint32_t flags) {
+    std::vector<std::string> names;
+    for (auto& network : server.call<Procedure::connect_list_all_networks>({.need_results = 1, .flags = flags}).nets) names.push_back(std::move(network.name));
+    return names;
+}
+
+std::vector<std::string> pools(client::Connection& server) {
+    std::vector<std::string> names;
+    for (auto& pool : server.call<Procedure::connect_list_all_storage_pools>({.need_results = 1, .flags = 0}).pools) names.push_back(std::move(pool.name));
+    return names;
+}
+
+} // namespace
+
+std::vector<std::string> names_for_completion(Session& session, Complete kind) {
+    constexpr std::uint32_t all = 0, domains_active = 1, domains_inactive = 2, networks_inactive = 1, networks_active = 2;
+    try {
+        auto& server = session.connection();
+        switch (kind) {
+        case Complete::domain: return domains(server, all);
+        case Complete::running_domain: return domains(server, domains_active);
+        case Complete::stopped_domain: return domains(server, domains_inactive);
+        case Complete::network: return networks(server, all);
+        case Complete::running_network: return networks(server, networks_active);
+        case Complete::stopped_network: return networks(server, networks_inactive);
+        case Complete::pool: return pools(server);
+        default: return {};
+        }
+    } catch (const std::exception&) {
+        return {};
+    }
+}
+
+} // namespace domus::cli

@@ -1,0 +1,112 @@
+#include "cli/session.hpp"
+
+#include "cli/call.hpp"
+#include "cli/help.hpp"
+#include "cli/terminal.hpp"
+#include "client/connection.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+namespace domus::cli {
+
+namespace {
+
+/// A command and the words it was given, understood.
+struct Ready {
+    const Command* command;
+    Arguments arguments;
+};
+
+Ready understand(const Words& words) {
+    const auto* command = find_command(words.front());
+    if (!command) {
+        UsageError unknown(fmt::format("unknown command: '{}'", words.front()));
+        if (const auto* near = nearest_command(words.front()))
+            throw UsageError(std::move(unknown), fmt::format("did you mean '{}'?", near->name));
+        throw unknown;
+    }
+    return {command, parse(*command, std::span(words).subspan(1))};
+}
+
+} // namespace
+
+Session::Session(Settings settings, Output& out) : settings_(std::move(settings)), out_(out) {}
+
+Session::~Session() = default;
+
+void Session::connect(const std::string& uri, bool readonly) {
+    connection_.reset();
+    settings_.uri = uri;
+    settings_.readonly = readonly;
+    client::Connection::Options options;
+    options.uri = uri;
+    options.readonly = readonly;
+    if (settings_.keepalive_interval) options.keepalive_interval = std::chrono::seconds(*settings_.keepalive_interval);
+    if (settings_.keepalive_count) options.keepalive_count = *settings_.keepalive_count;
+    connection_ = doing("failed to connect to the hypervisor", [&] { return client::Connection::open(options); });
+}
+
+client::Connection& Session::connection() {
+    if (!connection_) connect(settings_.uri, settings_.readonly);
+    return *connection_;
+}
+
+void Session::check_alive() {
+    if (!connection_ || connection_->alive()) return;
+    out_.complain(fmt::format("Disconnected from {} due to end of file", connection_->uri()));
+    connect(settings_.uri, settings_.readonly);
+    out_.complain("Reconnected to the hypervisor");
+}
+
+bool Session::run(const std::vector<Words>& commands) {
+    std::vector<Ready> ready;
+    for (const auto& words : commands) ready.push_back(understand(words));
+    if (!connection_ && !settings_.uri.empty() && !ready.empty() && ready.front().command->connects
+        && !ready.front().arguments.help_wanted())
+        try {
+            connect(settings_.uri, settings_.readonly);
+        } catch (const Failure& failure) {
+            out_.failure(failure);
+            return false;
+        }
+    bool good = true;
+    for (const auto& [command, arguments] : ready) {
+        good = run_one(*command, arguments);
+        if (ended) return true;
+    }
+    return good;
+}
+
+bool Session::run_one(const Command& command, const Arguments& arguments) {
+    const auto start = std::chrono::steady_clock::now();
+    bool good = true;
+    try {
+        if (arguments.help_wanted()) {
+            if (out_.json()) out_.result(help_json(command));
+            else out_.raw(help_of_command(command, terminal_width(STDOUT_FILENO)));
+        } else {
+            if (command.connects) check_alive();
+            Call call(arguments, out_, *this);
+            command.run(call);
+        }
+    } catch (const Failure& failure) {
+        out_.failure(failure);
+        good = false;
+    } catch (const Error& error) {
+        out_.failure(Failure::of(error));
+        good = false;
+    }
+    if (ended) {
+        out_.finish();
+        return true;
+    }
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+    if (settings_.timing) out_.text("\n(Time: {:.3f} ms)\n\n", took.count());
+    else out_.extra("\n");
+    out_.finish();
+    return good;
+}
+
+} // namespace domus::cli

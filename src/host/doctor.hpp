@@ -1,0 +1,21 @@
+// What a host needs to run virtual machines, and what is missing: each point with what was found and the command that
+// mends it. Blocks for some milliseconds.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace domus::host {
+
+enum class Verdict { good, warning, failed };
+
+struct Check {
+    std::string subject; ///< "KVM"
+    Verdict verdict = Verdict::good;
+    std::string found;
+    std::string hint;    ///< empty where nothing is to be mended
+};
+
+std::vector<Check> examine_host();
+
+} // namespace domus::host
