@@ -29,7 +29,9 @@ engine::qemu::Capabilities capabilities() {
     return all;
 }
 
-std::string inactive(const model::Domain& domain) { return format::to_xml(domain, {.live = false, .secrets = true}); }
+std::string inactive(const model::Domain& domain) {
+    return format::to_xml(domain, {.live = false, .secrets = true});
+}
 
 void judge(model::Domain domain) {
     static const auto able = capabilities();
@@ -38,7 +40,8 @@ void judge(model::Domain domain) {
     auto again = domain;
     engine::qemu::complete(again, able);
     if (const auto twice = inactive(again); twice != once) {
-        std::fprintf(stderr, "completing it again changed it\n--- once\n%s\n--- twice\n%s\n", once.c_str(), twice.c_str());
+        std::fprintf(stderr, "completing it again changed it\n--- once\n%s\n--- twice\n%s\n", once.c_str(),
+                     twice.c_str());
         std::abort();
     }
     engine::qemu::assign_aliases(domain);

@@ -32,14 +32,17 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
-SharedFd shared(int fd) { return std::make_shared<UniqueFd>(fd); }
+SharedFd shared(int fd) {
+    return std::make_shared<UniqueFd>(fd);
+}
 
 SharedFd open_shared(const fs::path& path, int flags) {
     auto fd = open_file(path, flags, 0600);
     return std::make_shared<UniqueFd>(std::move(fd));
 }
 
-/// The smallest file that QEMU takes for a Linux kernel (Documentation/arch/x86/boot.rst): a header, and nothing to run.
+/// The smallest file that QEMU takes for a Linux kernel (Documentation/arch/x86/boot.rst): a header, and nothing to
+/// run.
 SharedFd kernel() {
     std::string image(8192, '\0');
     image[0x1f1] = 1;
@@ -117,7 +120,8 @@ protected:
         disk.source.dev.reset();
         disk.source.file = image(disk.target.dev, disk.driver.type.value_or("raw"));
         images.push_back(opened(*disk.source.file, disk.readonly));
-        for (auto* below = &disk.backing_store; !below->empty() && below->front().type; below = &below->front().backing_store) {
+        for (auto* below = &disk.backing_store; !below->empty() && below->front().type;
+             below = &below->front().backing_store) {
             auto& source = below->front().source;
             source.file = image(disk.target.dev + std::to_string(images.size()), below->front().format.value_or("raw"));
             images.push_back(opened(*source.file, true));
@@ -141,7 +145,8 @@ protected:
         host.transport = model::HostTransport::unix_socket;
         host.socket = (folder_ / (disk.target.dev + ".nbd")).string();
         Command serve("qemu-nbd");
-        serve.arguments = {"-t", "-f", "raw", "-k", *host.socket, "-x", disk.source.name.value_or(""), image(disk.target.dev, "raw")};
+        serve.arguments = {
+            "-t", "-f", "raw", "-k", *host.socket, "-x", disk.source.name.value_or(""), image(disk.target.dev, "raw")};
         serve_until_there(serve, *host.socket);
     }
 
@@ -163,7 +168,9 @@ protected:
 
     void adapt(model::Interface& interface) {
         using model::InterfaceType;
-        if (interface.type != InterfaceType::bridge && interface.type != InterfaceType::network && interface.type != InterfaceType::direct) return;
+        if (interface.type != InterfaceType::bridge && interface.type != InterfaceType::network
+            && interface.type != InterfaceType::direct)
+            return;
         interface.driver.name.reset(); // no vhost here
         auto fds = taps(interface.driver.queues.value_or(1));
         ASSERT_FALSE(fds.empty()) << "no tap devices on this machine";
@@ -182,7 +189,8 @@ protected:
         launch_.flash = flash_;
         if (launch_.flash.empty()) return;
         const auto variables = folder_ / "VARS.fd";
-        fs::copy_file(launch_.flash.secure ? "/usr/share/OVMF/OVMF_VARS_4M.ms.fd" : "/usr/share/OVMF/OVMF_VARS_4M.fd", variables);
+        fs::copy_file(launch_.flash.secure ? "/usr/share/OVMF/OVMF_VARS_4M.ms.fd" : "/usr/share/OVMF/OVMF_VARS_4M.fd",
+                      variables);
         launch_.flash.variables = variables;
         launch_.flash.code_image = opened(launch_.flash.code, true);
         launch_.flash.variables_image = opened(variables, false);
@@ -191,7 +199,8 @@ protected:
     void run(const Command& command) {
         auto process = Process::spawn(command);
         std::optional<ExitStatus> status;
-        for (int i = 0; i < 1000 && !(status = process.poll()); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        for (int i = 0; i < 1000 && !(status = process.poll()); ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
         ASSERT_TRUE(status && status->success()) << command.text();
     }
 
@@ -244,8 +253,13 @@ protected:
         make_ends();
         auto command = build_command(domain, test_capabilities(), launch_);
         // In a network of its own, so that ports and multicast disturb nobody.
-        std::vector<std::string> wrapped{"-n", "--", "/bin/sh", "-c",
-                                         "ip link set lo up multicast on; ip route add 224.0.0.0/4 dev lo; exec \"$@\"", "sh", command.program};
+        std::vector<std::string> wrapped{"-n",
+                                         "--",
+                                         "/bin/sh",
+                                         "-c",
+                                         "ip link set lo up multicast on; ip route add 224.0.0.0/4 dev lo; exec \"$@\"",
+                                         "sh",
+                                         command.program};
         wrapped.insert(wrapped.end(), command.arguments.begin(), command.arguments.end());
         const auto shown = command.text();
         command.program = "unshare";
@@ -255,7 +269,8 @@ protected:
         command.fds.clear();
         converse(domain);
         std::optional<ExitStatus> status;
-        for (int i = 0; i < 2000 && !(status = process.poll()); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        for (int i = 0; i < 2000 && !(status = process.poll()); ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
         const auto log = read_file(folder_ / "log", 1 << 20);
         EXPECT_TRUE(status && status->success()) << shown << "\n" << log;
         EXPECT_EQ(log.find("warning"), log.npos) << shown << "\n" << log;

@@ -15,8 +15,7 @@ using model::DiskBus;
 namespace {
 
 /// prefix0, prefix1, ... behind the highest that is taken.
-template <class Device>
-void count_up(std::vector<Device>& devices, std::string_view prefix) {
+template <class Device> void count_up(std::vector<Device>& devices, std::string_view prefix) {
     unsigned next = 0;
     for (const auto& device : devices) {
         if (!device.alias || !device.alias->starts_with(prefix)) continue;
@@ -28,8 +27,7 @@ void count_up(std::vector<Device>& devices, std::string_view prefix) {
         if (!device.alias) device.alias = fmt::format("{}{}", prefix, next++);
 }
 
-template <class Device>
-void single(std::optional<Device>& device, const char* name) {
+template <class Device> void single(std::optional<Device>& device, const char* name) {
     if (device && !device->alias) device->alias = name;
 }
 
@@ -55,14 +53,16 @@ std::string controller_alias(const model::Controller& controller, Chipset chipse
     switch (controller.type) {
     case ControllerType::pci:
         return index == 0 && chipset == Chipset::q35 ? std::string("pcie.0") : fmt::format("pci.{}", index);
-    case ControllerType::usb: return index == 0 ? std::string("usb") : fmt::format("usb{}", index);
+    case ControllerType::usb:
+        return index == 0 ? std::string("usb") : fmt::format("usb{}", index);
     case ControllerType::ide:
         if (index == 0) return "ide"; // part of the PIIX
         break;
     case ControllerType::sata:
         if (index == 0 && chipset == Chipset::q35) return "ide"; // part of the ICH9; its buses are ide.0 to ide.5
         break;
-    default: break;
+    default:
+        break;
     }
     return fmt::format("{}{}", format::word(controller.type), index);
 }
@@ -71,18 +71,25 @@ std::string controller_alias(const model::Controller& controller, Chipset chipse
 void alias_consoles(model::Devices& devices) {
     for (std::size_t i = 0; i < devices.consoles.size(); ++i) {
         auto& console = devices.consoles[i];
-        if (console.target.type == "serial" && !devices.serials.empty()) console.alias = devices.serials.front().alias;
-        else if (!console.alias) console.alias = fmt::format("console{}", i);
+        if (console.target.type == "serial" && !devices.serials.empty())
+            console.alias = devices.serials.front().alias;
+        else if (!console.alias)
+            console.alias = fmt::format("console{}", i);
     }
 }
 
 std::string memory_prefix(model::MemoryModel kind) {
     switch (kind) {
-    case model::MemoryModel::dimm: return "dimm";
-    case model::MemoryModel::nvdimm: return "nvdimm";
-    case model::MemoryModel::virtio_pmem: return "virtiopmem";
-    case model::MemoryModel::virtio_mem: return "virtiomem";
-    case model::MemoryModel::sgx_epc: return "epc";
+    case model::MemoryModel::dimm:
+        return "dimm";
+    case model::MemoryModel::nvdimm:
+        return "nvdimm";
+    case model::MemoryModel::virtio_pmem:
+        return "virtiopmem";
+    case model::MemoryModel::virtio_mem:
+        return "virtiomem";
+    case model::MemoryModel::sgx_epc:
+        return "epc";
     }
     return "dimm";
 }
@@ -93,7 +100,8 @@ void alias_memories(std::vector<model::MemoryDevice>& memories) {
         if (memory.alias) used.insert(*memory.alias);
     for (auto& memory : memories)
         for (unsigned i = 0; !memory.alias; ++i)
-            if (auto name = fmt::format("{}{}", memory_prefix(memory.model), i); used.insert(name).second) memory.alias = name;
+            if (auto name = fmt::format("{}{}", memory_prefix(memory.model), i); used.insert(name).second)
+                memory.alias = name;
 }
 
 } // namespace

@@ -23,7 +23,9 @@ public:
     Options& set(std::string_view key, std::string_view value);
     Options& set(std::string_view key, const char* value) { return set(key, std::string_view(value)); }
     Options& set(std::string_view key, bool value) { return set(key, value ? "on" : "off"); }
-    Options& set(std::string_view key, std::uint64_t value) { return set(key, std::string_view(std::to_string(value))); }
+    Options& set(std::string_view key, std::uint64_t value) {
+        return set(key, std::string_view(std::to_string(value)));
+    }
     Options& set(std::string_view key, std::int64_t value) { return set(key, std::string_view(std::to_string(value))); }
     Options& set(std::string_view key, int value) { return set(key, static_cast<std::int64_t>(value)); }
     Options& set(std::string_view key, unsigned value) { return set(key, static_cast<std::uint64_t>(value)); }

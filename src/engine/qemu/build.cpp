@@ -36,7 +36,9 @@ SharedFd Build::find(const std::map<std::string, SharedFd>& in, const std::strin
     return found == in.end() ? nullptr : found->second;
 }
 
-bool Build::has_device(std::string_view driver) const { return capabilities.has_device(driver); }
+bool Build::has_device(std::string_view driver) const {
+    return capabilities.has_device(driver);
+}
 
 void Build::need_device(std::string_view driver, std::string_view element, int line) const {
     if (has_device(driver)) return;
@@ -59,7 +61,8 @@ std::string Build::bus_of(model::ControllerType type, unsigned index) const {
     const auto* found = controller(type, index);
     if (!found || !found->alias)
         throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
-                    fmt::format("a device sits on controller '{}' {}, which the domain does not have", format::word(type), index));
+                    fmt::format("a device sits on controller '{}' {}, which the domain does not have",
+                                format::word(type), index));
     return *found->alias + ".0";
 }
 
@@ -79,7 +82,8 @@ void Build::place(json::object& device, const std::optional<model::Address>& add
 
 void refuse(std::string_view element, int line, std::string_view what, std::string hint) {
     auto error = Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
-                       line > 0 ? fmt::format("<{}> (line {}): {}", element, line, what) : fmt::format("<{}>: {}", element, what));
+                       line > 0 ? fmt::format("<{}> (line {}): {}", element, line, what)
+                                : fmt::format("<{}>: {}", element, what));
     if (hint.empty()) throw error;
     throw std::move(error).hint(std::move(hint));
 }

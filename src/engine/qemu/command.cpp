@@ -22,13 +22,17 @@ void add_identity(Build& build) {
     build.arguments.add("-nodefaults");
 }
 
-void add_uuid(Build& build) { build.arguments.add("-uuid", build.domain.uuid.value_or(Uuid{}).text()); }
+void add_uuid(Build& build) {
+    build.arguments.add("-uuid", build.domain.uuid.value_or(Uuid{}).text());
+}
 
 void add_monitor(Build& build) {
     Options options("socket");
     options.set("id", "charmonitor");
-    if (build.launch.monitor) options.set("fd", build.pass(build.launch.monitor));
-    else options.set("path", build.launch.folder + "/monitor.sock");
+    if (build.launch.monitor)
+        options.set("fd", build.pass(build.launch.monitor));
+    else
+        options.set("path", build.launch.folder + "/monitor.sock");
     options.set("server", true).set("wait", false);
     build.arguments.add("-chardev", options);
     build.arguments.add("-mon", Options().set("chardev", "charmonitor").set("id", "monitor").set("mode", "control"));
@@ -52,7 +56,8 @@ void add_own_arguments(Build& build) {
 
 void refuse_unknown(Build& build) {
     const auto& devices = build.domain.devices;
-    if (!devices.leases.empty()) refuse("lease", devices.leases.front().rest.line, "leases need a lock manager, which there is not");
+    if (!devices.leases.empty())
+        refuse("lease", devices.leases.front().rest.line, "leases need a lock manager, which there is not");
     if (devices.nvram) refuse("nvram", devices.nvram->rest.line, "an NVRAM device is for pSeries machines");
     for (const auto& event : build.domain.perf)
         if (event.enabled) refuse("event", event.rest.line, "perf events are not supported");
@@ -60,12 +65,12 @@ void refuse_unknown(Build& build) {
 
 /// All parts of the command, in the order in which QEMU wants them: what others refer to comes first.
 constexpr std::array parts{
-    refuse_unknown, add_identity,   add_machine,    add_cpu,       add_memory,      add_uuid,      add_smbios,  add_monitor,
-    add_clock,      add_power,      add_boot,       add_iommus,    add_controllers, add_hubs,      add_disks,   add_filesystems,
-    add_interfaces, add_smartcards, add_serials,    add_parallels, add_channels,    add_consoles,  add_tpms,    add_inputs,
-    add_audios,     add_graphics,   add_videos,     add_sounds,    add_watchdogs,   add_redirdevs, add_hostdevs, add_memballoon,
-    add_rngs,       add_panics,     add_shmems,     add_memories,  add_cryptos,     add_vsock,     add_incoming, add_confinement,
-    add_own_arguments,
+    refuse_unknown, add_identity,    add_machine,    add_cpu,        add_memory,      add_uuid,          add_smbios,
+    add_monitor,    add_clock,       add_power,      add_boot,       add_iommus,      add_controllers,   add_hubs,
+    add_disks,      add_filesystems, add_interfaces, add_smartcards, add_serials,     add_parallels,     add_channels,
+    add_consoles,   add_tpms,        add_inputs,     add_audios,     add_graphics,    add_videos,        add_sounds,
+    add_watchdogs,  add_redirdevs,   add_hostdevs,   add_memballoon, add_rngs,        add_panics,        add_shmems,
+    add_memories,   add_cryptos,     add_vsock,      add_incoming,   add_confinement, add_own_arguments,
 };
 
 void set_surroundings(Command& command, const Launch& launch) {
@@ -86,7 +91,9 @@ void set_surroundings(Command& command, const Launch& launch) {
 json::object limits_of(const model::Disk& disk) {
     const auto& tune = disk.iotune;
     json::object limits{{"id", block_device_of(disk)}};
-    const auto limit = [&](std::string_view name, const std::optional<std::uint64_t>& value) { limits[name] = value.value_or(0); };
+    const auto limit = [&](std::string_view name, const std::optional<std::uint64_t>& value) {
+        limits[name] = value.value_or(0);
+    };
     limit("bps", tune.total_bytes_sec);
     limit("bps_rd", tune.read_bytes_sec);
     limit("bps_wr", tune.write_bytes_sec);
@@ -117,7 +124,8 @@ json::object limits_of(const model::Disk& disk) {
 
 Command build_command(const model::Domain& live, const Capabilities& capabilities, const Launch& launch) {
     Command command(live.devices.emulator.value_or(capabilities.binary));
-    Build build{live, capabilities, launch, chipset_of(live.os.machine.value_or("")), command, {}, boot_indexes(live), {}};
+    Build build{live, capabilities,       launch, chipset_of(live.os.machine.value_or("")), command,
+                {},   boot_indexes(live), {}};
     set_surroundings(command, launch);
     for (const auto part : parts) part(build);
     command.arguments = build.arguments.take();
@@ -138,7 +146,10 @@ std::vector<Preparation> preparations(const model::Domain& live) {
     if (devices.memballoon && devices.memballoon->model != "none") {
         const auto path = "/machine/peripheral/" + *devices.memballoon->alias;
         if (devices.memballoon->stats_period)
-            list.push_back({"qom-set", {{"path", path}, {"property", "guest-stats-polling-interval"}, {"value", *devices.memballoon->stats_period}}});
+            list.push_back({"qom-set",
+                            {{"path", path},
+                             {"property", "guest-stats-polling-interval"},
+                             {"value", *devices.memballoon->stats_period}}});
         if (live.current_memory && *live.current_memory < live.memory)
             list.push_back({"balloon", {{"value", live.current_memory->bytes}}});
     }

@@ -1,5 +1,5 @@
-// The command that runs a domain: a pure function of the live definition (completed, with aliases, ports chosen), of what
-// this QEMU can do, and of the descriptors that the start collected. Options are in the forms of QEMU 7.2.
+// The command that runs a domain: a pure function of the live definition (completed, with aliases, ports chosen), of
+// what this QEMU can do, and of the descriptors that the start collected. Options are in the forms of QEMU 7.2.
 //
 //     complete(domain, capabilities);
 //     assign_aliases(domain);
@@ -9,12 +9,13 @@
 // Throws Error config_unsupported, with the element and its line, for what the definition asks for and this version or
 // this QEMU cannot do: nothing is silently left out.
 //
-// Names in QEMU: devices have their aliases as ids. The images of disk vda are the block nodes "vda" (in its format) over
-// "vda-file", below it "vda-1" over "vda-1-file" and so on; a filter for copy-on-read is "vda-cor". Character devices are
-// called char + alias, network back ends host + alias, secrets and other objects after the device they belong to.
+// Names in QEMU: devices have their aliases as ids. The images of disk vda are the block nodes "vda" (in its format)
+// over "vda-file", below it "vda-1" over "vda-1-file" and so on; a filter for copy-on-read is "vda-cor". Character
+// devices are called char + alias, network back ends host + alias, secrets and other objects after the device they
+// belong to.
 //
-// The chain below a disk is what live.backing_store says. A start should have it resolved down to an empty <backingStore/>:
-// where the chain is left open, QEMU itself opens whatever the image's header names.
+// The chain below a disk is what live.backing_store says. A start should have it resolved down to an empty
+// <backingStore/>: where the chain is left open, QEMU itself opens whatever the image's header names.
 #pragma once
 
 #include "engine/qemu/launch.hpp"
@@ -47,8 +48,8 @@ std::string node_of(const model::Disk& disk);
 /// The format node at a depth of its chain.
 std::string node_of(const model::Disk& disk, unsigned depth);
 
-/// How the monitor calls the device that owns a disk's images: "id" of block_set_io_throttle, eject and others, "qdev" in
-/// answers to query-block and query-blockstats.
+/// How the monitor calls the device that owns a disk's images: "id" of block_set_io_throttle, eject and others, "qdev"
+/// in answers to query-block and query-blockstats.
 std::string block_device_of(const model::Disk& disk);
 
 /// virConnectDomainXMLToNative: the command as a shell would take it, for people to read. Completes a copy.

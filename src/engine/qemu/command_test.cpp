@@ -27,14 +27,16 @@ std::string lines(const Command& command, const model::Domain& domain) {
         text += argument;
     }
     text += '\n';
-    for (const auto& step : preparations(domain)) text += step.command + ' ' + boost::json::serialize(step.arguments) + '\n';
+    for (const auto& step : preparations(domain))
+        text += step.command + ' ' + boost::json::serialize(step.arguments) + '\n';
     return text;
 }
 
 std::string built(const std::string& devices, const std::string& more = "<features><acpi/></features>") {
-    auto domain = format::from_xml<model::Domain>("<domain type='qemu'>\n<name>x</name><memory unit='MiB'>128</memory><os><type machine='q35'>hvm</type></os>" +
-                                                      more + "<devices>\n" + devices + "</devices></domain>",
-                                                  ErrorDomain::domain);
+    auto domain = format::from_xml<model::Domain>(
+        "<domain type='qemu'>\n<name>x</name><memory unit='MiB'>128</memory><os><type machine='q35'>hvm</type></os>"
+            + more + "<devices>\n" + devices + "</devices></domain>",
+        ErrorDomain::domain);
     complete(domain, test_capabilities());
     assign_aliases(domain);
     return lines(build_command(domain, test_capabilities(), test_launch()), domain);
@@ -76,10 +78,15 @@ INSTANTIATE_TEST_SUITE_P(Definitions, CommandOf, testing::ValuesIn(test_domain_n
 TEST(CommandErrors, name_the_element_and_its_line) {
     EXPECT_THAT(refusal("<disk type='file'><source file='/a'/><target dev='vda'/><transient/></disk>"),
                 HasSubstr("<transient> (line 3): transient disks ('vda') are not supported"));
-    EXPECT_THAT(refusal("<disk type='network'><source protocol='sheepdog' name='x'/><target dev='vda'/></disk>"), HasSubstr("protocol 'sheepdog'"));
+    EXPECT_THAT(refusal("<disk type='network'><source protocol='sheepdog' name='x'/><target dev='vda'/></disk>"),
+                HasSubstr("protocol 'sheepdog'"));
     EXPECT_THAT(refusal("<graphics type='sdl'/>"), HasSubstr("type 'sdl'"));
-    EXPECT_THAT(refusal("<filesystem type='mount'><driver type='virtiofs'/><source dir='/x'/><target dir='x'/></filesystem>"), HasSubstr("memory that it can share"));
-    EXPECT_THAT(refusal("<disk type='file'><driver name='qemu' type='raw' io='native'/><source file='/a'/><target dev='vda'/></disk>"), HasSubstr("cache='none'"));
+    EXPECT_THAT(
+        refusal("<filesystem type='mount'><driver type='virtiofs'/><source dir='/x'/><target dir='x'/></filesystem>"),
+        HasSubstr("memory that it can share"));
+    EXPECT_THAT(refusal("<disk type='file'><driver name='qemu' type='raw' io='native'/><source file='/a'/><target "
+                        "dev='vda'/></disk>"),
+                HasSubstr("cache='none'"));
 }
 
 TEST(CommandErrors, refuse_a_processor_that_this_qemu_does_not_have) {
@@ -96,7 +103,8 @@ TEST(CommandSecrets, never_stand_among_the_arguments) {
 
 TEST(CommandDescriptors, take_the_place_of_paths) {
     auto domain = format::from_xml<model::Domain>(
-        "<domain type='qemu'><name>x</name><memory unit='MiB'>128</memory><os><type machine='q35'>hvm</type><kernel>/k</kernel></os><devices>"
+        "<domain type='qemu'><name>x</name><memory unit='MiB'>128</memory><os><type "
+        "machine='q35'>hvm</type><kernel>/k</kernel></os><devices>"
         "<disk type='file'><driver name='qemu' type='qcow2'/><source file='/a'/><target dev='vda'/></disk>"
         "<interface type='bridge'><source bridge='br0'/><model type='virtio'/></interface>"
         "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel></devices></domain>",
@@ -119,6 +127,20 @@ TEST(CommandDescriptors, take_the_place_of_paths) {
     EXPECT_THAT(text, HasSubstr("\"mq\":true"));
     EXPECT_THAT(text, HasSubstr("socket,id=charchannel0,fd="));
     EXPECT_THAT(text, Not(HasSubstr("\"/a\"")));
+}
+
+TEST(NativeCommand, is_for_a_shell_and_needs_nothing_started) {
+    const auto text = native_command(test_domain("server"), test_capabilities());
+    EXPECT_THAT(text, HasSubstr("/usr/bin/qemu-system-x86_64 -name guest=server,debug-threads=on -S"));
+    EXPECT_THAT(text, HasSubstr("'{\"driver\":\"virtio-blk-pci\""));
+    EXPECT_THAT(text, HasSubstr("-vnc 127.0.0.1:0"));
+}
+
+TEST(Preparations, say_what_qemu_has_no_option_for) {
+    std::string commands;
+    for (const auto* name : {"server", "disks", "interfaces", "platform", "devices"})
+        for (const auto& step : preparations(started_test_domain(name))) commands += step.command + '\n';
+    EXPECT_EQ(commands, "balloon\nblock_set_io_throttle\nblockdev-open-tray\nset_link\nqom-set\nblockdev-open-tray\n");
 }
 
 TEST(Nodes, are_named_after_the_disk_and_the_depth) {

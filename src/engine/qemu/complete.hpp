@@ -1,13 +1,13 @@
-// Fills in what a domain's definition leaves open, as libvirt does: identity, machine, processor and clock; devices that
-// others need (controllers, a console, balloon, keyboard and mouse, a video card); and every address. What the user gave
-// stays as it is. Completing twice changes nothing. Pure computation, no I/O.
+// Fills in what a domain's definition leaves open, as libvirt does: identity, machine, processor and clock; devices
+// that others need (controllers, a console, balloon, keyboard and mouse, a video card); and every address. What the
+// user gave stays as it is. Completing twice changes nothing. Pure computation, no I/O.
 //
 //     auto domain = format::from_xml<model::Domain>(text);
 //     complete(domain, capabilities);
 //     model::Findings findings; model::check(domain, findings); format::throw_findings(...);
 //
-// Throws Error: config_unsupported for what this host or version cannot run (KVM that does not work, an unknown machine),
-// xml_error for definitions that cannot be (two devices at one address, no room left on a bus).
+// Throws Error: config_unsupported for what this host or version cannot run (KVM that does not work, an unknown
+// machine), xml_error for definitions that cannot be (two devices at one address, no room left on a bus).
 #pragma once
 
 #include "model/domain.hpp"

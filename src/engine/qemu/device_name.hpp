@@ -10,7 +10,9 @@
 
 namespace domus::engine::qemu {
 
-inline std::string device_name(std::string_view, const model::Disk& disk) { return fmt::format("disk '{}'", disk.target.dev); }
+inline std::string device_name(std::string_view, const model::Disk& disk) {
+    return fmt::format("disk '{}'", disk.target.dev);
+}
 
 inline std::string device_name(std::string_view, const model::Interface& interface) {
     return fmt::format("interface '{}'", interface.mac.value_or("without address"));
@@ -20,8 +22,7 @@ inline std::string device_name(std::string_view, const model::Controller& contro
     return fmt::format("controller '{}' {}", format::word(controller.type), controller.index.value_or(0));
 }
 
-template <class Device>
-std::string device_name(std::string_view element, const Device& device) {
+template <class Device> std::string device_name(std::string_view element, const Device& device) {
     if (device.alias) return fmt::format("{} '{}'", element, *device.alias);
     if (device.rest.line > 0) return fmt::format("{} (line {})", element, device.rest.line);
     return std::string(element);

@@ -15,11 +15,14 @@ FirmwareWish wish_of(const model::Domain& domain) {
     wish.architecture = domain.os.arch.value_or("x86_64");
     wish.machine = domain.os.machine.value_or("");
     for (const auto& feature : domain.os.firmware_features) {
-        if (feature.name == "secure-boot") wish.secure_boot = feature.enabled;
-        else if (feature.name == "enrolled-keys") wish.enrolled_keys = feature.enabled;
+        if (feature.name == "secure-boot")
+            wish.secure_boot = feature.enabled;
+        else if (feature.name == "enrolled-keys")
+            wish.enrolled_keys = feature.enabled;
         else
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
-                        fmt::format("<feature> (line {}): firmware has no feature '{}'", feature.rest.line, feature.name));
+            throw Error(
+                ErrorCode::config_unsupported, ErrorDomain::qemu,
+                fmt::format("<feature> (line {}): firmware has no feature '{}'", feature.rest.line, feature.name));
     }
     if (domain.os.loader.secure) wish.secure_boot = *domain.os.loader.secure;
     wish.smm_refused = domain.features.smm == model::OnOff::off;
@@ -36,7 +39,8 @@ FirmwareWish wish_of(const model::Domain& domain) {
 }
 
 /// Without an explicit path of the definition's own.
-FirmwareChoice chosen(const model::Domain& domain, const std::vector<FirmwareDescriptor>& installed, const std::string& variables) {
+FirmwareChoice chosen(const model::Domain& domain, const std::vector<FirmwareDescriptor>& installed,
+                      const std::string& variables) {
     const auto wish = wish_of(domain);
     const auto* found = find_firmware(installed, wish);
     if (!found) nothing_fits(wish);
@@ -52,15 +56,18 @@ FirmwareChoice chosen(const model::Domain& domain, const std::vector<FirmwareDes
     return choice;
 }
 
-FirmwareChoice named(const model::Domain& domain, const std::vector<FirmwareDescriptor>& installed, const std::string& variables) {
+FirmwareChoice named(const model::Domain& domain, const std::vector<FirmwareDescriptor>& installed,
+                     const std::string& variables) {
     const auto& os = domain.os;
     FirmwareChoice choice;
     choice.flash.code = *os.loader.path;
     choice.flash.code_format = os.loader.format.value_or("raw");
     choice.flash.secure = os.loader.secure.value_or(false);
     const auto known = std::ranges::find(installed, *os.loader.path, &FirmwareDescriptor::code);
-    if (os.nvram.template_path) choice.variables_template = *os.nvram.template_path;
-    else if (known != installed.end()) choice.variables_template = known->variables;
+    if (os.nvram.template_path)
+        choice.variables_template = *os.nvram.template_path;
+    else if (known != installed.end())
+        choice.variables_template = known->variables;
     const bool keeps = os.nvram.path || !choice.variables_template.empty();
     if (!keeps || os.loader.stateless.value_or(false)) {
         choice.variables_template.clear();
@@ -73,9 +80,11 @@ FirmwareChoice named(const model::Domain& domain, const std::vector<FirmwareDesc
 
 } // namespace
 
-FirmwareChoice choose_firmware(const model::Domain& domain, const std::vector<FirmwareDescriptor>& installed, const std::string& variables) {
+FirmwareChoice choose_firmware(const model::Domain& domain, const std::vector<FirmwareDescriptor>& installed,
+                               const std::string& variables) {
     const auto& loader = domain.os.loader;
-    if (loader.path && loader.type.value_or(model::LoaderType::rom) == model::LoaderType::pflash) return named(domain, installed, variables);
+    if (loader.path && loader.type.value_or(model::LoaderType::rom) == model::LoaderType::pflash)
+        return named(domain, installed, variables);
     if (domain.os.firmware == model::Firmware::efi && !loader.path) return chosen(domain, installed, variables);
     return {};
 }

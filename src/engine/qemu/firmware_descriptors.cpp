@@ -60,7 +60,8 @@ FirmwareDescriptor parse(const std::string& file, const std::string& text) {
     firmware.features = texts_of(root, "features");
     read_mapping(root.at("mapping").as_object(), firmware);
     for (const auto& target : root.at("targets").as_array())
-        firmware.targets.push_back({text_of(target.as_object(), "architecture"), texts_of(target.as_object(), "machines")});
+        firmware.targets.push_back(
+            {text_of(target.as_object(), "architecture"), texts_of(target.as_object(), "machines")});
     return firmware;
 }
 
@@ -89,16 +90,19 @@ bool FirmwareDescriptor::has(std::string_view feature) const {
 bool FirmwareDescriptor::runs_on(std::string_view architecture, std::string_view machine) const {
     const std::string name(machine);
     return std::ranges::any_of(targets, [&](const FirmwareTarget& target) {
-        return target.architecture == architecture && std::ranges::any_of(target.machines, [&](const std::string& pattern) {
-                   return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-               });
+        return target.architecture == architecture
+               && std::ranges::any_of(target.machines, [&](const std::string& pattern) {
+                      return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+                  });
     });
 }
 
 std::vector<std::filesystem::path> default_firmware_folders() {
     std::vector<std::filesystem::path> folders{"/usr/share/qemu/firmware", "/etc/qemu/firmware"};
-    if (const char* config = std::getenv("XDG_CONFIG_HOME")) folders.emplace_back(std::filesystem::path(config) / "qemu/firmware");
-    else if (const char* home = std::getenv("HOME")) folders.emplace_back(std::filesystem::path(home) / ".config/qemu/firmware");
+    if (const char* config = std::getenv("XDG_CONFIG_HOME"))
+        folders.emplace_back(std::filesystem::path(config) / "qemu/firmware");
+    else if (const char* home = std::getenv("HOME"))
+        folders.emplace_back(std::filesystem::path(home) / ".config/qemu/firmware");
     return folders;
 }
 

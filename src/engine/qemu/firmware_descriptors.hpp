@@ -23,10 +23,10 @@ struct FirmwareDescriptor {
     std::string file; ///< name of the descriptor
     std::string description;
     bool uefi = false;
-    bool flash = false;     ///< code and variables in flash; else one image for -bios
-    std::string code;       ///< path of the executable
+    bool flash = false; ///< code and variables in flash; else one image for -bios
+    std::string code;   ///< path of the executable
     std::string code_format = "raw";
-    std::string variables;  ///< path of the template of the variable store; empty: stateless
+    std::string variables; ///< path of the template of the variable store; empty: stateless
     std::string variables_format = "raw";
     std::vector<FirmwareTarget> targets;
     std::vector<std::string> features;

@@ -22,9 +22,11 @@ protected:
     void TearDown() override { std::filesystem::remove_all(root_); }
 
     static std::string descriptor(const std::string& code, const std::string& features) {
-        return R"({"description":"x","interface-types":["uefi"],"mapping":{"device":"flash","executable":{"filename":")" + code +
-               R"(","format":"raw"},"nvram-template":{"filename":"/f/vars.fd","format":"raw"}},"targets":[{"architecture":)"
-               R"("x86_64","machines":["pc-q35-*"]}],"features":[)" + features + "],\"tags\":[]}";
+        return R"({"description":"x","interface-types":["uefi"],"mapping":{"device":"flash","executable":{"filename":")"
+               + code
+               + R"(","format":"raw"},"nvram-template":{"filename":"/f/vars.fd","format":"raw"}},"targets":[{"architecture":)"
+                 R"("x86_64","machines":["pc-q35-*"]}],"features":[)"
+               + features + "],\"tags\":[]}";
     }
     void write(const std::string& folder, const std::string& name, const std::string& text) {
         std::filesystem::create_directories(root_ / folder);

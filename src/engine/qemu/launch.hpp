@@ -1,6 +1,6 @@
 // What a start has collected for QEMU before its command is built: descriptors instead of paths, sockets that listen
-// already, and whom it runs as. Whatever is left out here is named by its path on the command line instead, which is what
-// tests and `domxml-to-native` do.
+// already, and whom it runs as. Whatever is left out here is named by its path on the command line instead, which is
+// what tests and `domxml-to-native` do.
 #pragma once
 
 #include "os/process.hpp"
@@ -20,8 +20,8 @@ struct Launch {
     /// The domain's folder for sockets whose path the definition leaves open.
     std::string folder;
 
-    SharedFd monitor;         ///< listening unix socket for QMP; else folder/monitor.sock is bound by QEMU
-    SharedFd log;             ///< standard output and error
+    SharedFd monitor; ///< listening unix socket for QMP; else folder/monitor.sock is bound by QEMU
+    SharedFd log;     ///< standard output and error
 
     /// One open image: one descriptor, read-write for what the guest writes to, read-only for what it does not and for
     /// images below. Later needs (a commit into a backing image) add one to the fdset by the monitor, and take the

@@ -1,5 +1,5 @@
-// Whatever a definition says: it is completed and built, or refused with an Error; and what was completed stays as it is
-// when it is completed again. Definitions are a sound one with one part of it made up at random.
+// Whatever a definition says: it is completed and built, or refused with an Error; and what was completed stays as it
+// is when it is completed again. Definitions are a sound one with one part of it made up at random.
 #include "base/error.hpp"
 #include "engine/qemu/alias.hpp"
 #include "engine/qemu/command.hpp"
@@ -44,7 +44,9 @@ void exercise(model::Domain domain, Tally& tally) {
 }
 
 /// Open words get one that is known, most of the time; else nothing would go far.
-std::string pick(unsigned seed, std::initializer_list<const char*> words) { return std::data(words)[seed % words.size()]; }
+std::string pick(unsigned seed, std::initializer_list<const char*> words) {
+    return std::data(words)[seed % words.size()];
+}
 
 void tame(model::Disk& disk, unsigned seed) {
     disk.driver.name = "qemu";
@@ -79,9 +81,12 @@ void tame(model::Interface& interface, unsigned seed) {
 }
 void tame(model::Controller& controller, unsigned seed) {
     if (controller.type == model::ControllerType::pci)
-        controller.model = pick(seed, {"pcie-root-port", "pcie-to-pci-bridge", "dmi-to-pci-bridge", "pcie-switch-upstream-port"});
-    if (controller.type == model::ControllerType::scsi) controller.model = pick(seed, {"virtio-scsi", "lsilogic", "lsisas1078"});
-    if (controller.type == model::ControllerType::usb) controller.model = pick(seed, {"qemu-xhci", "ich9-ehci1", "piix3-uhci"});
+        controller.model =
+            pick(seed, {"pcie-root-port", "pcie-to-pci-bridge", "dmi-to-pci-bridge", "pcie-switch-upstream-port"});
+    if (controller.type == model::ControllerType::scsi)
+        controller.model = pick(seed, {"virtio-scsi", "lsilogic", "lsisas1078"});
+    if (controller.type == model::ControllerType::usb)
+        controller.model = pick(seed, {"qemu-xhci", "ich9-ehci1", "piix3-uhci"});
     controller.index = seed % 5 + 1;
     controller.driver = {};
 }
@@ -103,13 +108,27 @@ void tame(model::Sound& sound, unsigned seed) {
     sound.model = pick(seed, {"ich6", "ich9", "ac97", "usb", "sb16"});
     sound.audio_id.reset();
 }
-void tame(model::Video& video, unsigned seed) { video.model.type = pick(seed, {"virtio", "qxl", "bochs", "vga"}); }
-void tame(model::Watchdog& watchdog, unsigned seed) { watchdog.model = pick(seed, {"i6300esb", "ib700"}); }
-void tame(model::Rng& rng, unsigned seed) { rng.model = pick(seed, {"virtio", "virtio-transitional"}); }
-void tame(model::Crypto& crypto, unsigned) { crypto.backend = "builtin"; }
-void tame(model::Iommu& iommu, unsigned seed) { iommu.model = pick(seed, {"intel", "virtio"}); }
-void tame(model::Hub& hub, unsigned) { hub.type = "usb"; }
-void tame(model::RedirectedDevice& redirected, unsigned) { redirected.bus = "usb"; }
+void tame(model::Video& video, unsigned seed) {
+    video.model.type = pick(seed, {"virtio", "qxl", "bochs", "vga"});
+}
+void tame(model::Watchdog& watchdog, unsigned seed) {
+    watchdog.model = pick(seed, {"i6300esb", "ib700"});
+}
+void tame(model::Rng& rng, unsigned seed) {
+    rng.model = pick(seed, {"virtio", "virtio-transitional"});
+}
+void tame(model::Crypto& crypto, unsigned) {
+    crypto.backend = "builtin";
+}
+void tame(model::Iommu& iommu, unsigned seed) {
+    iommu.model = pick(seed, {"intel", "virtio"});
+}
+void tame(model::Hub& hub, unsigned) {
+    hub.type = "usb";
+}
+void tame(model::RedirectedDevice& redirected, unsigned) {
+    redirected.bus = "usb";
+}
 void tame(model::Hostdev& hostdev, unsigned seed) {
     hostdev.mode = model::HostdevMode::subsystem;
     hostdev.rawio.reset();
@@ -117,13 +136,13 @@ void tame(model::Hostdev& hostdev, unsigned seed) {
     hostdev.driver_name.reset();
     hostdev.type = static_cast<model::HostdevType>(seed % 5);
 }
-void tame(model::CharacterDevice& device, unsigned) { device.target.type.reset(); }
-template <class Device>
-void tame(Device&, unsigned) {}
+void tame(model::CharacterDevice& device, unsigned) {
+    device.target.type.reset();
+}
+template <class Device> void tame(Device&, unsigned) {}
 
 /// One random device of each kind, put into the sound definition by `put`.
-template <class Device, class Put>
-void every_kind(Put put) {
+template <class Device, class Put> void every_kind(Put put) {
     Tally tally;
     for (unsigned seed = 0; seed < rounds && !testing::Test::HasFatalFailure(); ++seed) {
         format::RandomValue random(seed);
@@ -140,9 +159,10 @@ void every_kind(Put put) {
     testing::Test::RecordProperty("built", static_cast<int>(tally.built));
 }
 
-template <class List>
-auto append(List model::Devices::*list) {
-    return [list](model::Domain& domain, typename List::value_type device) { (domain.devices.*list).push_back(std::move(device)); };
+template <class List> auto append(List model::Devices::*list) {
+    return [list](model::Domain& domain, typename List::value_type device) {
+        (domain.devices.*list).push_back(std::move(device));
+    };
 }
 
 TEST(Stress, disks) {
@@ -151,30 +171,78 @@ TEST(Stress, disks) {
         domain.devices.disks.push_back(std::move(disk));
     });
 }
-TEST(Stress, interfaces) { every_kind<model::Interface>(append(&model::Devices::interfaces)); }
-TEST(Stress, controllers) { every_kind<model::Controller>(append(&model::Devices::controllers)); }
-TEST(Stress, filesystems) { every_kind<model::Filesystem>(append(&model::Devices::filesystems)); }
-TEST(Stress, smartcards) { every_kind<model::Smartcard>(append(&model::Devices::smartcards)); }
-TEST(Stress, serials) { every_kind<model::CharacterDevice>(append(&model::Devices::serials)); }
-TEST(Stress, parallels) { every_kind<model::CharacterDevice>(append(&model::Devices::parallels)); }
-TEST(Stress, consoles) { every_kind<model::CharacterDevice>(append(&model::Devices::consoles)); }
-TEST(Stress, channels) { every_kind<model::CharacterDevice>(append(&model::Devices::channels)); }
-TEST(Stress, inputs) { every_kind<model::Input>(append(&model::Devices::inputs)); }
-TEST(Stress, tpms) { every_kind<model::Tpm>(append(&model::Devices::tpms)); }
-TEST(Stress, graphics) { every_kind<model::Graphics>(append(&model::Devices::graphics)); }
-TEST(Stress, sounds) { every_kind<model::Sound>(append(&model::Devices::sounds)); }
-TEST(Stress, audios) { every_kind<model::Audio>(append(&model::Devices::audios)); }
-TEST(Stress, videos) { every_kind<model::Video>(append(&model::Devices::videos)); }
-TEST(Stress, hostdevs) { every_kind<model::Hostdev>(append(&model::Devices::hostdevs)); }
-TEST(Stress, redirected_devices) { every_kind<model::RedirectedDevice>(append(&model::Devices::redirdevs)); }
-TEST(Stress, hubs) { every_kind<model::Hub>(append(&model::Devices::hubs)); }
-TEST(Stress, watchdogs) { every_kind<model::Watchdog>(append(&model::Devices::watchdogs)); }
-TEST(Stress, rngs) { every_kind<model::Rng>(append(&model::Devices::rngs)); }
-TEST(Stress, panics) { every_kind<model::Panic>(append(&model::Devices::panics)); }
-TEST(Stress, shared_memories) { every_kind<model::SharedMemory>(append(&model::Devices::shmems)); }
-TEST(Stress, memories) { every_kind<model::MemoryDevice>(append(&model::Devices::memories)); }
-TEST(Stress, cryptos) { every_kind<model::Crypto>(append(&model::Devices::cryptos)); }
-TEST(Stress, iommus) { every_kind<model::Iommu>(append(&model::Devices::iommus)); }
+TEST(Stress, interfaces) {
+    every_kind<model::Interface>(append(&model::Devices::interfaces));
+}
+TEST(Stress, controllers) {
+    every_kind<model::Controller>(append(&model::Devices::controllers));
+}
+TEST(Stress, filesystems) {
+    every_kind<model::Filesystem>(append(&model::Devices::filesystems));
+}
+TEST(Stress, smartcards) {
+    every_kind<model::Smartcard>(append(&model::Devices::smartcards));
+}
+TEST(Stress, serials) {
+    every_kind<model::CharacterDevice>(append(&model::Devices::serials));
+}
+TEST(Stress, parallels) {
+    every_kind<model::CharacterDevice>(append(&model::Devices::parallels));
+}
+TEST(Stress, consoles) {
+    every_kind<model::CharacterDevice>(append(&model::Devices::consoles));
+}
+TEST(Stress, channels) {
+    every_kind<model::CharacterDevice>(append(&model::Devices::channels));
+}
+TEST(Stress, inputs) {
+    every_kind<model::Input>(append(&model::Devices::inputs));
+}
+TEST(Stress, tpms) {
+    every_kind<model::Tpm>(append(&model::Devices::tpms));
+}
+TEST(Stress, graphics) {
+    every_kind<model::Graphics>(append(&model::Devices::graphics));
+}
+TEST(Stress, sounds) {
+    every_kind<model::Sound>(append(&model::Devices::sounds));
+}
+TEST(Stress, audios) {
+    every_kind<model::Audio>(append(&model::Devices::audios));
+}
+TEST(Stress, videos) {
+    every_kind<model::Video>(append(&model::Devices::videos));
+}
+TEST(Stress, hostdevs) {
+    every_kind<model::Hostdev>(append(&model::Devices::hostdevs));
+}
+TEST(Stress, redirected_devices) {
+    every_kind<model::RedirectedDevice>(append(&model::Devices::redirdevs));
+}
+TEST(Stress, hubs) {
+    every_kind<model::Hub>(append(&model::Devices::hubs));
+}
+TEST(Stress, watchdogs) {
+    every_kind<model::Watchdog>(append(&model::Devices::watchdogs));
+}
+TEST(Stress, rngs) {
+    every_kind<model::Rng>(append(&model::Devices::rngs));
+}
+TEST(Stress, panics) {
+    every_kind<model::Panic>(append(&model::Devices::panics));
+}
+TEST(Stress, shared_memories) {
+    every_kind<model::SharedMemory>(append(&model::Devices::shmems));
+}
+TEST(Stress, memories) {
+    every_kind<model::MemoryDevice>(append(&model::Devices::memories));
+}
+TEST(Stress, cryptos) {
+    every_kind<model::Crypto>(append(&model::Devices::cryptos));
+}
+TEST(Stress, iommus) {
+    every_kind<model::Iommu>(append(&model::Devices::iommus));
+}
 
 TEST(Stress, platforms) {
     every_kind<model::Domain>([](model::Domain& domain, model::Domain random) {

@@ -7,6 +7,7 @@
 #include "model/domain.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ Launch test_launch(const model::Domain& domain);
 /// Completed, with aliases, with what a start chooses (ports, cids, paths).
 model::Domain started_test_domain(const std::string& name);
 
-/// Compares with tests/data/argv/FILE, or writes it.
-void expect_golden(const std::string& file, const std::string& text);
+/// Compares with tests/data/argv/FILE, as `normal` writes it, or writes the file.
+void expect_golden(const std::string& file, const std::string& text,
+                   const std::function<std::string(const std::string&)>& normal = std::identity{});
 
 } // namespace domus::engine::qemu

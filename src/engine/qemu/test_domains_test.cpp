@@ -30,7 +30,8 @@ std::string read(const std::filesystem::path& path) {
 std::vector<std::string> test_domain_names() {
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(folder))
-        if (entry.path().extension() == ".xml" && entry.path().stem().extension().empty()) names.push_back(entry.path().stem());
+        if (entry.path().extension() == ".xml" && entry.path().stem().extension().empty())
+            names.push_back(entry.path().stem());
     std::ranges::sort(names);
     return names;
 }
@@ -93,12 +94,13 @@ model::Domain started_test_domain(const std::string& name) {
     return domain;
 }
 
-void expect_golden(const std::string& file, const std::string& text) {
+void expect_golden(const std::string& file, const std::string& text,
+                   const std::function<std::string(const std::string&)>& normal) {
     if (std::getenv("DOMUS_UPDATE_GOLDEN")) {
         std::ofstream(folder / file) << text;
         return;
     }
-    EXPECT_EQ(read(folder / file), text) << file;
+    EXPECT_EQ(normal(read(folder / file)), text) << file;
 }
 
 } // namespace domus::engine::qemu

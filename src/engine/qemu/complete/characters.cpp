@@ -35,7 +35,9 @@ void complete_serial(CharacterDevice& serial) {
     if (!target.model_name) target.model_name = serial_model(*target.type);
 }
 
-bool on_serial(const CharacterDevice& console) { return console.target.type.value_or("serial") == "serial"; }
+bool on_serial(const CharacterDevice& console) {
+    return console.target.type.value_or("serial") == "serial";
+}
 
 /// The console that stands for a serial port: the same host's end, seen twice.
 CharacterDevice console_of(const CharacterDevice& serial, const CharacterDevice* old) {
@@ -65,8 +67,10 @@ void pair_console(model::Devices& devices) {
         serials.push_back(std::move(serial));
     }
     if (serials.empty() || serials.front().target.type == "isa-debug") return;
-    if (consoles.empty() || !on_serial(consoles.front())) consoles.insert(consoles.begin(), console_of(serials.front(), nullptr));
-    else consoles.front() = console_of(serials.front(), &consoles.front());
+    if (consoles.empty() || !on_serial(consoles.front()))
+        consoles.insert(consoles.begin(), console_of(serials.front(), nullptr));
+    else
+        consoles.front() = console_of(serials.front(), &consoles.front());
 }
 
 void number_consoles(std::vector<CharacterDevice>& consoles) {
@@ -84,14 +88,15 @@ void number_consoles(std::vector<CharacterDevice>& consoles) {
 
 void complete_channel(CharacterDevice& channel) {
     if (!channel.target.type) channel.target.type = "virtio";
-    if (channel.type == model::CharacterType::spicevmc && !channel.target.name) channel.target.name = "com.redhat.spice.0";
+    if (channel.type == model::CharacterType::spicevmc && !channel.target.name)
+        channel.target.name = "com.redhat.spice.0";
 }
 
 /// Protocol and mode of sockets, as they are written.
 void complete_source(CharacterDevice& device) {
     if (device.type == model::CharacterType::tcp && !device.protocol) device.protocol = model::CharacterProtocol::raw;
-    const bool socket = device.type == model::CharacterType::tcp ||
-                        (device.type == model::CharacterType::unix_socket && !device.sources.empty());
+    const bool socket = device.type == model::CharacterType::tcp
+                        || (device.type == model::CharacterType::unix_socket && !device.sources.empty());
     if (socket && device.source().path.has_value() + device.source().host.has_value() > 0 && !device.source().mode)
         device.source().mode = "connect";
 }
@@ -133,17 +138,20 @@ void assign_virtio_serial_addresses(model::Domain& domain) {
     for (const auto& channel : channels) {
         if (on_virtio(channel) && channel.address && channel.address->type != model::AddressType::virtio_serial)
             throw Error(ErrorCode::xml_error, ErrorDomain::domain,
-                        fmt::format("channel '{}' (line {}) cannot have an address of type '{}'", channel.target.name.value_or(""),
-                                    channel.rest.line, format::word(channel.address->type)));
+                        fmt::format("channel '{}' (line {}) cannot have an address of type '{}'",
+                                    channel.target.name.value_or(""), channel.rest.line,
+                                    format::word(channel.address->type)));
         if (!on_virtio(channel) || !channel.address || channel.address->port == 0) continue;
         if (!taken.emplace(channel.address->controller, channel.address->port).second)
             throw Error(ErrorCode::xml_error, ErrorDomain::domain,
                         fmt::format("channel '{}' wants port {} of virtio-serial controller {}, which another has",
-                                    channel.target.name.value_or(""), channel.address->port, channel.address->controller))
+                                    channel.target.name.value_or(""), channel.address->port,
+                                    channel.address->controller))
                 .hint("leave the <address> out of one of them, and a free port is chosen");
     }
     for (auto& channel : channels)
-        if (on_virtio(channel) && (!channel.address || channel.address->port == 0)) channel.address = free_port(domain, taken);
+        if (on_virtio(channel) && (!channel.address || channel.address->port == 0))
+            channel.address = free_port(domain, taken);
 }
 
 } // namespace domus::engine::qemu

@@ -12,12 +12,15 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string inactive(const model::Domain& domain) { return format::to_xml(domain, {.live = false, .secrets = true}); }
+std::string inactive(const model::Domain& domain) {
+    return format::to_xml(domain, {.live = false, .secrets = true});
+}
 
 model::Domain parse(const std::string& devices, const std::string& machine = "q35", const std::string& more = {}) {
-    return format::from_xml<model::Domain>("<domain type='qemu'><name>x</name><memory unit='MiB'>128</memory><os><type arch='x86_64' machine='" +
-                                               machine + "'>hvm</type></os>" + more + "<devices>" + devices + "</devices></domain>",
-                                           ErrorDomain::domain);
+    return format::from_xml<model::Domain>(
+        "<domain type='qemu'><name>x</name><memory unit='MiB'>128</memory><os><type arch='x86_64' machine='" + machine
+            + "'>hvm</type></os>" + more + "<devices>" + devices + "</devices></domain>",
+        ErrorDomain::domain);
 }
 model::Domain completed(const std::string& devices, const std::string& machine = "q35", const std::string& more = {}) {
     auto domain = parse(devices, machine, more);
@@ -38,7 +41,10 @@ class Complete : public testing::TestWithParam<std::string> {};
 TEST_P(Complete, fills_in_what_the_definition_leaves_open) {
     auto domain = test_domain(GetParam());
     complete(domain, test_capabilities());
-    expect_golden(GetParam() + ".complete.xml", inactive(domain));
+    expect_golden(GetParam() + ".complete.xml", inactive(domain), [](const std::string& golden) {
+        // How a document is written is the model's affair.
+        return inactive(format::from_xml<model::Domain>(golden, ErrorDomain::domain));
+    });
 }
 
 TEST_P(Complete, changes_nothing_the_second_time) {
@@ -70,12 +76,17 @@ INSTANTIATE_TEST_SUITE_P(Definitions, Complete, testing::ValuesIn(test_domain_na
 });
 
 TEST(CompleteErrors, name_both_devices_of_a_clash) {
-    const std::string at = "<model type='virtio'/><address type='pci' domain='0' bus='0' slot='3' function='0'/></interface>";
-    EXPECT_THAT(failure("<interface type='user'><mac address='52:54:00:00:00:01'/>" + at +
-                        "<interface type='user'><mac address='52:54:00:00:00:02'/>" + at),
-                HasSubstr("interface '52:54:00:00:00:01' and interface '52:54:00:00:00:02' both want PCI address 0000:00:03.0"));
-    EXPECT_THAT(failure("<disk type='file'><source file='/a'/><target dev='sda' bus='sata'/><address type='drive' controller='0' bus='0' target='0' unit='1'/></disk>"
-                        "<disk type='file'><source file='/b'/><target dev='sdb' bus='sata'/><address type='drive' controller='0' bus='0' target='0' unit='1'/></disk>"),
+    const std::string at =
+        "<model type='virtio'/><address type='pci' domain='0' bus='0' slot='3' function='0'/></interface>";
+    EXPECT_THAT(
+        failure("<interface type='user'><mac address='52:54:00:00:00:01'/>" + at
+                + "<interface type='user'><mac address='52:54:00:00:00:02'/>" + at),
+        HasSubstr(
+            "interface '52:54:00:00:00:01' and interface '52:54:00:00:00:02' both want PCI address 0000:00:03.0"));
+    EXPECT_THAT(failure("<disk type='file'><source file='/a'/><target dev='sda' bus='sata'/><address type='drive' "
+                        "controller='0' bus='0' target='0' unit='1'/></disk>"
+                        "<disk type='file'><source file='/b'/><target dev='sdb' bus='sata'/><address type='drive' "
+                        "controller='0' bus='0' target='0' unit='1'/></disk>"),
                 HasSubstr("disks 'sda' and 'sdb' both want"));
     EXPECT_THAT(failure("<input type='tablet' bus='usb'><address type='usb' bus='0' port='1'/></input>"
                         "<input type='mouse' bus='usb'><address type='usb' bus='0' port='1'/></input>"),
@@ -98,7 +109,8 @@ TEST(CompleteErrors, say_why_kvm_cannot_be_had_and_what_to_take) {
 TEST(CompleteErrors, tell_what_a_machine_does_not_have) {
     EXPECT_THAT(failure("<disk type='file'><source file='/a'/><target dev='hda'/></disk>"), HasSubstr("wants IDE"));
     EXPECT_THAT(failure("", "microvm"), HasSubstr("microvm"));
-    EXPECT_THAT(failure("<controller type='usb' model='none'/><input type='tablet' bus='usb'/>"), HasSubstr("no USB controller"));
+    EXPECT_THAT(failure("<controller type='usb' model='none'/><input type='tablet' bus='usb'/>"),
+                HasSubstr("no USB controller"));
     EXPECT_THAT(failure("<disk type='file'><source file='/a'/><target dev='zz9'/></disk>"), HasSubstr("zz9"));
 }
 
@@ -113,7 +125,8 @@ TEST(CompletePci, fills_the_first_bus_and_then_goes_behind_a_bridge) {
 }
 
 TEST(CompletePci, makes_ports_for_the_buses_that_addresses_name) {
-    const auto domain = completed("<interface type='user'><model type='virtio'/><address type='pci' domain='0' bus='5' slot='0' function='0'/></interface>");
+    const auto domain = completed("<interface type='user'><model type='virtio'/><address type='pci' domain='0' bus='5' "
+                                  "slot='0' function='0'/></interface>");
     unsigned ports = 0;
     for (const auto& controller : domain.devices.controllers)
         if (controller.model == "pcie-root-port") ++ports;
@@ -121,8 +134,9 @@ TEST(CompletePci, makes_ports_for_the_buses_that_addresses_name) {
 }
 
 TEST(CompletePci, gives_no_spare_port_to_a_domain_that_brings_its_own) {
-    const auto domain = completed("<controller type='pci' index='0' model='pcie-root'/><controller type='pci' index='1' model='pcie-root-port'/>"
-                                  "<controller type='pci' index='2' model='pcie-root-port'/>");
+    const auto domain = completed(
+        "<controller type='pci' index='0' model='pcie-root'/><controller type='pci' index='1' model='pcie-root-port'/>"
+        "<controller type='pci' index='2' model='pcie-root-port'/>");
     EXPECT_EQ(domain.devices.controllers.size(), 5u);
     EXPECT_EQ(domain.devices.memballoon->address->text(), "0000:02:00.0");
 }

@@ -21,7 +21,8 @@ constexpr unsigned highest_index = 255;
 void check_index(const Controller& controller) {
     if (controller.index.value_or(0) <= highest_index) return;
     throw Error(ErrorCode::xml_error, ErrorDomain::domain,
-                fmt::format("{} (line {}): {} is the highest index", device_name("controller", controller), controller.rest.line, highest_index));
+                fmt::format("{} (line {}): {} is the highest index", device_name("controller", controller),
+                            controller.rest.line, highest_index));
 }
 
 /// The root of the PCI buses is what the chipset has.
@@ -29,7 +30,8 @@ void check_root(const Controller& root, Chipset chipset, const std::string& mach
     const auto model = chipset == Chipset::q35 ? "pcie-root" : "pci-root";
     if (root.model == model) return;
     throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
-                fmt::format("PCI controller 0 (line {}) of machine '{}' is a '{}', not a '{}'", root.rest.line, machine, model, root.model.value_or("")));
+                fmt::format("PCI controller 0 (line {}) of machine '{}' is a '{}', not a '{}'", root.rest.line, machine,
+                            model, root.model.value_or("")));
 }
 
 bool is_companion(const Controller& controller) {
@@ -45,7 +47,8 @@ void number(std::vector<Controller>& controllers) {
         for (const auto& other : controllers) {
             if (other.type != controller.type || !other.index) continue;
             used.insert(*other.index);
-            if (is_companion(controller) && is_companion(other) && other.model != controller.model) shared = other.index;
+            if (is_companion(controller) && is_companion(other) && other.model != controller.model)
+                shared = other.index;
         }
         unsigned index = 0;
         while (used.contains(index)) ++index;
@@ -61,8 +64,7 @@ void sort(std::vector<Controller>& controllers) {
         };
         const auto after = std::find_if(sorted.rbegin(), sorted.rend(), before);
         auto position = after.base();
-        if (after == sorted.rend())
-            position = std::ranges::find(sorted, controller.type, &Controller::type);
+        if (after == sorted.rend()) position = std::ranges::find(sorted, controller.type, &Controller::type);
         sorted.insert(position, std::move(controller));
     }
     controllers = std::move(sorted);
@@ -86,7 +88,8 @@ void complete_usb(model::Domain& domain, Chipset chipset) {
 void ensure(model::Domain& domain, ControllerType type, unsigned highest) {
     if (highest > highest_index)
         throw Error(ErrorCode::xml_error, ErrorDomain::domain,
-                    fmt::format("an address names controller {} of type '{}'; {} is the highest", highest, format::word(type), highest_index));
+                    fmt::format("an address names controller {} of type '{}'; {} is the highest", highest,
+                                format::word(type), highest_index));
     for (unsigned index = 0; index <= highest; ++index)
         if (!find_controller(domain, type, index)) add_controller(domain, type, index);
 }
@@ -147,7 +150,9 @@ void complete_scsi_models(model::Domain& domain) {
 
 } // namespace
 
-void sort_controllers(model::Domain& domain) { sort(domain.devices.controllers); }
+void sort_controllers(model::Domain& domain) {
+    sort(domain.devices.controllers);
+}
 
 Controller* find_controller(model::Domain& domain, ControllerType type, unsigned index) {
     for (auto& controller : domain.devices.controllers)

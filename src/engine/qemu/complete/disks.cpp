@@ -21,7 +21,11 @@ struct Prefix {
     DiskBus bus;
 };
 constexpr std::array<Prefix, 6> prefixes{{
-    {"hd", DiskBus::ide}, {"sd", DiskBus::scsi}, {"vd", DiskBus::virtio}, {"xvd", DiskBus::xen}, {"fd", DiskBus::fdc},
+    {"hd", DiskBus::ide},
+    {"sd", DiskBus::scsi},
+    {"vd", DiskBus::virtio},
+    {"xvd", DiskBus::xen},
+    {"fd", DiskBus::fdc},
     {"ubd", DiskBus::uml},
 }};
 
@@ -32,7 +36,10 @@ struct Layout {
     unsigned buses;
 };
 constexpr std::array<Layout, 4> layouts{{
-    {DiskBus::ide, 2, 2}, {DiskBus::scsi, 7, 1}, {DiskBus::sata, 6, 1}, {DiskBus::fdc, 2, 1},
+    {DiskBus::ide, 2, 2},
+    {DiskBus::scsi, 7, 1},
+    {DiskBus::sata, 6, 1},
+    {DiskBus::fdc, 2, 1},
 }};
 
 const Layout* layout_of(const model::Disk& disk) {
@@ -128,7 +135,8 @@ unsigned disk_index(std::string_view target) {
     const bool more = used < letters.size() && letters[used] >= 'a' && letters[used] <= 'z';
     if (used == 0 || more || letters.size() == target.size())
         throw Error(ErrorCode::xml_error, ErrorDomain::domain, fmt::format("'{}' is no name for a disk", target))
-            .hint("names are vda, vdb, ... on virtio, sda, ... on SATA, SCSI and USB, hda, ... on IDE, fda for floppies");
+            .hint(
+                "names are vda, vdb, ... on virtio, sda, ... on SATA, SCSI and USB, hda, ... on IDE, fda for floppies");
     return index - 1;
 }
 

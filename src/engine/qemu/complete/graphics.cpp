@@ -37,15 +37,19 @@ void complete_ports(model::Graphics& graphics) {
     const bool chosen = graphics.autoport.value_or(false) || graphics.port.value_or(vnc ? -1 : 0) == -1;
     if (chosen) {
         graphics.autoport = true;
-        if (vnc) graphics.port = -1;
-        else graphics.port.reset();
+        if (vnc)
+            graphics.port = -1;
+        else
+            graphics.port.reset();
     } else {
         graphics.autoport = false;
     }
 }
 
 /// A port that a start chose stays; the definition has -1 there.
-bool is_running(const model::Domain& domain) { return domain.id.has_value(); }
+bool is_running(const model::Domain& domain) {
+    return domain.id.has_value();
+}
 
 void complete_server(model::Graphics& graphics, bool running) {
     if (graphics.type != GraphicsType::vnc && graphics.type != GraphicsType::spice) return;
@@ -72,7 +76,8 @@ void complete_videos(model::Devices& devices) {
     auto& videos = devices.videos;
     if (videos.empty() && !devices.graphics.empty()) videos.emplace_back().model.type = "vga";
     for (auto& video : videos) complete_video(video);
-    const auto primary = std::ranges::find_if(videos, [](const auto& video) { return video.model.primary.value_or(false); });
+    const auto primary =
+        std::ranges::find_if(videos, [](const auto& video) { return video.model.primary.value_or(false); });
     if (primary == videos.end()) {
         if (!videos.empty() && videos.front().model.type != "none") videos.front().model.primary = true;
     } else {
@@ -84,9 +89,12 @@ void complete_audio(model::Devices& devices) {
     if (!devices.audios.empty()) return;
     auto& audio = devices.audios.emplace_back();
     for (const auto& graphics : devices.graphics) {
-        if (graphics.type == GraphicsType::spice) audio.type = model::AudioType::spice;
-        else if (graphics.type == GraphicsType::sdl) audio.type = model::AudioType::sdl;
-        else continue;
+        if (graphics.type == GraphicsType::spice)
+            audio.type = model::AudioType::spice;
+        else if (graphics.type == GraphicsType::sdl)
+            audio.type = model::AudioType::sdl;
+        else
+            continue;
         break;
     }
 }

@@ -35,7 +35,8 @@ void complete_tpm(model::Tpm& tpm) {
     using model::TpmBackendType;
     if (!tpm.model) tpm.model = "tpm-tis";
     if (tpm.backend.type == TpmBackendType::passthrough && !tpm.backend.device) tpm.backend.device = "/dev/tpm0";
-    if (tpm.backend.type == TpmBackendType::emulator && !tpm.backend.version) tpm.backend.version = model::TpmVersion::v2_0;
+    if (tpm.backend.type == TpmBackendType::emulator && !tpm.backend.version)
+        tpm.backend.version = model::TpmVersion::v2_0;
 }
 
 void complete_memory_balloon(model::Devices& devices) {
@@ -51,8 +52,8 @@ void complete_modules(std::vector<model::MemoryDevice>& memories) {
         const bool module = memory.model == model::MemoryModel::dimm || memory.model == model::MemoryModel::nvdimm;
         if (module && memory.address && memory.address->type != model::AddressType::dimm)
             throw Error(ErrorCode::xml_error, ErrorDomain::domain,
-                        fmt::format("memory of model '{}' (line {}) cannot have an address of type '{}'", format::word(memory.model),
-                                    memory.rest.line, format::word(memory.address->type)));
+                        fmt::format("memory of model '{}' (line {}) cannot have an address of type '{}'",
+                                    format::word(memory.model), memory.rest.line, format::word(memory.address->type)));
         if (!module || memory.address) continue;
         unsigned slot = 0;
         while (!taken.insert(slot).second) ++slot;

@@ -28,21 +28,31 @@ constexpr std::array<KindInfo, 10> kinds{{
     {"pcie-expander-bus", 0, 31, PciPlug::expander},
 }};
 
-const KindInfo& info(PciBusKind kind) { return kinds[static_cast<std::size_t>(kind)]; }
+const KindInfo& info(PciBusKind kind) {
+    return kinds[static_cast<std::size_t>(kind)];
+}
 
 bool takes(PciBusKind bus, PciPlug plug) {
     using enum PciBusKind;
     switch (plug) {
     case PciPlug::conventional:
         return bus == pci_root || bus == pci_bridge || bus == pcie_to_pci_bridge || bus == pci_expander;
-    case PciPlug::bridge: return bus == dmi_to_pci_bridge || takes(bus, PciPlug::conventional);
-    case PciPlug::express: return bus == root_port || bus == switch_downstream;
-    case PciPlug::root_complex: return bus == pci_root || bus == pcie_root;
-    case PciPlug::root_port: return bus == pcie_root || bus == pcie_expander;
-    case PciPlug::upstream: return bus == root_port || bus == switch_downstream;
-    case PciPlug::downstream: return bus == switch_upstream;
-    case PciPlug::dmi_bridge: return bus == pcie_root;
-    case PciPlug::expander: return bus == pci_root || bus == pcie_root;
+    case PciPlug::bridge:
+        return bus == dmi_to_pci_bridge || takes(bus, PciPlug::conventional);
+    case PciPlug::express:
+        return bus == root_port || bus == switch_downstream;
+    case PciPlug::root_complex:
+        return bus == pci_root || bus == pcie_root;
+    case PciPlug::root_port:
+        return bus == pcie_root || bus == pcie_expander;
+    case PciPlug::upstream:
+        return bus == root_port || bus == switch_downstream;
+    case PciPlug::downstream:
+        return bus == switch_upstream;
+    case PciPlug::dmi_bridge:
+        return bus == pcie_root;
+    case PciPlug::expander:
+        return bus == pci_root || bus == pcie_root;
     }
     return false;
 }
@@ -59,8 +69,12 @@ std::optional<PciBusKind> bus_kind_from_model(std::string_view model) {
     return std::nullopt;
 }
 
-std::string_view model_of(PciBusKind kind) { return info(kind).model; }
-PciPlug plug_of(PciBusKind kind) { return info(kind).plug; }
+std::string_view model_of(PciBusKind kind) {
+    return info(kind).model;
+}
+PciPlug plug_of(PciBusKind kind) {
+    return info(kind).plug;
+}
 
 void PciBuses::add(unsigned index, PciBusKind kind) {
     buses_.insert_or_assign(index, Bus{kind, info(kind).first, info(kind).last, {}});
@@ -75,7 +89,8 @@ void PciBuses::reserve(PciPlace place, const std::string& owner) {
     const auto bus = buses_.find(place.bus);
     if (bus == buses_.end())
         throw Error(ErrorCode::xml_error, ErrorDomain::domain,
-                    fmt::format("{} is to sit at PCI address {}, but no controller makes bus {}", owner, text(place), place.bus));
+                    fmt::format("{} is to sit at PCI address {}, but no controller makes bus {}", owner, text(place),
+                                place.bus));
     if (place.slot < bus->second.first || place.slot > bus->second.last || place.function > 7)
         throw Error(ErrorCode::xml_error, ErrorDomain::domain,
                     fmt::format("{} cannot sit at PCI address {}", owner, text(place)))
@@ -90,7 +105,9 @@ void PciBuses::reserve(PciPlace place, const std::string& owner) {
     slot.owners[place.function] = owner;
 }
 
-void PciBuses::share(PciPlace place) { buses_.at(place.bus).slots[place.slot].shared = true; }
+void PciBuses::share(PciPlace place) {
+    buses_.at(place.bus).slots[place.slot].shared = true;
+}
 
 unsigned PciBuses::functions(unsigned bus, unsigned slot) const {
     const auto found = buses_.find(bus);
@@ -101,8 +118,8 @@ unsigned PciBuses::functions(unsigned bus, unsigned slot) const {
 
 bool PciBuses::free(PciPlace place) const {
     const auto bus = buses_.find(place.bus);
-    return bus != buses_.end() && place.slot >= bus->second.first && place.slot <= bus->second.last &&
-           (functions(place.bus, place.slot) >> place.function & 1) == 0;
+    return bus != buses_.end() && place.slot >= bus->second.first && place.slot <= bus->second.last
+           && (functions(place.bus, place.slot) >> place.function & 1) == 0;
 }
 
 std::optional<PciPlace> PciBuses::find_on(unsigned index, const Bus& bus, PciPlug plug) const {

@@ -40,15 +40,15 @@ std::string_view model_of(PciBusKind kind);
 
 /// What a device wants to be plugged into.
 enum class PciPlug : std::uint8_t {
-    conventional,      ///< PCI bus that devices can be plugged into
-    bridge,            ///< PCI bus of any kind
-    express,           ///< PCI Express port
-    root_complex,      ///< root bus of either kind, as part of the chipset
-    root_port,         ///< pcie-root or an expander; eight of them share a slot
-    upstream,          ///< a root port (or downstream port) only
-    downstream,        ///< an upstream port only
-    dmi_bridge,        ///< pcie-root only
-    expander,          ///< pci-root or pcie-root only
+    conventional, ///< PCI bus that devices can be plugged into
+    bridge,       ///< PCI bus of any kind
+    express,      ///< PCI Express port
+    root_complex, ///< root bus of either kind, as part of the chipset
+    root_port,    ///< pcie-root or an expander; eight of them share a slot
+    upstream,     ///< a root port (or downstream port) only
+    downstream,   ///< an upstream port only
+    dmi_bridge,   ///< pcie-root only
+    expander,     ///< pci-root or pcie-root only
 };
 
 /// What must be plugged to make a bus of that kind.

@@ -24,7 +24,7 @@ struct User {
     std::string name;
     std::optional<model::Address>* address;
     PciPlug plug;
-    std::optional<PciPlace> wish;         ///< a place that the chipset fixes, taken if it is free
+    std::optional<PciPlace> wish; ///< a place that the chipset fixes, taken if it is free
     const Controller* controller = nullptr;
 };
 
@@ -34,27 +34,35 @@ bool starts_with_any(std::string_view text, std::initializer_list<std::string_vi
 
 /// A virtio device is a PCI Express one unless it must look like the legacy kind.
 PciPlug virtio_plug(std::string_view model) {
-    return model.ends_with("-transitional") && !model.ends_with("non-transitional") ? PciPlug::conventional : PciPlug::express;
+    return model.ends_with("-transitional") && !model.ends_with("non-transitional") ? PciPlug::conventional
+                                                                                    : PciPlug::express;
 }
 
 PciPlug controller_plug(const Controller& controller) {
     const auto model = controller.model.value_or("");
     switch (controller.type) {
-    case ControllerType::usb: return model.ends_with("xhci") ? PciPlug::express : PciPlug::conventional;
-    case ControllerType::scsi: return model.starts_with("virtio") ? virtio_plug(model) : PciPlug::conventional;
-    case ControllerType::virtio_serial: return virtio_plug(model);
-    default: return PciPlug::conventional;
+    case ControllerType::usb:
+        return model.ends_with("xhci") ? PciPlug::express : PciPlug::conventional;
+    case ControllerType::scsi:
+        return model.starts_with("virtio") ? virtio_plug(model) : PciPlug::conventional;
+    case ControllerType::virtio_serial:
+        return virtio_plug(model);
+    default:
+        return PciPlug::conventional;
     }
 }
 
 bool is_pci_controller(const Controller& controller) {
     switch (controller.type) {
-    case ControllerType::usb: return controller.model != "none";
+    case ControllerType::usb:
+        return controller.model != "none";
     case ControllerType::scsi:
     case ControllerType::sata:
     case ControllerType::ide:
-    case ControllerType::virtio_serial: return true;
-    default: return false;
+    case ControllerType::virtio_serial:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -93,8 +101,7 @@ public:
     std::vector<User> take() { return std::move(list_); }
 
 private:
-    template <class Device>
-    User& add(std::string_view element, Device& device, PciPlug plug) {
+    template <class Device> User& add(std::string_view element, Device& device, PciPlug plug) {
         if (chipset_ == Chipset::i440fx && plug == PciPlug::express) plug = PciPlug::conventional;
         return list_.emplace_back(User{device_name(element, device), &device.address, plug, {}, nullptr});
     }
@@ -103,7 +110,8 @@ private:
         std::vector<Controller*> found;
         for (auto& controller : domain_.devices.controllers)
             if (controller.type == ControllerType::pci && controller.index != 0u) found.push_back(&controller);
-        std::ranges::sort(found, {}, [](const Controller* controller) { return std::pair(*controller->index, controller); });
+        std::ranges::sort(found, {},
+                          [](const Controller* controller) { return std::pair(*controller->index, controller); });
         for (auto* controller : found) {
             const auto kind = bus_kind_from_model(controller->model.value_or(""));
             if (!kind)
@@ -134,13 +142,15 @@ private:
 
     void by_kind() {
         auto& devices = domain_.devices;
-        for (auto& filesystem : devices.filesystems) add("filesystem", filesystem, virtio_plug(filesystem.model.value_or("")));
+        for (auto& filesystem : devices.filesystems)
+            add("filesystem", filesystem, virtio_plug(filesystem.model.value_or("")));
         for (auto& interface : devices.interfaces)
             if (interface.model != "usb-net") add("interface", interface, interface_plug(interface));
         for (auto& sound : devices.sounds)
             if (!starts_with_any(sound.model, {"usb", "sb16", "pcspk"})) add("sound", sound, PciPlug::conventional);
         for (auto& controller : devices.controllers)
-            if (is_pci_controller(controller)) add("controller", controller, controller_plug(controller)).controller = &controller;
+            if (is_pci_controller(controller))
+                add("controller", controller, controller_plug(controller)).controller = &controller;
         for (auto& disk : devices.disks)
             if (disk.target.bus == model::DiskBus::virtio) add("disk", disk, virtio_plug(disk.model.value_or("")));
         for (auto& hostdev : devices.hostdevs)
@@ -183,15 +193,18 @@ private:
 /// One attempt to place everything; `grow` adds buses (to this attempt only) when there is no room.
 class Placement {
 public:
-    Placement(model::Domain& domain, Chipset chipset) : domain_(domain), chipset_(chipset), users_(Users(domain, chipset).take()) {
+    Placement(model::Domain& domain, Chipset chipset)
+        : domain_(domain), chipset_(chipset), users_(Users(domain, chipset).take()) {
         // A device that is listed twice (as part of the chipset, and by its kind) is placed at its first turn.
         std::vector<User> unique;
         for (auto& user : users_)
-            if (std::ranges::find(unique, user.address, &User::address) == unique.end()) unique.push_back(std::move(user));
+            if (std::ranges::find(unique, user.address, &User::address) == unique.end())
+                unique.push_back(std::move(user));
         users_ = std::move(unique);
         refuse_others();
         for (const auto& controller : domain.devices.controllers)
-            if (controller.type == ControllerType::pci) buses_.add(*controller.index, *bus_kind_from_model(*controller.model));
+            if (controller.type == ControllerType::pci)
+                buses_.add(*controller.index, *bus_kind_from_model(*controller.model));
         integrated();
         // Buses that only addresses name are made behind all places that are given on others.
         for (const bool made : {true, false})
@@ -218,13 +231,15 @@ public:
         }
         for (auto& user : users_) mark_multifunction(**user.address);
     }
+
 private:
     void refuse_others() {
         model::for_each_device(domain_.devices, [&](std::string_view element, auto& device) {
             if (!device.address || device.address->type != AddressType::pci || device.address->is_open()) return;
             if (std::ranges::find(users_, &device.address, &User::address) != users_.end()) return;
             throw Error(ErrorCode::xml_error, ErrorDomain::domain,
-                        fmt::format("{} is no PCI device and cannot have an address of type 'pci'", device_name(element, device)));
+                        fmt::format("{} is no PCI device and cannot have an address of type 'pci'",
+                                    device_name(element, device)));
         });
     }
 
@@ -281,12 +296,15 @@ private:
     PciPlace find(PciPlug plug, const std::string& name) {
         for (int attempt = 0; attempt < 2; ++attempt) {
             if (const auto found = buses_.find(plug)) return *found;
-            if (plug == PciPlug::express) add_bus(PciBusKind::root_port);
+            if (plug == PciPlug::express)
+                add_bus(PciBusKind::root_port);
             else if (plug == PciPlug::conventional || plug == PciPlug::bridge)
                 add_bus(chipset_ == Chipset::q35 ? PciBusKind::pcie_to_pci_bridge : PciBusKind::pci_bridge);
-            else break;
+            else
+                break;
         }
-        throw Error(ErrorCode::xml_error, ErrorDomain::domain, fmt::format("no place on the PCI buses is left for {}", name));
+        throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                    fmt::format("no place on the PCI buses is left for {}", name));
     }
 
     PciPlace place(User& user) {
@@ -306,7 +324,8 @@ private:
     std::optional<PciPlace> beside_companion(const Controller& controller) {
         constexpr std::array<std::pair<std::string_view, unsigned>, 4> functions{
             {{"ich9-ehci1", 7}, {"ich9-uhci1", 0}, {"ich9-uhci2", 1}, {"ich9-uhci3", 2}}};
-        const auto found = std::ranges::find(functions, controller.model.value_or(""), &std::pair<std::string_view, unsigned>::first);
+        const auto found =
+            std::ranges::find(functions, controller.model.value_or(""), &std::pair<std::string_view, unsigned>::first);
         if (controller.type != ControllerType::usb || found == functions.end()) return std::nullopt;
         for (const auto& [index, slot] : companions_)
             if (index == *controller.index) {
@@ -349,8 +368,16 @@ void add_pci_controller(model::Domain& domain, PciBusKind kind) {
 void complete_pci_controller(Controller& controller, std::optional<unsigned>& last_bus_number) {
     const auto kind = bus_kind_from_model(controller.model.value_or(""));
     if (!kind) return;
-    constexpr std::array<std::string_view, 10> names{"", "", "pci-bridge", "i82801b11-bridge", "pcie-pci-bridge",
-                                                     "pcie-root-port", "x3130-upstream", "xio3130-downstream", "pxb", "pxb-pcie"};
+    constexpr std::array<std::string_view, 10> names{"",
+                                                     "",
+                                                     "pci-bridge",
+                                                     "i82801b11-bridge",
+                                                     "pcie-pci-bridge",
+                                                     "pcie-root-port",
+                                                     "x3130-upstream",
+                                                     "xio3130-downstream",
+                                                     "pxb",
+                                                     "pxb-pcie"};
     const auto name = names[static_cast<std::size_t>(*kind)];
     if (!controller.model_name && !name.empty()) controller.model_name = std::string(name);
     auto& target = controller.target;

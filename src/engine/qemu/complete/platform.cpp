@@ -37,19 +37,21 @@ void complete_vcpus(model::Domain& domain) {
 void complete_os(model::Domain& domain, const Capabilities& capabilities) {
     auto& os = domain.os;
     if (os.type != "hvm")
-        throw Error(ErrorCode::os_type, ErrorDomain::domain, fmt::format("a domain of os type '{}' cannot be run", os.type))
+        throw Error(ErrorCode::os_type, ErrorDomain::domain,
+                    fmt::format("a domain of os type '{}' cannot be run", os.type))
             .hint("take <type>hvm</type> in <os>");
     if (!os.arch) os.arch = capabilities.architecture;
     os.machine = capabilities.canonical_machine(os.machine.value_or(""));
     if (const auto* machine = capabilities.find_machine(*os.machine); machine && domain.vcpu > machine->max_cpus)
         throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
-                    fmt::format("{} vCPUs are more than machine '{}' takes, which is {}", domain.vcpu, *os.machine, machine->max_cpus));
+                    fmt::format("{} vCPUs are more than machine '{}' takes, which is {}", domain.vcpu, *os.machine,
+                                machine->max_cpus));
     const auto own_order = [](const auto& devices) {
         return std::ranges::any_of(devices, [](const auto& device) { return device.boot_order.has_value(); });
     };
     const auto& devices = domain.devices;
-    const bool by_device = own_order(devices.disks) || own_order(devices.interfaces) || own_order(devices.hostdevs) ||
-                           own_order(devices.redirdevs);
+    const bool by_device = own_order(devices.disks) || own_order(devices.interfaces) || own_order(devices.hostdevs)
+                           || own_order(devices.redirdevs);
     if (os.boot.empty() && !by_device) os.boot.emplace_back();
     if (os.firmware == model::Firmware::efi && !domain.features.acpi)
         throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu, "UEFI firmware needs ACPI")

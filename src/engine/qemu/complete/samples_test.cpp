@@ -19,7 +19,9 @@ model::Domain sample(const std::string& name) {
     return format::from_xml<model::Domain>(text.str(), ErrorDomain::domain);
 }
 
-std::string inactive(const model::Domain& domain) { return format::to_xml(domain, {.live = false}); }
+std::string inactive(const model::Domain& domain) {
+    return format::to_xml(domain, {.live = false});
+}
 
 /// As a person would have written it: no addresses, none of the controllers that follow from the rest.
 void strip(model::Domain& domain) {
@@ -53,8 +55,10 @@ TEST(Samples, a_complete_definition_stays_as_it_is) {
     for (const auto* name : {"domain-inactive.xml", "domain-live.xml"}) {
         auto domain = sample(name);
         complete(domain, test_capabilities());
-        if (std::string_view(name) == "domain-inactive.xml") EXPECT_EQ(inactive(domain), inactive(sample(name)));
-        else EXPECT_EQ(domain.devices.interfaces, sample(name).devices.interfaces);
+        if (std::string_view(name) == "domain-inactive.xml")
+            EXPECT_EQ(inactive(domain), inactive(sample(name)));
+        else
+            EXPECT_EQ(domain.devices.interfaces, sample(name).devices.interfaces);
     }
 }
 

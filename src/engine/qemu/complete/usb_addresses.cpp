@@ -1,5 +1,5 @@
-// Ports for USB devices. A controller's bus is a tree: its own ports "1", "2", ..., and behind a hub on port 1 the ports
-// "1.1" to "1.8". Hubs are added where the devices outnumber the ports.
+// Ports for USB devices. A controller's bus is a tree: its own ports "1", "2", ..., and behind a hub on port 1 the
+// ports "1.1" to "1.8". Hubs are added where the devices outnumber the ports.
 #include "engine/qemu/complete/parts.hpp"
 #include "engine/qemu/device_name.hpp"
 
@@ -17,24 +17,31 @@ using model::AddressType;
 
 namespace {
 
-constexpr unsigned most_ports = 15;      // of an xHCI controller in QEMU
-constexpr unsigned hub_ports = 8;        // of QEMU's usb-hub
-constexpr std::size_t deepest_port = 7;  // "1.2.3.4": USB allows five hubs in a row, QEMU's ports have four parts here
+constexpr unsigned most_ports = 15;     // of an xHCI controller in QEMU
+constexpr unsigned hub_ports = 8;       // of QEMU's usb-hub
+constexpr std::size_t deepest_port = 7; // "1.2.3.4": USB allows five hubs in a row, QEMU's ports have four parts here
 
 struct PortCount {
     std::string_view model;
     unsigned ports;
 };
 constexpr std::array<PortCount, 9> port_counts{{
-    {"piix3-uhci", 2}, {"piix4-uhci", 2}, {"ich9-uhci1", 2}, {"ich9-ehci1", 6}, {"ehci", 6}, {"pci-ohci", 3},
-    {"vt82c686b-uhci", 2}, {"nec-xhci", 4}, {"qemu-xhci", 4},
+    {"piix3-uhci", 2},
+    {"piix4-uhci", 2},
+    {"ich9-uhci1", 2},
+    {"ich9-ehci1", 6},
+    {"ehci", 6},
+    {"pci-ohci", 3},
+    {"vt82c686b-uhci", 2},
+    {"nec-xhci", 4},
+    {"qemu-xhci", 4},
 }};
 
 unsigned port_count(const model::Controller& controller) {
     if (controller.ports && *controller.ports > most_ports)
         throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
-                    fmt::format("{} (line {}) has {} ports; {} are possible", device_name("controller", controller), controller.rest.line,
-                                *controller.ports, most_ports));
+                    fmt::format("{} (line {}) has {} ports; {} are possible", device_name("controller", controller),
+                                controller.rest.line, *controller.ports, most_ports));
     if (controller.ports) return *controller.ports;
     const auto found = std::ranges::find(port_counts, controller.model.value_or(""), &PortCount::model);
     return found == port_counts.end() ? 2 : found->ports;
@@ -51,8 +58,8 @@ std::vector<User> users_of(model::Domain& domain) {
     const auto add = [&](std::string_view element, auto& device, bool hub = false) {
         if (device.address && device.address->type != AddressType::usb)
             throw Error(ErrorCode::xml_error, ErrorDomain::domain,
-                        fmt::format("{} is on USB and cannot have an address of type '{}'", device_name(element, device),
-                                    format::word(device.address->type)));
+                        fmt::format("{} is on USB and cannot have an address of type '{}'",
+                                    device_name(element, device), format::word(device.address->type)));
         users.push_back({device_name(element, device), &device.address, hub});
     };
     auto& devices = domain.devices;
@@ -80,7 +87,8 @@ class UsbPorts {
 public:
     explicit UsbPorts(const model::Domain& domain) {
         for (const auto& controller : domain.devices.controllers) {
-            if (controller.type != model::ControllerType::usb || controller.master_startport || controller.model == "none")
+            if (controller.type != model::ControllerType::usb || controller.master_startport
+                || controller.model == "none")
                 continue;
             for (unsigned port = 1; port <= port_count(controller); ++port)
                 ports_.push_back({controller.index.value_or(0), std::to_string(port), {}});
@@ -89,7 +97,8 @@ public:
 
     bool any() const { return !ports_.empty(); }
     std::size_t free() const {
-        return static_cast<std::size_t>(std::ranges::count_if(ports_, [](const Port& port) { return port.owner.empty(); }));
+        return static_cast<std::size_t>(
+            std::ranges::count_if(ports_, [](const Port& port) { return port.owner.empty(); }));
     }
 
     void take(unsigned bus, const std::string& name, const User& user) {
@@ -126,7 +135,8 @@ private:
     };
     void open_hub(unsigned bus, std::string name) { // by value: `name` is one of ports_
         if (name.size() >= deepest_port) return;
-        for (unsigned port = 1; port <= hub_ports; ++port) ports_.push_back({bus, fmt::format("{}.{}", name, port), {}});
+        for (unsigned port = 1; port <= hub_ports; ++port)
+            ports_.push_back({bus, fmt::format("{}.{}", name, port), {}});
     }
     std::vector<Port> ports_;
 };
@@ -140,7 +150,8 @@ void take_given(UsbPorts& ports, std::vector<User>& users) {
     std::vector<User*> given;
     for (auto& user : users)
         if (has_port(*user.address)) given.push_back(&user);
-    std::ranges::sort(given, {}, [](const User* user) { return std::tuple(!user->hub, (*user->address)->usb_port.size(), user); });
+    std::ranges::sort(given, {},
+                      [](const User* user) { return std::tuple(!user->hub, (*user->address)->usb_port.size(), user); });
     for (auto* user : given) ports.take((*user->address)->bus, (*user->address)->usb_port, *user);
 }
 
@@ -148,8 +159,9 @@ void refuse_others(model::Domain& domain, const std::vector<User>& users) {
     model::for_each_device(domain.devices, [&](std::string_view element, auto& device) {
         if (!device.address || device.address->type != AddressType::usb) return;
         if (std::ranges::find(users, &device.address, &User::address) != users.end()) return;
-        throw Error(ErrorCode::xml_error, ErrorDomain::domain,
-                    fmt::format("{} is no USB device and cannot have an address of type 'usb'", device_name(element, device)));
+        throw Error(
+            ErrorCode::xml_error, ErrorDomain::domain,
+            fmt::format("{} is no USB device and cannot have an address of type 'usb'", device_name(element, device)));
     });
 }
 
@@ -185,10 +197,12 @@ void assign_usb_addresses(model::Domain& domain) {
     for (auto& user : users) {
         if (has_port(*user.address)) continue;
         std::optional<unsigned> bus;
-        if (*user.address && (*user.address)->type == AddressType::usb && (*user.address)->bus > 0) bus = (*user.address)->bus;
+        if (*user.address && (*user.address)->type == AddressType::usb && (*user.address)->bus > 0)
+            bus = (*user.address)->bus;
         auto place = ports.take_any(bus, user);
         if (!place)
-            throw Error(ErrorCode::xml_error, ErrorDomain::domain, fmt::format("no USB port is left for {}", user.name));
+            throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                        fmt::format("no USB port is left for {}", user.name));
         *user.address = std::move(place);
     }
 }

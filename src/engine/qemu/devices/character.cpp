@@ -38,15 +38,20 @@ void file(Build& build, const Stream& stream, Options& options) {
     const auto fd = Build::find(build.launch.characters, stream.alias);
     if (fd) {
         Launch::Image image{{fd}};
-        options.set("path", build.path(image, {})); // QEMU opens it through its fdset, with append as the file was opened
+        options.set("path",
+                    build.path(image, {})); // QEMU opens it through its fdset, with append as the file was opened
     } else {
         options.set("path", path_of(stream));
     }
-    if (fd) options.set("append", true);
-    else if (stream.source.append) options.set("append", on(*stream.source.append));
+    if (fd)
+        options.set("append", true);
+    else if (stream.source.append)
+        options.set("append", on(*stream.source.append));
 }
 
-void device_file(Build&, const Stream& stream, Options& options) { options.set("path", path_of(stream)); }
+void device_file(Build&, const Stream& stream, Options& options) {
+    options.set("path", path_of(stream));
+}
 
 void reconnect(const Stream& stream, Options& options) {
     const auto& again = stream.source.reconnect;
@@ -60,25 +65,35 @@ bool listens(const Stream& stream, bool otherwise) {
 void unix_socket(Build& build, const Stream& stream, Options& options) {
     const auto fd = Build::find(build.launch.characters, stream.alias);
     const bool server = listens(stream, !stream.source.path.has_value());
-    if (fd) options.set("fd", build.pass(fd));
-    else options.set("path", stream.source.path.value_or(fmt::format("{}/{}", build.launch.folder, stream.socket_name)));
-    if (server) options.set("server", true).set("wait", false);
-    else reconnect(stream, options);
+    if (fd)
+        options.set("fd", build.pass(fd));
+    else
+        options.set("path", stream.source.path.value_or(fmt::format("{}/{}", build.launch.folder, stream.socket_name)));
+    if (server)
+        options.set("server", true).set("wait", false);
+    else
+        reconnect(stream, options);
 }
 
 void tcp(Build& build, const Stream& stream, Options& options) {
-    if (stream.source.tls.value_or(false)) refuse(stream.element, stream.line, "TLS for character devices is not supported");
+    if (stream.source.tls.value_or(false))
+        refuse(stream.element, stream.line, "TLS for character devices is not supported");
     const bool server = listens(stream, false);
     const auto fd = Build::find(build.launch.characters, stream.alias);
-    if (fd) options.set("fd", build.pass(fd));
-    else options.set("host", stream.source.host.value_or("")).set("port", stream.source.service.value_or(""));
+    if (fd)
+        options.set("fd", build.pass(fd));
+    else
+        options.set("host", stream.source.host.value_or("")).set("port", stream.source.service.value_or(""));
     using model::CharacterProtocol;
     const auto protocol = stream.protocol.value_or(CharacterProtocol::raw);
-    if (protocol == CharacterProtocol::telnet) options.set("telnet", true);
+    if (protocol == CharacterProtocol::telnet)
+        options.set("telnet", true);
     else if (protocol != CharacterProtocol::raw)
         refuse(stream.element, stream.line, fmt::format("protocol '{}' is not supported", format::word(protocol)));
-    if (server) options.set("server", true).set("wait", false);
-    else reconnect(stream, options);
+    if (server)
+        options.set("server", true).set("wait", false);
+    else
+        reconnect(stream, options);
 }
 
 void udp(Build&, const Stream& stream, Options& options) {
@@ -90,7 +105,9 @@ void udp(Build&, const Stream& stream, Options& options) {
 }
 
 void spice_vmc(Build&, const Stream& stream, Options& options) {
-    options.set("name", stream.element == "redirdev" ? "usbredir" : stream.element == "smartcard" ? "smartcard" : "vdagent");
+    options.set("name", stream.element == "redirdev"    ? "usbredir"
+                        : stream.element == "smartcard" ? "smartcard"
+                                                        : "vdagent");
 }
 
 void spice_port(Build&, const Stream& stream, Options& options) {
@@ -129,8 +146,8 @@ constexpr std::array<Kind, 15> kinds{{
 
 } // namespace
 
-std::string add_character(Build& build, std::string_view element, int line, const std::string& alias, CharacterType type,
-                          const std::vector<CharacterSource>& sources,
+std::string add_character(Build& build, std::string_view element, int line, const std::string& alias,
+                          CharacterType type, const std::vector<CharacterSource>& sources,
                           const std::optional<model::CharacterProtocol>& protocol,
                           const std::optional<model::CharacterLog>& log, const std::string& socket_name) {
     static const CharacterSource none;

@@ -18,21 +18,37 @@ struct Name {
     std::string_view model, driver;
 };
 constexpr std::array<Name, 13> usb_drivers{{
-    {"piix3-uhci", "piix3-usb-uhci"}, {"piix4-uhci", "piix4-usb-uhci"}, {"ehci", "usb-ehci"},
-    {"ich9-ehci1", "ich9-usb-ehci1"}, {"ich9-uhci1", "ich9-usb-uhci1"}, {"ich9-uhci2", "ich9-usb-uhci2"},
-    {"ich9-uhci3", "ich9-usb-uhci3"}, {"ich9-ehci2", "ich9-usb-ehci2"}, {"vt82c686b-uhci", "vt82c686b-usb-uhci"},
-    {"pci-ohci", "pci-ohci"}, {"nec-xhci", "nec-usb-xhci"}, {"qemu-xhci", "qemu-xhci"}, {"none", ""},
+    {"piix3-uhci", "piix3-usb-uhci"},
+    {"piix4-uhci", "piix4-usb-uhci"},
+    {"ehci", "usb-ehci"},
+    {"ich9-ehci1", "ich9-usb-ehci1"},
+    {"ich9-uhci1", "ich9-usb-uhci1"},
+    {"ich9-uhci2", "ich9-usb-uhci2"},
+    {"ich9-uhci3", "ich9-usb-uhci3"},
+    {"ich9-ehci2", "ich9-usb-ehci2"},
+    {"vt82c686b-uhci", "vt82c686b-usb-uhci"},
+    {"pci-ohci", "pci-ohci"},
+    {"nec-xhci", "nec-usb-xhci"},
+    {"qemu-xhci", "qemu-xhci"},
+    {"none", ""},
 }};
 constexpr std::array<Name, 9> scsi_drivers{{
-    {"lsilogic", "lsi53c895a"}, {"lsisas1068", "mptsas1068"}, {"lsisas1078", "megasas"}, {"vmpvscsi", "pvscsi"},
-    {"virtio-scsi", "virtio-scsi-pci"}, {"virtio-transitional", "virtio-scsi-pci-transitional"},
-    {"virtio-non-transitional", "virtio-scsi-pci-non-transitional"}, {"dc390", "dc390"}, {"am53c974", "am53c974"},
+    {"lsilogic", "lsi53c895a"},
+    {"lsisas1068", "mptsas1068"},
+    {"lsisas1078", "megasas"},
+    {"vmpvscsi", "pvscsi"},
+    {"virtio-scsi", "virtio-scsi-pci"},
+    {"virtio-transitional", "virtio-scsi-pci-transitional"},
+    {"virtio-non-transitional", "virtio-scsi-pci-non-transitional"},
+    {"dc390", "dc390"},
+    {"am53c974", "am53c974"},
 }};
 
 std::string_view driver_of(std::span<const Name> names, const Controller& controller) {
     const auto found = std::ranges::find(names, controller.model.value_or(""), &Name::model);
     if (found == names.end())
-        refuse("controller", controller.rest.line, fmt::format("model '{}' is not known", controller.model.value_or("")));
+        refuse("controller", controller.rest.line,
+               fmt::format("model '{}' is not known", controller.model.value_or("")));
     return found->driver;
 }
 
@@ -55,9 +71,10 @@ void set_slots(json::object& device, const Controller& controller) {
 void add_pci(Build& build, const Controller& controller) {
     if (controller.index == 0u) {
         if (controller.pcihole64)
-            build.arguments.add("-global", Options().set(build.chipset == Chipset::q35 ? "q35-pcihost.pci-hole64-size"
-                                                                                        : "i440FX-pcihost.pci-hole64-size",
-                                                         fmt::format("{}K", controller.pcihole64->kib_ceil())));
+            build.arguments.add("-global",
+                                Options().set(build.chipset == Chipset::q35 ? "q35-pcihost.pci-hole64-size"
+                                                                            : "i440FX-pcihost.pci-hole64-size",
+                                              fmt::format("{}K", controller.pcihole64->kib_ceil())));
         return;
     }
     const auto name = controller.model_name.value_or("");
@@ -80,7 +97,8 @@ void add_usb(Build& build, const Controller& controller) {
         device["id"] = *controller.alias;
     }
     if (controller.ports) {
-        if (!driver.ends_with("xhci")) refuse("controller", controller.rest.line, "only xHCI controllers have a number of ports");
+        if (!driver.ends_with("xhci"))
+            refuse("controller", controller.rest.line, "only xHCI controllers have a number of ports");
         device["p2"] = device["p3"] = *controller.ports;
     }
     build.place(device, controller.address);
@@ -139,7 +157,8 @@ void add_ccid(Build& build, const Controller& controller) {
 }
 
 void add_other(Build&, const Controller& controller) {
-    refuse("controller", controller.rest.line, fmt::format("type '{}' is not run by this version", format::word(controller.type)));
+    refuse("controller", controller.rest.line,
+           fmt::format("type '{}' is not run by this version", format::word(controller.type)));
 }
 
 struct Kind {
@@ -172,7 +191,8 @@ void add_controllers(Build& build) {
             return std::tuple(*controller->index, controller->master_startport.has_value(), controller);
         });
         for (const auto* controller : all) {
-            if (kind.type != ControllerType::scsi && kind.type != ControllerType::virtio_serial) refuse_driver_options(*controller);
+            if (kind.type != ControllerType::scsi && kind.type != ControllerType::virtio_serial)
+                refuse_driver_options(*controller);
             kind.add(build, *controller);
         }
     }

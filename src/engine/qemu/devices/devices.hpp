@@ -33,10 +33,10 @@ void add_cryptos(Build& build);
 void add_iommus(Build& build);
 void add_vsock(Build& build);
 
-/// -chardev char + alias for the host's end of a stream; returns its id. `socket_name` is the file name of a unix socket
-/// whose path is left open.
-std::string add_character(Build& build, std::string_view element, int line, const std::string& alias, model::CharacterType type,
-                          const std::vector<model::CharacterSource>& sources,
+/// -chardev char + alias for the host's end of a stream; returns its id. `socket_name` is the file name of a unix
+/// socket whose path is left open.
+std::string add_character(Build& build, std::string_view element, int line, const std::string& alias,
+                          model::CharacterType type, const std::vector<model::CharacterSource>& sources,
                           const std::optional<model::CharacterProtocol>& protocol,
                           const std::optional<model::CharacterLog>& log, const std::string& socket_name);
 

@@ -29,18 +29,25 @@ struct CacheMode {
 };
 std::optional<CacheMode> cache_of(const Disk& disk) {
     switch (disk.driver.cache.value_or(DiskCache::default_)) {
-    case DiskCache::default_: return std::nullopt;
-    case DiskCache::none: return CacheMode{true, true, false};
-    case DiskCache::writeback: return CacheMode{true, false, false};
-    case DiskCache::writethrough: return CacheMode{false, false, false};
-    case DiskCache::directsync: return CacheMode{false, true, false};
-    case DiskCache::unsafe: return CacheMode{true, false, true};
+    case DiskCache::default_:
+        return std::nullopt;
+    case DiskCache::none:
+        return CacheMode{true, true, false};
+    case DiskCache::writeback:
+        return CacheMode{true, false, false};
+    case DiskCache::writethrough:
+        return CacheMode{false, false, false};
+    case DiskCache::directsync:
+        return CacheMode{false, true, false};
+    case DiskCache::unsafe:
+        return CacheMode{true, false, true};
     }
     return std::nullopt;
 }
 
 void set_cache(json::object& node, const Disk& disk) {
-    if (const auto cache = cache_of(disk)) node["cache"] = json::object{{"direct", cache->direct}, {"no-flush", cache->no_flush}};
+    if (const auto cache = cache_of(disk))
+        node["cache"] = json::object{{"direct", cache->direct}, {"no-flush", cache->no_flush}};
 }
 
 /// An image of the chain: the disk's own at depth 0, or one below.
@@ -65,8 +72,10 @@ json::object socket_address(const model::SourceHost& host, unsigned default_port
     switch (host.transport.value_or(model::HostTransport::tcp)) {
     case model::HostTransport::tcp:
         return {{"type", "inet"}, {"host", host.name.value_or("")}, {"port", port_text(host, default_port)}};
-    case model::HostTransport::unix_socket: return {{"type", "unix"}, {"path", host.socket.value_or("")}};
-    case model::HostTransport::rdma: break;
+    case model::HostTransport::unix_socket:
+        return {{"type", "unix"}, {"path", host.socket.value_or("")}};
+    case model::HostTransport::rdma:
+        break;
     }
     refuse("host", line, "transport 'rdma' is not supported");
 }
@@ -108,7 +117,8 @@ json::object iscsi_node(Build&, const Disk&, const Layer& layer) {
     const auto slash = name.rfind('/');
     const auto lun = slash == name.npos ? std::string("0") : name.substr(slash + 1);
     if (lun.empty() || lun.find_first_not_of("0123456789") != lun.npos || lun.size() > 5)
-        refuse("source", layer.line, fmt::format("'{}' does not end in a unit's number", name), "write name='iqn...:target/0'");
+        refuse("source", layer.line, fmt::format("'{}' does not end in a unit's number", name),
+               "write name='iqn...:target/0'");
     json::object node{{"driver", "iscsi"},
                       {"portal", fmt::format("{}:{}", host.name.value_or(""), host.port.value_or(iscsi_port))},
                       {"target", name.substr(0, slash)},
@@ -122,7 +132,8 @@ json::object rbd_node(Build&, const Disk&, const Layer& layer) {
     const auto& source = layer.source;
     const auto& name = source.name.value_or("");
     const auto slash = name.find('/');
-    if (slash == name.npos) refuse("source", layer.line, fmt::format("'{}' is no Ceph image", name), "write name='pool/image'");
+    if (slash == name.npos)
+        refuse("source", layer.line, fmt::format("'{}' is no Ceph image", name), "write name='pool/image'");
     json::object node{{"driver", "rbd"}, {"pool", name.substr(0, slash)}, {"image", name.substr(slash + 1)}};
     set(node, "snapshot", source.snapshot);
     set(node, "conf", source.config_file);
@@ -140,8 +151,13 @@ struct Protocol {
     json::object (*node)(Build&, const Disk&, const Layer&);
 };
 constexpr std::array<Protocol, 7> protocols{{
-    {"nbd", nbd_node}, {"http", url_node}, {"https", url_node}, {"ftp", url_node}, {"ftps", url_node},
-    {"iscsi", iscsi_node}, {"rbd", rbd_node},
+    {"nbd", nbd_node},
+    {"http", url_node},
+    {"https", url_node},
+    {"ftp", url_node},
+    {"ftps", url_node},
+    {"iscsi", iscsi_node},
+    {"rbd", rbd_node},
 }};
 
 json::object network_node(Build& build, const Disk& disk, const Layer& layer) {
@@ -156,11 +172,13 @@ json::object network_node(Build& build, const Disk& disk, const Layer& layer) {
 void set_file_options(json::object& node, const Disk& disk) {
     if (disk.driver.io) node["aio"] = format::word(*disk.driver.io);
     if (disk.driver.io == model::DiskIo::native && !cache_of(disk).value_or(CacheMode{}).direct)
-        refuse(element, disk.rest.line, fmt::format("io='native' of disk '{}' needs a cache mode without the host's cache", disk.target.dev),
+        refuse(element, disk.rest.line,
+               fmt::format("io='native' of disk '{}' needs a cache mode without the host's cache", disk.target.dev),
                "add cache='none' to <driver>, or take io='io_uring'");
 }
 
-json::object file_node(Build& build, const Disk& disk, const Layer& layer, std::string_view driver, const std::string& path) {
+json::object file_node(Build& build, const Disk& disk, const Layer& layer, std::string_view driver,
+                       const std::string& path) {
     Launch::Image image;
     if (const auto images = build.launch.disks.find(*disk.alias); images != build.launch.disks.end())
         if (layer.depth < images->second.size()) image = images->second[layer.depth];
@@ -172,7 +190,8 @@ json::object file_node(Build& build, const Disk& disk, const Layer& layer, std::
 json::object protocol_node(Build& build, const Disk& disk, const Layer& layer) {
     const auto& source = layer.source;
     switch (layer.type) {
-    case DiskType::file: return file_node(build, disk, layer, "file", source.file.value_or(""));
+    case DiskType::file:
+        return file_node(build, disk, layer, "file", source.file.value_or(""));
     case DiskType::block: {
         const bool drive = disk.device == DiskDevice::cdrom && source.dev.value_or("").starts_with("/dev/sr");
         return file_node(build, disk, layer, drive ? "host_cdrom" : "host_device", source.dev.value_or(""));
@@ -180,30 +199,37 @@ json::object protocol_node(Build& build, const Disk& disk, const Layer& layer) {
     case DiskType::dir: {
         if (!disk.readonly && disk.device != DiskDevice::floppy)
             refuse("source", layer.line, "a folder can be shown to the guest read-only", "add <readonly/>");
-        return {{"driver", "vvfat"}, {"dir", source.dir.value_or("")}, {"floppy", disk.device == DiskDevice::floppy}, {"rw", false}};
+        return {{"driver", "vvfat"},
+                {"dir", source.dir.value_or("")},
+                {"floppy", disk.device == DiskDevice::floppy},
+                {"rw", false}};
     }
-    case DiskType::network: return network_node(build, disk, layer);
+    case DiskType::network:
+        return network_node(build, disk, layer);
     case DiskType::nvme: {
         if (!source.address) refuse("source", layer.line, "an NVMe disk wants the <address> of its controller");
-        return {{"driver", "nvme"}, {"device", source.address->text()}, {"namespace", source.nvme_namespace.value_or(1)}};
+        return {
+            {"driver", "nvme"}, {"device", source.address->text()}, {"namespace", source.nvme_namespace.value_or(1)}};
     }
     case DiskType::volume:
         refuse("source", layer.line, fmt::format("volume '{}' was not resolved to a file", source.text()));
     case DiskType::vhostuser:
-    case DiskType::vhostvdpa: break;
+    case DiskType::vhostvdpa:
+        break;
     }
     refuse("source", layer.line, fmt::format("type '{}' has no image", format::word(layer.type)));
 }
 
 // ---- format nodes: what the bytes mean ----------------------------------------------------------------------------
 
-constexpr std::array<std::string_view, 14> formats{"raw", "qcow2", "qcow", "qed", "vmdk", "vdi", "vpc", "vhdx", "parallels",
-                                                   "bochs", "cloop", "dmg", "luks", "fat"};
+constexpr std::array<std::string_view, 14> formats{"raw",  "qcow2",     "qcow",  "qed",   "vmdk", "vdi",  "vpc",
+                                                   "vhdx", "parallels", "bochs", "cloop", "dmg",  "luks", "fat"};
 
 void add_slice(Build& build, const Layer& layer, json::object& node, const std::string& file) {
     const auto& slice = layer.source.slices.front();
     const auto name = file.substr(0, file.size() - 5) + "-slice"; // "-file" taken off
-    build.arguments.blockdev({{"driver", "raw"}, {"node-name", name}, {"offset", slice.offset}, {"size", slice.size.bytes}, {"file", file}});
+    build.arguments.blockdev(
+        {{"driver", "raw"}, {"node-name", name}, {"offset", slice.offset}, {"size", slice.size.bytes}, {"file", file}});
     node["file"] = name;
 }
 
@@ -217,16 +243,19 @@ std::string encryption_secret(const Layer& layer) {
 json::object format_node(const Disk& disk, const Layer& layer, bool readonly) {
     const auto name = node_of(disk, layer.depth);
     if (std::ranges::find(formats, layer.format) == formats.end())
-        refuse("driver", layer.line, fmt::format("image format '{}' of disk '{}' is not known", layer.format, disk.target.dev));
+        refuse("driver", layer.line,
+               fmt::format("image format '{}' of disk '{}' is not known", layer.format, disk.target.dev));
     if (layer.source.encryption)
-        refuse("encryption", layer.line, fmt::format("encrypted images are not supported (secret {})", encryption_secret(layer)));
-    json::object node{{"driver", layer.format == "fat" ? "raw" : layer.format}, {"node-name", name}, {"read-only", readonly}};
+        refuse("encryption", layer.line,
+               fmt::format("encrypted images are not supported (secret {})", encryption_secret(layer)));
+    json::object node{
+        {"driver", layer.format == "fat" ? "raw" : layer.format}, {"node-name", name}, {"read-only", readonly}};
     if (layer.depth == 0) {
         if (disk.driver.discard) node["discard"] = format::word(*disk.driver.discard);
         if (disk.driver.detect_zeroes) {
             // "unmap" only makes sense where discard is on; QEMU refuses it otherwise.
-            const bool unmap = *disk.driver.detect_zeroes == model::DetectZeroes::unmap &&
-                               disk.driver.discard != model::DiskDiscard::unmap;
+            const bool unmap = *disk.driver.detect_zeroes == model::DetectZeroes::unmap
+                               && disk.driver.discard != model::DiskDiscard::unmap;
             node["detect-zeroes"] = unmap ? "on" : format::word(*disk.driver.detect_zeroes);
         }
     }
@@ -249,9 +278,12 @@ void add_layer(Build& build, const Disk& disk, const Layer& layer) {
     build.arguments.blockdev(protocol);
     auto node = format_node(disk, layer, readonly);
     if (!layer.source.slices.empty()) add_slice(build, layer, node, file);
-    const bool has_backing = layer.format == "qcow2" || layer.format == "qed" || layer.format == "vmdk" || layer.format == "qcow";
-    if (!layer.last) node["backing"] = node_of(disk, layer.depth + 1);
-    else if (has_backing && layer.ends_chain) node["backing"] = nullptr; // whatever the image says
+    const bool has_backing =
+        layer.format == "qcow2" || layer.format == "qed" || layer.format == "vmdk" || layer.format == "qcow";
+    if (!layer.last)
+        node["backing"] = node_of(disk, layer.depth + 1);
+    else if (has_backing && layer.ends_chain)
+        node["backing"] = nullptr; // whatever the image says
     build.arguments.blockdev(node);
 }
 
@@ -265,8 +297,11 @@ std::vector<Layer> layers_of(const Disk& disk) {
         layers.push_back({depth, type, source, format.value_or("raw"), cache, !more, !below.empty() && !more, line});
         return more ? &below.front() : nullptr;
     };
-    const auto* below = add(disk.type, disk.source, disk.driver.type, disk.driver.metadata_cache, disk.backing_store, disk.source.rest.line);
-    while (below) below = add(*below->type, below->source, below->format, below->metadata_cache, below->backing_store, below->rest.line);
+    const auto* below = add(disk.type, disk.source, disk.driver.type, disk.driver.metadata_cache, disk.backing_store,
+                            disk.source.rest.line);
+    while (below)
+        below = add(*below->type, below->source, below->format, below->metadata_cache, below->backing_store,
+                    below->rest.line);
     return layers;
 }
 
@@ -274,7 +309,10 @@ void add_chain(Build& build, const Disk& disk) {
     const auto layers = layers_of(disk);
     for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) add_layer(build, disk, *layer);
     if (disk.driver.copy_on_read == model::OnOff::on)
-        build.arguments.blockdev({{"driver", "copy-on-read"}, {"node-name", node_of(disk)}, {"file", node_of(disk, 0)}, {"discard", "unmap"}});
+        build.arguments.blockdev({{"driver", "copy-on-read"},
+                                  {"node-name", node_of(disk)},
+                                  {"file", node_of(disk, 0)},
+                                  {"discard", "unmap"}});
 }
 
 // ---- devices: what the guest sees ---------------------------------------------------------------------------------
@@ -295,7 +333,9 @@ void scsi_device(Build& build, const Disk& disk, json::object& device) {
     const auto& at = *disk.address;
     const auto* controller = build.controller(model::ControllerType::scsi, at.controller);
     const bool narrow = controller && controller->model == "lsilogic";
-    device["driver"] = disk.device == DiskDevice::cdrom ? "scsi-cd" : disk.device == DiskDevice::lun ? "scsi-block" : "scsi-hd";
+    device["driver"] = disk.device == DiskDevice::cdrom ? "scsi-cd"
+                       : disk.device == DiskDevice::lun ? "scsi-block"
+                                                        : "scsi-hd";
     device["bus"] = build.bus_of(model::ControllerType::scsi, at.controller);
     if (narrow) {
         device["scsi-id"] = at.unit;
@@ -359,7 +399,8 @@ std::uint64_t world_wide_name(const Disk& disk) {
 void set_identity(const Disk& disk, const Bus& bus, json::object& device) {
     const auto only = [&](bool able, bool wanted, std::string_view what) {
         if (wanted && !able)
-            refuse(element, disk.rest.line, fmt::format("a disk on bus '{}' has no {} ('{}')", format::word(bus.bus), what, disk.target.dev));
+            refuse(element, disk.rest.line,
+                   fmt::format("a disk on bus '{}' has no {} ('{}')", format::word(bus.bus), what, disk.target.dev));
     };
     only(bus.rotates, disk.wwn.has_value(), "<wwn>");
     only(bus.rotates, disk.target.rotation_rate.has_value(), "rotation_rate");
@@ -399,9 +440,11 @@ void set_error_policy(const Disk& disk, json::object& device) {
 void add_device(Build& build, const Disk& disk) {
     const auto bus = std::ranges::find(buses, disk.target.bus.value_or(DiskBus::virtio), &Bus::bus);
     if (bus == buses.end())
-        refuse("target", disk.target.rest.line, fmt::format("bus '{}' is not supported", format::word(*disk.target.bus)));
+        refuse("target", disk.target.rest.line,
+               fmt::format("bus '{}' is not supported", format::word(*disk.target.bus)));
     if (disk.device == DiskDevice::cdrom && !bus->drives)
-        refuse("target", disk.target.rest.line, fmt::format("there are no CD-ROM drives on bus '{}'", format::word(bus->bus)),
+        refuse("target", disk.target.rest.line,
+               fmt::format("there are no CD-ROM drives on bus '{}'", format::word(bus->bus)),
                "take bus='sata' or bus='scsi'");
     auto device = build.device("", *disk.alias);
     bus->device(build, disk, device);
@@ -418,7 +461,8 @@ void add_device(Build& build, const Disk& disk) {
 
 void refuse_unsupported(const Disk& disk) {
     const auto line = disk.rest.line;
-    if (disk.transient) refuse("transient", line, fmt::format("transient disks ('{}') are not supported", disk.target.dev));
+    if (disk.transient)
+        refuse("transient", line, fmt::format("transient disks ('{}') are not supported", disk.target.dev));
     if (disk.source.reservations) refuse("reservations", line, "persistent reservations are not supported");
     if (disk.sgio == model::SgIo::unfiltered) refuse(element, line, "sgio='unfiltered' is not supported");
     if (disk.rawio.value_or(false)) refuse(element, line, "rawio='yes' is not supported");
@@ -427,12 +471,16 @@ void refuse_unsupported(const Disk& disk) {
     if (disk.encryption) refuse("encryption", line, "encrypted images are not supported");
     if (disk.source.fdgroup) refuse("source", line, "fdgroup is not supported");
     const auto& driver = disk.driver;
-    const bool virtio_options = driver.iothread || driver.ioeventfd || driver.event_idx || driver.queues || driver.queue_size ||
-                                driver.iommu || driver.ats || driver.packed || driver.page_per_vq;
+    const bool virtio_options = driver.iothread || driver.ioeventfd || driver.event_idx || driver.queues
+                                || driver.queue_size || driver.iommu || driver.ats || driver.packed
+                                || driver.page_per_vq;
     if (virtio_options && disk.target.bus != DiskBus::virtio)
-        refuse("driver", driver.rest.line, fmt::format("disk '{}' is not on virtio, and so has no queues or I/O thread of its own", disk.target.dev),
-               "give them to its controller");
-    if (driver.name && *driver.name != "qemu") refuse("driver", driver.rest.line, fmt::format("driver '{}' is not supported", *driver.name));
+        refuse(
+            "driver", driver.rest.line,
+            fmt::format("disk '{}' is not on virtio, and so has no queues or I/O thread of its own", disk.target.dev),
+            "give them to its controller");
+    if (driver.name && *driver.name != "qemu")
+        refuse("driver", driver.rest.line, fmt::format("driver '{}' is not supported", *driver.name));
     if (disk.driver.discard_no_unref) refuse("driver", line, "discard_no_unref is not supported by this QEMU");
     if (disk.source.empty() && disk.device != DiskDevice::cdrom && disk.device != DiskDevice::floppy)
         refuse(element, line, fmt::format("disk '{}' has no source", disk.target.dev));
@@ -456,7 +504,8 @@ std::string node_of(const Disk& disk, unsigned depth) {
 
 std::string block_device_of(const Disk& disk) {
     // A virtio card is a PCI device with the disk inside.
-    return disk.target.bus == DiskBus::virtio ? fmt::format("/machine/peripheral/{}/virtio-backend", *disk.alias) : *disk.alias;
+    return disk.target.bus == DiskBus::virtio ? fmt::format("/machine/peripheral/{}/virtio-backend", *disk.alias)
+                                              : *disk.alias;
 }
 
 void add_disks(Build& build) {

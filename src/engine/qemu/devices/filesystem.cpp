@@ -25,8 +25,11 @@ void add_virtiofs(Build& build, const Filesystem& filesystem) {
     const auto id = "char" + *filesystem.alias;
     Options options("socket");
     options.set("id", id);
-    if (const auto fd = Build::find(build.launch.helpers, *filesystem.alias)) options.set("fd", build.pass(fd));
-    else options.set("path", filesystem.source_socket.value_or(fmt::format("{}/{}-fs.sock", build.launch.folder, *filesystem.alias)));
+    if (const auto fd = Build::find(build.launch.helpers, *filesystem.alias))
+        options.set("fd", build.pass(fd));
+    else
+        options.set("path", filesystem.source_socket.value_or(
+                                fmt::format("{}/{}-fs.sock", build.launch.folder, *filesystem.alias)));
     build.arguments.add("-chardev", options);
     auto device = build.device("vhost-user-fs-pci", *filesystem.alias);
     device["chardev"] = id;
@@ -39,9 +42,12 @@ void add_virtiofs(Build& build, const Filesystem& filesystem) {
 
 std::string_view security_model(AccessMode mode) {
     switch (mode) {
-    case AccessMode::passthrough: return "passthrough";
-    case AccessMode::mapped: return "mapped";
-    case AccessMode::squash: return "none";
+    case AccessMode::passthrough:
+        return "passthrough";
+    case AccessMode::mapped:
+        return "mapped";
+    case AccessMode::squash:
+        return "none";
     }
     return "none";
 }
@@ -51,7 +57,8 @@ void add_9p(Build& build, const Filesystem& filesystem) {
         refuse(element, filesystem.rest.line, fmt::format("type '{}' is not supported", format::word(filesystem.type)),
                "take type='mount' with <source dir='...'/>");
     if (filesystem.driver.type && *filesystem.driver.type != "path")
-        refuse("driver", filesystem.driver.rest.line, fmt::format("type '{}' is not supported", *filesystem.driver.type));
+        refuse("driver", filesystem.driver.rest.line,
+               fmt::format("type '{}' is not supported", *filesystem.driver.type));
     const auto id = "fsdev-" + *filesystem.alias;
     Options options("local");
     options.set("security_model", security_model(filesystem.accessmode.value_or(AccessMode::passthrough)));
@@ -77,8 +84,10 @@ void add_filesystems(Build& build) {
     for (const auto& filesystem : build.domain.devices.filesystems) {
         if (filesystem.space_hard_limit || filesystem.space_soft_limit)
             refuse(element, filesystem.rest.line, "limits of space are not supported");
-        if (filesystem.driver.type == "virtiofs") add_virtiofs(build, filesystem);
-        else add_9p(build, filesystem);
+        if (filesystem.driver.type == "virtiofs")
+            add_virtiofs(build, filesystem);
+        else
+            add_9p(build, filesystem);
     }
 }
 

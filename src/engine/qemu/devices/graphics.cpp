@@ -17,7 +17,9 @@ namespace {
 constexpr std::string_view element = "graphics";
 constexpr int first_vnc_port = 5900;
 
-const model::Listen* listen_of(const Graphics& graphics) { return graphics.listens.empty() ? nullptr : &graphics.listens.front(); }
+const model::Listen* listen_of(const Graphics& graphics) {
+    return graphics.listens.empty() ? nullptr : &graphics.listens.front();
+}
 
 std::string address_of(const Graphics& graphics) {
     const auto* listen = listen_of(graphics);
@@ -39,7 +41,8 @@ std::optional<std::string> password(Build& build, const Graphics& graphics, std:
 std::string socket_path(const Build& build, const Graphics& graphics, std::size_t number) {
     const auto* listen = listen_of(graphics);
     if (listen && listen->socket) return *listen->socket;
-    return graphics.socket.value_or(fmt::format("{}/{}{}.sock", build.launch.folder, format::word(graphics.type), number));
+    return graphics.socket.value_or(
+        fmt::format("{}/{}{}.sock", build.launch.folder, format::word(graphics.type), number));
 }
 
 std::optional<std::string> audio_of(const Build& build, const Graphics& graphics) {
@@ -62,8 +65,10 @@ void vnc(Build& build, const Graphics& graphics, std::size_t number) {
             refuse(element, graphics.rest.line, fmt::format("port {} is below {}, VNC's first", port, first_vnc_port));
         options.flag(fmt::format("{}:{}", bracketed(address_of(graphics)), port < 0 ? 0 : port - first_vnc_port));
         if (graphics.websocket) {
-            if (*graphics.websocket == -1) options.set("websocket", true);
-            else options.set("websocket", *graphics.websocket);
+            if (*graphics.websocket == -1)
+                options.set("websocket", true);
+            else
+                options.set("websocket", *graphics.websocket);
         }
     }
     if (const auto secret = password(build, graphics, number)) options.set("password-secret", *secret);
@@ -93,8 +98,10 @@ void spice(Build& build, const Graphics& graphics, std::size_t number) {
         options.set("port", 0);
     else
         options.set("port", graphics.port.value_or(first_vnc_port)).set("addr", address_of(graphics));
-    if (const auto secret = password(build, graphics, number)) options.set("password-secret", *secret);
-    else options.set("disable-ticketing", true);
+    if (const auto secret = password(build, graphics, number))
+        options.set("password-secret", *secret);
+    else
+        options.set("disable-ticketing", true);
     spice_channels(graphics, options);
     if (graphics.image_compression) options.set("image-compression", format::word(*graphics.image_compression));
     if (graphics.jpeg_compression) options.set("jpeg-wan-compression", format::word(*graphics.jpeg_compression));
@@ -120,7 +127,8 @@ void egl_headless(Build& build, const Graphics& graphics, std::size_t) {
 }
 
 void unsupported(Build&, const Graphics& graphics, std::size_t) {
-    refuse(element, graphics.rest.line, fmt::format("type '{}' is not supported", format::word(graphics.type)), "take type='vnc'");
+    refuse(element, graphics.rest.line, fmt::format("type '{}' is not supported", format::word(graphics.type)),
+           "take type='vnc'");
 }
 
 struct Kind {
@@ -140,7 +148,8 @@ constexpr std::array<Kind, 7> kinds{{
 void check(const Graphics& graphics) {
     const auto line = graphics.rest.line;
     if (graphics.listens.size() > 1) refuse("listen", line, "more than one <listen> is not supported");
-    if (graphics.connected && *graphics.connected != model::ConnectedAction::keep) refuse(element, line, "connected='...' is not supported");
+    if (graphics.connected && *graphics.connected != model::ConnectedAction::keep)
+        refuse(element, line, "connected='...' is not supported");
     if (graphics.gl.value_or(false) && graphics.type == GraphicsType::vnc)
         refuse("gl", line, "VNC has no GL of its own", "add <graphics type='egl-headless'/>");
 }
@@ -154,7 +163,8 @@ void add_graphics_server(Build& build, const Graphics& graphics, std::size_t num
 
 void add_graphics(Build& build) {
     const auto& all = build.domain.devices.graphics;
-    if (std::ranges::find(all, GraphicsType::egl_headless, &Graphics::type) == all.end()) build.arguments.add("-display", "none");
+    if (std::ranges::find(all, GraphicsType::egl_headless, &Graphics::type) == all.end())
+        build.arguments.add("-display", "none");
     for (std::size_t i = 0; i < all.size(); ++i) add_graphics_server(build, all[i], i);
 }
 

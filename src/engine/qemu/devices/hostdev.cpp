@@ -19,8 +19,9 @@ void pci(Build& build, const Hostdev& hostdev) {
     if (hostdev.driver_name && *hostdev.driver_name != "vfio")
         refuse(element, hostdev.rest.line, fmt::format("driver '{}' is not supported", *hostdev.driver_name));
     auto device = build.device("vfio-pci", *hostdev.alias);
-    device["host"] = fmt::format("{:04x}:{:02x}:{:02x}.{}", hostdev.source_domain.value_or(0), hostdev.source_bus.value_or(0),
-                                 hostdev.source_slot.value_or(0), hostdev.source_function.value_or(0));
+    device["host"] =
+        fmt::format("{:04x}:{:02x}:{:02x}.{}", hostdev.source_domain.value_or(0), hostdev.source_bus.value_or(0),
+                    hostdev.source_slot.value_or(0), hostdev.source_function.value_or(0));
     if (hostdev.teaming && hostdev.teaming->persistent) device["failover_pair_id"] = *hostdev.teaming->persistent;
     if (hostdev.acpi_index) device["acpi-index"] = *hostdev.acpi_index;
     set_rom(device, hostdev.rom);
@@ -60,13 +61,16 @@ void mdev(Build& build, const Hostdev& hostdev) {
 }
 
 /// "scsi_host0" and its numbers are looked up by the daemon, which hands over the device file.
-void scsi(Build&, const Hostdev& hostdev) { refuse(element, hostdev.rest.line, "SCSI devices of the host are not supported"); }
+void scsi(Build&, const Hostdev& hostdev) {
+    refuse(element, hostdev.rest.line, "SCSI devices of the host are not supported");
+}
 
 void scsi_host(Build& build, const Hostdev& hostdev) {
     if (!hostdev.wwpn) refuse(element, hostdev.rest.line, "the <source wwpn='...'/> is missing");
     auto device = build.device(virtio_name("vhost-scsi-pci", hostdev.model), *hostdev.alias);
     device["wwpn"] = *hostdev.wwpn;
-    if (const auto fd = Build::find(build.launch.helpers, *hostdev.alias)) device["vhostfd"] = std::to_string(build.pass(fd));
+    if (const auto fd = Build::find(build.launch.helpers, *hostdev.alias))
+        device["vhostfd"] = std::to_string(build.pass(fd));
     build.place(device, hostdev.address);
     build.arguments.device(device);
 }
@@ -76,7 +80,11 @@ struct Kind {
     void (*add)(Build&, const Hostdev&);
 };
 constexpr std::array<Kind, 5> kinds{{
-    {HostdevType::pci, pci}, {HostdevType::usb, usb}, {HostdevType::mdev, mdev}, {HostdevType::scsi, scsi}, {HostdevType::scsi_host, scsi_host},
+    {HostdevType::pci, pci},
+    {HostdevType::usb, usb},
+    {HostdevType::mdev, mdev},
+    {HostdevType::scsi, scsi},
+    {HostdevType::scsi_host, scsi_host},
 }};
 
 /// Of usb-redir: rules joined by '|', each class:vendor:product:version:allow, -1 for any.
@@ -90,8 +98,8 @@ std::string filter_text(const model::RedirectFilter& filter) {
             if (minor.size() < 2) minor.insert(0, 2 - minor.size(), '0');
             version = "0x" + version.substr(0, dot) + minor;
         }
-        text += fmt::format("{}{}:{}:{}:{}:{}", text.empty() ? "" : "|", part(rule.usb_class), part(rule.vendor), part(rule.product), version,
-                            rule.allow ? 1 : 0);
+        text += fmt::format("{}{}:{}:{}:{}:{}", text.empty() ? "" : "|", part(rule.usb_class), part(rule.vendor),
+                            part(rule.product), version, rule.allow ? 1 : 0);
     }
     return text;
 }
@@ -102,7 +110,8 @@ void add_hostdevs(Build& build) {
     for (const auto& hostdev : build.domain.devices.hostdevs) {
         if (hostdev.mode != model::HostdevMode::subsystem)
             refuse(element, hostdev.rest.line, "mode='capabilities' is only for containers");
-        if (hostdev.rawio.value_or(false) || hostdev.sgio) refuse(element, hostdev.rest.line, "rawio and sgio are not supported");
+        if (hostdev.rawio.value_or(false) || hostdev.sgio)
+            refuse(element, hostdev.rest.line, "rawio and sgio are not supported");
         const auto kind = std::ranges::find(kinds, hostdev.type, &Kind::type);
         if (kind == kinds.end())
             refuse(element, hostdev.rest.line, fmt::format("type '{}' is not supported", format::word(hostdev.type)));
@@ -114,12 +123,13 @@ void add_redirdevs(Build& build) {
     const auto& devices = build.domain.devices;
     for (const auto& redirected : devices.redirdevs) {
         if (redirected.bus != "usb") refuse("redirdev", redirected.rest.line, "only USB devices can be redirected");
-        const auto host = add_character(build, "redirdev", redirected.rest.line, *redirected.alias, redirected.type, redirected.sources,
-                                        redirected.protocol, {}, *redirected.alias + ".sock");
+        const auto host = add_character(build, "redirdev", redirected.rest.line, *redirected.alias, redirected.type,
+                                        redirected.sources, redirected.protocol, {}, *redirected.alias + ".sock");
         build.need_device("usb-redir", "redirdev", redirected.rest.line);
         auto device = build.device("usb-redir", *redirected.alias);
         device["chardev"] = host;
-        if (devices.redirfilter && !devices.redirfilter->devices.empty()) device["filter"] = filter_text(*devices.redirfilter);
+        if (devices.redirfilter && !devices.redirfilter->devices.empty())
+            device["filter"] = filter_text(*devices.redirfilter);
         build.place(device, redirected.address);
         build.arguments.device(device);
     }

@@ -50,10 +50,12 @@ void add_evdev(Build& build, const Input& input) {
 void add_input(Build& build, const Input& input) {
     if (input.type == InputType::passthrough) return add_passthrough(build, input);
     if (input.type == InputType::evdev) return add_evdev(build, input);
-    const auto kind = std::ranges::find_if(kinds, [&](const Kind& each) { return each.bus == input.bus && each.type == input.type; });
+    const auto kind =
+        std::ranges::find_if(kinds, [&](const Kind& each) { return each.bus == input.bus && each.type == input.type; });
     if (kind == kinds.end())
         refuse("input", input.rest.line,
-               fmt::format("there is no {} on bus '{}'", format::word(input.type), format::word(input.bus.value_or(InputBus::none))));
+               fmt::format("there is no {} on bus '{}'", format::word(input.type),
+                           format::word(input.bus.value_or(InputBus::none))));
     if (kind->driver.empty()) return;
     build.need_device(kind->driver, "input", input.rest.line);
     auto device = build.device(kind->driver, *input.alias);

@@ -25,7 +25,8 @@ const Launch::Link* link_of(const Build& build, const Interface& interface) {
 }
 
 /// "3" or "3:4:5" for several queues.
-void set_fds(Build& build, json::object& object, std::string_view one, std::string_view many, const std::vector<SharedFd>& fds) {
+void set_fds(Build& build, json::object& object, std::string_view one, std::string_view many,
+             const std::vector<SharedFd>& fds) {
     std::string list;
     for (const auto& fd : fds) {
         if (!list.empty()) list += ':';
@@ -43,7 +44,8 @@ void tap(Build& build, const Interface& interface) {
             host["vhost"] = true;
             set_fds(build, host, "vhostfd", "vhostfds", link->vhosts);
         } else if (interface.driver.name == "vhost") {
-            refuse("driver", interface.driver.rest.line, "this host has no vhost-net", "run 'modprobe vhost_net', or take name='vhost' away");
+            refuse("driver", interface.driver.rest.line, "this host has no vhost-net",
+                   "run 'modprobe vhost_net', or take name='vhost' away");
         }
     } else {
         host["ifname"] = interface.target_dev.value_or("vnet%d");
@@ -68,7 +70,8 @@ void user(Build& build, const Interface& interface) {
     if (interface.backend.type == "passt") {
         auto host = netdev("stream", interface);
         host["server"] = false;
-        host["addr"] = json::object{{"type", "unix"}, {"path", fmt::format("{}/{}-passt.sock", build.launch.folder, *interface.alias)}};
+        host["addr"] = json::object{{"type", "unix"},
+                                    {"path", fmt::format("{}/{}-passt.sock", build.launch.folder, *interface.alias)}};
         build.arguments.netdev(host);
         return;
     }
@@ -109,7 +112,8 @@ void mcast(Build& build, const Interface& interface) {
 void udp(Build& build, const Interface& interface) {
     auto host = netdev("socket", interface);
     host["udp"] = source_address(interface);
-    host["localaddr"] = fmt::format("{}:{}", interface.source.local_address.value_or(""), interface.source.local_port.value_or(0));
+    host["localaddr"] =
+        fmt::format("{}:{}", interface.source.local_address.value_or(""), interface.source.local_port.value_or(0));
     build.arguments.netdev(host);
 }
 
@@ -135,7 +139,8 @@ void vdpa(Build& build, const Interface& interface) {
 
 /// Assigned with its card: there is no host's end.
 void assigned(Build& build, const Interface& interface) {
-    if (!interface.source.host_address) refuse("source", interface.source.rest.line, "the <address> of the host's device is missing");
+    if (!interface.source.host_address)
+        refuse("source", interface.source.rest.line, "the <address> of the host's device is missing");
     auto device = build.device("vfio-pci", *interface.alias);
     device["host"] = interface.source.host_address->text();
     set_rom(device, interface.rom);
@@ -189,7 +194,8 @@ void set_virtio_options(Build& build, const Interface& interface, json::object& 
     set(device, "ioeventfd", driver.ioeventfd);
     set(device, "event_idx", driver.event_idx);
     const auto* link = link_of(build, interface);
-    const auto queues = link && !link->taps.empty() ? static_cast<unsigned>(link->taps.size()) : driver.queues.value_or(1);
+    const auto queues =
+        link && !link->taps.empty() ? static_cast<unsigned>(link->taps.size()) : driver.queues.value_or(1);
     if (queues > 1) {
         device["mq"] = true;
         device["vectors"] = 2 * queues + 2; // one for each queue, the control queue and configuration
@@ -225,7 +231,8 @@ void refuse_without_tap(const Interface& interface, void (*host)(Build&, const I
     if (host == tap || host == assigned) return;
     const auto line = interface.rest.line;
     const auto only_tap = [&](bool wanted, std::string_view what) {
-        if (wanted) refuse(what, line, fmt::format("an interface of type '{}' cannot have it", format::word(interface.type)));
+        if (wanted)
+            refuse(what, line, fmt::format("an interface of type '{}' cannot have it", format::word(interface.type)));
     };
     only_tap(interface.vlan.has_value(), "vlan");
     only_tap(interface.virtualport.has_value(), "virtualport");
@@ -237,9 +244,12 @@ void refuse_without_tap(const Interface& interface, void (*host)(Build&, const I
 void refuse_virtio_options(const Interface& interface) {
     if (!interface.model || interface.model->starts_with("virtio")) return;
     const auto& driver = interface.driver;
-    const bool wanted = driver.txmode || driver.queues.value_or(1) > 1 || driver.rx_queue_size || driver.tx_queue_size || driver.rss ||
-                        driver.host != model::Offloads{} || driver.guest != model::Offloads{} || driver.name == "vhost";
-    if (wanted) refuse("driver", driver.rest.line, fmt::format("a '{}' has no queues and offloads to set", *interface.model), "take <model type='virtio'/>");
+    const bool wanted = driver.txmode || driver.queues.value_or(1) > 1 || driver.rx_queue_size || driver.tx_queue_size
+                        || driver.rss || driver.host != model::Offloads{} || driver.guest != model::Offloads{}
+                        || driver.name == "vhost";
+    if (wanted)
+        refuse("driver", driver.rest.line, fmt::format("a '{}' has no queues and offloads to set", *interface.model),
+               "take <model type='virtio'/>");
 }
 
 void add_interface(Build& build, const Interface& interface) {

@@ -1,5 +1,5 @@
-// The guest's memory: its main part by NUMA cell, modules that were plugged in, memory shared with other guests; and the
-// IOMMU.
+// The guest's memory: its main part by NUMA cell, modules that were plugged in, memory shared with other guests; and
+// the IOMMU.
 #include "engine/qemu/devices/devices.hpp"
 
 #include <fmt/format.h>
@@ -51,7 +51,8 @@ void set_host_nodes(const Build& build, json::object& backend, std::optional<uns
     if (cell)
         for (const auto& node : tune.nodes)
             if (node.cellid == *cell) return set_policy(backend, node.mode, node.nodeset, node.rest.line);
-    if (tune.placement == model::Placement::auto_) refuse("numatune", tune.rest.line, "placement='auto' is not supported");
+    if (tune.placement == model::Placement::auto_)
+        refuse("numatune", tune.rest.line, "placement='auto' is not supported");
     if (tune.nodeset) set_policy(backend, tune.mode.value_or(NumaMode::strict), *tune.nodeset, tune.rest.line);
 }
 
@@ -130,7 +131,8 @@ void add_cells(Build& build) {
     }
     for (const auto& cell : cells)
         for (const auto& distance : cell.distances)
-            build.arguments.add("-numa", Options("dist").set("src", *cell.id).set("dst", distance.id).set("val", distance.value));
+            build.arguments.add(
+                "-numa", Options("dist").set("src", *cell.id).set("dst", distance.id).set("val", distance.value));
 }
 
 void set_module_backend(Build& build, const MemoryDevice& memory, json::object& backend) {
@@ -176,14 +178,19 @@ void add_memory_device(Build& build, const MemoryDevice& memory) {
 
 void add_plain_shmem(Build& build, const model::SharedMemory& shmem, json::object& device) {
     const auto id = "mem" + *shmem.alias;
-    build.arguments.object({{"qom-type", "memory-backend-file"}, {"id", id}, {"mem-path", "/dev/shm/" + shmem.name},
-                            {"size", shmem.size.value_or(ByteCount::mib(4)).bytes}, {"share", true}});
+    build.arguments.object({{"qom-type", "memory-backend-file"},
+                            {"id", id},
+                            {"mem-path", "/dev/shm/" + shmem.name},
+                            {"size", shmem.size.value_or(ByteCount::mib(4)).bytes},
+                            {"share", true}});
     device["memdev"] = id;
 }
 
 void add_shmem_server(Build& build, const model::SharedMemory& shmem, json::object& device) {
     const auto id = "char" + *shmem.alias;
-    build.arguments.add("-chardev", Options("socket").set("id", id).set("path", shmem.server.value_or("/var/lib/libvirt/shmem-" + shmem.name + "-sock")));
+    build.arguments.add("-chardev",
+                        Options("socket").set("id", id).set(
+                            "path", shmem.server.value_or("/var/lib/libvirt/shmem-" + shmem.name + "-sock")));
     device["chardev"] = id;
     set(device, "vectors", shmem.msi_vectors);
     set(device, "ioeventfd", shmem.msi_ioeventfd);
@@ -204,8 +211,10 @@ void add_memory(Build& build) {
         options.set("maxmem", fmt::format("{}k", domain.maximum_memory->kib_ceil()));
     }
     build.arguments.add("-m", options);
-    if (domain.cpu.numa_cells.empty()) build.arguments.object(backend_of(build, {"pc.ram", domain.memory, {}, {}, {}}));
-    else add_cells(build);
+    if (domain.cpu.numa_cells.empty())
+        build.arguments.object(backend_of(build, {"pc.ram", domain.memory, {}, {}, {}}));
+    else
+        add_cells(build);
     build.arguments.add("-overcommit", Options().set("mem-lock", domain.memory_backing.locked));
 }
 
@@ -218,8 +227,10 @@ void add_shmems(Build& build) {
         const auto model = shmem.model.value_or("ivshmem-plain");
         build.need_device(model, "shmem", shmem.rest.line);
         auto device = build.device(model, *shmem.alias);
-        if (model == "ivshmem-plain") add_plain_shmem(build, shmem, device);
-        else add_shmem_server(build, shmem, device);
+        if (model == "ivshmem-plain")
+            add_plain_shmem(build, shmem, device);
+        else
+            add_shmem_server(build, shmem, device);
         if (shmem.role) device["master"] = *shmem.role == model::ShmemRole::master;
         build.place(device, shmem.address);
         build.arguments.device(device);
@@ -229,8 +240,10 @@ void add_shmems(Build& build) {
 void add_iommus(Build& build) {
     for (const auto& iommu : build.domain.devices.iommus) {
         const bool intel = iommu.model == "intel";
-        if (!intel && iommu.model != "virtio") refuse("iommu", iommu.rest.line, fmt::format("model '{}' is not supported", iommu.model));
-        if (intel && build.chipset != Chipset::q35) refuse("iommu", iommu.rest.line, "Intel's IOMMU needs machine 'q35'");
+        if (!intel && iommu.model != "virtio")
+            refuse("iommu", iommu.rest.line, fmt::format("model '{}' is not supported", iommu.model));
+        if (intel && build.chipset != Chipset::q35)
+            refuse("iommu", iommu.rest.line, "Intel's IOMMU needs machine 'q35'");
         auto device = build.device(intel ? "intel-iommu" : "virtio-iommu-pci", *iommu.alias);
         if (iommu.intremap) device["intremap"] = format::word(*iommu.intremap); // on, off or auto
         set(device, "caching-mode", iommu.caching_mode);

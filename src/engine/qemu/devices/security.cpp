@@ -16,9 +16,12 @@ std::string emulated_tpm(Build& build, const model::Tpm& tpm) {
     Options options("socket");
     options.set("id", host);
     const auto& sources = tpm.backend.sources;
-    if (const auto fd = Build::find(build.launch.helpers, *tpm.alias)) options.set("fd", build.pass(fd));
-    else if (!sources.empty() && sources.front().path) options.set("path", *sources.front().path);
-    else options.set("path", fmt::format("{}/{}-swtpm.sock", build.launch.folder, *tpm.alias));
+    if (const auto fd = Build::find(build.launch.helpers, *tpm.alias))
+        options.set("fd", build.pass(fd));
+    else if (!sources.empty() && sources.front().path)
+        options.set("path", *sources.front().path);
+    else
+        options.set("path", fmt::format("{}/{}-swtpm.sock", build.launch.folder, *tpm.alias));
     build.arguments.add("-chardev", options);
     const auto id = "tpm-" + *tpm.alias;
     build.arguments.add("-tpmdev", Options("emulator").set("id", id).set("chardev", host));
@@ -27,7 +30,10 @@ std::string emulated_tpm(Build& build, const model::Tpm& tpm) {
 
 std::string real_tpm(Build& build, const model::Tpm& tpm) {
     const auto id = "tpm-" + *tpm.alias;
-    build.arguments.add("-tpmdev", Options("passthrough").set("id", id).set("path", tpm.backend.device.value_or("/dev/tpm0")).set("cancel-path", "/dev/null"));
+    build.arguments.add("-tpmdev", Options("passthrough")
+                                       .set("id", id)
+                                       .set("path", tpm.backend.device.value_or("/dev/tpm0"))
+                                       .set("cancel-path", "/dev/null"));
     return id;
 }
 
@@ -35,7 +41,8 @@ void add_tpm(Build& build, const model::Tpm& tpm) {
     const auto driver = tpm.model.value_or("tpm-tis");
     build.need_device(driver, "tpm", tpm.rest.line);
     if (tpm.backend.encryption_secret) refuse("encryption", tpm.rest.line, "an encrypted TPM state is not supported");
-    const auto id = tpm.backend.type == model::TpmBackendType::passthrough ? real_tpm(build, tpm) : emulated_tpm(build, tpm);
+    const auto id =
+        tpm.backend.type == model::TpmBackendType::passthrough ? real_tpm(build, tpm) : emulated_tpm(build, tpm);
     auto device = build.device(driver, *tpm.alias);
     device["tpmdev"] = id;
     build.arguments.device(device);
@@ -45,8 +52,9 @@ void add_smartcard(Build& build, const model::Smartcard& smartcard) {
     const auto line = smartcard.rest.line;
     if (smartcard.mode != model::SmartcardMode::passthrough)
         refuse("smartcard", line, fmt::format("mode '{}' is not supported", format::word(smartcard.mode)));
-    const auto host = add_character(build, "smartcard", line, *smartcard.alias, smartcard.type.value_or(model::CharacterType::spicevmc),
-                                    smartcard.sources, smartcard.protocol, {}, *smartcard.alias + ".sock");
+    const auto host = add_character(build, "smartcard", line, *smartcard.alias,
+                                    smartcard.type.value_or(model::CharacterType::spicevmc), smartcard.sources,
+                                    smartcard.protocol, {}, *smartcard.alias + ".sock");
     build.need_device("ccid-card-passthru", "smartcard", line);
     auto device = build.device("ccid-card-passthru", *smartcard.alias);
     device["chardev"] = host;
@@ -73,7 +81,8 @@ void add_watchdogs(Build& build) {
     const auto& watchdogs = build.domain.devices.watchdogs;
     for (const auto& watchdog : watchdogs) {
         if (watchdog.model != "i6300esb" && watchdog.model != "ib700")
-            refuse("watchdog", watchdog.rest.line, fmt::format("model '{}' is not supported", watchdog.model), "take model='i6300esb'");
+            refuse("watchdog", watchdog.rest.line, fmt::format("model '{}' is not supported", watchdog.model),
+                   "take model='i6300esb'");
         if (watchdog.action != watchdogs.front().action)
             refuse("watchdog", watchdog.rest.line, "all watchdogs of a domain have the same action");
         auto device = build.device(watchdog.model, *watchdog.alias);
@@ -83,7 +92,8 @@ void add_watchdogs(Build& build) {
     if (watchdogs.empty()) return;
     // A dump is made by the daemon, from a guest that stands still meanwhile.
     const auto action = watchdogs.front().action;
-    build.arguments.add("-action", Options().set("watchdog", action == model::WatchdogAction::dump ? "pause" : format::word(action)));
+    build.arguments.add(
+        "-action", Options().set("watchdog", action == model::WatchdogAction::dump ? "pause" : format::word(action)));
 }
 
 void add_panics(Build& build) {
@@ -91,7 +101,8 @@ void add_panics(Build& build) {
         const auto model = panic.model.value_or("isa");
         if (model == "hyperv") continue; // a feature of the processor, see cpu.cpp
         const auto kind = std::ranges::find(panic_kinds, model, &PanicKind::model);
-        if (kind == panic_kinds.end()) refuse("panic", panic.rest.line, fmt::format("model '{}' is not supported", model));
+        if (kind == panic_kinds.end())
+            refuse("panic", panic.rest.line, fmt::format("model '{}' is not supported", model));
         auto device = build.device(kind->driver, *panic.alias);
         if (panic.address && panic.address->type == model::AddressType::isa && panic.address->iobase)
             device["ioport"] = panic.address->iobase->value;

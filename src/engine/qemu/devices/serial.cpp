@@ -14,7 +14,8 @@ namespace {
 
 std::string stream(Build& build, std::string_view element, const CharacterDevice& device) {
     const auto name = device.target.name.value_or(*device.alias + ".sock");
-    return add_character(build, element, device.rest.line, *device.alias, device.type, device.sources, device.protocol, device.log, name);
+    return add_character(build, element, device.rest.line, *device.alias, device.type, device.sources, device.protocol,
+                         device.log, name);
 }
 
 void isa_serial(const CharacterDevice& serial, json::object& device) {
@@ -32,7 +33,10 @@ struct SerialKind {
     void (*options)(const CharacterDevice&, json::object&);
 };
 constexpr std::array<SerialKind, 4> serial_kinds{{
-    {"isa-serial", isa_serial}, {"isa-debug", isa_debug}, {"pci-serial", plugged}, {"usb-serial", plugged},
+    {"isa-serial", isa_serial},
+    {"isa-debug", isa_debug},
+    {"pci-serial", plugged},
+    {"usb-serial", plugged},
 }};
 
 void add_serial(Build& build, const CharacterDevice& serial) {
@@ -53,7 +57,8 @@ void add_serial(Build& build, const CharacterDevice& serial) {
 void add_channel(Build& build, const CharacterDevice& channel) {
     const auto type = channel.target.type.value_or("virtio");
     if (type != "virtio")
-        refuse("channel", channel.rest.line, fmt::format("channels of type '{}' are not supported", type), "take <target type='virtio' name='...'/>");
+        refuse("channel", channel.rest.line, fmt::format("channels of type '{}' are not supported", type),
+               "take <target type='virtio' name='...'/>");
     const auto host = stream(build, "channel", channel);
     auto device = build.device("virtserialport", *channel.alias);
     device["chardev"] = host;
@@ -66,7 +71,8 @@ void add_channel(Build& build, const CharacterDevice& channel) {
 void add_console(Build& build, const CharacterDevice& console) {
     const auto type = console.target.type.value_or("serial");
     if (type == "serial") return; // the serial port, listed again
-    if (type != "virtio") refuse("console", console.rest.line, fmt::format("consoles of type '{}' are not supported", type));
+    if (type != "virtio")
+        refuse("console", console.rest.line, fmt::format("consoles of type '{}' are not supported", type));
     const auto host = stream(build, "console", console);
     auto device = build.device("virtconsole", *console.alias);
     device["chardev"] = host;

@@ -43,9 +43,16 @@ struct Backend {
     std::string_view driver; ///< QEMU's; empty: not supported
 };
 constexpr std::array<Backend, 10> backends{{
-    {AudioType::none, "none"}, {AudioType::alsa, "alsa"}, {AudioType::coreaudio, ""}, {AudioType::dbus, ""},
-    {AudioType::jack, "jack"}, {AudioType::oss, "oss"}, {AudioType::pulseaudio, "pa"}, {AudioType::sdl, "sdl"},
-    {AudioType::spice, "spice"}, {AudioType::file, "wav"},
+    {AudioType::none, "none"},
+    {AudioType::alsa, "alsa"},
+    {AudioType::coreaudio, ""},
+    {AudioType::dbus, ""},
+    {AudioType::jack, "jack"},
+    {AudioType::oss, "oss"},
+    {AudioType::pulseaudio, "pa"},
+    {AudioType::sdl, "sdl"},
+    {AudioType::spice, "spice"},
+    {AudioType::file, "wav"},
 }};
 
 void add_audio(Build& build, const Audio& audio) {
@@ -80,13 +87,19 @@ struct Card {
     bool codecs; ///< an HDA controller, whose codecs make the sound
 };
 constexpr std::array<Card, 7> cards{{
-    {"ich6", "intel-hda", true}, {"ich7", "intel-hda", true}, {"ich9", "ich9-intel-hda", true}, {"ac97", "AC97", false},
-    {"es1370", "ES1370", false}, {"sb16", "sb16", false}, {"usb", "usb-audio", false},
+    {"ich6", "intel-hda", true},
+    {"ich7", "intel-hda", true},
+    {"ich9", "ich9-intel-hda", true},
+    {"ac97", "AC97", false},
+    {"es1370", "ES1370", false},
+    {"sb16", "sb16", false},
+    {"usb", "usb-audio", false},
 }};
 
 void add_codec(Build& build, const Sound& sound, model::CodecType type, unsigned number) {
     constexpr std::array<std::string_view, 3> drivers{"hda-duplex", "hda-micro", "hda-output"};
-    auto device = build.device(drivers[static_cast<std::size_t>(type)], fmt::format("{}-codec{}", *sound.alias, number));
+    auto device =
+        build.device(drivers[static_cast<std::size_t>(type)], fmt::format("{}-codec{}", *sound.alias, number));
     device["bus"] = *sound.alias + ".0";
     device["cad"] = number;
     device["audiodev"] = audio_of(build, sound);

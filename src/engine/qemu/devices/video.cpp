@@ -12,7 +12,9 @@ using model::Video;
 
 namespace {
 
-std::uint64_t mebibytes(const std::optional<ByteCount>& amount) { return amount ? amount->mib_ceil() : 0; }
+std::uint64_t mebibytes(const std::optional<ByteCount>& amount) {
+    return amount ? amount->mib_ceil() : 0;
+}
 
 void vga(const Video& video, json::object& device) {
     if (video.model.vram) device["vgamem_mb"] = mebibytes(video.model.vram);
@@ -64,9 +66,11 @@ void add_video(Build& build, const Video& video) {
     const auto line = video.rest.line;
     if (kind == kinds.end()) refuse("video", line, fmt::format("model '{}' is not known", model.type));
     const bool primary = model.primary.value_or(false);
-    if (!primary && kind->secondary.empty()) refuse("video", line, fmt::format("model '{}' can only be the first card", model.type));
+    if (!primary && kind->secondary.empty())
+        refuse("video", line, fmt::format("model '{}' can only be the first card", model.type));
     if (video.driver_name == "vhostuser") refuse("driver", line, "vhost-user video is not supported");
-    if (model.rendernode) refuse("acceleration", line, "a render node is chosen by <graphics>", "add <gl rendernode='...'/> to it");
+    if (model.rendernode)
+        refuse("acceleration", line, "a render node is chosen by <graphics>", "add <gl rendernode='...'/> to it");
     if (model.accel2d.value_or(false)) refuse("acceleration", line, "2D acceleration is not supported");
     std::string driver(primary ? kind->primary : kind->secondary);
     if (model.accel3d.value_or(false)) {

@@ -25,12 +25,16 @@ std::string rng_backend(Build& build, const model::Rng& rng) {
     const auto& backend = rng.backend;
     switch (backend.model) {
     case model::RngBackendModel::random:
-        build.arguments.object({{"qom-type", "rng-random"}, {"id", id}, {"filename", backend.path.value_or("/dev/urandom")}});
+        build.arguments.object(
+            {{"qom-type", "rng-random"}, {"id", id}, {"filename", backend.path.value_or("/dev/urandom")}});
         break;
-    case model::RngBackendModel::builtin: build.arguments.object({{"qom-type", "rng-builtin"}, {"id", id}}); break;
+    case model::RngBackendModel::builtin:
+        build.arguments.object({{"qom-type", "rng-builtin"}, {"id", id}});
+        break;
     case model::RngBackendModel::egd: {
-        const auto host = add_character(build, "rng", rng.rest.line, *rng.alias, backend.type.value_or(model::CharacterType::udp),
-                                        backend.sources, backend.protocol, {}, *rng.alias + ".sock");
+        const auto host =
+            add_character(build, "rng", rng.rest.line, *rng.alias, backend.type.value_or(model::CharacterType::udp),
+                          backend.sources, backend.protocol, {}, *rng.alias + ".sock");
         build.arguments.object({{"qom-type", "rng-egd"}, {"id", id}, {"chardev", host}});
         break;
     }
@@ -42,7 +46,8 @@ std::string rng_backend(Build& build, const model::Rng& rng) {
 
 void add_rngs(Build& build) {
     for (const auto& rng : build.domain.devices.rngs) {
-        if (!rng.model.starts_with("virtio")) refuse("rng", rng.rest.line, fmt::format("model '{}' is not supported", rng.model));
+        if (!rng.model.starts_with("virtio"))
+            refuse("rng", rng.rest.line, fmt::format("model '{}' is not supported", rng.model));
         const auto backend = rng_backend(build, rng);
         auto device = build.device(virtio_name("virtio-rng-pci", rng.model), *rng.alias);
         device["rng"] = backend;
@@ -75,10 +80,12 @@ void add_cryptos(Build& build) {
 void add_vsock(Build& build) {
     const auto& vsock = build.domain.devices.vsock;
     if (!vsock) return;
-    if (!vsock->cid) refuse("vsock", vsock->rest.line, "no address was chosen for it", "write <cid auto='no' address='...'/>");
+    if (!vsock->cid)
+        refuse("vsock", vsock->rest.line, "no address was chosen for it", "write <cid auto='no' address='...'/>");
     auto device = build.device(virtio_name("vhost-vsock-pci", vsock->model), *vsock->alias);
     device["guest-cid"] = *vsock->cid;
-    if (const auto fd = Build::find(build.launch.helpers, *vsock->alias)) device["vhostfd"] = std::to_string(build.pass(fd));
+    if (const auto fd = Build::find(build.launch.helpers, *vsock->alias))
+        device["vhostfd"] = std::to_string(build.pass(fd));
     set_virtio(device, vsock->driver);
     build.place(device, vsock->address);
     build.arguments.device(device);

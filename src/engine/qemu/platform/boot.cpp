@@ -26,23 +26,29 @@ void add_kernel(Build& build) {
 
 void add_rom(Build& build) {
     const auto& loader = build.domain.os.loader;
-    if (loader.path && loader.type.value_or(model::LoaderType::rom) == model::LoaderType::rom && build.launch.flash.empty())
+    if (loader.path && loader.type.value_or(model::LoaderType::rom) == model::LoaderType::rom
+        && build.launch.flash.empty())
         build.arguments.add("-bios", *loader.path);
 }
 
 void add_tables(Build& build) {
     for (const auto& table : build.domain.os.acpi_tables) {
-        if (table.type != "slic") refuse("table", table.rest.line, fmt::format("ACPI tables of type '{}' are not supported", table.type));
+        if (table.type != "slic")
+            refuse("table", table.rest.line, fmt::format("ACPI tables of type '{}' are not supported", table.type));
         build.arguments.add("-acpitable", Options().set("sig", "SLIC").set("file", table.path));
     }
 }
 
 bool is_first_of(BootDevice kind, const model::Disk& disk) {
     switch (kind) {
-    case BootDevice::hd: return disk.device == DiskDevice::disk || disk.device == DiskDevice::lun;
-    case BootDevice::cdrom: return disk.device == DiskDevice::cdrom;
-    case BootDevice::fd: return disk.device == DiskDevice::floppy;
-    case BootDevice::network: return false;
+    case BootDevice::hd:
+        return disk.device == DiskDevice::disk || disk.device == DiskDevice::lun;
+    case BootDevice::cdrom:
+        return disk.device == DiskDevice::cdrom;
+    case BootDevice::fd:
+        return disk.device == DiskDevice::floppy;
+    case BootDevice::network:
+        return false;
     }
     return false;
 }
@@ -83,8 +89,10 @@ void add_fw_cfg(Build& build, const model::Sysinfo& info) {
     for (const auto& entry : info.entries) {
         Options options;
         options.set("name", entry.name.value_or(""));
-        if (entry.file) options.set("file", *entry.file);
-        else options.set("string", entry.value.value_or(""));
+        if (entry.file)
+            options.set("file", *entry.file);
+        else
+            options.set("string", entry.value.value_or(""));
         build.arguments.add("-fw_cfg", options);
     }
 }
@@ -105,7 +113,8 @@ std::map<std::string, unsigned> boot_indexes(const model::Domain& domain) {
     if (!indexes.empty()) return indexes;
     unsigned next = 1;
     for (const auto& boot : domain.os.boot)
-        if (const auto alias = boot_device(domain.devices, boot.dev); alias && !indexes.contains(*alias)) indexes[*alias] = next++;
+        if (const auto alias = boot_device(domain.devices, boot.dev); alias && !indexes.contains(*alias))
+            indexes[*alias] = next++;
     return indexes;
 }
 
@@ -124,10 +133,13 @@ void add_boot(Build& build) {
 
 void add_smbios(Build& build) {
     const auto& os = build.domain.os;
-    if (os.smbios == model::SmbiosMode::host) refuse("smbios", os.rest.line, "mode='host' is not supported", "take mode='sysinfo' with a <sysinfo>");
+    if (os.smbios == model::SmbiosMode::host)
+        refuse("smbios", os.rest.line, "mode='host' is not supported", "take mode='sysinfo' with a <sysinfo>");
     for (const auto& info : build.domain.sysinfo) {
-        if (info.type == model::SysinfoType::fwcfg) add_fw_cfg(build, info);
-        else if (os.smbios == model::SmbiosMode::sysinfo) add_smbios_tables(build, info);
+        if (info.type == model::SysinfoType::fwcfg)
+            add_fw_cfg(build, info);
+        else if (os.smbios == model::SmbiosMode::sysinfo)
+            add_smbios_tables(build, info);
     }
 }
 

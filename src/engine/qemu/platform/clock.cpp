@@ -41,46 +41,68 @@ void set_base(Build& build, Options& options) {
     const auto& clock = build.domain.clock;
     switch (clock.offset.value_or(ClockOffset::utc)) {
     case ClockOffset::utc:
-        if (seconds(clock) != 0) options.set("base", iso(build.launch.now + seconds(clock)));
-        else options.set("base", "utc");
+        if (seconds(clock) != 0)
+            options.set("base", iso(build.launch.now + seconds(clock)));
+        else
+            options.set("base", "utc");
         break;
-    case ClockOffset::localtime: options.set("base", "localtime"); break;
+    case ClockOffset::localtime:
+        options.set("base", "localtime");
+        break;
     case ClockOffset::timezone:
         build.command.environment.push_back("TZ=" + clock.timezone.value_or("UTC")); // QEMU asks the C library
         options.set("base", "localtime");
         break;
-    case ClockOffset::variable: options.set("base", iso(variable_base(clock, build.launch.now))); break;
-    case ClockOffset::absolute: options.set("base", iso(static_cast<std::time_t>(clock.start.value_or(0)))); break;
+    case ClockOffset::variable:
+        options.set("base", iso(variable_base(clock, build.launch.now)));
+        break;
+    case ClockOffset::absolute:
+        options.set("base", iso(static_cast<std::time_t>(clock.start.value_or(0))));
+        break;
     }
 }
 
 void set_rtc(const Timer& rtc, Options& options) {
     if (rtc.track) {
         switch (*rtc.track) {
-        case model::TimerTrack::boot: refuse("timer", rtc.rest.line, "track='boot' is not supported");
-        case model::TimerTrack::guest: options.set("clock", "vm"); break;
-        case model::TimerTrack::wall: options.set("clock", "host"); break;
-        case model::TimerTrack::realtime: options.set("clock", "rt"); break;
+        case model::TimerTrack::boot:
+            refuse("timer", rtc.rest.line, "track='boot' is not supported");
+        case model::TimerTrack::guest:
+            options.set("clock", "vm");
+            break;
+        case model::TimerTrack::wall:
+            options.set("clock", "host");
+            break;
+        case model::TimerTrack::realtime:
+            options.set("clock", "rt");
+            break;
         }
     }
     switch (rtc.tickpolicy.value_or(TickPolicy::delay)) {
-    case TickPolicy::delay: break;
-    case TickPolicy::catchup: options.set("driftfix", "slew"); break;
+    case TickPolicy::delay:
+        break;
+    case TickPolicy::catchup:
+        options.set("driftfix", "slew");
+        break;
     case TickPolicy::merge:
-    case TickPolicy::discard: refuse("timer", rtc.rest.line, fmt::format("the RTC has no tickpolicy '{}'", format::word(*rtc.tickpolicy)));
+    case TickPolicy::discard:
+        refuse("timer", rtc.rest.line, fmt::format("the RTC has no tickpolicy '{}'", format::word(*rtc.tickpolicy)));
     }
 }
 
 void add_pit(Build& build, const Timer& pit) {
     switch (pit.tickpolicy.value_or(TickPolicy::delay)) {
     case TickPolicy::delay:
-        if (pit.tickpolicy && build.domain.type == model::DomainType::kvm) build.arguments.add("-global", "kvm-pit.lost_tick_policy=delay");
+        if (pit.tickpolicy && build.domain.type == model::DomainType::kvm)
+            build.arguments.add("-global", "kvm-pit.lost_tick_policy=delay");
         break;
     case TickPolicy::discard:
-        if (build.domain.type == model::DomainType::kvm) build.arguments.add("-global", "kvm-pit.lost_tick_policy=discard");
+        if (build.domain.type == model::DomainType::kvm)
+            build.arguments.add("-global", "kvm-pit.lost_tick_policy=discard");
         break;
     case TickPolicy::catchup:
-    case TickPolicy::merge: refuse("timer", pit.rest.line, fmt::format("the PIT has no tickpolicy '{}'", format::word(*pit.tickpolicy)));
+    case TickPolicy::merge:
+        refuse("timer", pit.rest.line, fmt::format("the PIT has no tickpolicy '{}'", format::word(*pit.tickpolicy)));
     }
 }
 
@@ -91,7 +113,8 @@ void check_timer(const Timer& timer) {
     if (timer.catchup_threshold || timer.catchup_slew || timer.catchup_limit)
         refuse("catchup", timer.rest.line, "limits for catching up are not supported");
     const bool other_tsc_mode = timer.mode && *timer.mode != model::TscMode::auto_;
-    if (other_tsc_mode) refuse("timer", timer.rest.line, fmt::format("tsc mode '{}' is not supported", format::word(*timer.mode)));
+    if (other_tsc_mode)
+        refuse("timer", timer.rest.line, fmt::format("tsc mode '{}' is not supported", format::word(*timer.mode)));
 }
 
 } // namespace

@@ -20,13 +20,17 @@ std::string base_model(const Build& build) {
     const auto& cpu = build.domain.cpu;
     const bool kvm = build.domain.type == model::DomainType::kvm;
     switch (cpu.mode.value_or(CpuMode::custom)) {
-    case CpuMode::custom: return cpu.model.value_or("qemu64");
+    case CpuMode::custom:
+        return cpu.model.value_or("qemu64");
     case CpuMode::host_passthrough:
         if (!kvm)
-            refuse("cpu", cpu.rest.line, "mode='host-passthrough' needs type='kvm'", "take mode='maximum', which is all that emulation can do");
+            refuse("cpu", cpu.rest.line, "mode='host-passthrough' needs type='kvm'",
+                   "take mode='maximum', which is all that emulation can do");
         return "host";
-    case CpuMode::host_model: return kvm ? "host" : "max";
-    case CpuMode::maximum: return "max";
+    case CpuMode::host_model:
+        return kvm ? "host" : "max";
+    case CpuMode::maximum:
+        return "max";
     }
     return "qemu64";
 }
@@ -55,7 +59,8 @@ void add_hyperv(const model::Features& features, Options& options) {
     };
     flag({hyperv.relaxed, "hv-relaxed"});
     flag({hyperv.vapic, "hv-vapic"});
-    if (hyperv.spinlocks == OnOff::on) options.set("hv-spinlocks", fmt::format("{:#x}", hyperv.spinlocks_retries.value_or(0xfff)));
+    if (hyperv.spinlocks == OnOff::on)
+        options.set("hv-spinlocks", fmt::format("{:#x}", hyperv.spinlocks_retries.value_or(0xfff)));
     flag({hyperv.vpindex, "hv-vpindex"});
     flag({hyperv.runtime, "hv-runtime"});
     flag({hyperv.synic, "hv-synic"});
@@ -85,16 +90,24 @@ void add_kvm(const model::Features& features, Options& options) {
 /// Clocks that the guest finds through CPUID.
 void add_clocks(const model::Clock& clock, Options& options) {
     if (const auto* timer = clock.timer("kvmclock"); timer && timer->present) options.set("kvmclock", *timer->present);
-    if (const auto* timer = clock.timer("hypervclock"); timer && timer->present.value_or(false)) options.set("hv-time", true);
-    if (const auto* timer = clock.timer("tsc"); timer && timer->frequency) options.set("tsc-frequency", *timer->frequency);
+    if (const auto* timer = clock.timer("hypervclock"); timer && timer->present.value_or(false))
+        options.set("hv-time", true);
+    if (const auto* timer = clock.timer("tsc"); timer && timer->frequency)
+        options.set("tsc-frequency", *timer->frequency);
 }
 
 void add_cache(const model::Cpu& cpu, Options& options) {
     if (!cpu.cache_mode) return;
     switch (*cpu.cache_mode) {
-    case model::CacheMode::emulate: options.set("l3-cache", true).set("host-cache-info", false); break;
-    case model::CacheMode::passthrough: options.set("host-cache-info", true).set("l3-cache", false); break;
-    case model::CacheMode::disable: options.set("host-cache-info", false).set("l3-cache", false); break;
+    case model::CacheMode::emulate:
+        options.set("l3-cache", true).set("host-cache-info", false);
+        break;
+    case model::CacheMode::passthrough:
+        options.set("host-cache-info", true).set("l3-cache", false);
+        break;
+    case model::CacheMode::disable:
+        options.set("host-cache-info", false).set("l3-cache", false);
+        break;
     }
 }
 
@@ -106,7 +119,8 @@ void check_model(const Build& build, const std::string& model) {
     const auto& known = build.capabilities.cpus;
     if (known.empty() || model == "host" || model == "max") return;
     if (std::ranges::find(known, model, &CpuModel::name) != known.end()) return;
-    refuse("cpu", build.domain.cpu.rest.line, fmt::format("'{}' has no CPU model '{}'", build.capabilities.binary, model),
+    refuse("cpu", build.domain.cpu.rest.line,
+           fmt::format("'{}' has no CPU model '{}'", build.capabilities.binary, model),
            "list them with 'domus cpu-models x86_64'");
 }
 
@@ -115,8 +129,11 @@ unsigned present_vcpus(const Build& build) {
     const auto& domain = build.domain;
     bool off = false;
     for (const auto& vcpu : domain.vcpus) {
-        if (!vcpu.enabled) off = true;
-        else if (off) refuse("vcpus", vcpu.rest.line, fmt::format("vCPU {} is on while one before it is off, which is not supported", vcpu.id));
+        if (!vcpu.enabled)
+            off = true;
+        else if (off)
+            refuse("vcpus", vcpu.rest.line,
+                   fmt::format("vCPU {} is on while one before it is off, which is not supported", vcpu.id));
     }
     return domain.vcpu_current.value_or(domain.vcpu);
 }
@@ -128,7 +145,8 @@ void add_topology(Build& build) {
     options.flag(std::to_string(present));
     if (present != domain.vcpu) options.set("maxcpus", domain.vcpu);
     if (const auto& topology = domain.cpu.topology) {
-        if (topology->clusters.value_or(1) > 1) refuse("topology", topology->rest.line, "clusters are for ARM machines");
+        if (topology->clusters.value_or(1) > 1)
+            refuse("topology", topology->rest.line, "clusters are for ARM machines");
         options.set("sockets", topology->sockets);
         if (topology->dies) options.set("dies", *topology->dies);
         options.set("cores", topology->cores).set("threads", topology->threads);
@@ -142,7 +160,8 @@ void add_iothreads(Build& build) {
     const auto& domain = build.domain;
     constexpr unsigned most_iothreads = 1024;
     if (domain.iothreads.value_or(0) > most_iothreads)
-        refuse("iothreads", domain.rest.line, fmt::format("{} threads are more than {}", *domain.iothreads, most_iothreads));
+        refuse("iothreads", domain.rest.line,
+               fmt::format("{} threads are more than {}", *domain.iothreads, most_iothreads));
     const auto add = [&](unsigned id, const model::IoThread* described) {
         json::object object{{"qom-type", "iothread"}, {"id", fmt::format("iothread{}", id)}};
         if (described) {
@@ -179,8 +198,10 @@ void add_cpu(Build& build) {
     add_kvm(domain.features, options);
     add_clocks(domain.clock, options);
     add_cache(cpu, options);
-    if (cpu.maxphysaddr_mode == model::MaxPhysAddrMode::passthrough) options.set("host-phys-bits", true);
-    else if (cpu.maxphysaddr_bits) options.set("phys-bits", *cpu.maxphysaddr_bits);
+    if (cpu.maxphysaddr_mode == model::MaxPhysAddrMode::passthrough)
+        options.set("host-phys-bits", true);
+    else if (cpu.maxphysaddr_bits)
+        options.set("phys-bits", *cpu.maxphysaddr_bits);
     build.arguments.add("-cpu", options);
     add_topology(build);
     add_iothreads(build);

@@ -10,7 +10,11 @@ namespace {
 std::string flash_node(Build& build, std::string_view name, const Launch::Image& image, const std::string& path,
                        const std::string& format, bool readonly) {
     const auto file = fmt::format("{}-file", name);
-    build.arguments.blockdev({{"driver", "file"}, {"node-name", file}, {"filename", build.path(image, path)}, {"read-only", readonly}, {"discard", "unmap"}});
+    build.arguments.blockdev({{"driver", "file"},
+                              {"node-name", file},
+                              {"filename", build.path(image, path)},
+                              {"read-only", readonly},
+                              {"discard", "unmap"}});
     build.arguments.blockdev({{"driver", format}, {"node-name", name}, {"read-only", readonly}, {"file", file}});
     return std::string(name);
 }
@@ -19,22 +23,26 @@ std::string flash_node(Build& build, std::string_view name, const Launch::Image&
 void add_flash(Build& build, Options& machine) {
     const auto& os = build.domain.os;
     auto flash = build.launch.flash;
-    if (flash.empty() && os.loader.path && os.loader.type.value_or(model::LoaderType::rom) == model::LoaderType::pflash) {
+    if (flash.empty() && os.loader.path
+        && os.loader.type.value_or(model::LoaderType::rom) == model::LoaderType::pflash) {
         flash.code = *os.loader.path;
         flash.code_format = os.loader.format.value_or("raw");
         flash.variables = os.nvram.path.value_or("");
         flash.variables_format = os.nvram.format.value_or("raw");
         flash.secure = os.loader.secure.value_or(false);
     }
-    if (os.nvram.type) refuse("nvram", os.nvram.rest.line, "a source for <nvram> is not supported", "write the path between its tags");
+    if (os.nvram.type)
+        refuse("nvram", os.nvram.rest.line, "a source for <nvram> is not supported", "write the path between its tags");
     if (flash.empty()) {
-        if (os.firmware == model::Firmware::efi) refuse("os", os.rest.line, "no firmware was chosen for firmware='efi'");
+        if (os.firmware == model::Firmware::efi)
+            refuse("os", os.rest.line, "no firmware was chosen for firmware='efi'");
         return;
     }
     const bool readonly = os.loader.readonly.value_or(true);
     machine.set("pflash0", flash_node(build, "pflash0", flash.code_image, flash.code, flash.code_format, readonly));
     if (!flash.variables.empty())
-        machine.set("pflash1", flash_node(build, "pflash1", flash.variables_image, flash.variables, flash.variables_format, false));
+        machine.set("pflash1", flash_node(build, "pflash1", flash.variables_image, flash.variables,
+                                          flash.variables_format, false));
     if (flash.secure) build.arguments.add("-global", "driver=cfi.pflash01,property=secure,value=on");
 }
 
@@ -63,7 +71,8 @@ void add_accelerator(Build& build) {
     const auto& features = build.domain.features;
     if (build.domain.type == model::DomainType::kvm) {
         Options options("kvm");
-        if (features.kvm.dirty_ring == model::OnOff::on) options.set("dirty-ring-size", features.kvm.dirty_ring_size.value_or(4096));
+        if (features.kvm.dirty_ring == model::OnOff::on)
+            options.set("dirty-ring-size", features.kvm.dirty_ring_size.value_or(4096));
         build.arguments.add("-accel", options);
         return;
     }
@@ -114,7 +123,8 @@ void add_power(Build& build) {
     add_sleep(build, "s3", domain.suspend_to_mem);
     add_sleep(build, "s4", domain.suspend_to_disk);
     if (domain.features.vmcoreinfo == model::OnOff::on) build.arguments.device({{"driver", "vmcoreinfo"}});
-    if (domain.genid) build.arguments.device({{"driver", "vmgenid"}, {"id", "vmgenid0"}, {"guid", domain.genid->text()}});
+    if (domain.genid)
+        build.arguments.device({{"driver", "vmgenid"}, {"id", "vmgenid0"}, {"guid", domain.genid->text()}});
 }
 
 } // namespace domus::engine::qemu
