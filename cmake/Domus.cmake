@@ -6,7 +6,7 @@ target_include_directories(domus_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMA
 target_compile_options(domus_options INTERFACE
   -fPIE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
   # fmt 9 and Asio 1.81 trip these in g++ 12 although the code is right (GCC bugs 105562, 107138)
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds -Wno-restrict -Wno-dangling-pointer>)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds -Wno-restrict -Wno-dangling-pointer -Wno-mismatched-new-delete>)
 target_link_options(domus_options INTERFACE -pie)
 target_compile_definitions(domus_options INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED DOMUS_VERSION="${PROJECT_VERSION}")

@@ -7,6 +7,7 @@
 #include "compute/monitor_events.hpp"
 #include "compute/start.hpp"
 #include "format/xml.hpp"
+#include "os/files.hpp"
 
 #include <fmt/format.h>
 
@@ -107,13 +108,24 @@ Task<> Domain::define(model::Domain wanted) {
     emit(event::Lifecycle(known ? event::Defined::updated : event::Defined::added));
 }
 
-Task<> Domain::undefine(unsigned) {
+Task<> Domain::undefine(unsigned flags) {
+    constexpr unsigned remove_nvram = 4, keep_nvram = 8; // virDomainUndefineFlagsValues
+    const auto self = shared_from_this();
     const auto turn = co_await this->turn("undefine");
     if (!definition_)
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     "Requested operation is not valid: cannot undefine transient domain")
             .hint(fmt::format("it goes by itself when it ends: 'domus destroy {}'", name_));
-    auto work = [store = environment_.store, name = name_] { store.remove(name); };
+    const auto variables = environment_.store.folders().library / "nvram" / (name_ + "_VARS.fd");
+    auto work = [store = environment_.store, name = name_, variables, flags] {
+        if (std::filesystem::exists(variables)) {
+            if (!(flags & (remove_nvram | keep_nvram)))
+                throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: cannot undefine domain with nvram")
+                    .hint(fmt::format("say whether '{}' goes too: 'domus undefine {} --nvram' or '--keep-nvram'", variables.string(), name));
+            if (flags & remove_nvram) remove_durably(variables);
+        }
+        store.remove(name);
+    };
     co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
     definition_.reset();
     autostart_ = false;

@@ -1,5 +1,6 @@
 #include "compute/images.hpp"
 
+#include "engine/qemu/firmware.hpp"
 #include "image/header.hpp"
 #include "os/access.hpp"
 
@@ -14,6 +15,7 @@ using engine::qemu::Launch;
 using engine::qemu::SharedFd;
 
 constexpr unsigned longest_chain = 200;
+constexpr std::size_t largest_variables = 64u << 20;
 
 SharedFd open_shared(const Credentials& caller, const std::string& path, int flags) {
     return std::make_shared<UniqueFd>(open_as(caller, path, flags));
@@ -83,10 +85,33 @@ void open_disk(const Credentials& caller, model::Disk& disk, Launch& launch) {
     open_chain(caller, disk.backing_store, images);
 }
 
+/// Chooses the firmware, gives the domain variables of its own where it has none yet, and opens both.
+void open_firmware(const Credentials& caller, model::Domain& live, const std::filesystem::path& nvram_folder, Launch& launch) {
+    using namespace engine::qemu;
+    const auto own = (nvram_folder / (live.name + "_VARS.fd")).string();
+    auto choice = choose_firmware(live, read_firmware_descriptors(default_firmware_folders()), own);
+    if (choice.flash.empty()) return;
+    auto& flash = choice.flash;
+    flash.code_image.fds.push_back(open_shared(caller, flash.code, O_RDONLY));
+    if (!flash.variables.empty()) {
+        if (!choice.variables_template.empty() && !std::filesystem::exists(flash.variables)) {
+            ensure_directory(std::filesystem::path(flash.variables).parent_path(), 0700);
+            write_file_durably(flash.variables, read_file(choice.variables_template, largest_variables), 0600);
+        }
+        // The variables are the daemon's own file, below its folder, unless the definition names another.
+        const auto who = flash.variables == own ? own_credentials() : caller;
+        flash.variables_image.fds.push_back(open_shared(who, flash.variables, O_RDWR));
+        live.os.nvram.path = flash.variables;
+    }
+    live.os.loader.path = flash.code;
+    launch.flash = std::move(flash);
+}
+
 } // namespace
 
-Launch open_images(model::Domain& live, const Credentials& caller) {
+Launch open_images(model::Domain& live, const Credentials& caller, const std::filesystem::path& nvram_folder) {
     Launch launch;
+    open_firmware(caller, live, nvram_folder, launch);
     for (auto& disk : live.devices.disks) {
         try {
             open_disk(caller, disk, launch);

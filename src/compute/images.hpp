@@ -5,10 +5,13 @@
 #include "model/domain.hpp"
 #include "os/credentials.hpp"
 
+#include <filesystem>
+
 namespace domus::compute {
 
 /// Descriptors for everything that the domain reads, opened with the rights of the caller. Fills the backing chains of
 /// `live` from the images' headers where the definition leaves them open. Throws an Error that names the device.
-engine::qemu::Launch open_images(model::Domain& live, const Credentials& caller);
+/// Variables of UEFI that have no place yet get a file of their own in `nvram_folder`.
+engine::qemu::Launch open_images(model::Domain& live, const Credentials& caller, const std::filesystem::path& nvram_folder);
 
 } // namespace domus::compute

@@ -6,6 +6,7 @@
 #include "compute/images.hpp"
 #include "compute/monitor_events.hpp"
 #include "compute/sockets.hpp"
+#include "compute/tuning.hpp"
 #include "engine/qemu/alias.hpp"
 #include "engine/qemu/complete.hpp"
 #include "os/files.hpp"
@@ -113,6 +114,7 @@ Task<> Start::prepare() {
     live_ = transient_ ? *transient_ : parse_definition(*domain_.definition_);
     capabilities_ = co_await environment().qemu->capabilities(live_.devices.emulator.value_or(""));
     engine::qemu::complete(live_, *capabilities_);
+    require_tunable(live_);
     running_ = std::make_shared<Running>(environment().executor);
     running_->id = ++environment().last_id;
     running_->autodestroy = request_.autodestroy;
@@ -149,9 +151,10 @@ Task<> Start::open_images() {
     log_path_ = environment().store.folders().logs / (domain_.name_ + ".log");
     // Copies, since work that hangs may be left behind. A lane of this start alone: what hangs here is this domain's.
     Lane lane(environment().executor, fmt::format("the images of domain '{}'", domain_.name_), 1);
-    auto work = [live = live_, path = log_path_, caller = request_.caller.value_or(own_credentials())]() mutable {
+    auto work = [live = live_, path = log_path_, caller = request_.caller.value_or(own_credentials()),
+                 nvram = environment().store.folders().library / "nvram"]() mutable {
         Opened result;
-        result.launch = compute::open_images(live, caller);
+        result.launch = compute::open_images(live, caller, nvram);
         result.live = std::move(live);
         result.log = share(open_file(path, O_WRONLY | O_CREAT | O_APPEND, 0600));
         struct stat info{};
@@ -285,6 +288,7 @@ Task<> Start::learn() {
     const auto answers = co_await running_->monitor->handshake(Deadline::in(monitor_patience), std::move(commands));
     read_terminals(answers[0]);
     read_threads(answers[1]);
+    pin_threads(live_, running_->process.pid(), running_->vcpu_threads);
     running_->domain = std::make_shared<const model::Domain>(live_);
 }
 

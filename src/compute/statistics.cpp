@@ -1,5 +1,6 @@
 #include "compute/statistics.hpp"
 
+#include "engine/qemu/command.hpp"
 #include "os/files.hpp"
 #include "os/proc.hpp"
 
@@ -108,16 +109,13 @@ void add_interfaces(Statistics& out, const DomainView& view) {
     }
 }
 
-/// The entry of query-blockstats for a disk, found by the path of its device.
-const boost::json::value* block_entry(const Figures& figures, std::string_view alias) {
+/// The entry of query-blockstats for a disk, by the name that the monitor has for its device.
+const boost::json::value* block_entry(const Figures& figures, const std::string& device) {
     if (!figures.block.is_array()) return nullptr;
     for (const auto& entry : figures.block.as_array()) {
         if (!entry.is_object()) continue;
         const auto* qdev = entry.as_object().if_contains("qdev");
-        if (!qdev || !qdev->is_string()) continue;
-        const std::string_view path(qdev->as_string());
-        if (path == alias || path.find(fmt::format("/{}/", alias)) != path.npos || path.ends_with(fmt::format("/{}", alias)))
-            return &entry;
+        if (qdev && qdev->is_string() && qdev->as_string() == device) return &entry;
     }
     return nullptr;
 }
@@ -148,8 +146,8 @@ void add_blocks(Statistics& out, const DomainView& view, const Figures* figures)
         out.push_back({fmt::format("block.{}.name", i), disks[i].target});
         if (!disks[i].source.empty()) out.push_back({fmt::format("block.{}.path", i), disks[i].source});
         if (!figures || !view.live) continue;
-        const auto& alias = view.live->domain->devices.disks[i].alias;
-        const auto* entry = alias ? block_entry(*figures, *alias) : nullptr;
+        const auto& disk = view.live->domain->devices.disks[i];
+        const auto* entry = disk.alias ? block_entry(*figures, engine::qemu::block_device_of(disk)) : nullptr;
         if (entry) add_block_counters(out, i, *entry);
     }
 }

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 #include <grp.h>
 #include <linux/sched.h>
+#include <sys/stat.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>

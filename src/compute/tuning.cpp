@@ -1,0 +1,97 @@
+#include "compute/tuning.hpp"
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/types.h>
+
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <system_error>
+
+namespace domus::compute {
+
+namespace {
+
+void pin(int thread, const std::string& cpus) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (const auto cpu : parse_cpuset(cpus))
+        if (cpu < CPU_SETSIZE) CPU_SET(cpu, &set);
+    if (::sched_setaffinity(thread, sizeof set, &set) < 0)
+        throw system_error(errno, fmt::format("cannot pin thread {} to CPUs {}", thread, cpus), ErrorDomain::qemu)
+            .hint("see 'lscpu' for the CPUs that are there");
+}
+
+/// Threads of the process that are no vCPUs.
+void pin_emulator(int pid, const std::vector<int>& vcpu_threads, const std::string& cpus) {
+    for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid))) {
+        const int thread = std::stoi(entry.path().filename().string());
+        if (std::ranges::find(vcpu_threads, thread) == vcpu_threads.end()) pin(thread, cpus);
+    }
+}
+
+} // namespace
+
+std::vector<unsigned> parse_cpuset(const std::string& text) {
+    const auto bad = [&] { return Error(ErrorCode::xml_error, ErrorDomain::domain, fmt::format("'{}' is no set of CPUs like 0-3,^2", text)); };
+    std::vector<unsigned> cpus;
+    std::string_view left = text;
+    while (!left.empty()) {
+        auto part = left.substr(0, left.find(','));
+        left.remove_prefix(std::min(part.size() + 1, left.size()));
+        const bool without = part.starts_with('^');
+        if (without) part.remove_prefix(1);
+        unsigned first = 0, last = 0;
+        const auto [middle, failure] = std::from_chars(part.data(), part.data() + part.size(), first);
+        if (failure != std::errc{}) throw bad();
+        last = first;
+        if (middle != part.data() + part.size()) {
+            if (*middle != '-') throw bad();
+            const auto [end, second_failure] = std::from_chars(middle + 1, part.data() + part.size(), last);
+            if (second_failure != std::errc{} || end != part.data() + part.size() || last < first) throw bad();
+        }
+        if (last >= CPU_SETSIZE) throw bad();
+        for (unsigned cpu = first; cpu <= last; ++cpu) {
+            std::erase(cpus, cpu);
+            if (!without) cpus.push_back(cpu);
+        }
+    }
+    if (cpus.empty()) throw bad();
+    return cpus;
+}
+
+void require_tunable(const model::Domain& domain) {
+    const auto refuse = [](std::string_view element, int line) {
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
+                    fmt::format("unsupported configuration: line {}: this version does not enforce <{}>", line, element))
+            .hint("remove it from the definition with 'domus edit'");
+    };
+    const auto& memory = domain.memtune;
+    if (memory.hard_limit || memory.soft_limit || memory.min_guarantee || memory.swap_hard_limit) refuse("memtune", memory.rest.line);
+    if (domain.blkiotune.weight || !domain.blkiotune.devices.empty()) refuse("blkiotune", domain.blkiotune.rest.line);
+    const auto& cpu = domain.cputune;
+    if (cpu.shares || cpu.period || cpu.quota || cpu.global_period || cpu.global_quota || cpu.emulator_period || cpu.emulator_quota || cpu.iothread_period || cpu.iothread_quota)
+        refuse("shares, period or quota of cputune", cpu.rest.line);
+    if (!cpu.iothread_pins.empty()) refuse("iothreadpin", cpu.rest.line);
+    if (!cpu.vcpu_schedules.empty() || !cpu.iothread_schedules.empty() || cpu.emulator_schedule) refuse("vcpusched", cpu.rest.line);
+    if (domain.numatune.mode || !domain.numatune.nodes.empty()) refuse("numatune", domain.numatune.rest.line);
+    for (const auto& one : cpu.vcpu_pins) (void)parse_cpuset(one.cpuset);
+    for (const auto* set : {&domain.vcpu_cpuset, &cpu.emulator_pin})
+        if (*set) (void)parse_cpuset(**set);
+}
+
+void pin_threads(const model::Domain& domain, int pid, const std::vector<int>& vcpu_threads) {
+    if (domain.vcpu_cpuset) {
+        for (const auto thread : vcpu_threads) pin(thread, *domain.vcpu_cpuset);
+        if (!domain.cputune.emulator_pin) pin_emulator(pid, vcpu_threads, *domain.vcpu_cpuset);
+    }
+    if (domain.cputune.emulator_pin) pin_emulator(pid, vcpu_threads, *domain.cputune.emulator_pin);
+    for (const auto& one : domain.cputune.vcpu_pins)
+        if (one.vcpu < vcpu_threads.size()) pin(vcpu_threads[one.vcpu], one.cpuset);
+}
+
+} // namespace domus::compute

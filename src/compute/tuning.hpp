@@ -1,0 +1,19 @@
+// How much of the host a domain gets: what of it this version applies, and what it refuses by name.
+#pragma once
+
+#include "model/domain.hpp"
+
+#include <vector>
+
+namespace domus::compute {
+
+/// Throws config_unsupported for limits that this version does not enforce: better no start than a domain without them.
+void require_tunable(const model::Domain& domain);
+
+/// Pins the threads of a running domain (<vcpu cpuset>, <vcpupin>, <emulatorpin>): sched_setaffinity(2).
+void pin_threads(const model::Domain& domain, int pid, const std::vector<int>& vcpu_threads);
+
+/// CPUs of "0-3,^2,8". Throws xml_error for anything else.
+std::vector<unsigned> parse_cpuset(const std::string& text);
+
+} // namespace domus::compute
