@@ -69,7 +69,7 @@ constexpr std::string_view sample = R"(<thing>
   <name>a &lt;b&gt;</name>
   <metadata>
     <x:y xmlns:x="http://x">  kept </x:y></metadata>
-  <memory unit='KiB' size='3'>2048</memory>
+  <memory size='3' unit='KiB'>2048</memory>
   <features>
     <fast/>
   </features>

@@ -86,9 +86,6 @@ private:
 
     bool attributes(const Node& node, const void* value, const Rest* rest, const std::string& path) {
         bool any = false;
-        if (node.content && node.content->place == Place::scaled && count(*node.content, value)) {
-            attribute("unit", node.content->write_unit);
-        }
         for (const auto& field : node.attributes) {
             if (!count(field, value)) continue;
             scratch_.clear();
@@ -97,6 +94,8 @@ private:
             if (field.scaled) attribute("unit", field.write_unit);
             any = true;
         }
+        if (node.content && node.content->place == Place::scaled && count(*node.content, value))
+            attribute("unit", node.content->write_unit);
         if (!rest) return any;
         for (const auto& item : rest->items) {
             if (item.attribute.empty() || item.parent != path) continue;

@@ -68,6 +68,19 @@ std::string Address::text() const {
     }
 }
 
+std::string PciAddress::text() const {
+    return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", domain, bus, slot, function);
+}
+
+const Schema& PciAddress::schema() {
+    static const Schema table = Describe<PciAddress>("address", "A PCI device of the host.")
+                                    .hex<4>("@domain", &PciAddress::domain, "PCI domain")
+                                    .hex<2>("@bus", &PciAddress::bus, "PCI bus")
+                                    .hex<2>("@slot", &PciAddress::slot, "PCI slot")
+                                    .hex<1>("@function", &PciAddress::function, "PCI function");
+    return table;
+}
+
 const Schema& Address::schema() {
     using enum AddressType;
     static const Schema table =

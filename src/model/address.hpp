@@ -45,6 +45,17 @@ struct Address {
     bool operator==(const Address&) const = default;
 };
 
+/// A PCI device of the host, where nothing else can stand.
+struct PciAddress {
+    unsigned domain = 0, bus = 0, slot = 0, function = 0;
+    format::Rest rest;
+
+    std::string text() const;
+
+    static const format::Schema& schema();
+    bool operator==(const PciAddress&) const = default;
+};
+
 } // namespace domus::model
 
 template <>

@@ -13,9 +13,15 @@ constexpr std::size_t longest_name = 200; // with ".xml" and a suffix it is a fi
 constexpr unsigned most_processors = 4096;
 constexpr unsigned most_threads = 1024;
 
-std::uint64_t pluggable_bytes(const Domain& domain) {
+std::uint64_t device_bytes(const Domain& domain) {
     std::uint64_t sum = 0;
     for (const auto& memory : domain.devices.memories) sum += memory.size.bytes;
+    return sum;
+}
+
+std::uint64_t cell_bytes(const Domain& domain) {
+    std::uint64_t sum = 0;
+    for (const auto& cell : domain.cpu.numa_cells) sum += cell.memory.bytes;
     return sum;
 }
 
@@ -31,20 +37,25 @@ void name(const Domain& domain, Report& report) {
         report.add(domain.rest, "the <title> must be one line; put the rest into <description>");
 }
 
+/// <memory> counts the memory devices too; with NUMA cells it is the sum of them and the devices, whatever it says.
 void memory(const Domain& domain, Report& report) {
-    if (domain.memory.bytes == 0 && domain.cpu.numa_cells.empty())
-        report.add(domain.rest, "<memory> is 0; say how much the guest shall have");
-    const auto total = domain.memory.bytes + pluggable_bytes(domain);
-    if (domain.current_memory && domain.cpu.numa_cells.empty() && domain.current_memory->bytes > total)
+    const bool stated = domain.cpu.numa_cells.empty();
+    const auto total = stated ? domain.memory.bytes : cell_bytes(domain) + device_bytes(domain);
+    const auto kib = [](std::uint64_t bytes) { return ByteCount{bytes}.kib_ceil(); };
+    if (total == 0) report.add(domain.rest, "<memory> is 0; say how much the guest shall have");
+    if (device_bytes(domain) > 0 && device_bytes(domain) >= total)
+        report.add(domain.rest,
+                   "the <memory> devices have {} KiB, the domain's <memory> of {} KiB must be more: it counts them too",
+                   kib(device_bytes(domain)), kib(total));
+    if (stated && domain.current_memory && domain.current_memory->bytes > total)
         report.add(domain.rest,
                    "<currentMemory> of {} KiB is more than the <memory> of {} KiB; lower the one or raise the other",
-                   domain.current_memory->kib_ceil(), ByteCount{total}.kib_ceil());
+                   domain.current_memory->kib_ceil(), kib(total));
     if (domain.maximum_memory && domain.maximum_memory->bytes < total)
         report.add(domain.rest, "<maxMemory> of {} KiB is less than the memory of {} KiB that the domain starts with",
-                   domain.maximum_memory->kib_ceil(), ByteCount{total}.kib_ceil());
-    if (domain.memory_slots && !domain.maximum_memory)
-        report.add(domain.rest, "<maxMemory slots='{}'> has no amount; say how much memory is possible",
-                   *domain.memory_slots);
+                   domain.maximum_memory->kib_ceil(), kib(total));
+    if (domain.memory_slots.has_value() != domain.maximum_memory.has_value())
+        report.add(domain.rest, "<maxMemory> needs both an amount and the attribute 'slots'");
     if (!domain.devices.memories.empty() && !domain.maximum_memory)
         report.add(domain.devices.memories.front().rest,
                    "a <memory> device needs <maxMemory slots='...'> in the domain");

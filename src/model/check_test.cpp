@@ -36,8 +36,11 @@ std::string disk(const std::string& target, const std::string& inside = "") {
 } // namespace
 
 TEST(Check, finds_nothing_wrong_in_libvirts_own_documents) {
-    for (const auto* name : {"domain-live.xml", "domain-inactive.xml", "domain-migratable.xml",
-                             "virt-install-cdrom-domain_create_xml.xml", "virt-install-cdrom-domain_define_xml.xml"})
+    for (const auto* name :
+         {"domain-live.xml", "domain-inactive.xml", "domain-migratable.xml", "domain-every-element-a.xml",
+          "domain-every-element-b.xml", "domain-every-element-c.xml", "virt-install-1.xml", "virt-install-2.xml",
+          "virt-install-3.xml", "virt-install-4.xml", "virt-install-7.xml", "virt-install-8.xml",
+          "virt-install-cdrom-domain_create_xml.xml", "virt-install-cdrom-domain_define_xml.xml"})
         EXPECT_THAT(findings_of(format::from_xml<Domain>(sample(name))), IsEmpty()) << name;
 }
 
@@ -71,9 +74,16 @@ TEST(Check, wants_memory_and_processors_to_agree) {
 }
 
 TEST(Check, counts_memory_devices_as_memory) {
-    auto domain = domain_with("<memory model='dimm'><target><size>1024</size></target></memory>",
-                              "<maxMemory slots='2'>4096</maxMemory><currentMemory>2048</currentMemory>");
-    EXPECT_THAT(findings_of(domain), IsEmpty());
+    const auto with_device = [](const char* maximum, const char* size) {
+        return domain_with(fmt::format("<memory model='dimm'><target><size>{}</size></target></memory>", size),
+                           maximum);
+    };
+    EXPECT_THAT(findings_of(with_device("<maxMemory slots='2'>1024</maxMemory>", "1000")), IsEmpty());
+    EXPECT_THAT(findings_of(with_device("<maxMemory slots='2'>1024</maxMemory>", "1024")), says("it counts them too"));
+    EXPECT_THAT(findings_of(with_device("<maxMemory slots='2'>1023</maxMemory>", "1")),
+                says("<maxMemory> of 1023 KiB is less"));
+    EXPECT_THAT(findings_of(with_device("<maxMemory>1024</maxMemory>", "1")), says("the attribute 'slots'"));
+    EXPECT_THAT(findings_of(with_device("", "1")), says("needs <maxMemory slots='...'>"));
 }
 
 TEST(Check, wants_the_source_that_the_disks_type_asks_for) {

@@ -44,12 +44,12 @@ const Schema& Controller::schema() {
             .field("@vectors", &Controller::vectors, "virtio-serial: number of interrupts")
             .field("@maxGrantFrames", &Controller::max_grant_frames, "xenbus")
             .field("@maxEventChannels", &Controller::max_event_channels, "xenbus")
-            .field("master@startport", &Controller::master_startport, "USB companions: first port of the master")
             .field("model@name", &Controller::model_name, "PCI: device of QEMU")
             .field("target", &Controller::target)
             .field("driver", &Controller::driver)
             .scaled("pcihole64", &Controller::pcihole64, "KiB", "KiB", "PCI roots: room for large BARs")
             .field("alias@name", &Controller::alias, "name of the device; the user's own begin with ua-")
+            .field("master@startport", &Controller::master_startport, "USB companions: first port of the master")
             .field("address", &Controller::address);
     return table;
 }

@@ -47,7 +47,8 @@ const Schema& NumaCell::schema() {
             .scaled("@memory", &NumaCell::memory, "KiB", "KiB", "its memory", required)
             .field("@memAccess", &NumaCell::mem_access, "whether other processes may map the memory")
             .field("@discard", &NumaCell::discard, "whether the memory's contents are dropped at the end")
-            .field("distances/sibling", &NumaCell::distances);
+            .field("distances/sibling", &NumaCell::distances)
+            .refuse("cache", "caches of NUMA cells (HMAT) are not built yet");
     return table;
 }
 
@@ -68,7 +69,8 @@ const Schema& Cpu::schema() {
             .field("maxphysaddr@mode", &Cpu::maxphysaddr_mode, "where the width of physical addresses comes from")
             .field("maxphysaddr@bits", &Cpu::maxphysaddr_bits, "the width in bits")
             .field("feature", &Cpu::features)
-            .field("numa/cell", &Cpu::numa_cells);
+            .field("numa/cell", &Cpu::numa_cells)
+            .refuse("numa/interconnects", "latencies between NUMA cells (HMAT) are not built yet");
     return table;
 }
 

@@ -93,7 +93,7 @@ struct DiskSource {
     std::optional<std::string> path;           ///< vhostuser
     std::optional<unsigned> nvme_namespace;    ///< nvme
     std::optional<bool> managed;               ///< nvme
-    std::optional<Address> address;            ///< nvme
+    std::optional<PciAddress> address;         ///< nvme
     std::optional<StartupPolicy> startup_policy;
     std::optional<unsigned> index; ///< live: "vda[1]" names it
     std::vector<SourceHost> hosts;

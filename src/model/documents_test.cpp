@@ -43,6 +43,22 @@ TEST(NetworkXml, is_given_back_word_for_word) {
     EXPECT_THAT(findings_of(network), IsEmpty());
 }
 
+TEST(EveryXml, of_libvirt_is_given_back_word_for_word_and_is_sound) {
+    const auto same = [](auto type, const char* name) {
+        const auto text = sample(name);
+        const auto value = from_xml<decltype(type)>(text);
+        EXPECT_EQ(to_xml(value), text) << name;
+        EXPECT_THAT(findings_of(value), IsEmpty()) << name;
+    };
+    for (const auto* name :
+         {"network-every-element.xml", "network-bridge.xml", "network-passthrough.xml", "network-hostdev.xml"})
+        same(Network{}, name);
+    for (const auto* name :
+         {"pool-iscsi.xml", "pool-logical.xml", "pool-netfs.xml", "pool-scsi.xml", "pool-rbd.xml", "pool-dir.xml"})
+        same(Pool{}, name);
+    same(Volume{}, "vol-every-element.xml");
+}
+
 TEST(NetworkXml, keeps_options_of_dnsmasq) {
     const auto network =
         from_xml<Network>("<network xmlns:x='http://libvirt.org/schemas/network/dnsmasq/1.0'><name>n</name>"

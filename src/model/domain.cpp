@@ -55,6 +55,7 @@ const Schema& Domain::schema() {
             .field("vcpus/vcpu", &Domain::vcpus)
             .field("iothreads", &Domain::iothreads, "number of threads that serve disks")
             .field("iothreadids/iothread", &Domain::iothread_ids)
+            .refuse("defaultiothread", "helpers of the main thread are not built yet")
             .field("cputune", &Domain::cputune)
             .field("numatune", &Domain::numatune)
             .field("resource/partition", &Domain::partition, "group of the host's resources")
@@ -75,7 +76,12 @@ const Schema& Domain::schema() {
             .field("devices", &Domain::devices)
             .field("seclabel", &Domain::seclabels)
             .refuse("launchSecurity", "memory of guests is not encrypted yet")
-            .field("qemu:commandline", &Domain::qemu);
+            .refuse("keywrap", "it belongs to s390 machines")
+            .field("qemu:commandline", &Domain::qemu)
+            .refuse("qemu:capabilities", "QEMU is asked what it can do, and not told")
+            .refuse("qemu:deprecation", "what QEMU does about deprecated options is not chosen here")
+            .refuse("qemu:override",
+                    "properties of devices are not overridden yet; <qemu:commandline> can add arguments");
     return table;
 }
 

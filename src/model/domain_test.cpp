@@ -37,6 +37,14 @@ TEST(DomainXml, gives_back_an_inactive_definition_of_libvirt_word_for_word) {
     }
 }
 
+TEST(DomainXml, gives_back_every_element_that_libvirt_knows_word_for_word) {
+    for (const auto* name :
+         {"domain-every-element-a.xml", "domain-every-element-b.xml", "domain-every-element-c.xml"}) {
+        const auto text = sample(name);
+        EXPECT_EQ(to_xml(from_xml<Domain>(text), {.secrets = true}), text) << name;
+    }
+}
+
 TEST(DomainXml, gives_back_the_domain_of_a_snapshot_word_for_word) {
     const auto text = part(sample("snapshot.xml"), "domain");
     EXPECT_EQ(to_xml(from_xml<Domain>(text)), text);

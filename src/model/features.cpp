@@ -67,8 +67,17 @@ const Schema& Features::schema() {
             .field("vmcoreinfo@state", &Features::vmcoreinfo, "place for the guest to describe itself to a dump",
                    implied)
             .field("msrs@unknown", &Features::msrs_unknown, "what the guest gets for a register that is unknown")
-            .scaled("tcg/tb-cache", &Features::tcg_tb_cache, "MiB", "MiB",
-                    "cache of translated code when there is no KVM");
+            .scaled("tcg/tb-cache", &Features::tcg_tb_cache, "KiB", "KiB",
+                    "cache of translated code when there is no KVM")
+            .refuse("xen", "it belongs to Xen")
+            .refuse("capabilities", "they belong to containers")
+            .refuse("hpt", "it belongs to pSeries machines")
+            .refuse("htm", "it belongs to pSeries machines")
+            .refuse("nested-hv", "it belongs to pSeries machines")
+            .refuse("ccf-assist", "it belongs to pSeries machines")
+            .refuse("cfpc", "it belongs to pSeries machines")
+            .refuse("sbbc", "it belongs to pSeries machines")
+            .refuse("ibs", "it belongs to pSeries machines");
     return table;
 }
 

@@ -36,13 +36,13 @@ const Schema& Graphics::schema() {
             .field("@listen", &Graphics::listen, "first address, as old clients read it")
             .field("@keymap", &Graphics::keymap, "layout of the keyboard: de, en-us")
             .field("@defaultMode", &Graphics::default_mode, "spice: whether channels are encrypted")
+            .field("@sharePolicy", &Graphics::share_policy, "vnc: whether several may look")
+            .field("@powerControl", &Graphics::power_control, "vnc: whether the viewer may reset and power off")
             .field("@passwd", &Graphics::passwd, "password", format::secret)
             .field("@passwdValidTo", &Graphics::passwd_valid_to, "when the password ends: 2026-01-31T12:00:00",
                    format::secret)
             .field("@connected", &Graphics::connected, "what a change of the password does to those who are connected",
                    format::secret)
-            .field("@sharePolicy", &Graphics::share_policy, "vnc: whether several may look")
-            .field("@powerControl", &Graphics::power_control, "vnc: whether the viewer may reset and power off")
             .field("@display", &Graphics::display, "sdl, desktop: X display")
             .field("@xauth", &Graphics::xauth, "sdl: file of X authorities")
             .field("@fullscreen", &Graphics::fullscreen, "sdl, desktop: whether it fills the screen")
@@ -88,12 +88,12 @@ const Schema& VideoModel::schema() {
 const Schema& Video::schema() {
     static const Schema table =
         Describe<Video>("video", "A video card.")
-            .field("driver@name", &Video::driver_name, "who draws: qemu, vhostuser")
-            .field("driver@vgaconf", &Video::vgaconf, "bhyve: VGA registers")
             .field("driver@iommu", &Video::iommu, "whether the device goes through the guest's IOMMU")
             .field("driver@ats", &Video::ats, "whether it offers address translation services")
             .field("driver@packed", &Video::packed, "whether it offers packed queues")
             .field("driver@page_per_vq", &Video::page_per_vq, "whether each queue's doorbell has a page of its own")
+            .field("driver@name", &Video::driver_name, "who draws: qemu, vhostuser")
+            .field("driver@vgaconf", &Video::vgaconf, "bhyve: VGA registers")
             .field("model", &Video::model)
             .field("alias@name", &Video::alias, "name of the device; the user's own begin with ua-")
             .field("address", &Video::address);

@@ -56,9 +56,9 @@ const Schema& Hostdev::schema() {
             .flag("readonly", &Hostdev::readonly, "scsi: the guest cannot write")
             .flag("shareable", &Hostdev::shareable, "scsi: several domains may use it")
             .field("boot@order", &Hostdev::boot_order, "place in the order of booting, from 1")
+            .field("alias@name", &Hostdev::alias, "name of the device; the user's own begin with ua-")
             .field("rom", &Hostdev::rom)
             .field("acpi@index", &Hostdev::acpi_index, "number from which the guest makes a stable name")
-            .field("alias@name", &Hostdev::alias, "name of the device; the user's own begin with ua-")
             .field("address", &Hostdev::address);
     return table;
 }
@@ -66,6 +66,7 @@ const Schema& Hostdev::schema() {
 const Schema& RedirectedDevice::schema() {
     static const Schema table =
         Describe<RedirectedDevice>("redirdev", "A USB port for devices of the viewer's machine.")
+            .keep(".")
             .field("@bus", &RedirectedDevice::bus, "usb", required)
             .field("@type", &RedirectedDevice::type, "what the host's end is", required)
             .field("source", &RedirectedDevice::sources)

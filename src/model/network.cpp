@@ -41,8 +41,8 @@ const Schema& ForwardInterface::schema() {
 const Schema& Forward::schema() {
     static const Schema table =
         Describe<Forward>("forward", "How guests get beyond the network; without it they do not.")
-            .field("@mode", &Forward::mode, "the way")
             .field("@dev", &Forward::dev, "the only device of the host that is used")
+            .field("@mode", &Forward::mode, "the way")
             .field("@managed", &Forward::managed, "hostdev: whether the daemon takes devices from the host's driver")
             .field("driver@name", &Forward::driver, "hostdev: vfio")
             .field("nat@ipv6", &Forward::nat_ipv6, "whether IPv6 is translated too")
@@ -155,6 +155,7 @@ const Schema& NetworkIp::schema() {
 const Schema& PortGroup::schema() {
     static const Schema table =
         Describe<PortGroup>("portgroup", "Defaults for the interfaces that name it.")
+            .keep(".")
             .field("@name", &PortGroup::name, "its name", required)
             .field("@default", &PortGroup::is_default, "whether interfaces that name none get it")
             .field("@trustGuestRxFilters", &PortGroup::trust_guest_rx_filters,

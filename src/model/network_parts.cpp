@@ -39,8 +39,8 @@ const Schema& BandwidthLimit::schema() {
     static const Schema table = Describe<BandwidthLimit>("inbound", "Limit of one direction.")
                                     .field("@average", &BandwidthLimit::average, "kilobytes a second in the long run")
                                     .field("@peak", &BandwidthLimit::peak, "kilobytes a second in bursts")
-                                    .field("@burst", &BandwidthLimit::burst, "kilobytes that may go at peak speed")
-                                    .field("@floor", &BandwidthLimit::floor, "kilobytes a second that are guaranteed");
+                                    .field("@floor", &BandwidthLimit::floor, "kilobytes a second that are guaranteed")
+                                    .field("@burst", &BandwidthLimit::burst, "kilobytes that may go at peak speed");
     return table;
 }
 

@@ -17,8 +17,8 @@ const Schema& FirmwareFeature::schema() {
 const Schema& Loader::schema() {
     static const Schema table = Describe<Loader>("loader", "The firmware.")
                                     .field("@readonly", &Loader::readonly, "whether the guest cannot write it")
-                                    .field("@type", &Loader::type, "how the guest sees it")
                                     .field("@secure", &Loader::secure, "whether only SMM may write it")
+                                    .field("@type", &Loader::type, "how the guest sees it")
                                     .field("@stateless", &Loader::stateless, "whether it keeps no variables")
                                     .field("@format", &Loader::format, "format of the image: raw, qcow2")
                                     .field(".", &Loader::path, "its path");
@@ -68,9 +68,9 @@ const Schema& Os::schema() {
             .field("boot", &Os::boot)
             .field("bootmenu@enable", &Os::bootmenu, "whether the firmware offers a menu")
             .field("bootmenu@timeout", &Os::bootmenu_timeout, "milliseconds that it waits")
-            .field("smbios@mode", &Os::smbios, "where the guest's SMBIOS comes from")
             .field("bios@useserial", &Os::bios_useserial, "whether the BIOS writes to the serial port")
-            .field("bios@rebootTimeout", &Os::bios_reboot_timeout, "milliseconds after which it tries again; -1 never");
+            .field("bios@rebootTimeout", &Os::bios_reboot_timeout, "milliseconds after which it tries again; -1 never")
+            .field("smbios@mode", &Os::smbios, "where the guest's SMBIOS comes from");
     return table;
 }
 

@@ -115,7 +115,7 @@ const Schema& VolumeTarget::schema() {
             .field("encryption", &VolumeTarget::encryption)
             .field("compat", &VolumeTarget::compat, "qcow2: oldest version that reads it: 0.10, 1.1")
             .flag("nocow", &VolumeTarget::nocow, "btrfs: the file is not copied on writing")
-            .scaled("clusterSize", &VolumeTarget::cluster_size, "bytes", "bytes", "qcow2: size of clusters")
+            .scaled("clusterSize", &VolumeTarget::cluster_size, "bytes", "B", "qcow2: size of clusters")
             .flag("features/lazy_refcounts", &VolumeTarget::lazy_refcounts, "qcow2: reference counts are written late")
             .flag("features/extended_l2", &VolumeTarget::extended_l2, "qcow2: clusters have subclusters");
     return table;

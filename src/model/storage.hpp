@@ -80,7 +80,7 @@ struct Pool {
     std::string name;
     std::optional<Uuid> uuid;                                 ///< always there once defined
     std::optional<ByteCount> capacity, allocation, available; ///< live
-    std::optional<OnOff> cow;
+    std::optional<bool> cow;
     PoolSource source;
     std::optional<std::string> target; ///< folder in which the volumes appear
     Permissions permissions;

@@ -113,9 +113,11 @@ const Schema& CpuTune::schema() {
             .field("emulatorpin@cpuset", &CpuTune::emulator_pin,
                    "processors of the host for what is no virtual processor")
             .field("iothreadpin", &CpuTune::iothread_pins)
+            .field("emulatorsched", &CpuTune::emulator_schedule)
             .field("vcpusched", &CpuTune::vcpu_schedules)
             .field("iothreadsched", &CpuTune::iothread_schedules)
-            .field("emulatorsched", &CpuTune::emulator_schedule);
+            .refuse("cachetune", "shares of the host's caches are not built yet")
+            .refuse("memorytune", "shares of the host's memory bandwidth are not built yet");
     return table;
 }
 
