@@ -120,7 +120,7 @@ void Output::fields(const std::vector<Field>& fields, std::size_t width) {
 }
 
 void Output::document(std::string_view document, std::string_view key) {
-    text("{}\n", document);
+    text("{}{}", document, document.ends_with('\n') ? "" : "\n");
     result(json::object{{key, document}});
 }
 

@@ -41,6 +41,7 @@ int poll_timeout(std::optional<Clock::time_point> by) {
 Connection::Connection(Channel channel, const Options& options)
     : channel_(std::move(channel)), readonly_(options.readonly), keepalive_interval_(options.keepalive_interval),
       keepalive_count_(options.keepalive_count) {
+    if (!options.uri.empty()) uri_ = options.uri;
     const int flags = fcntl(channel_.fd(), F_GETFL);
     fcntl(channel_.fd(), F_SETFL, flags | O_NONBLOCK);
 }

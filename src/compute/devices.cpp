@@ -58,13 +58,16 @@ Task<Domain::Screenshot> Domain::screenshot(unsigned screen) {
     if (screen > 0) arguments["head"] = screen;
     std::exception_ptr failure;
     try {
-        co_await running->monitor->execute("screendump", std::move(arguments), Deadline::in(patience));
+        (void)co_await running->monitor->execute("screendump", std::move(arguments), Deadline::in(patience));
     } catch (...) {
         failure = std::current_exception();
     }
     ::unlink(path.c_str());
     if (failure) std::rethrow_exception(failure);
-    co_return Screenshot{std::move(file), "image/x-portable-pixmap"};
+    Screenshot picture;
+    picture.file = std::move(file);
+    picture.mime = "image/x-portable-pixmap";
+    co_return picture;
 }
 
 Task<> Domain::set_metadata(int type, std::optional<std::string> text, std::string key, std::string uri, Impact impact) {

@@ -180,7 +180,8 @@ Task<> Domains::autostart() {
     for (const auto& domain : chosen) {
         std::string failure;
         try {
-            co_await domain->start({});
+            StartRequest by_daemon;
+            co_await domain->start(std::move(by_daemon));
         } catch (const std::exception& error) {
             failure = error.what();
         }

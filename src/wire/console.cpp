@@ -108,10 +108,13 @@ void serve_consoles(Dispatcher& on, service::DomainOperations& domains) {
     });
     on.on<Procedure::domain_screenshot>([&domains](SessionPtr session, DomainScreenshotArgs args, StreamPtr stream) -> Task<DomainScreenshotRet> {
         service::require_flags(args.flags, 0, "virDomainScreenshot");
-        auto picture = co_await domains.screenshot(session->caller(), {args.dom.name, args.dom.uuid, args.dom.id}, args.screen);
+        compute::DomainRef ref{args.dom.name, args.dom.uuid, args.dom.id};
+        auto picture = co_await domains.screenshot(session->caller(), std::move(ref), args.screen);
         const auto executor = co_await asio::this_coro::executor;
         spawn(executor, send_file(std::move(picture.file), std::move(stream)), "a screenshot");
-        co_return DomainScreenshotRet{picture.mime};
+        DomainScreenshotRet ret;
+        ret.mime = picture.mime;
+        co_return ret;
     });
 }
 

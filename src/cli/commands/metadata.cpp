@@ -32,7 +32,7 @@ void desc(Call& call) {
     const auto words = call.args.list("new-desc");
     const auto now = doing(fmt::format("Failed to get domain {}", what), [&] { return get(call, domain, type, "", flags); });
     if (words.empty() && !call.args.flag("edit")) {
-        call.out.text("{}\n", now.value_or(of_title ? fmt::format("No title for domain: {}", domain.name) : fmt::format("No description for domain: {}", domain.name)));
+        call.out.text("{}", now.value_or(of_title ? fmt::format("No title for domain: {}", domain.name) : fmt::format("No description for domain: {}", domain.name)));
         call.out.result({{"domain", domain.name}, {what, now ? boost::json::value(*now) : boost::json::value(nullptr)}});
         return;
     }
