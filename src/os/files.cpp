@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -16,22 +17,28 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// The first component that is missing, is no folder or may not be searched; in words, or empty.
+/// The component that is missing, is no folder or may not be searched; in words, or empty. Looked for with the file
+/// system identity of this thread, which open_as changes.
 std::string guilty_component(int number, const fs::path& path) {
-    fs::path walked;
+    const auto uid = ::setfsuid(static_cast<uid_t>(-1)); // no such user: nothing changes, and it tells who we are
+    fs::path walked, above;
+    struct stat info{};
     for (const auto& part : path) {
+        above = walked;
         walked /= part;
-        struct stat info{};
-        if (::stat(walked.c_str(), &info) < 0) {
-            if (walked == path) return {};
-            return fmt::format("'{}' does not exist", walked.string());
+        const auto mode = info.st_mode;
+        if (::stat(walked.c_str(), &info) == 0) {
+            if (walked != path && !S_ISDIR(info.st_mode)) return fmt::format("'{}' is not a folder", walked.string());
+            continue;
         }
-        if (walked == path) break;
-        if (!S_ISDIR(info.st_mode)) return fmt::format("'{}' is not a folder", walked.string());
-        if (number == EACCES && ::access(walked.c_str(), X_OK) < 0)
-            return fmt::format("'{}' (mode {:o}) may not be searched by uid {}", walked.string(), info.st_mode & 07777, ::geteuid());
+        if (errno == EACCES)
+            return fmt::format("'{}' (mode {:o}) may not be searched by uid {}", above.empty() ? "." : above.string(), mode & 07777, uid);
+        if (errno == ENOENT && walked != path) return fmt::format("'{}' does not exist", walked.string());
+        return {};
     }
-    return {};
+    if (number != EACCES) return {};
+    return fmt::format("'{}' has owner {}, group {} and mode {:o}, and we are uid {}", path.string(), info.st_uid, info.st_gid,
+                       info.st_mode & 07777, uid);
 }
 
 void sync(int fd, const fs::path& path) {
@@ -147,9 +154,11 @@ void ensure_directory(const fs::path& path, mode_t mode) {
 }
 
 UniqueFd make_memfd(const char* name, std::string_view contents) {
-    UniqueFd fd(::memfd_create(name, MFD_CLOEXEC));
+    UniqueFd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd) throw system_error(errno, "cannot create a file in memory");
     write_all(fd.get(), contents, name);
+    if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+        throw system_error(errno, "cannot seal a file in memory");
     ::lseek(fd.get(), 0, SEEK_SET);
     return fd;
 }

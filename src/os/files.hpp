@@ -38,7 +38,7 @@ void write_all(int fd, std::string_view contents, const std::filesystem::path& p
 /// '/a/b' may not be searched by uid 1000".
 Error path_error(int number, std::string_view what, const std::filesystem::path& path);
 
-/// An anonymous file in memory with these contents, at offset 0.
+/// An anonymous file in memory with these contents, at offset 0. Sealed: nobody changes it any more.
 UniqueFd make_memfd(const char* name, std::string_view contents);
 
 /// A lock on a file that ends with its owner or its process.

@@ -64,6 +64,26 @@ TEST_F(Files, an_error_names_the_component_that_is_at_fault) {
     }
 }
 
+TEST_F(Files, a_file_in_memory_is_read_and_changed_by_nobody) {
+    const auto fd = make_memfd("secret", "text");
+    char buffer[8]{};
+    EXPECT_EQ(::read(fd.get(), buffer, sizeof buffer), 4);
+    EXPECT_STREQ(buffer, "text");
+    EXPECT_EQ(::pwrite(fd.get(), "x", 1, 0), -1);
+    EXPECT_EQ(::ftruncate(fd.get(), 0), -1);
+}
+
+TEST_F(Files, a_lock_that_is_held_tells_by_whom) {
+    const auto lock = FileLock::acquire(folder / "lock");
+    try {
+        FileLock::acquire(folder / "lock");
+        FAIL() << "was locked twice";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::resource_busy);
+        EXPECT_NE(error.text().find("by process " + std::to_string(::getpid())), std::string::npos) << error.text();
+    }
+}
+
 TEST_F(Files, a_lock_is_held_until_its_owner_goes) {
     {
         const auto lock = FileLock::acquire(folder / "lock");

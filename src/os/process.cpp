@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -20,6 +21,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <mutex>
 
 namespace domus {
 
@@ -38,6 +40,7 @@ struct Plan {
     int highest = 2;
     const Command* command = nullptr;
     int report = -1;
+    int parent = 0;
 };
 
 Plan make_plan(const Command& command) {
@@ -68,9 +71,12 @@ Plan make_plan(const Command& command) {
 
 /// Moves descriptors above all targets first, then down, so that none overwrites another.
 void place_descriptors(Plan& plan) {
-    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     int& report = plan.report;
-    report = ::fcntl(report, F_DUPFD_CLOEXEC, plan.highest + 1);
+    const int above = ::fcntl(report, F_DUPFD_CLOEXEC, plan.highest + 1);
+    if (above < 0) give_up(plan);
+    report = above;
+    const int opened = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    const int null = ::fcntl(opened, F_DUPFD_CLOEXEC, plan.highest + 1);
     for (auto& [from, to] : plan.moves) {
         from = ::fcntl(from, F_DUPFD_CLOEXEC, plan.highest + 1);
         if (from < 0) give_up(plan);
@@ -90,6 +96,10 @@ void place_descriptors(Plan& plan) {
 
 void become(const Plan& plan) {
     const Command& command = *plan.command;
+    for (const auto& limit : command.limits) {
+        const rlimit value{limit.value, limit.value};
+        if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &value) < 0) give_up(plan);
+    }
     // Raw system calls: glibc's wrappers would signal the threads that this child does not have.
     if (command.uid && ::syscall(SYS_setgroups, command.groups.size(), command.groups.data()) < 0) give_up(plan);
     if (command.gid && ::syscall(SYS_setresgid, *command.gid, *command.gid, *command.gid) < 0) give_up(plan);
@@ -104,10 +114,13 @@ void become(const Plan& plan) {
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     if (command.new_session) ::setsid();
-    if (command.death_signal) ::prctl(PR_SET_PDEATHSIG, *command.death_signal);
     ::umask(022);
     if (::chdir(command.folder.c_str()) < 0) give_up(plan);
     become(plan);
+    if (command.death_signal) { // after the change of user, which clears it (prctl(2))
+        ::prctl(PR_SET_PDEATHSIG, *command.death_signal);
+        if (::getppid() != plan.parent) ::_exit(127);
+    }
     ::execve(plan.program.c_str(), plan.argv.data(), plan.envp.data());
     give_up(plan);
 }
@@ -118,6 +131,36 @@ std::string quote(const std::string& word) {
     std::string quoted = "'";
     for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
     return quoted + "'";
+}
+
+constexpr int reaping_patience_ms = 100;
+
+bool reap(int pidfd) {
+    siginfo_t info{};
+    const auto result = ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG);
+    return result < 0 || info.si_pid != 0;
+}
+
+/// Killed children that hung in the kernel when their owners went.
+class LeftBehind {
+public:
+    void add(UniqueFd pidfd) {
+        const std::lock_guard lock(mutex_);
+        pidfds_.push_back(std::move(pidfd));
+    }
+    void reap_those_that_ended() {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(pidfds_, [](const UniqueFd& pidfd) { return reap(pidfd.get()); });
+    }
+
+private:
+    std::mutex mutex_;
+    std::vector<UniqueFd> pidfds_;
+};
+
+LeftBehind& left_behind() {
+    static LeftBehind all;
+    return all;
 }
 
 } // namespace
@@ -163,9 +206,10 @@ Process& Process::operator=(Process&& other) noexcept {
 Process::~Process() {
     if (!pidfd_ || released_ || status_ || !child_) return;
     signal(SIGKILL);
-    siginfo_t info{};
-    while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info, WEXITED) < 0 && errno == EINTR) {
-    }
+    pollfd entry{pidfd_.get(), POLLIN, 0};
+    ::poll(&entry, 1, reaping_patience_ms);
+    left_behind().reap_those_that_ended();
+    if (!reap(pidfd_.get())) left_behind().add(std::move(pidfd_));
 }
 
 Process Process::spawn(const Command& command) {
@@ -175,6 +219,8 @@ Process Process::spawn(const Command& command) {
     const UniqueFd read_end(ends[0]);
     UniqueFd write_end(ends[1]);
     plan.report = write_end.get();
+    plan.parent = ::getpid();
+    left_behind().reap_those_that_ended();
     UniqueFd cgroup;
     if (!command.cgroup.empty()) {
         cgroup.reset(::open(command.cgroup.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -232,8 +278,12 @@ std::optional<ExitStatus> Process::poll() {
         return status_;
     }
     siginfo_t info{};
-    if (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
-        return std::nullopt;
+    if (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG) < 0) {
+        if (errno != ECHILD) return std::nullopt;
+        status_ = ExitStatus{}; // somebody else has reaped it
+        return status_;
+    }
+    if (info.si_pid == 0) return std::nullopt;
     ExitStatus status;
     status.known = true;
     if (info.si_code == CLD_EXITED) status.code = info.si_status;

@@ -30,6 +30,7 @@ struct Command {
     struct Inherited {
         std::shared_ptr<UniqueFd> fd;
         int number; ///< in the child
+        bool operator==(const Inherited&) const = default;
     };
     std::vector<Inherited> fds; ///< 0 to 2 are /dev/null unless named here
 
@@ -40,12 +41,20 @@ struct Command {
     std::optional<int> death_signal; ///< sent when the thread that started it ends; never for guests
     std::string cgroup;          ///< path of a cgroup v2 folder to join; empty: ours
 
+    struct Limit {
+        int resource; ///< RLIMIT_...
+        std::uint64_t value;
+        bool operator==(const Limit&) const = default;
+    };
+    std::vector<Limit> limits; ///< set as root, before the user is taken on
+
     /// Gives the child a descriptor and returns the number that it has there.
     int pass(UniqueFd fd);
     int pass(std::shared_ptr<UniqueFd> fd);
     void redirect(UniqueFd fd, int number);
     /// As a shell would take it.
     std::string text() const;
+    bool operator==(const Command&) const = default;
 };
 
 struct ExitStatus {
@@ -62,7 +71,8 @@ public:
     Process() = default;
     Process(Process&&) noexcept = default;
     Process& operator=(Process&& other) noexcept;
-    /// Kills and reaps, unless released.
+    /// Kills and reaps, unless released. One that hangs in the kernel is waited for no longer than a moment, and reaped
+    /// at a later start or end of another.
     ~Process();
 
     /// Throws Error no_support naming the program if it is not there, system_error if it cannot be run.

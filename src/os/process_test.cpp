@@ -7,8 +7,12 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/wait.h>
+
+#include <sys/resource.h>
 
 #include <csignal>
+#include <thread>
 
 namespace domus {
 
@@ -113,6 +117,67 @@ TEST(Process, released_goes_on) {
     ASSERT_TRUE(adopted);
     EXPECT_FALSE(adopted->poll());
     adopted->signal(SIGKILL);
+}
+
+TEST(Process, runs_with_the_limits_and_as_the_user_that_were_named) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    Pipe pipe;
+    Command command("sh");
+    command.arguments = {"-c", "ulimit -l; id -u; id -G"};
+    command.limits = {{RLIMIT_MEMLOCK, 5u << 20}};
+    command.uid = 65534;
+    command.gid = 65534;
+    command.groups = {7};
+    command.redirect(std::move(pipe.write_end), 1);
+    auto process = Process::spawn(command);
+    command.fds.clear();
+    EXPECT_EQ(pipe.all(), "5120\n65534\n65534 7\n");
+    EXPECT_EQ(wait(process).code, 0);
+}
+
+TEST(Process, of_another_user_ends_with_the_thread_that_started_it_if_so_wanted) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    Process process;
+    std::thread([&process] {
+        Command command("sleep");
+        command.arguments = {"100"};
+        command.uid = command.gid = 65534;
+        command.death_signal = SIGTERM;
+        process = Process::spawn(command);
+    }).join();
+    EXPECT_EQ(wait(process).signal, SIGTERM);
+}
+
+TEST(Process, that_somebody_else_reaped_has_ended_in_an_unknown_way) {
+    auto process = Process::spawn(Command("true"));
+    pollfd entry{process.pidfd(), POLLIN, 0};
+    ASSERT_EQ(::poll(&entry, 1, 10'000), 1);
+    ASSERT_EQ(::waitpid(process.pid(), nullptr, 0), process.pid());
+    const auto status = process.poll();
+    ASSERT_TRUE(status);
+    EXPECT_FALSE(status->known);
+}
+
+TEST(Process, is_started_in_its_folder_with_its_environment_alone) {
+    Pipe pipe;
+    Command command("/usr/bin/env");
+    command.environment = {"ONLY=this"};
+    command.folder = "/nowhere";
+    EXPECT_THROW(Process::spawn(command), Error);
+    command.folder = "/proc";
+    command.redirect(std::move(pipe.write_end), 1);
+    auto process = Process::spawn(command);
+    command.fds.clear();
+    EXPECT_EQ(pipe.all(), "ONLY=this\n");
+    EXPECT_TRUE(wait(process).success());
+}
+
+TEST(Command, is_a_value) {
+    Command one("qemu-img"), other("qemu-img");
+    one.arguments = other.arguments = {"info", "x"};
+    EXPECT_EQ(one, other);
+    other.limits.push_back({RLIMIT_CORE, 0});
+    EXPECT_NE(one, other);
 }
 
 TEST(Command, prints_itself_as_a_shell_takes_it) {
