@@ -118,7 +118,7 @@ private:
 
     std::string text(bool special) {
         static constexpr std::string_view pieces[] = {"a",  "/dev/x", "0", "ü",  "\xE2\x82\xAC", "&",   "<", ">",
-                                                      "\"", "'",      " ", "\t", "\n",           "]]>", "--"};
+                                                      "\"", "'",      " ", "\t", "\n",           "]]>", "\r"};
         std::string out;
         for (unsigned n = below(5); n > 0; --n) out += pieces[below(special ? unsigned{std::size(pieces)} : 5)];
         return out;

@@ -235,6 +235,9 @@ void escape(std::string_view text, std::string& out) {
         case '"':
             out += "&quot;";
             break;
+        case '\r': // a reader would take it for a line break
+            out += "&#13;";
+            break;
         default:
             out += c;
         }
