@@ -1,15 +1,25 @@
 // The ways of waiting, on a real loop.
 #include "async/gate.hpp"
 #include "async/lane.hpp"
+#include "async/loop_watch.hpp"
 #include "async/mailbox.hpp"
 #include "async/process_wait.hpp"
 #include "async/signal.hpp"
 #include "async/spawn.hpp"
+#include "os/files.hpp"
+#include "os/proc.hpp"
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+
 #include <atomic>
+#include <csignal>
 #include <filesystem>
+#include <functional>
 #include <thread>
 
 namespace domus {
@@ -39,6 +49,21 @@ ErrorCode code_of(const std::exception_ptr& failure) {
 
 std::size_t threads() {
     return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/task"), {}));
+}
+
+using Flag = std::shared_ptr<std::atomic<bool>>;
+Flag make_flag() { return std::make_shared<std::atomic<bool>>(false); }
+
+/// Work that hangs until it is released; it may be abandoned, and so owns the flag.
+auto hanging(Flag release) {
+    return [release = std::move(release)] {
+        while (!*release) std::this_thread::sleep_for(1ms);
+    };
+}
+
+Task<> hang(Lane& lane, Flag release) {
+    auto work = hanging(std::move(release));
+    co_await lane.run(Deadline::in(5s), std::move(work));
 }
 
 Task<> note(std::vector<int>& order, Mailbox& jobs, int number) {
@@ -101,6 +126,60 @@ TEST(Reply, says_who_did_not_answer_and_bears_a_late_answer) {
     });
 }
 
+TEST(Notice, may_go_before_those_who_wait_for_it) {
+    Loop loop{1};
+    auto notice = std::make_unique<Notice>(loop.get_executor());
+    const auto waiter = [](Notice& from) -> Task<> { (void)co_await from.wait(Deadline::in(1ms)); };
+    spawn(loop.get_executor(), waiter(*notice), "waiter");
+    loop.poll();
+    notice.reset();
+    loop.run();
+}
+
+TEST(Reply, says_that_the_wait_was_cancelled) {
+    Loop loop{1};
+    Reply<int> reply(loop.get_executor());
+    std::exception_ptr failure;
+    asio::cancellation_signal signal;
+    asio::co_spawn(loop, reply.take(Deadline::in(5s), "the monitor"),
+                   asio::bind_cancellation_slot(signal.slot(), [&](const std::exception_ptr& thrown, int) { failure = thrown; }));
+    loop.poll();
+    signal.emit(asio::cancellation_type::terminal);
+    loop.run();
+    EXPECT_EQ(code_of(failure), ErrorCode::operation_aborted);
+}
+
+TEST(Mailbox, forgets_who_was_cancelled) {
+    Loop loop{1};
+    Mailbox jobs(loop.get_executor(), "domain 'web'");
+    std::vector<int> order;
+    std::exception_ptr failure;
+    asio::cancellation_signal signal;
+    spawn(loop.get_executor(), note(order, jobs, 0), "first");
+    asio::co_spawn(loop, note(order, jobs, 1),
+                   asio::bind_cancellation_slot(signal.slot(), [&](const std::exception_ptr& thrown) { failure = thrown; }));
+    spawn(loop.get_executor(), note(order, jobs, 2), "third");
+    loop.poll();
+    signal.emit(asio::cancellation_type::terminal);
+    loop.run();
+    EXPECT_EQ(code_of(failure), ErrorCode::operation_aborted);
+    EXPECT_EQ(order, (std::vector<int>{0, 2}));
+}
+
+TEST(Mailbox, is_for_one_at_a_time_even_if_the_job_has_no_name) {
+    run([](Executor executor) -> Task<> {
+        Mailbox jobs(executor, "domain 'web'");
+        const auto turn = co_await jobs.enter("", Deadline::in(1s));
+        std::exception_ptr failure;
+        try {
+            const auto second = co_await jobs.enter("", Deadline::in(1ms));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        EXPECT_EQ(code_of(failure), ErrorCode::operation_timeout);
+    });
+}
+
 TEST(Mailbox, gives_turns_in_the_order_of_coming) {
     run([](Executor executor) -> Task<> {
         Mailbox jobs(executor, "domain 'web'");
@@ -150,15 +229,13 @@ TEST(Lane, runs_beside_the_loop_and_brings_results_and_errors_back) {
 }
 
 TEST(Lane, abandons_what_hangs_and_serves_others_with_the_threads_that_are_left) {
-    std::atomic<bool> release = false;
+    const auto release = make_flag();
     run([&](Executor executor) -> Task<> {
         Lane lane(executor, "a dead server", 2);
         std::exception_ptr failure;
-        auto hang = [&release] {
-            while (!release) std::this_thread::sleep_for(1ms);
-        };
+        auto work = hanging(release);
         try {
-            co_await lane.run(Deadline::in(20ms), std::move(hang));
+            co_await lane.run(Deadline::in(20ms), std::move(work));
         } catch (...) {
             failure = std::current_exception();
         }
@@ -166,20 +243,14 @@ TEST(Lane, abandons_what_hangs_and_serves_others_with_the_threads_that_are_left)
         auto quick = [] { return 1; };
         const int one = co_await lane.run(Deadline::in(5s), std::move(quick));
         EXPECT_EQ(one, 1);
-        release = true;
+        *release = true;
     });
 }
 
 TEST(Lane, bounds_its_queue) {
-    std::atomic<bool> release = false;
+    const auto release = make_flag();
     run([&](Executor executor) -> Task<> {
         Lane lane(executor, "full", 1, 1);
-        const auto hang = [](Lane& on, std::atomic<bool>& until) -> Task<> {
-            auto work = [&until] {
-                while (!until) std::this_thread::sleep_for(1ms);
-            };
-            co_await on.run(Deadline::in(5s), std::move(work));
-        };
         spawn(executor, hang(lane, release), "hanging");
         co_await sleep_until(Deadline::in(20ms));
         spawn(executor, hang(lane, release), "queued");
@@ -192,8 +263,88 @@ TEST(Lane, bounds_its_queue) {
             failure = std::current_exception();
         }
         EXPECT_EQ(code_of(failure), ErrorCode::resource_busy);
-        release = true;
+        *release = true;
         co_await sleep_until(Deadline::in(20ms));
+    });
+}
+
+TEST(Lane, begins_nothing_that_its_caller_has_given_up) {
+    const auto release = make_flag(), begun = make_flag();
+    run([&](Executor executor) -> Task<> {
+        Lane lane(executor, "one thread", 1);
+        spawn(executor, hang(lane, release), "hanging");
+        co_await sleep_until(Deadline::in(5ms));
+        auto work = [begun] { *begun = true; };
+        std::exception_ptr failure;
+        try {
+            co_await lane.run(Deadline::in(5ms), std::move(work));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        EXPECT_EQ(code_of(failure), ErrorCode::operation_timeout);
+        *release = true;
+        auto last = [] { return 7; };
+        const int seven = co_await lane.run(Deadline::in(5s), std::move(last));
+        EXPECT_EQ(seven, 7);
+        EXPECT_FALSE(*begun);
+    });
+}
+
+TEST(Lane, wakes_or_makes_a_thread_for_each_of_several_that_come_at_once) {
+    const auto release = make_flag();
+    const auto begun = std::make_shared<std::atomic<int>>(0);
+    run([&](Executor executor) -> Task<> {
+        Lane lane(executor, "two threads", 2);
+        auto nothing = [] {};
+        co_await lane.run(Deadline::in(5s), std::move(nothing)); // leaves one idle thread
+        co_await sleep_until(Deadline::in(10ms));
+        const auto count_and_hang = [](Lane& on, std::shared_ptr<std::atomic<int>> count, Flag until) -> Task<> {
+            auto work = [count, wait = hanging(until)] {
+                ++*count;
+                wait();
+            };
+            co_await on.run(Deadline::in(5s), std::move(work));
+        };
+        spawn(executor, count_and_hang(lane, begun, release), "one");
+        spawn(executor, count_and_hang(lane, begun, release), "two");
+        for (int i = 0; i < 1000 && *begun < 2; ++i) co_await sleep_until(Deadline::in(1ms));
+        EXPECT_EQ(*begun, 2);
+        *release = true;
+        co_await sleep_until(Deadline::in(20ms));
+    });
+}
+
+TEST(Lane, goes_while_its_work_hangs_and_before_its_loop) {
+    const auto release = make_flag(), ended = make_flag();
+    {
+        Loop loop{1};
+        Lane lane(loop.get_executor(), "a dead server", 1);
+        const auto body = [](Lane& on, Flag until, Flag end) -> Task<> {
+            auto work = [end, wait = hanging(until)] {
+                wait();
+                *end = true;
+            };
+            co_await on.run(Deadline::in(60s), std::move(work));
+        };
+        asio::co_spawn(loop, body(lane, release, ended), [](const std::exception_ptr&) {});
+        loop.poll();
+        std::this_thread::sleep_for(5ms);
+    }
+    *release = true;
+    for (int i = 0; i < 1000 && !*ended; ++i) std::this_thread::sleep_for(1ms);
+    EXPECT_TRUE(*ended);
+    std::this_thread::sleep_for(5ms); // it answers to nobody, since the loop is gone
+}
+
+TEST(Lane, keeps_no_threads_when_it_was_idle_for_a_while) {
+    const auto before = threads();
+    run([&](Executor executor) -> Task<> {
+        Lane lane(executor, "idle", 3, 10, 50ms);
+        auto nap = [] { std::this_thread::sleep_for(5ms); };
+        co_await lane.run(Deadline::in(5s), std::move(nap));
+        EXPECT_GT(threads(), before);
+        for (int i = 0; i < 500 && threads() > before; ++i) co_await sleep_until(Deadline::in(10ms));
+        EXPECT_EQ(threads(), before);
     });
 }
 
@@ -231,6 +382,71 @@ TEST(Commands, give_output_and_status_and_take_input) {
         EXPECT_EQ(output.err, "oops\n");
         EXPECT_EQ(output.status.code, 3);
     });
+}
+
+TEST(Commands, do_not_wait_for_others_that_hold_their_outputs) {
+    run([](Executor) -> Task<> {
+        Command command("sh");
+        command.arguments = {"-c", "sleep 5 & echo $!"};
+        const auto begin = Clock::now();
+        const auto output = co_await run_command(command, Deadline::in(20s));
+        EXPECT_TRUE(output.status.success());
+        EXPECT_LT(Clock::now() - begin, 3s);
+        ::kill(std::stoi(output.out), SIGKILL);
+    });
+}
+
+TEST(Commands, are_killed_with_what_they_started) {
+    run([](Executor) -> Task<> {
+        std::string name = "/tmp/domus-async-XXXXXX";
+        const UniqueFd file(::mkstemp(name.data()));
+        Command command("sh");
+        command.arguments = {"-c", "sleep 100 & echo $! > " + name + "; wait"};
+        std::exception_ptr failure;
+        try {
+            (void)co_await run_command(command, Deadline::in(100ms));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        EXPECT_EQ(code_of(failure), ErrorCode::operation_timeout);
+        const int pid = std::stoi(read_file(name, 100));
+        std::filesystem::remove(name);
+        char state = '?';
+        for (int i = 0; i < 200 && state != 'Z' && state != 'x'; ++i) {
+            co_await sleep_until(Deadline::in(5ms));
+            const auto figures = read_process(pid);
+            state = figures ? figures->state : 'x';
+        }
+        EXPECT_TRUE(state == 'Z' || state == 'x') << state;
+    });
+}
+
+TEST(Processes, that_do_not_end_when_asked_are_killed) {
+    run([](Executor) -> Task<> {
+        Command command("sh");
+        command.arguments = {"-c", "trap '' TERM; echo x; sleep 100 & wait; wait"};
+        auto process = Process::spawn(command);
+        co_await sleep_until(Deadline::in(20ms));
+        const auto running = co_await wait_for_exit(process, Deadline::in(5ms));
+        EXPECT_FALSE(running);
+        const int session = process.pid();
+        const bool gone = co_await end_process(process, 50ms);
+        EXPECT_TRUE(gone);
+        ::kill(-session, SIGKILL); // the sleep that it started
+        EXPECT_EQ(process.poll()->signal, SIGKILL);
+    });
+}
+
+TEST(LoopWatch, counts_what_blocked_the_loop) {
+    Loop loop{1};
+    LoopWatch watch(20ms, 5ms);
+    spawn(loop.get_executor(), watch.run(), "the watch of the loop");
+    loop.run_for(30ms);
+    const auto before = watch.blocked();
+    asio::post(loop, [] { std::this_thread::sleep_for(60ms); });
+    loop.run_for(100ms);
+    EXPECT_GT(watch.blocked(), before);
+    EXPECT_GE(watch.longest(), 50ms);
 }
 
 TEST(Commands, are_killed_at_the_deadline) {

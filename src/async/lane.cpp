@@ -7,79 +7,124 @@
 #include <csignal>
 #include <deque>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 namespace domus {
 
-using namespace std::chrono_literals;
-
 /// Shared with the threads, which may outlive the lane when their work hangs.
 struct Lane::State {
-    State(std::string lane_name, std::size_t thread_limit, std::size_t queue_limit)
-        : name(std::move(lane_name)), limit(thread_limit), longest(queue_limit) {}
+    State(Executor executor_to_use, std::string lane_name, std::size_t thread_limit, std::size_t queue_limit, Clock::duration idle_for)
+        : executor(std::move(executor_to_use)), name(std::move(lane_name)), limit(thread_limit), longest(queue_limit), idle_time(idle_for) {}
 
+    void work();
+    void begin(std::unique_lock<std::mutex>& lock);
+    void start_thread(std::shared_ptr<State> self);
+
+    struct Entry {
+        Job job;
+        Ticket ticket;
+    };
+
+    Executor executor; ///< used only while the lane is there
     std::string name;
     std::size_t limit, longest;
+    Clock::duration idle_time;
     std::mutex mutex;
     std::condition_variable wake;
-    std::deque<std::function<void()>> jobs;
+    std::deque<Entry> entries;
     std::size_t threads = 0, idle = 0;
     bool closing = false;
 };
 
 namespace {
 
-constexpr auto idle_time = 10s;
+/// Signals belong to the loop's thread: threads that are made meanwhile get none.
+class NoSignals {
+public:
+    NoSignals() {
+        sigset_t all;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    NoSignals(const NoSignals&) = delete;
+    NoSignals& operator=(const NoSignals&) = delete;
+    ~NoSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+private:
+    sigset_t before_{};
+};
 
 } // namespace
 
-Lane::Lane(Executor executor, std::string name, std::size_t threads, std::size_t queue)
-    : state_(std::make_shared<State>(std::move(name), threads, queue)), executor_(std::move(executor)) {}
+Lane::Lane(Executor executor, std::string name, std::size_t threads, std::size_t queue, Clock::duration idle_time)
+    : state_(std::make_shared<State>(executor, std::move(name), threads, queue, idle_time)), executor_(std::move(executor)) {}
 
 Lane::~Lane() {
     if (!state_) return;
+    std::deque<State::Entry> dropped; // destroyed without the lock
     const std::lock_guard lock(state_->mutex);
     state_->closing = true;
+    dropped.swap(state_->entries);
     state_->wake.notify_all();
 }
 
 const std::string& Lane::name() const { return state_->name; }
 
-void Lane::post(std::function<void()> job) {
-    const std::lock_guard lock(state_->mutex);
-    if (state_->jobs.size() >= state_->longest)
-        throw Error(ErrorCode::resource_busy, ErrorDomain::none,
-                    fmt::format("{}: {} operations wait already", state_->name, state_->jobs.size()));
-    state_->jobs.push_back(std::move(job));
-    if (state_->idle > 0 || state_->threads == state_->limit) {
-        state_->wake.notify_one();
-        return;
-    }
-    ++state_->threads;
-    // Signals belong to the loop's thread.
-    sigset_t all, before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    std::thread([state = state_] {
-        std::unique_lock guard(state->mutex);
-        for (;;) {
-            if (state->jobs.empty()) {
-                if (state->closing) break;
-                ++state->idle;
-                const bool woken = state->wake.wait_for(guard, idle_time, [&] { return state->closing || !state->jobs.empty(); });
-                --state->idle;
-                if (!woken || state->jobs.empty()) break;
-            }
-            auto next = std::move(state->jobs.front());
-            state->jobs.pop_front();
-            guard.unlock();
-            next();
-            next = nullptr;
-            guard.lock();
+/// The first in the queue, from its beginning to the delivery of its answer.
+void Lane::State::begin(std::unique_lock<std::mutex>& lock) {
+    auto entry = std::move(entries.front());
+    entries.pop_front();
+    lock.unlock();
+    std::function<void()> deliver;
+    if (!entry.ticket->test_and_set()) deliver = entry.job();
+    entry.job = nullptr;
+    lock.lock();
+    if (deliver && !closing) asio::post(executor, std::move(deliver));
+}
+
+void Lane::State::work() {
+    std::unique_lock lock(mutex);
+    while (!closing) {
+        if (!entries.empty()) {
+            begin(lock);
+            continue;
         }
-        --state->threads;
-    }).detach();
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        ++idle;
+        const bool woken = wake.wait_for(lock, idle_time, [&] { return closing || !entries.empty(); });
+        --idle;
+        if (!woken) break;
+    }
+    --threads;
+}
+
+void Lane::State::start_thread(std::shared_ptr<State> self) {
+    const NoSignals guard;
+    std::thread([self = std::move(self)] { self->work(); }).detach();
+    ++threads;
+}
+
+Lane::Ticket Lane::post(Job job) {
+    auto& state = *state_;
+    const std::lock_guard lock(state.mutex);
+    if (state.entries.size() >= state.longest)
+        throw Error(ErrorCode::resource_busy, ErrorDomain::none,
+                    fmt::format("{}: {} operations wait already", state.name, state.entries.size()));
+    auto ticket = std::make_shared<std::atomic_flag>();
+    state.entries.push_back({std::move(job), ticket});
+    // An idle thread that was woken for an earlier one counts as idle until it has the lock.
+    if (state.entries.size() > state.idle && state.threads < state.limit) {
+        try {
+            state.start_thread(state_);
+        } catch (const std::system_error& failure) {
+            if (state.threads == 0) {
+                state.entries.pop_back();
+                throw system_error(failure.code().value(), fmt::format("{}: cannot start a thread", state.name));
+            }
+        }
+    }
+    state.wake.notify_one();
+    return ticket;
 }
 
 } // namespace domus

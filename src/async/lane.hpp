@@ -4,13 +4,15 @@
 //
 //     auto text = co_await lane.run(Deadline::in(5s), [path] { return read_file(path, limit); });
 //
-// At the deadline the caller goes on with operation_timeout and the work is abandoned: it may still hang, and so must
-// own all that it uses.
+// At the deadline the caller goes on with operation_timeout. Work that has begun is abandoned: it may still hang, and so
+// must own all that it uses. Work that has not begun never will: nothing is changed behind the back of a caller who
+// gave up. The loop must outlive the lane; who still waits when the lane goes gets operation_timeout at his deadline.
 #pragma once
 
 #include "async/signal.hpp"
 #include "async/task.hpp"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,7 +22,8 @@ namespace domus {
 
 class Lane {
 public:
-    Lane(Executor executor, std::string name, std::size_t threads = 4, std::size_t queue = 10000);
+    Lane(Executor executor, std::string name, std::size_t threads = 4, std::size_t queue = 10000,
+         Clock::duration idle_time = std::chrono::seconds(10));
     ~Lane();
     Lane(Lane&&) noexcept = default;
     Lane& operator=(Lane&&) = delete;
@@ -33,7 +36,23 @@ public:
 
 private:
     struct State;
-    void post(std::function<void()> job);
+    /// Runs on a thread of the lane, and returns what is then to be run on the loop.
+    using Job = std::function<std::function<void()>()>;
+    /// Taken by the thread that begins the job or by the caller who gives up, whoever is first.
+    using Ticket = std::shared_ptr<std::atomic_flag>;
+
+    class Withdrawal {
+    public:
+        explicit Withdrawal(Ticket ticket) : ticket_(std::move(ticket)) {}
+        Withdrawal(const Withdrawal&) = delete;
+        Withdrawal& operator=(const Withdrawal&) = delete;
+        ~Withdrawal() { ticket_->test_and_set(); }
+
+    private:
+        Ticket ticket_;
+    };
+
+    Ticket post(Job job);
 
     std::shared_ptr<State> state_;
     Executor executor_;
@@ -44,9 +63,8 @@ Task<std::invoke_result_t<Work>> Lane::run(Deadline by, Work work) {
     using Result = std::invoke_result_t<Work>;
     using Stored = std::conditional_t<std::is_void_v<Result>, bool, Result>;
     const auto reply = std::make_shared<Reply<Stored>>(executor_);
-    // Counted as work of the loop, so that it does not end before its answer is delivered.
-    auto busy = asio::prefer(executor_, asio::execution::outstanding_work.tracked);
-    post([reply, busy = std::move(busy), work = std::make_shared<Work>(std::move(work))]() mutable {
+    // The reply's timer belongs to the loop: a thread must never be the one to destroy it.
+    Job job = [slot = std::weak_ptr(reply), work = std::make_shared<Work>(std::move(work))]() mutable -> std::function<void()> {
         std::exception_ptr failure;
         std::shared_ptr<Stored> result;
         try {
@@ -60,11 +78,14 @@ Task<std::invoke_result_t<Work>> Lane::run(Deadline by, Work work) {
             failure = std::current_exception();
         }
         work.reset(); // what the work owned goes here, not on the loop
-        asio::post(busy, [reply = std::move(reply), failure, result] {
-            if (failure) reply->fail(failure);
-            else reply->set(std::move(*result));
-        });
-    });
+        return [slot = std::move(slot), failure, result] {
+            const auto waiting = slot.lock();
+            if (!waiting) return;
+            if (failure) waiting->fail(failure);
+            else waiting->set(std::move(*result));
+        };
+    };
+    const Withdrawal withdrawal(post(std::move(job)));
     if constexpr (std::is_void_v<Result>) {
         (void)co_await reply->take(by, name());
     } else {

@@ -31,9 +31,12 @@ private:
 
 class Mailbox {
 public:
-    Mailbox(Executor executor, std::string owner);
+    /// `hint` tells what can be done when it is busy for too long.
+    Mailbox(Executor executor, std::string owner,
+            std::string hint = "look at the job with 'domus domjobinfo', or end the domain with 'domus destroy'");
 
-    /// Throws operation_timeout "domain 'web' is busy with 'start' (for 31 s)" at the deadline.
+    /// Throws operation_timeout "domain 'web' is busy with 'start' (for 31 s)" at the deadline; operation_aborted if
+    /// cancelled. Who gives up has left the queue.
     Task<Turn> enter(std::string job, Deadline by);
 
     /// The job that has its turn; empty if none. With its begin.

@@ -27,30 +27,51 @@ struct Pipe {
     }
 };
 
+constexpr auto patience_for_others = std::chrono::seconds(1); ///< that hold the outputs of a program that has ended
+
 /// What goes on beside the one who waits; shared, so that it may be left behind.
 struct Run {
-    explicit Run(const Executor& executor) : ended(executor) {}
+    explicit Run(const Executor& executor) : out(executor), err(executor), changed(executor) {}
     Process process;
     CommandOutput output;
-    int open_ends = 0;
-    Notice ended;
-
-    void end_one() {
-        if (--open_ends == 0) ended.notify_all();
-    }
+    StreamFd out, err;
+    int open_outputs = 2;
+    bool ended = false;
+    Notice changed;
 };
 
-Task<> drain(std::shared_ptr<Run> run, UniqueFd fd, std::string CommandOutput::*where) {
-    StreamFd stream(co_await asio::this_coro::executor, fd.release());
+/// Ends what is left when the one who waits has gone.
+class Ending {
+public:
+    explicit Ending(std::shared_ptr<Run> run) : run_(std::move(run)) {}
+    Ending(const Ending&) = delete;
+    Ending& operator=(const Ending&) = delete;
+    ~Ending() {
+        if (!run_->ended) {
+            // Not reaped yet, so that the number of its session cannot be another's.
+            ::kill(-run_->process.pid(), SIGKILL);
+            run_->process.signal(SIGKILL);
+        }
+        boost::system::error_code ignored;
+        run_->out.close(ignored);
+        run_->err.close(ignored);
+    }
+
+private:
+    std::shared_ptr<Run> run_;
+};
+
+Task<> drain(std::shared_ptr<Run> run, StreamFd Run::*stream, std::string CommandOutput::*where) {
     std::array<char, 8192> buffer;
     for (;;) {
         boost::system::error_code failure;
-        const auto n = co_await stream.async_read_some(asio::buffer(buffer), asio::redirect_error(use_task, failure));
+        const auto n = co_await ((*run).*stream).async_read_some(asio::buffer(buffer), asio::redirect_error(use_task, failure));
         if (failure) break;
         auto& text = run->output.*where;
         if (text.size() < most_output) text.append(buffer.data(), n);
     }
-    run->end_one();
+    --run->open_outputs;
+    run->changed.notify_all();
 }
 
 Task<> feed(UniqueFd fd, std::string input) {
@@ -61,7 +82,8 @@ Task<> feed(UniqueFd fd, std::string input) {
 
 Task<> reap(std::shared_ptr<Run> run) {
     run->output.status = co_await wait_for_exit(run->process);
-    run->end_one();
+    run->ended = true;
+    run->changed.notify_all();
 }
 
 } // namespace
@@ -74,6 +96,32 @@ Task<ExitStatus> wait_for_exit(Process& process) {
     }
 }
 
+Task<std::optional<ExitStatus>> wait_for_exit(Process& process, Deadline by) {
+    const auto executor = co_await asio::this_coro::executor;
+    const auto pidfd = std::make_shared<StreamFd>(executor, duplicate(process.pidfd()).release());
+    Timer limit(executor, by.when());
+    limit.async_wait([pidfd](const boost::system::error_code& stopped) {
+        boost::system::error_code ignored;
+        if (!stopped) pidfd->cancel(ignored);
+    });
+    for (;;) {
+        if (const auto status = process.poll()) co_return status;
+        if (by.expired()) co_return std::nullopt;
+        boost::system::error_code woken;
+        co_await pidfd->async_wait(StreamFd::wait_read, asio::redirect_error(use_task, woken));
+        if (woken && !by.expired()) throw cancelled(fmt::format("waiting for process {}", process.pid()));
+    }
+}
+
+Task<bool> end_process(Process& process, Clock::duration patience) {
+    for (const int number : {SIGTERM, SIGKILL}) {
+        process.signal(number);
+        const auto status = co_await wait_for_exit(process, Deadline::in(patience));
+        if (status) co_return true;
+    }
+    co_return false;
+}
+
 Task<CommandOutput> run_command(Command command, Deadline by, std::string input) {
     const auto executor = co_await asio::this_coro::executor;
     Pipe in, out, err;
@@ -84,14 +132,25 @@ Task<CommandOutput> run_command(Command command, Deadline by, std::string input)
     run->process = Process::spawn(command);
     const auto name = command.program;
     command.fds.clear(); // our copies of the child's ends
-    run->open_ends = 3;
-    domus::spawn(executor, drain(run, std::move(out.read_end), &CommandOutput::out), name);
-    domus::spawn(executor, drain(run, std::move(err.read_end), &CommandOutput::err), name);
+    run->out.assign(out.read_end.release());
+    run->err.assign(err.read_end.release());
+    const Ending ending(run);
+    domus::spawn(executor, drain(run, &Run::out, &CommandOutput::out), name);
+    domus::spawn(executor, drain(run, &Run::err, &CommandOutput::err), name);
     domus::spawn(executor, reap(run), name);
     domus::spawn(executor, feed(std::move(in.write_end), std::move(input)), name);
-    if (co_await run->ended.wait(by)) co_return std::move(run->output);
-    run->process.signal(SIGKILL);
-    throw Error(ErrorCode::operation_timeout, ErrorDomain::none, fmt::format("'{}' did not end in time and was killed", name));
+    while (!run->ended) {
+        const bool told = co_await run->changed.wait(by);
+        if (told) continue;
+        if (!by.expired()) throw cancelled(fmt::format("'{}'", name));
+        throw Error(ErrorCode::operation_timeout, ErrorDomain::none, fmt::format("'{}' did not end in time and was killed", name));
+    }
+    const auto last = Deadline::in(patience_for_others);
+    while (run->open_outputs > 0) {
+        const bool told = co_await run->changed.wait(last);
+        if (!told) break;
+    }
+    co_return std::move(run->output);
 }
 
 } // namespace domus

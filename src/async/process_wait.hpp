@@ -5,20 +5,26 @@
 #include "async/task.hpp"
 #include "os/process.hpp"
 
+#include <optional>
 #include <string>
 
 namespace domus {
 
 /// Until the process has ended; the process must stay where it is meanwhile.
 Task<ExitStatus> wait_for_exit(Process& process);
+/// Nothing if it still runs at the deadline.
+Task<std::optional<ExitStatus>> wait_for_exit(Process& process, Deadline by);
+/// Signals it to end, and kills it if it has not within `patience`; false if it is not gone even then.
+Task<bool> end_process(Process& process, Clock::duration patience);
 
 struct CommandOutput {
     ExitStatus status;
     std::string out, err;
 };
 
-/// Runs a program to its end, with `input` on its standard input; at the deadline it is killed and operation_timeout
-/// thrown. Output beyond 16 MiB is dropped.
+/// Runs a program to its end, with `input` on its standard input; at the deadline it is killed, with the processes of
+/// its session that it started, and operation_timeout thrown. The same when the caller goes. Output beyond 16 MiB is
+/// dropped, as is what others that hold its outputs write more than a second after its end.
 Task<CommandOutput> run_command(Command command, Deadline by, std::string input = {});
 
 } // namespace domus

@@ -9,26 +9,29 @@ Task<> sleep_until(Deadline deadline) {
     co_await timer.async_wait(use_task);
 }
 
+Error cancelled(const std::string& what) {
+    return Error(ErrorCode::operation_aborted, ErrorDomain::none, what + " was cancelled");
+}
+
 Task<bool> Notice::wait(Deadline by) {
     const auto waiter = std::make_shared<Waiter>(executor_);
     waiter->timer.expires_at(by.when());
-    const auto place = waiters_.insert(waiters_.end(), waiter);
-    // Leaves the list however the wait ends; notify_all has emptied it before `told` is set.
+    waiters_->push_back(waiter);
+    // Leaves the list however the wait ends.
     struct Leave {
-        Notice& notice;
-        std::list<std::shared_ptr<Waiter>>::iterator place;
-        const Waiter& waiter;
+        std::shared_ptr<Waiters> waiters;
+        std::shared_ptr<Waiter> self;
         ~Leave() {
-            if (!waiter.told) notice.waiters_.erase(place);
+            if (!self->told) waiters->remove(self);
         }
-    } leave{*this, place, *waiter};
+    } leave{waiters_, waiter};
     boost::system::error_code ignored;
     co_await waiter->timer.async_wait(asio::redirect_error(use_task, ignored));
     co_return waiter->told;
 }
 
 void Notice::notify_all() {
-    auto waiters = std::exchange(waiters_, {});
+    const auto waiters = std::exchange(*waiters_, {});
     for (const auto& waiter : waiters) {
         waiter->told = true;
         waiter->timer.cancel();

@@ -34,9 +34,13 @@ private:
         Timer timer;
         bool told = false;
     };
+    using Waiters = std::list<std::shared_ptr<Waiter>>;
     Executor executor_;
-    std::list<std::shared_ptr<Waiter>> waiters_;
+    std::shared_ptr<Waiters> waiters_ = std::make_shared<Waiters>(); ///< shared with those who wait, who may outlive it
 };
+
+/// What a wait throws whose coroutine was cancelled.
+Error cancelled(const std::string& what);
 
 /// A slot for one answer; may be filled before or while it is awaited. What comes later is dropped.
 template <class T>
@@ -56,16 +60,17 @@ public:
     }
     bool done() const { return value_ || failure_; }
 
-    /// Throws what was failed with, or operation_timeout naming who did not answer.
+    /// Throws what was failed with, or operation_timeout naming who did not answer; operation_aborted if cancelled.
     Task<T> take(Deadline by, std::string who) {
         const auto begin = Clock::now();
+        boost::system::error_code woken;
         if (!done()) {
             timer_.expires_at(by.when());
-            boost::system::error_code ignored;
-            co_await timer_.async_wait(asio::redirect_error(use_task, ignored));
+            co_await timer_.async_wait(asio::redirect_error(use_task, woken));
         }
         if (failure_) std::rethrow_exception(failure_);
         if (!value_) {
+            if (woken) throw cancelled("waiting for " + who);
             const auto waited = std::chrono::duration<double>(Clock::now() - begin).count();
             throw Error(ErrorCode::operation_timeout, ErrorDomain::qemu,
                         fmt::format("{} did not answer within {:.1f} s", who, waited));
