@@ -1,4 +1,5 @@
 #include "format/json.hpp"
+#include "format/xml_document.hpp"
 
 #include <fmt/format.h>
 
@@ -213,6 +214,8 @@ private:
     void scalar(const json::value& from, const Field& field, void* value, const std::string& path) {
         if (field.place == Place::flag) return flag(from, field, value, path);
         const auto text = as_text(from, *field.type);
+        if (text && !(field.place == Place::raw ? is_xml_content(*text) : is_xml_text(*text)))
+            return fault(path, field.place == Place::raw ? "must be XML" : "has a character that XML does not allow");
         void* slot = field.holder->add(field.member(value));
         if (!text || !field.type->parse(*text, slot)) fault(path, fmt::format("must be {}", expected(*field.type)));
     }
@@ -258,8 +261,12 @@ private:
         for (const auto& entry : *list) {
             const auto* object = entry.if_object();
             if (!object) return fault(join(path, other_key), "must hold objects");
-            rest->items.push_back(
-                {text(*object, "parent"), text(*object, "after"), text(*object, "attribute"), text(*object, "text")});
+            Rest::Item item{text(*object, "parent"), text(*object, "after"), text(*object, "attribute"),
+                            text(*object, "text")};
+            const bool sound = item.attribute.empty() ? !root_element(item.text).empty()
+                                                      : is_xml_name(item.attribute) && is_xml_text(item.text);
+            if (!sound) return fault(join(path, other_key), "must hold elements, or attributes with their texts");
+            rest->items.push_back(std::move(item));
         }
     }
 

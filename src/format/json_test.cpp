@@ -1,6 +1,7 @@
 #include "format/json.hpp"
 
 #include <boost/json.hpp>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -132,6 +133,16 @@ TEST(Json, lists_every_fault_with_its_path) {
 TEST(Json, takes_null_for_what_is_not_there) {
     const auto tree = from_json<Tree>(boost::json::parse(R"({"name":"oak","port":null,"memory":{"slots":null}})"));
     EXPECT_FALSE(tree.port || tree.slots || tree.memory);
+}
+
+TEST(Json, refuses_what_could_not_be_written_as_xml) {
+    EXPECT_THAT(message_of(R"({"name":"a\u0001"})"),
+                testing::HasSubstr("name has a character that XML does not allow"));
+    for (const auto* item : {R"({"text":"<a>"})", R"({"text":""})", R"({"text":"<a/><b/>"})",
+                             R"({"attribute":"a b","text":"x"})", R"({"attribute":"a","text":"\u0002"})"})
+        EXPECT_THAT(message_of(fmt::format(R"({{"name":"n","other":[{}]}})", item)),
+                    testing::HasSubstr("other must hold elements"))
+            << item;
 }
 
 TEST(Json, refuses_numbers_out_of_range) {

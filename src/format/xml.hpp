@@ -49,6 +49,7 @@ template <Described T> std::string to_xml(const T& value, const WriteOptions& op
 /// Name of the document's first element ("domain", "disk", "interface"); empty if it is no XML.
 std::string root_element(std::string_view text);
 
+/// For text and attributes. A character that no document may have becomes U+FFFD.
 void escape(std::string_view text, std::string& out);
 
 } // namespace domus::format

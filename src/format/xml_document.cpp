@@ -10,6 +10,12 @@ namespace domus::format {
 
 namespace {
 
+/// XML 1.0, 2.2: which characters may stand in a document.
+bool allowed(std::uint32_t c) {
+    if (c < 0x20) return c == '\t' || c == '\n' || c == '\r';
+    return c < 0xd800 || (c > 0xdfff && c < 0xfffe) || (c > 0xffff && c < 0x110000);
+}
+
 class Loader {
 public:
     Loader(std::string_view text, ErrorDomain domain) : text_(text), domain_(domain) {}
@@ -39,36 +45,12 @@ private:
         fail(static_cast<std::ptrdiff_t>(offset), what);
     }
 
-    /// XML 1.0, 2.2: which characters may stand in a document.
-    static bool allowed(std::uint32_t c) {
-        if (c < 0x20) return c == '\t' || c == '\n' || c == '\r';
-        return c < 0xd800 || (c > 0xdfff && c < 0xfffe) || (c > 0xffff && c < 0x110000);
-    }
-
     void characters() const {
         for (std::size_t at = 0; at < text_.size();) {
-            const auto length = sequence(at);
+            const auto length = character_length(text_, at);
             if (length == 0) fail(at, "the text is not UTF-8, or has a character that XML does not allow");
             at += length;
         }
-    }
-
-    /// Length of the UTF-8 sequence at a place (RFC 3629), 0 if it is none or not allowed.
-    std::size_t sequence(std::size_t at) const {
-        const auto byte = [&](std::size_t i) -> std::uint32_t {
-            return i < text_.size() ? static_cast<unsigned char>(text_[i]) : 0;
-        };
-        const std::uint32_t first = byte(at);
-        if (first < 0x80) return allowed(first) ? 1 : 0;
-        const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-        if (first < 0xc2 || first > 0xf4) return 0;
-        std::uint32_t c = first & (0xffu >> (length + 1));
-        for (std::size_t i = 1; i < length; ++i) {
-            if ((byte(at + i) & 0xc0) != 0x80) return 0;
-            c = c << 6 | (byte(at + i) & 0x3f);
-        }
-        constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-        return c >= least[length] && allowed(c) ? length : 0;
     }
 
     /// A number of a character must not bring in one that may not stand there.
@@ -123,6 +105,48 @@ private:
 };
 
 } // namespace
+
+std::size_t character_length(std::string_view text, std::size_t at) {
+    const auto byte = [&](std::size_t i) -> std::uint32_t {
+        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
+    };
+    const std::uint32_t first = byte(at);
+    if (first < 0x80) return allowed(first) ? 1 : 0;
+    if (first < 0xc2 || first > 0xf4) return 0;
+    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    std::uint32_t c = first & (0xffu >> (length + 1));
+    for (std::size_t i = 1; i < length; ++i) {
+        if ((byte(at + i) & 0xc0) != 0x80) return 0;
+        c = c << 6 | (byte(at + i) & 0x3f);
+    }
+    constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    return c >= least[length] && allowed(c) ? length : 0;
+}
+
+bool is_xml_text(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const auto length = character_length(text, at);
+        if (length == 0) return false;
+        at += length;
+    }
+    return true;
+}
+
+bool is_xml_name(std::string_view name) {
+    const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':'; };
+    const auto later = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '.'; };
+    return !name.empty() && letter(name.front()) && std::all_of(name.begin(), name.end(), later);
+}
+
+bool is_xml_content(std::string_view text) {
+    pugi::xml_document document;
+    try {
+        load_document(fmt::format("<x>{}</x>", text), document, ErrorDomain::xml);
+        return true;
+    } catch (const Error&) {
+        return false;
+    }
+}
 
 pugi::xml_node load_document(std::string_view text, pugi::xml_document& document, ErrorDomain domain) {
     return Loader(text, domain).load(document);

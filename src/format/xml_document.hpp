@@ -17,4 +17,13 @@ inline constexpr std::size_t most_attributes = 256;
 /// The document's one element. Throws Error (xml_detail with the line) for what is no XML, xml_error beyond a limit.
 pugi::xml_node load_document(std::string_view text, pugi::xml_document& document, ErrorDomain domain);
 
+/// Length of the character at a place in UTF-8 (RFC 3629); 0 if it is none, or one that XML does not allow.
+std::size_t character_length(std::string_view text, std::size_t at);
+/// Whether the text can stand in a document, escaped.
+bool is_xml_text(std::string_view text);
+/// Whether it can be the name of an attribute or element; of ASCII letters only, which is all that we meet.
+bool is_xml_name(std::string_view name);
+/// Whether it can stand between the tags of an element as it is.
+bool is_xml_content(std::string_view text);
+
 } // namespace domus::format

@@ -195,6 +195,16 @@ TEST(Xml, tells_twenty_faults_at_most_and_quotes_no_more_than_it_must) {
     }
 }
 
+TEST(Xml, never_writes_what_it_could_not_read) {
+    Thing thing;
+    thing.name = "a\x01"
+                 "b\xff"
+                 "c\xed\xa0\x80\xc3\xbc";
+    EXPECT_EQ(from_xml<Thing>(to_xml(thing)).name, "a\xEF\xBF\xBD"
+                                                   "b\xEF\xBF\xBD"
+                                                   "c\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xc3\xbc");
+}
+
 TEST(Xml, bounds_nesting) {
     std::string text = "<thing><name>n</name><devices>";
     for (int i = 0; i < 5000; ++i) text += "<part name='x'>";

@@ -1,4 +1,5 @@
 #include "format/xml.hpp"
+#include "format/xml_document.hpp"
 
 #include <fmt/format.h>
 
@@ -7,6 +8,8 @@
 namespace domus::format {
 
 namespace {
+
+constexpr std::string_view replacement = "\xEF\xBF\xBD"; // U+FFFD
 
 class Writer {
 public:
@@ -218,29 +221,36 @@ private:
 } // namespace
 
 void escape(std::string_view text, std::string& out) {
-    for (const char c : text) {
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const char c = text[at];
         switch (c) {
         case '&':
             out += "&amp;";
-            break;
+            continue;
         case '<':
             out += "&lt;";
-            break;
+            continue;
         case '>':
             out += "&gt;";
-            break;
+            continue;
         case '\'':
             out += "&apos;";
-            break;
+            continue;
         case '"':
             out += "&quot;";
-            break;
-        case '\r': // a reader would take it for a line break
+            continue;
+        case '\r':
             out += "&#13;";
-            break;
+            continue; // a reader would take it for a line break
         default:
-            out += c;
+            break;
         }
+        const auto length = character_length(text, at);
+        if (length == 0)
+            out += replacement; // what we write can always be read again
+        else
+            out += text.substr(at, length);
+        if (length > 1) at += length - 1;
     }
 }
 

@@ -65,6 +65,7 @@ const Schema& CharacterDevice::schema() {
             .field("log", &CharacterDevice::log)
             .field("target", &CharacterDevice::target)
             .field("alias@name", &CharacterDevice::alias, "name of the device; the user's own begin with ua-")
+            .refuse("acpi", acpi_index_unsupported)
             .field("address", &CharacterDevice::address);
     return table;
 }

@@ -7,6 +7,10 @@ namespace domus::model {
 
 using format::OnOff;
 
+/// Why devices other than interfaces and those of the host have no <acpi index=>.
+inline constexpr std::string_view acpi_index_unsupported =
+    "only interfaces and devices of the host get a number for stable names";
+
 /// Queue options of every virtio device.
 struct VirtioDriver {
     std::optional<OnOff> iommu, ats, packed, page_per_vq;

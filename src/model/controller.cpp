@@ -49,6 +49,7 @@ const Schema& Controller::schema() {
             .field("driver", &Controller::driver)
             .scaled("pcihole64", &Controller::pcihole64, "KiB", "KiB", "PCI roots: room for large BARs")
             .field("alias@name", &Controller::alias, "name of the device; the user's own begin with ua-")
+            .refuse("acpi", acpi_index_unsupported)
             .field("master@startport", &Controller::master_startport, "USB companions: first port of the master")
             .field("address", &Controller::address);
     return table;

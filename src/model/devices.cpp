@@ -25,6 +25,7 @@ const Schema& Input::schema() {
                                     .field("source@grabToggle", &Input::grab_toggle, "evdev: keys that change sides")
                                     .field("source@repeat", &Input::repeat, "evdev: whether held keys repeat")
                                     .field("alias@name", &Input::alias, about_alias)
+                                    .refuse("acpi", acpi_index_unsupported)
                                     .field("address", &Input::address);
     return table;
 }
@@ -34,6 +35,7 @@ const Schema& Watchdog::schema() {
                                     .field("@model", &Watchdog::model, "chip: i6300esb, itco, ib700, diag288", required)
                                     .field("@action", &Watchdog::action, "what is done")
                                     .field("alias@name", &Watchdog::alias, about_alias)
+                                    .refuse("acpi", acpi_index_unsupported)
                                     .field("address", &Watchdog::address);
     return table;
 }
@@ -49,6 +51,7 @@ const Schema& MemoryBalloon::schema() {
                    "whether the host gets back what the guest has free")
             .field("stats@period", &MemoryBalloon::stats_period, "seconds between statistics")
             .field("alias@name", &MemoryBalloon::alias, about_alias)
+            .refuse("acpi", acpi_index_unsupported)
             .field("address", &MemoryBalloon::address)
             .field("driver", &MemoryBalloon::driver);
     return table;
@@ -73,6 +76,7 @@ const Schema& Rng::schema() {
             .field("backend", &Rng::backend, "", required)
             .field("driver", &Rng::driver)
             .field("alias@name", &Rng::alias, about_alias)
+            .refuse("acpi", acpi_index_unsupported)
             .field("address", &Rng::address);
     return table;
 }
@@ -113,6 +117,7 @@ const Schema& Smartcard::schema() {
             .field("source", &Smartcard::sources)
             .field("protocol@type", &Smartcard::protocol, "tcp: what is spoken over the connection")
             .field("alias@name", &Smartcard::alias, about_alias)
+            .refuse("acpi", acpi_index_unsupported)
             .field("address", &Smartcard::address);
     return table;
 }
@@ -152,6 +157,7 @@ const Schema& SharedMemory::schema() {
             .field("msi@vectors", &SharedMemory::msi_vectors, "number of interrupts")
             .field("msi@ioeventfd", &SharedMemory::msi_ioeventfd, "whether the guest's doorbell avoids the main loop")
             .field("alias@name", &SharedMemory::alias, about_alias)
+            .refuse("acpi", acpi_index_unsupported)
             .field("address", &SharedMemory::address);
     return table;
 }
@@ -177,6 +183,7 @@ const Schema& MemoryDevice::schema() {
             .scaled("target/label/size", &MemoryDevice::label_size, "KiB", "KiB", "nvdimm: room for labels")
             .flag("target/readonly", &MemoryDevice::readonly, "nvdimm: the guest cannot write")
             .field("alias@name", &MemoryDevice::alias, about_alias)
+            .refuse("acpi", acpi_index_unsupported)
             .field("address", &MemoryDevice::address);
     return table;
 }
@@ -189,6 +196,7 @@ const Schema& Crypto::schema() {
                                     .field("backend@queues", &Crypto::queues, "number of queues")
                                     .field("driver", &Crypto::driver)
                                     .field("alias@name", &Crypto::alias, about_alias)
+                                    .refuse("acpi", acpi_index_unsupported)
                                     .field("address", &Crypto::address);
     return table;
 }
@@ -203,6 +211,7 @@ const Schema& Iommu::schema() {
             .field("driver@iotlb", &Iommu::iotlb, "intel: address translation services")
             .field("driver@aw_bits", &Iommu::aw_bits, "intel: width of addresses")
             .field("alias@name", &Iommu::alias, about_alias)
+            .refuse("acpi", acpi_index_unsupported)
             .field("address", &Iommu::address);
     return table;
 }
@@ -215,6 +224,7 @@ const Schema& Vsock::schema() {
             .field("cid@address", &Vsock::cid, "number of the guest, from 3")
             .field("driver", &Vsock::driver)
             .field("alias@name", &Vsock::alias, about_alias)
+            .refuse("acpi", acpi_index_unsupported)
             .field("address", &Vsock::address);
     return table;
 }

@@ -223,6 +223,7 @@ const Schema& Disk::schema() {
             .field("encryption", &Disk::encryption, "old place; see source")
             .field("boot@order", &Disk::boot_order, "place in the order of booting, from 1")
             .field("alias@name", &Disk::alias, "name of the device; the user's own begin with ua-")
+            .refuse("acpi", acpi_index_unsupported)
             .field("address", &Disk::address);
     return table;
 }

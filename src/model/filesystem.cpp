@@ -60,6 +60,7 @@ const Schema& Filesystem::schema() {
             .scaled("space_soft_limit", &Filesystem::space_soft_limit, "bytes", "bytes", "containers: most for long")
             .field("boot@order", &Filesystem::boot_order, "place in the order of booting, from 1")
             .field("alias@name", &Filesystem::alias, "name of the device; the user's own begin with ua-")
+            .refuse("acpi", acpi_index_unsupported)
             .field("address", &Filesystem::address);
     return table;
 }

@@ -96,6 +96,7 @@ const Schema& Video::schema() {
             .field("driver@vgaconf", &Video::vgaconf, "bhyve: VGA registers")
             .field("model", &Video::model)
             .field("alias@name", &Video::alias, "name of the device; the user's own begin with ua-")
+            .refuse("acpi", acpi_index_unsupported)
             .field("address", &Video::address);
     return table;
 }
@@ -113,6 +114,7 @@ const Schema& Sound::schema() {
             .field("codec", &Sound::codecs)
             .field("audio@id", &Sound::audio_id, "which audio of the host it uses")
             .field("alias@name", &Sound::alias, "name of the device; the user's own begin with ua-")
+            .refuse("acpi", acpi_index_unsupported)
             .field("address", &Sound::address);
     return table;
 }
