@@ -52,7 +52,9 @@ std::size_t threads() {
 }
 
 using Flag = std::shared_ptr<std::atomic<bool>>;
-Flag make_flag() { return std::make_shared<std::atomic<bool>>(false); }
+Flag make_flag() {
+    return std::make_shared<std::atomic<bool>>(false);
+}
 
 /// Work that hangs until it is released; it may be abandoned, and so owns the flag.
 auto hanging(Flag release) {
@@ -141,8 +143,9 @@ TEST(Reply, says_that_the_wait_was_cancelled) {
     Reply<int> reply(loop.get_executor());
     std::exception_ptr failure;
     asio::cancellation_signal signal;
-    asio::co_spawn(loop, reply.take(Deadline::in(5s), "the monitor"),
-                   asio::bind_cancellation_slot(signal.slot(), [&](const std::exception_ptr& thrown, int) { failure = thrown; }));
+    asio::co_spawn(
+        loop, reply.take(Deadline::in(5s), "the monitor"),
+        asio::bind_cancellation_slot(signal.slot(), [&](const std::exception_ptr& thrown, int) { failure = thrown; }));
     loop.poll();
     signal.emit(asio::cancellation_type::terminal);
     loop.run();
@@ -156,8 +159,9 @@ TEST(Mailbox, forgets_who_was_cancelled) {
     std::exception_ptr failure;
     asio::cancellation_signal signal;
     spawn(loop.get_executor(), note(order, jobs, 0), "first");
-    asio::co_spawn(loop, note(order, jobs, 1),
-                   asio::bind_cancellation_slot(signal.slot(), [&](const std::exception_ptr& thrown) { failure = thrown; }));
+    asio::co_spawn(
+        loop, note(order, jobs, 1),
+        asio::bind_cancellation_slot(signal.slot(), [&](const std::exception_ptr& thrown) { failure = thrown; }));
     spawn(loop.get_executor(), note(order, jobs, 2), "third");
     loop.poll();
     signal.emit(asio::cancellation_type::terminal);

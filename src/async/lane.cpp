@@ -14,8 +14,10 @@ namespace domus {
 
 /// Shared with the threads, which may outlive the lane when their work hangs.
 struct Lane::State {
-    State(Executor executor_to_use, std::string lane_name, std::size_t thread_limit, std::size_t queue_limit, Clock::duration idle_for)
-        : executor(std::move(executor_to_use)), name(std::move(lane_name)), limit(thread_limit), longest(queue_limit), idle_time(idle_for) {}
+    State(Executor executor_to_use, std::string lane_name, std::size_t thread_limit, std::size_t queue_limit,
+          Clock::duration idle_for)
+        : executor(std::move(executor_to_use)), name(std::move(lane_name)), limit(thread_limit), longest(queue_limit),
+          idle_time(idle_for) {}
 
     void work();
     void begin(std::unique_lock<std::mutex>& lock);
@@ -58,7 +60,8 @@ private:
 } // namespace
 
 Lane::Lane(Executor executor, std::string name, std::size_t threads, std::size_t queue, Clock::duration idle_time)
-    : state_(std::make_shared<State>(executor, std::move(name), threads, queue, idle_time)), executor_(std::move(executor)) {}
+    : state_(std::make_shared<State>(executor, std::move(name), threads, queue, idle_time)),
+      executor_(std::move(executor)) {}
 
 Lane::~Lane() {
     if (!state_) return;
@@ -69,7 +72,9 @@ Lane::~Lane() {
     state_->wake.notify_all();
 }
 
-const std::string& Lane::name() const { return state_->name; }
+const std::string& Lane::name() const {
+    return state_->name;
+}
 
 /// The first in the queue, from its beginning to the delivery of its answer.
 void Lane::State::begin(std::unique_lock<std::mutex>& lock) {

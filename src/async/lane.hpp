@@ -4,8 +4,8 @@
 //
 //     auto text = co_await lane.run(Deadline::in(5s), [path] { return read_file(path, limit); });
 //
-// At the deadline the caller goes on with operation_timeout. Work that has begun is abandoned: it may still hang, and so
-// must own all that it uses. Work that has not begun never will: nothing is changed behind the back of a caller who
+// At the deadline the caller goes on with operation_timeout. Work that has begun is abandoned: it may still hang, and
+// so must own all that it uses. Work that has not begun never will: nothing is changed behind the back of a caller who
 // gave up. The loop must outlive the lane; who still waits when the lane goes gets operation_timeout at his deadline.
 #pragma once
 
@@ -29,8 +29,7 @@ public:
     Lane& operator=(Lane&&) = delete;
 
     /// Throws what the work throws; operation_timeout at the deadline; resource_busy if the queue is full.
-    template <class Work>
-    Task<std::invoke_result_t<Work>> run(Deadline by, Work work);
+    template <class Work> Task<std::invoke_result_t<Work>> run(Deadline by, Work work);
 
     const std::string& name() const;
 
@@ -58,13 +57,13 @@ private:
     Executor executor_;
 };
 
-template <class Work>
-Task<std::invoke_result_t<Work>> Lane::run(Deadline by, Work work) {
+template <class Work> Task<std::invoke_result_t<Work>> Lane::run(Deadline by, Work work) {
     using Result = std::invoke_result_t<Work>;
     using Stored = std::conditional_t<std::is_void_v<Result>, bool, Result>;
     const auto reply = std::make_shared<Reply<Stored>>(executor_);
     // The reply's timer belongs to the loop: a thread must never be the one to destroy it.
-    Job job = [slot = std::weak_ptr(reply), work = std::make_shared<Work>(std::move(work))]() mutable -> std::function<void()> {
+    Job job = [slot = std::weak_ptr(reply),
+               work = std::make_shared<Work>(std::move(work))]() mutable -> std::function<void()> {
         std::exception_ptr failure;
         std::shared_ptr<Stored> result;
         try {
@@ -81,8 +80,10 @@ Task<std::invoke_result_t<Work>> Lane::run(Deadline by, Work work) {
         return [slot = std::move(slot), failure, result] {
             const auto waiting = slot.lock();
             if (!waiting) return;
-            if (failure) waiting->fail(failure);
-            else waiting->set(std::move(*result));
+            if (failure)
+                waiting->fail(failure);
+            else
+                waiting->set(std::move(*result));
         };
     };
     const Withdrawal withdrawal(post(std::move(job)));

@@ -13,7 +13,8 @@ Task<> LoopWatch::run() {
         if (late < tolerance_) continue;
         ++blocked_;
         longest_ = std::max(longest_, late);
-        log::warning("the loop was blocked for {} ms", std::chrono::duration_cast<std::chrono::milliseconds>(late).count());
+        log::warning("the loop was blocked for {} ms",
+                     std::chrono::duration_cast<std::chrono::milliseconds>(late).count());
     }
 }
 

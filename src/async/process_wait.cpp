@@ -65,7 +65,8 @@ Task<> drain(std::shared_ptr<Run> run, StreamFd Run::*stream, std::string Comman
     std::array<char, 8192> buffer;
     for (;;) {
         boost::system::error_code failure;
-        const auto n = co_await ((*run).*stream).async_read_some(asio::buffer(buffer), asio::redirect_error(use_task, failure));
+        const auto n =
+            co_await ((*run).*stream).async_read_some(asio::buffer(buffer), asio::redirect_error(use_task, failure));
         if (failure) break;
         auto& text = run->output.*where;
         if (text.size() < most_output) text.append(buffer.data(), n);
@@ -143,7 +144,8 @@ Task<CommandOutput> run_command(Command command, Deadline by, std::string input)
         const bool told = co_await run->changed.wait(by);
         if (told) continue;
         if (!by.expired()) throw cancelled(fmt::format("'{}'", name));
-        throw Error(ErrorCode::operation_timeout, ErrorDomain::none, fmt::format("'{}' did not end in time and was killed", name));
+        throw Error(ErrorCode::operation_timeout, ErrorDomain::none,
+                    fmt::format("'{}' did not end in time and was killed", name));
     }
     const auto last = Deadline::in(patience_for_others);
     while (run->open_outputs > 0) {

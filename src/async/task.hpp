@@ -20,8 +20,7 @@ namespace asio = boost::asio;
 using Loop = asio::io_context;
 using Executor = Loop::executor_type;
 
-template <class T = void>
-using Task = asio::awaitable<T, Executor>;
+template <class T = void> using Task = asio::awaitable<T, Executor>;
 
 using Clock = std::chrono::steady_clock;
 using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;

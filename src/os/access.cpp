@@ -28,7 +28,8 @@ public:
         ::setfsgid(who.gid);
         ::setfsuid(who.uid);
         // They report no failure; asking with an impossible number tells what is set.
-        if (static_cast<gid_t>(::setfsgid(nobody)) == who.gid && static_cast<uid_t>(::setfsuid(nobody)) == who.uid) return;
+        if (static_cast<gid_t>(::setfsgid(nobody)) == who.gid && static_cast<uid_t>(::setfsuid(nobody)) == who.uid)
+            return;
         restore();
         throw system_error(EPERM, fmt::format("cannot act as uid {}", who.uid));
     }
@@ -59,7 +60,8 @@ UniqueFd open_as(const Credentials& who, const std::filesystem::path& path, int 
     auto error = path_error(number, "cannot open", path);
     if (number != EACCES) throw error;
     throw std::move(error).hint(fmt::format("uid {} needs {} access: see 'namei -l {}', or use 'setfacl'", who.uid,
-                                            (flags & O_ACCMODE) == O_RDONLY ? "read" : "read and write", path.string()));
+                                            (flags & O_ACCMODE) == O_RDONLY ? "read" : "read and write",
+                                            path.string()));
 }
 
 } // namespace domus

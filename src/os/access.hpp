@@ -1,5 +1,6 @@
 // Opening files with somebody else's rights. The daemon opens disks, firmware and kernels for QEMU, but only what the
-// caller may open: so that an image in any user's folder starts, and nobody reads through the daemon what is not theirs.
+// caller may open: so that an image in any user's folder starts, and nobody reads through the daemon what is not
+// theirs.
 #pragma once
 
 #include "os/credentials.hpp"

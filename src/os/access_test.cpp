@@ -67,7 +67,9 @@ TEST_F(Access, the_groups_of_the_caller_count) {
 TEST_F(Access, the_error_names_what_refused) {
     const Credentials user{somebody, somebody, 0, {}};
     const auto closed = refusal(user, "closed/image", O_RDONLY);
-    EXPECT_NE(closed.find("'" + (folder / "closed").string() + "' (mode 700) may not be searched by uid 65534"), std::string::npos) << closed;
+    EXPECT_NE(closed.find("'" + (folder / "closed").string() + "' (mode 700) may not be searched by uid 65534"),
+              std::string::npos)
+        << closed;
     const auto mine = refusal(user, "private", O_RDONLY);
     EXPECT_NE(mine.find("has owner 0, group 0 and mode 600, and we are uid 65534"), std::string::npos) << mine;
     EXPECT_NE(mine.find("setfacl"), std::string::npos) << mine;

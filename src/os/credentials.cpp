@@ -40,7 +40,9 @@ Credentials peer_credentials(int socket) {
     return who;
 }
 
-Credentials own_credentials() { return {::geteuid(), ::getegid(), ::getpid(), {}}; }
+Credentials own_credentials() {
+    return {::geteuid(), ::getegid(), ::getpid(), {}};
+}
 
 std::optional<uid_t> find_user(const std::string& name) {
     if (const auto* entry = ::getpwnam(name.c_str())) return entry->pw_uid;

@@ -22,7 +22,7 @@ namespace {
 std::string guilty_component(int number, const fs::path& path) {
     const auto uid = ::setfsuid(static_cast<uid_t>(-1)); // no such user: nothing changes, and it tells who we are
     fs::path walked, above;
-    struct stat info{};
+    struct stat info {};
     for (const auto& part : path) {
         above = walked;
         walked /= part;
@@ -32,13 +32,14 @@ std::string guilty_component(int number, const fs::path& path) {
             continue;
         }
         if (errno == EACCES)
-            return fmt::format("'{}' (mode {:o}) may not be searched by uid {}", above.empty() ? "." : above.string(), mode & 07777, uid);
+            return fmt::format("'{}' (mode {:o}) may not be searched by uid {}", above.empty() ? "." : above.string(),
+                               mode & 07777, uid);
         if (errno == ENOENT && walked != path) return fmt::format("'{}' does not exist", walked.string());
         return {};
     }
     if (number != EACCES) return {};
-    return fmt::format("'{}' has owner {}, group {} and mode {:o}, and we are uid {}", path.string(), info.st_uid, info.st_gid,
-                       info.st_mode & 07777, uid);
+    return fmt::format("'{}' has owner {}, group {} and mode {:o}, and we are uid {}", path.string(), info.st_uid,
+                       info.st_gid, info.st_mode & 07777, uid);
 }
 
 void sync(int fd, const fs::path& path) {

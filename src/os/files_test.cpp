@@ -30,7 +30,7 @@ TEST_F(Files, a_durable_write_replaces_the_whole_file_and_leaves_nothing_else) {
     write_file_durably(folder / "a", "second", 0640);
     EXPECT_EQ(read_file(folder / "a", 100), "second");
     EXPECT_EQ(entries(), 1u);
-    struct stat info{};
+    struct stat info {};
     ASSERT_EQ(::stat((folder / "a").c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777, 0640u);
 }
@@ -54,13 +54,15 @@ TEST_F(Files, an_error_names_the_component_that_is_at_fault) {
         open_file(folder / "missing/deep/file", O_RDONLY);
         FAIL() << "was opened";
     } catch (const Error& error) {
-        EXPECT_NE(error.text().find((folder / "missing").string() + "' does not exist"), std::string::npos) << error.text();
+        EXPECT_NE(error.text().find((folder / "missing").string() + "' does not exist"), std::string::npos)
+            << error.text();
     }
     try {
         open_file(folder / "plain/file", O_RDONLY);
         FAIL() << "was opened";
     } catch (const Error& error) {
-        EXPECT_NE(error.text().find("'" + (folder / "plain").string() + "' is not a folder"), std::string::npos) << error.text();
+        EXPECT_NE(error.text().find("'" + (folder / "plain").string() + "' is not a folder"), std::string::npos)
+            << error.text();
     }
 }
 

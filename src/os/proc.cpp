@@ -30,11 +30,16 @@ std::optional<ProcessFigures> parse(const std::string& path) {
         const auto blank = std::min(text.find(' '), text.size());
         std::uint64_t value = 0;
         std::from_chars(text.data(), text.data() + blank, value);
-        if (field == 14) figures.user_time_ns = value * tick_ns;
-        else if (field == 15) figures.system_time_ns = value * tick_ns;
-        else if (field == 22) figures.start_time = value;
-        else if (field == 24) figures.resident.bytes = value * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-        else if (field == 39) figures.processor = static_cast<int>(value);
+        if (field == 14)
+            figures.user_time_ns = value * tick_ns;
+        else if (field == 15)
+            figures.system_time_ns = value * tick_ns;
+        else if (field == 22)
+            figures.start_time = value;
+        else if (field == 24)
+            figures.resident.bytes = value * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+        else if (field == 39)
+            figures.processor = static_cast<int>(value);
         text.remove_prefix(std::min(blank + 1, text.size()));
     }
     return figures;
@@ -42,7 +47,9 @@ std::optional<ProcessFigures> parse(const std::string& path) {
 
 } // namespace
 
-std::optional<ProcessFigures> read_process(int pid) { return parse(fmt::format("/proc/{}/stat", pid)); }
+std::optional<ProcessFigures> read_process(int pid) {
+    return parse(fmt::format("/proc/{}/stat", pid));
+}
 
 std::optional<ProcessFigures> read_thread(int pid, int thread) {
     return parse(fmt::format("/proc/{}/task/{}/stat", pid, thread));

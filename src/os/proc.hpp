@@ -14,7 +14,7 @@ struct ProcessFigures {
     std::uint64_t system_time_ns = 0;
     std::uint64_t start_time = 0; ///< clock ticks since boot
     ByteCount resident;
-    int processor = 0;            ///< on which it last ran
+    int processor = 0; ///< on which it last ran
 };
 
 /// Nothing if there is no such process.

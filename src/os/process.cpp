@@ -8,11 +8,11 @@
 #include <fmt/ranges.h>
 #include <grp.h>
 #include <linux/sched.h>
-#include <sys/stat.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -27,7 +27,8 @@ namespace domus {
 
 namespace {
 
-constexpr std::array<const char*, 6> program_folders{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"};
+constexpr std::array<const char*, 6> program_folders{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+                                                     "/usr/bin",        "/sbin",          "/bin"};
 
 constexpr unsigned close_range_cloexec = 4; // CLOSE_RANGE_CLOEXEC of linux/close_range.h
 
@@ -48,7 +49,8 @@ Plan make_plan(const Command& command) {
     plan.command = &command;
     plan.program = command.program.find('/') == std::string::npos ? find_program(command.program) : command.program;
     if (plan.program.empty())
-        throw Error(ErrorCode::no_support, ErrorDomain::none, fmt::format("the program '{}' is not installed", command.program))
+        throw Error(ErrorCode::no_support, ErrorDomain::none,
+                    fmt::format("the program '{}' is not installed", command.program))
             .hint(fmt::format("find its package with 'apt-file search bin/{}'", command.program));
     plan.arguments = command.arguments;
     plan.arguments.insert(plan.arguments.begin(), command.program);
@@ -173,7 +175,9 @@ std::string find_program(const std::string& name) {
     return {};
 }
 
-int Command::pass(UniqueFd fd) { return pass(std::make_shared<UniqueFd>(std::move(fd))); }
+int Command::pass(UniqueFd fd) {
+    return pass(std::make_shared<UniqueFd>(std::move(fd)));
+}
 
 int Command::pass(std::shared_ptr<UniqueFd> fd) {
     int number = 3;
@@ -182,7 +186,9 @@ int Command::pass(std::shared_ptr<UniqueFd> fd) {
     return number;
 }
 
-void Command::redirect(UniqueFd fd, int number) { fds.push_back({std::make_shared<UniqueFd>(std::move(fd)), number}); }
+void Command::redirect(UniqueFd fd, int number) {
+    fds.push_back({std::make_shared<UniqueFd>(std::move(fd)), number});
+}
 
 std::string Command::text() const {
     std::string text = quote(program);
@@ -246,8 +252,7 @@ Process Process::spawn(const Command& command) {
     ssize_t n = 0;
     while ((n = ::read(read_end.get(), &number, sizeof number)) < 0 && errno == EINTR) {
     }
-    if (n == sizeof number)
-        throw system_error(number, fmt::format("cannot run '{}'", plan.program));
+    if (n == sizeof number) throw system_error(number, fmt::format("cannot run '{}'", plan.program));
     if (const auto figures = read_process(process.pid_)) process.start_time_ = figures->start_time;
     return process;
 }
@@ -286,8 +291,10 @@ std::optional<ExitStatus> Process::poll() {
     if (info.si_pid == 0) return std::nullopt;
     ExitStatus status;
     status.known = true;
-    if (info.si_code == CLD_EXITED) status.code = info.si_status;
-    else status.signal = info.si_status;
+    if (info.si_code == CLD_EXITED)
+        status.code = info.si_status;
+    else
+        status.signal = info.si_status;
     status_ = status;
     return status_;
 }

@@ -24,7 +24,8 @@ struct Command {
 
     std::string program; ///< a path, or a name that is looked up in the usual folders
     std::vector<std::string> arguments;
-    std::vector<std::string> environment{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
+    std::vector<std::string> environment{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                         "LC_ALL=C"};
     std::string folder = "/";
 
     struct Inherited {
@@ -36,10 +37,10 @@ struct Command {
 
     std::optional<uid_t> uid;
     std::optional<gid_t> gid;
-    std::vector<gid_t> groups;   ///< supplementary ones, with uid
+    std::vector<gid_t> groups; ///< supplementary ones, with uid
     bool new_session = true;
     std::optional<int> death_signal; ///< sent when the thread that started it ends; never for guests
-    std::string cgroup;          ///< path of a cgroup v2 folder to join; empty: ours
+    std::string cgroup;              ///< path of a cgroup v2 folder to join; empty: ours
 
     struct Limit {
         int resource; ///< RLIMIT_...
