@@ -9,7 +9,11 @@ import time
 import libvirt
 import pytest
 
+from harness.daemon import BUILD
 from harness.wait import wait_until
+
+# Sanitizers keep freed memory aside and pad the rest: what grows is judged less sharply in their builds.
+PADDING = 8 if BUILD.name in ("asan", "tsan") else 1
 
 PROGRAM = 0x20008086
 AUTH_LIST, OPEN, LIST_ALL, GET_LIB_VERSION, DOMAIN_OPEN_CONSOLE = 66, 1, 273, 157, 201
@@ -99,7 +103,7 @@ def test_a_length_that_is_only_claimed_takes_no_memory(daemon):
         client.sendall(struct.pack(">I", 32 * 1024 * 1024) + b"z" * 100)
         clients.append(client)
     time.sleep(0.5)
-    assert figures(daemon)[1] - before < 32 * 1024
+    assert figures(daemon)[1] - before < 32 * 1024 * PADDING
     for client in clients:
         client.close()
     still_serves(daemon)
@@ -159,7 +163,7 @@ def test_a_client_that_never_reads_is_bounded(daemon, conn, guest):
     except (TimeoutError, BrokenPipeError, ConnectionResetError):
         pass  # it is not read from any more, or was disconnected
     still_serves(daemon)
-    assert figures(daemon)[1] - before < 128 * 1024
+    assert figures(daemon)[1] - before < 128 * 1024 * PADDING
     client.close()
 
 
@@ -175,7 +179,7 @@ def test_two_hundred_clients_at_once_and_nothing_stays(daemon):
         for client in clients:
             client.close()
     wait_until(lambda: figures(daemon)[0] <= before[0] + 2, "descriptors stay open")
-    assert figures(daemon)[1] - before[1] < 24 * 1024
+    assert figures(daemon)[1] - before[1] < 24 * 1024 * PADDING
 
 
 def test_a_client_that_vanishes_in_mid_stream(daemon, conn, guest):
