@@ -53,6 +53,7 @@ Task<> to_guest(std::shared_ptr<Terminal> terminal) {
             boost::system::error_code failure;
             co_await asio::async_write(terminal->pty, asio::buffer(incoming.data), asio::redirect_error(use_task, failure));
             if (!failure) continue;
+            terminal->stream->fail(Error(ErrorCode::operation_failed, ErrorDomain::streams, "the terminal is gone"));
         } else if (incoming.what == What::hole) {
             terminal->stream->fail(Error(ErrorCode::invalid_stream, ErrorDomain::streams, "a terminal takes no holes"));
         } else {

@@ -31,8 +31,7 @@ void open(Session& session, const ConnectOpenArgs& args, const std::string& uri)
     if (args.flags & ~(read_only | no_aliases))
         throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc, fmt::format("unsupported flags (0x{:x}) in function virConnectOpen", args.flags));
     const auto name = args.name.value_or("");
-    const bool known = name.empty() || name == uri || name == "domus" + uri.substr(uri.find(':')) ||
-                       name.ends_with(uri.substr(uri.find(":///"))) ;
+    const bool known = name.empty() || name == uri || name == "domus" + uri.substr(uri.find(':'));
     if (!known)
         throw Error(ErrorCode::internal_error, ErrorDomain::none,
                     fmt::format("internal error: unexpected URI '{}', try {}", name, uri));

@@ -16,6 +16,8 @@ namespace domus::wire {
 namespace {
 
 constexpr std::size_t read_size = 65536;
+/// Memory that a queued stream packet takes beside its data.
+constexpr std::size_t packet_cost = 128;
 constexpr std::int32_t ping = 1, pong = 2;
 
 Error rpc_error(std::string text) { return Error(ErrorCode::rpc, ErrorDomain::rpc, std::move(text)); }
@@ -62,6 +64,8 @@ Task<> Session::run() {
         log::info("connection {} of uid {}: {}", caller_.connection, caller_.who.uid, error.message());
     } catch (const boost::system::system_error&) {
         // closed while it waited
+    } catch (const std::exception& error) {
+        log::error("connection {} of uid {}: {}", caller_.connection, caller_.who.uid, error.what());
     }
     disconnect();
 }
@@ -109,6 +113,7 @@ bool Session::receive() {
             received_fds_.emplace_back(fd);
         }
     }
+    if (message.msg_flags & MSG_CTRUNC) throw rpc_error("more file descriptors came at once than can be taken");
     if (received_fds_.size() > most_fds) throw rpc_error("more file descriptors were sent than a call may carry");
     last_heard_ = Clock::now();
     unanswered_ = 0;
@@ -147,7 +152,8 @@ bool Session::next_packet() {
         const auto count = Decoder(body).word();
         if (count > most_fds) throw rpc_error(fmt::format("a call with {} file descriptors; {} are allowed", count, most_fds));
         // A byte for each descriptor follows the packet and is not counted in its length.
-        if (available.size() < length + count || received_fds_.size() < count) return false;
+        if (available.size() < length + count) return false;
+        if (received_fds_.size() < count) throw rpc_error(fmt::format("a call announced {} file descriptors and brought {}", count, received_fds_.size()));
         for (std::uint32_t i = 0; i < count; ++i) {
             call_fds_.push_back(std::move(received_fds_.front()));
             received_fds_.pop_front();
@@ -189,7 +195,7 @@ void Session::handle(const Header& header, std::string_view body) {
         } else {
             incoming.what = header.status == PacketStatus::ok ? What::finish : What::abort;
         }
-        stream_input_ += incoming.data.size();
+        stream_input_ += incoming.data.size() + packet_cost;
         found->second->deliver(std::move(incoming));
         return;
     }
@@ -345,6 +351,11 @@ void Session::wait_writable() {
     });
 }
 
+void Session::consumed(std::size_t stream_bytes) {
+    stream_input_ -= std::min(stream_input_, stream_bytes);
+    progress_.notify_all();
+}
+
 Task<bool> Session::writable() {
     while (connected_ && output_bytes_ > limits_.queued_stream) (void)co_await progress_.wait(Deadline::never());
     co_return connected_;
@@ -358,6 +369,10 @@ void Session::open_connection(bool read_only_asked) {
 
 void Session::tick(Clock::time_point now) {
     if (!keepalive_ || limits_.keepalive_interval.count() == 0) return;
+    if (congested()) {
+        last_heard_ = now; // we do not read from it: its silence says nothing
+        return;
+    }
     if (now - last_heard_ < limits_.keepalive_interval * (unanswered_ + 1)) return;
     if (unanswered_ >= limits_.keepalive_count) {
         log::info("connection {} of uid {}: no answer to {} pings, disconnected", caller_.connection, caller_.who.uid, unanswered_);
@@ -392,8 +407,17 @@ void Stream::deliver(Incoming incoming) {
     arrived_.notify_all();
 }
 
+/// What nobody will read any more no longer holds the session up.
+void Stream::drop_incoming(Session& session) {
+    std::size_t unread = 0;
+    for (const auto& incoming : incoming_) unread += incoming.data.size() + packet_cost;
+    incoming_.clear();
+    session.consumed(unread);
+}
+
 void Stream::close() {
     over_ = true;
+    if (const auto session = session_.lock()) drop_incoming(*session);
     client_done_ = true;
     arrived_.notify_all();
     ended_.notify_all();
@@ -406,8 +430,7 @@ Task<Stream::Incoming> Stream::read() {
     auto incoming = std::move(incoming_.front());
     incoming_.pop_front();
     if (const auto session = session_.lock()) {
-        session->stream_input_ -= std::min(session->stream_input_, incoming.data.size());
-        session->progress_.notify_all();
+        session->consumed(incoming.data.size() + packet_cost);
     }
     co_return incoming;
 }
@@ -449,6 +472,7 @@ void Stream::confirm() {
     const auto session = session_.lock();
     if (!session || over_) return;
     over_ = true;
+    drop_incoming(*session);
     session->send(make_packet(header(PacketType::stream, PacketStatus::ok), Nothing{}));
     session->streams_.erase(opener_.serial);
 }
@@ -457,6 +481,7 @@ void Stream::fail(const Error& error) {
     const auto session = session_.lock();
     if (!session || over_) return;
     over_ = true;
+    drop_incoming(*session);
     session->send(make_error_packet(header(PacketType::stream, PacketStatus::error), error));
     session->streams_.erase(opener_.serial);
 }

@@ -90,6 +90,7 @@ private:
     void flush();
     void wait_writable();
     void close_streams();
+    void consumed(std::size_t stream_bytes);
     Task<> run_call(std::shared_ptr<Session> self, Header header, Task<std::string> call);
     Task<> run_stream(std::shared_ptr<Session> self, Header header, Task<std::string> opener, std::shared_ptr<Stream> stream);
 
@@ -154,6 +155,7 @@ private:
     friend class Session;
     void deliver(Incoming incoming);
     void close();
+    void drop_incoming(Session& session);
     Header header(PacketType type, PacketStatus status) const;
 
     std::weak_ptr<Session> session_;

@@ -4,6 +4,7 @@ import pathlib
 import random
 import socket
 import struct
+import threading
 import time
 
 import libvirt
@@ -217,3 +218,43 @@ def test_a_read_only_connection_changes_nothing(daemon, conn, guest):
         mine.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
     assert not domain.isActive()
     readonly.close()
+
+
+def test_descriptors_that_were_announced_and_did_not_come_end_the_connection(daemon):
+    client = raw(daemon)
+    client.sendall(packet(AUTH_LIST, struct.pack(">I", 1), kind=4) + b"\0" * 8)
+    assert closed_by_daemon(client)
+    client.close()
+    still_serves(daemon)
+
+
+def test_a_console_whose_guest_ends_leaves_its_connection_usable(daemon, conn, guest):
+    domain = conn.createXML(guest("full", memory=32), libvirt.VIR_DOMAIN_START_PAUSED)
+    client = opened(daemon)
+    client.sendall(packet(DOMAIN_OPEN_CONSOLE, string("full") + domain.UUID() + struct.pack(">iII", domain.ID(), 0, 1), serial=9))
+    assert read_packet(client)[0][5] == 0
+    # More than the paused guest's terminal and the daemon's own queue take: it stops reading until the guest has ended.
+    client.settimeout(30)
+    chunk = packet(DOMAIN_OPEN_CONSOLE, b"x" * 65536, serial=9, kind=3, status=2)
+    sender = threading.Thread(target=lambda: client.sendall(chunk * 120))
+    sender.start()
+    time.sleep(0.5)
+    assert sender.is_alive()
+    domain.destroy()
+    sender.join(10)
+    assert not sender.is_alive(), "the daemon stopped reading for good"
+    client.settimeout(10)
+    client.sendall(packet(GET_LIB_VERSION, serial=77))
+    while True:
+        header, _ = read_packet(client)
+        if header[4] == 77:
+            break
+    client.close()
+
+
+def test_uris_of_other_hypervisors_are_refused(daemon):
+    for uri in ("xen:///system", "lxc:///system", "qemu:///bogus"):
+        client = raw(daemon)
+        client.sendall(packet(OPEN, struct.pack(">I", 1) + string(uri) + struct.pack(">I", 0)))
+        assert read_packet(client)[0][5] == 1, uri
+        client.close()
