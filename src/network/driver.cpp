@@ -70,6 +70,54 @@ Error invalid(std::string what) {
     return Error(ErrorCode::operation_invalid, ErrorDomain::network, fmt::format("Requested operation is not valid: {}", what));
 }
 
+/// Names that go into the scripts of nft and dnsmasq must be names.
+void require_plain(std::string_view what, const std::optional<std::string>& text, std::string_view also = "") {
+    if (!text) return;
+    for (const char c : *text) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("_.-:").contains(c) || also.contains(c);
+        if (!plain) throw Error(ErrorCode::xml_error, ErrorDomain::network, fmt::format("XML error: {} '{}' has the character '{}', which no such name has", what, *text, c));
+    }
+}
+
+void require_plain_names(const model::Network& network) {
+    require_plain("the bridge's name", network.bridge.name);
+    if (network.forward) require_plain("the device", network.forward->dev);
+    require_plain("the domain", network.domain_name);
+    for (const auto& forwarder : network.dns.forwarders) {
+        require_plain("the domain", forwarder.domain);
+        require_plain("the address", forwarder.address, "#@");
+    }
+    for (const auto& record : network.dns.texts) {
+        require_plain("the name", record.name);
+        require_plain("the text", record.value, " =/+@(){}[]");
+    }
+    for (const auto& host : network.dns.hosts) {
+        require_plain("the address", host.ip);
+        for (const auto& name : host.names) require_plain("the name", name);
+    }
+    for (const auto& ip : network.ips) {
+        for (const auto& range : ip.dhcp_ranges)
+            for (const auto& end : {range.start, range.end}) require_plain("the address", end);
+        for (const auto& host : ip.dhcp_hosts)
+            for (const auto& part : {host.mac, host.id, host.ip, host.name}) require_plain("a DHCP host", part);
+        for (const auto& path : {ip.tftp_root, ip.bootp_file, ip.bootp_server}) require_plain("the path", path, "/ ");
+    }
+}
+
+/// What this version would ignore, it refuses.
+void require_supported(const model::Network& network) {
+    const auto refuse = [](std::string_view what, int line) {
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::network, fmt::format("unsupported configuration: line {}: this version does not honour {}", line, what));
+    };
+    for (const auto& ip : network.ips)
+        if (ip.family == model::AddressFamily::ipv6) refuse("<ip family='ipv6'>", ip.rest.line);
+    if (network.vlan) refuse("<vlan> of a network", network.vlan->rest.line);
+    if (network.bandwidth.inbound || network.bandwidth.outbound) refuse("<bandwidth> of a network", network.rest.line);
+    if (!network.routes.empty()) refuse("<route>", network.routes.front().rest.line);
+    if (!network.dns.services.empty()) refuse("<srv>", network.dns.services.front().rest.line);
+    if (network.forward && (network.forward->nat_addresses || network.forward->nat_ports)) refuse("<nat>", network.forward->rest.line);
+}
+
 void allow_forwarding() {
     const char* file = "/proc/sys/net/ipv4/ip_forward";
     if (read_file(file, 16).starts_with('1')) return;
@@ -143,6 +191,8 @@ void Driver::admit(model::Network& wanted) const {
     format::Findings findings;
     model::check(wanted, findings);
     format::throw_findings(findings, ErrorDomain::network, "<network>");
+    require_plain_names(wanted);
+    require_supported(wanted);
     if (!wanted.uuid) {
         const auto same = networks_.find(wanted.name);
         wanted.uuid = same == networks_.end() ? Uuid::random() : same->second->uuid;
@@ -398,10 +448,17 @@ Task<> Driver::run(NetworkPtr network) {
     emit_(view(*network), NetworkEvent::started);
 }
 
+/// It ends at once when it is told to; what does not is killed.
+Task<> Driver::end_dnsmasq(NetworkPtr network) {
+    const auto by = Deadline::in(2s);
+    while (!network->dnsmasq.poll() && !by.expired()) co_await sleep_until(Deadline::in(2ms));
+    network->dnsmasq.signal(SIGKILL);
+}
+
 Task<> Driver::stop(NetworkPtr network) {
     const auto live = network->live;
     if (live->has_own_bridge()) {
-        if (network->dnsmasq.signal(SIGTERM)) (void)co_await wait_for_exit(network->dnsmasq);
+        if (network->dnsmasq.signal(SIGTERM)) co_await end_dnsmasq(network);
         network->dnsmasq = Process();
         co_await apply_rules(firewall_removal(*live));
         const auto files = files_of(network->name);

@@ -74,6 +74,7 @@ private:
     NetworkView view(const Network& network) const;
     Task<> run(NetworkPtr network);
     Task<> stop(NetworkPtr network);
+    Task<> end_dnsmasq(NetworkPtr network);
     Task<> make_bridge(NetworkPtr network, std::shared_ptr<model::Network> live);
     Task<> run_dnsmasq(NetworkPtr network, std::shared_ptr<model::Network> live);
     Task<> apply_rules(std::string script);
