@@ -42,7 +42,7 @@ bool set_level(Configuration& configuration, const toml::node& node) {
 const std::vector<Key>& keys() {
     using C = Configuration;
     static const std::vector<Key> table{
-        {"log", "level", "\"info\"", "debug, info, warning or error; `domus daemon-log --level debug` changes it at run time", set_level},
+        {"log", "level", "\"info\"", "debug, info, warning or error", set_level},
         {"log", "file", "\"\"", "where the log goes; empty: standard error, which systemd puts into the journal", store(&C::log_file)},
         {"log", "json", "false", "one JSON object a line instead of plain lines", store(&C::log_json)},
         {"clients", "max_clients", "5000", "connections at once; later ones are closed at once", store(&C::max_clients)},
