@@ -145,6 +145,12 @@ TEST(Json, refuses_what_could_not_be_written_as_xml) {
             << item;
 }
 
+TEST(Json, takes_back_what_the_xml_had_under_any_name) {
+    const auto tree = from_xml<Tree>("<tree k\xC3\xB6nnte='1'><name>n</name><\xC3\xBC/></tree>");
+    ASSERT_EQ(tree.rest.items.size(), 2u);
+    EXPECT_TRUE(from_json<Tree>(to_json(tree)) == tree);
+}
+
 TEST(Json, refuses_numbers_out_of_range) {
     EXPECT_THAT(message_of(R"({"name":"n","port":5000000000})"), testing::HasSubstr("port must be a number"));
     EXPECT_THAT(message_of(R"({"name":"n","memory":{"slots":-1}})"),

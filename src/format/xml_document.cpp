@@ -133,9 +133,12 @@ bool is_xml_text(std::string_view text) {
 }
 
 bool is_xml_name(std::string_view name) {
-    const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':'; };
-    const auto later = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '.'; };
-    return !name.empty() && letter(name.front()) && std::all_of(name.begin(), name.end(), later);
+    const auto begins = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':'
+               || static_cast<unsigned char>(c) >= 0x80;
+    };
+    const auto goes_on = [&](char c) { return begins(c) || (c >= '0' && c <= '9') || c == '-' || c == '.'; };
+    return !name.empty() && begins(name.front()) && std::all_of(name.begin(), name.end(), goes_on) && is_xml_text(name);
 }
 
 bool is_xml_content(std::string_view text) {

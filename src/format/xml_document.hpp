@@ -21,7 +21,7 @@ pugi::xml_node load_document(std::string_view text, pugi::xml_document& document
 std::size_t character_length(std::string_view text, std::size_t at);
 /// Whether the text can stand in a document, escaped.
 bool is_xml_text(std::string_view text);
-/// Whether it can be the name of an attribute or element; of ASCII letters only, which is all that we meet.
+/// Whether it can be the name of an attribute or element; of letters beyond ASCII all are taken.
 bool is_xml_name(std::string_view name);
 /// Whether it can stand between the tags of an element as it is.
 bool is_xml_content(std::string_view text);
