@@ -59,6 +59,7 @@ TEST(Metadata, elements_are_found_by_namespace_replaced_and_removed) {
     set_metadata(domain, 2, std::nullopt, "mine", "urn:mine");
     EXPECT_EQ(domain.metadata->find("mine"), std::string::npos);
     EXPECT_THROW(set_metadata(domain, 2, "no xml", "mine", "urn:mine"), Error);
+    EXPECT_THROW(set_metadata(domain, 2, "<app x='1' x='2'/>", "mine", "urn:mine"), Error);
     set_metadata(domain, 1, "a title", "", "");
     EXPECT_EQ(domain.title, "a title");
     EXPECT_THROW(set_metadata(domain, 1, "two\nlines", "", ""), Error);

@@ -110,7 +110,8 @@ void set_metadata(model::Domain& domain, int type, const std::optional<std::stri
     if (const auto old = find_element(metadata, uri)) metadata.remove_child(old);
     if (wanted) {
         pugi::xml_document addition;
-        if (!addition.load_string(wanted->c_str(), pugi::parse_full | pugi::parse_ws_pcdata) || !addition.document_element())
+        // Held to the same rules as a definition, which it becomes part of.
+        if (format::root_element(*wanted).empty() || !addition.load_string(wanted->c_str(), pugi::parse_full | pugi::parse_ws_pcdata) || !addition.document_element())
             throw Error(ErrorCode::xml_error, ErrorDomain::dom, "XML error: the metadata is not one well-formed element");
         auto added = metadata.append_copy(addition.document_element());
         const std::string local = std::string_view(added.name()).find(':') == std::string_view::npos
