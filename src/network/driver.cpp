@@ -111,6 +111,12 @@ void require_supported(const model::Network& network) {
     };
     for (const auto& ip : network.ips)
         if (ip.family == model::AddressFamily::ipv6) refuse("<ip family='ipv6'>", ip.rest.line);
+    if (network.port_isolated.value_or(false)) refuse("<port isolated='yes'>", network.rest.line);
+    for (const auto& group : network.portgroups)
+        if (group.vlan) refuse("<vlan> of a portgroup", group.rest.line);
+    for (const auto& ip : network.ips)
+        for (const auto& range : ip.dhcp_ranges)
+            if (range.lease) refuse("<lease> of a DHCP range", range.rest.line);
     if (network.vlan) refuse("<vlan> of a network", network.vlan->rest.line);
     if (network.bandwidth.inbound || network.bandwidth.outbound) refuse("<bandwidth> of a network", network.rest.line);
     if (!network.routes.empty()) refuse("<route>", network.routes.front().rest.line);

@@ -112,8 +112,9 @@ void create_bridge(const BridgeWish& wish) {
         write_all(fd.get(), std::to_string(value), folder + file);
     };
     constexpr unsigned hundredths = 100;
+    // The delay first: the kernel refuses less than 2 s once STP is on, and a guest would wait 30 s for its lease.
+    set("forward_delay", wish.delay_s * hundredths);
     set("stp_state", wish.stp ? 1 : 0);
-    if (wish.delay_s > 0 || !wish.stp) set("forward_delay", wish.delay_s * hundredths);
 }
 
 void delete_link(const std::string& name) {
