@@ -23,7 +23,7 @@ constexpr auto queue_patience = 30s;
 
 } // namespace
 
-Running::Running(Executor executor) : gone(executor), refreshed(executor) {}
+Running::Running(Executor executor) : gone(executor), unplugged(executor), refreshed(executor) {}
 
 Domain::Domain(Environment& environment, DomainRef ref)
     : environment_(environment), name_(std::move(ref.name)), uuid_(ref.uuid),

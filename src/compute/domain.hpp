@@ -7,6 +7,7 @@
 #pragma once
 
 #include "async/mailbox.hpp"
+#include "compute/device_list.hpp"
 #include "compute/environment.hpp"
 #include "compute/running.hpp"
 #include "compute/view.hpp"
@@ -75,6 +76,17 @@ public:
 
     /// Title (type 1), description (0) or an element of <metadata> (2, found by its namespace).
     Task<> set_metadata(int type, std::optional<std::string> text, std::string key, std::string uri, Impact impact);
+    /// Plugs the device of this XML into the running domain, adds it to the persistent definition, or both. Images are
+    /// opened with the rights of the caller.
+    Task<> attach_device(std::string xml, Impact impact, Credentials caller);
+    /// Returns when the guest has let it go, or after 5 s without its answer: the device is then taken away whenever it
+    /// does, and event DeviceRemoved tells of it.
+    Task<> detach_device(std::string xml, Impact impact);
+    /// By its alias in the running domain. Does not wait for the guest.
+    Task<> detach_alias(std::string alias, Impact impact);
+    /// Changes what can be changed of a device: the medium in a drive, an interface's link, a display's password; in the
+    /// persistent definition all of it. `force`: the medium, though the guest has locked the drive.
+    Task<> update_device(std::string xml, Impact impact, bool force, Credentials caller);
     Task<> set_memory(ByteCount amount, bool maximum, Impact impact);
     Task<> set_vcpus(unsigned count, bool maximum, Impact impact);
 
@@ -120,6 +132,14 @@ private:
     void publish_if_known();
     Task<> save_definition(model::Domain wanted);
     void change_live(const std::function<void(model::Domain&)>& change);
+    Task<> plug(OneDevice device, Credentials caller);
+    Task<> unplug(std::string alias, bool wait);
+    /// The guest has let a device go: the host's side of it follows.
+    Task<> device_gone(std::shared_ptr<Running> running, std::string alias);
+    Task<> update_live(OneDevice device, bool force, Credentials caller);
+    Task<> change_medium(model::Disk wanted, bool force, Credentials caller);
+    Task<> set_link(model::Interface wanted);
+    Task<> set_password(model::Graphics wanted);
     Impact resolve(Impact impact) const;
 
     Environment& environment_;

@@ -66,7 +66,7 @@ void open_chain(const Credentials& caller, std::vector<model::BackingStore>& bel
     open_chain(caller, store.backing_store, images);
 }
 
-void open_disk(const Credentials& caller, model::Disk& disk, Launch& launch) {
+void open_disk_images(const Credentials& caller, model::Disk& disk, Launch& launch) {
     const auto* path = path_of(disk.type, disk.source);
     if (!path || !disk.alias) return;
     const bool writable = !disk.readonly && disk.device != model::DiskDevice::cdrom;
@@ -109,17 +109,19 @@ void open_firmware(const Credentials& caller, model::Domain& live, const std::fi
 
 } // namespace
 
+void open_disk(const Credentials& caller, model::Disk& disk, Launch& launch) {
+    try {
+        open_disk_images(caller, disk, launch);
+    } catch (Error& error) {
+        error.prefix(fmt::format("disk '{}'", disk.target.dev));
+        throw;
+    }
+}
+
 Launch open_images(model::Domain& live, const Credentials& caller, const std::filesystem::path& nvram_folder) {
     Launch launch;
     open_firmware(caller, live, nvram_folder, launch);
-    for (auto& disk : live.devices.disks) {
-        try {
-            open_disk(caller, disk, launch);
-        } catch (Error& error) {
-            error.prefix(fmt::format("disk '{}'", disk.target.dev));
-            throw;
-        }
-    }
+    for (auto& disk : live.devices.disks) open_disk(caller, disk, launch);
     if (live.os.kernel) launch.kernel = open_shared(caller, *live.os.kernel, O_RDONLY);
     if (live.os.initrd) launch.initrd = open_shared(caller, *live.os.initrd, O_RDONLY);
     if (live.os.dtb) launch.dtb = open_shared(caller, *live.os.dtb, O_RDONLY);

@@ -14,4 +14,7 @@ namespace domus::compute {
 /// Variables of UEFI that have no place yet get a file of their own in `nvram_folder`.
 engine::qemu::Launch open_images(model::Domain& live, const Credentials& caller, const std::filesystem::path& nvram_folder);
 
+/// Those of one disk alone, into launch.disks.
+void open_disk(const Credentials& caller, model::Disk& disk, engine::qemu::Launch& launch);
+
 } // namespace domus::compute

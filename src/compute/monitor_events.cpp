@@ -58,7 +58,8 @@ void MonitorEvents::handle(Domain& domain, const std::shared_ptr<Running>& runni
     else if (name == "RTC_CHANGE") domain.emit(event::RtcChange{number(data, "offset")});
     else if (name == "BALLOON_CHANGE") domain.emit(event::BalloonChange{static_cast<std::uint64_t>(number(data, "actual")) >> 10});
     else if (name == "DEVICE_TRAY_MOVED") domain.emit(event::TrayChange{alias_of(data), truth(data, "tray-open") ? 0 : 1});
-    else if (name == "DEVICE_DELETED" && !text(data, "device").empty()) domain.emit(event::DeviceRemoved{text(data, "device")});
+    else if (name == "DEVICE_DELETED") device_deleted(domain, running, text(data, "device"));
+    else if (name == "DEVICE_UNPLUG_GUEST_ERROR") unplug_refused(domain, *running, text(data, "device"));
     else if (name == "SUSPEND") {
         domain.set_status(Status(State::pmsuspended));
         domain.emit(event::Lifecycle(event::Kind::pmsuspended));
@@ -153,6 +154,19 @@ void MonitorEvents::port_changed(Domain& domain, const std::shared_ptr<Running>&
     if (!is_agent) return;
     if (running->agent) running->agent->set_guest_side_open(open);
     domain.emit(event::AgentLifecycle{open ? 1 : 2, 2});
+}
+
+void MonitorEvents::device_deleted(Domain& domain, const std::shared_ptr<Running>& running, std::string alias) {
+    if (alias.empty()) return; // a part of a device, which is told of with its own event
+    spawn(domain.environment_.executor, domain.device_gone(running, alias),
+          fmt::format("taking device '{}' of domain '{}' away", alias, domain.name()));
+}
+
+void MonitorEvents::unplug_refused(Domain& domain, Running& running, std::string alias) {
+    log::warning("domain '{}': the guest does not let go of device '{}'", domain.name(), alias);
+    running.refused = std::move(alias);
+    running.unplugged.notify_all();
+    domain.emit(event::DeviceRemovalFailed{running.refused});
 }
 
 void MonitorEvents::graphics(Domain& domain, int phase, const boost::json::object& data) {

@@ -22,6 +22,8 @@ private:
     static void watchdog(Domain& domain, const boost::json::object& data);
     static void io_error(Domain& domain, Running& running, const boost::json::object& data);
     static void port_changed(Domain& domain, const std::shared_ptr<Running>& running, const boost::json::object& data);
+    static void device_deleted(Domain& domain, const std::shared_ptr<Running>& running, std::string alias);
+    static void unplug_refused(Domain& domain, Running& running, std::string alias);
     static void graphics(Domain& domain, int phase, const boost::json::object& data);
 };
 

@@ -12,8 +12,11 @@
 #include "os/files.hpp"
 #include "os/proc.hpp"
 
+#include <fmt/format.h>
+
 #include <csignal>
 #include <filesystem>
+#include <set>
 
 namespace domus::compute {
 
@@ -39,6 +42,24 @@ std::optional<Process> find_unrecorded(const std::string& folder) {
         if (const auto figures = read_process(pid)) return Process::adopt(pid, figures->start_time);
     }
     return std::nullopt;
+}
+
+/// Devices of the record that QEMU has no longer: the guest let go of them while no daemon listened. `there` is what
+/// qom-list says of /machine/peripheral.
+std::vector<std::string> gone_devices(const model::Devices& devices, const boost::json::value& there) {
+    std::set<std::string, std::less<>> known;
+    for (const auto& child : there.as_array()) known.emplace(child.as_object().at("name").as_string());
+    std::vector<std::string> gone;
+    const auto look = [&](const auto& list) {
+        for (const auto& device : list)
+            if (device.alias && !known.contains(*device.alias)) gone.push_back(*device.alias);
+    };
+    look(devices.disks);
+    look(devices.interfaces);
+    look(devices.hostdevs);
+    look(devices.redirdevs);
+    look(devices.rngs);
+    return gone;
 }
 
 } // namespace
@@ -125,8 +146,12 @@ Task<> Domain::resynchronize(std::shared_ptr<Running> running) {
         }
     std::vector<qmp::Command> questions;
     questions.push_back({"query-status", {}});
+    boost::json::object devices{{"path", "/machine/peripheral"}};
+    questions.push_back({"qom-list", std::move(devices)});
     const auto answers = co_await running->monitor->handshake(Deadline::in(reconnect_patience), std::move(questions));
     if (running_ != running) co_return;
+    for (auto& alias : gone_devices(running->domain->devices, answers[1]))
+        spawn(environment_.executor, device_gone(running, alias), fmt::format("a device that left domain '{}'", name_));
     const std::string state(answers[0].as_object().at("status").as_string());
     if (state == "running") {
         if (status_.state != State::running) set_status(Status(RunningReason::unknown));

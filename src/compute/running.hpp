@@ -65,6 +65,9 @@ struct Running {
     bool settled = false;
     Notice gone;                  ///< the process has ended and the state is settled
 
+    Notice unplugged;             ///< a device has gone, or the guest has refused to let it go
+    std::string refused;          ///< alias of the last device that the guest did not let go
+
     bool autodestroy = false;
     std::uint64_t owner = 0;
 

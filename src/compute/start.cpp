@@ -168,21 +168,24 @@ Task<> Start::open_images() {
     log_start_ = opened.log_start;
 }
 
+Task<> attach_interface(Environment& environment, model::Interface& interface, std::string domain, engine::qemu::Launch& launch) {
+    const bool attached = interface.type == model::InterfaceType::network || interface.type == model::InterfaceType::bridge;
+    if (!attached) co_return;
+    if (!environment.networks)
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::network,
+                    "this daemon runs without privileges and has no networks")
+            .hint("use <interface type='user'>");
+    auto port = co_await environment.networks->attach(interface, std::move(domain));
+    interface.target_dev = port.device;
+    interface.source.bridge = port.bridge;
+    if (interface.type == model::InterfaceType::network) interface.source.portid = port.id;
+    auto& link = launch.interfaces[*interface.alias];
+    for (auto& tap : port.taps) link.taps.push_back(share(std::move(tap)));
+}
+
 Task<> Start::attach_interfaces() {
-    for (auto& interface : live_.devices.interfaces) {
-        const bool attached = interface.type == model::InterfaceType::network || interface.type == model::InterfaceType::bridge;
-        if (!attached) continue;
-        if (!environment().networks)
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::network,
-                        "this daemon runs without privileges and has no networks")
-                .hint("use <interface type='user'>");
-        auto port = co_await environment().networks->attach(interface, domain_.name_);
-        interface.target_dev = port.device;
-        interface.source.bridge = port.bridge;
-        if (interface.type == model::InterfaceType::network) interface.source.portid = port.id;
-        auto& link = launch_.interfaces[*interface.alias];
-        for (auto& tap : port.taps) link.taps.push_back(share(std::move(tap)));
-    }
+    for (auto& interface : live_.devices.interfaces)
+        co_await attach_interface(environment(), interface, domain_.name_, launch_);
 }
 
 Task<> Start::detach_interfaces() {
@@ -204,18 +207,21 @@ void Start::choose_ports() {
     }
 }
 
+void listen_on_character(model::CharacterDevice& device, const std::string& folder, engine::qemu::Launch& launch) {
+    if (device.type != model::CharacterType::unix_socket) return;
+    auto& source = device.source();
+    if (source.mode.value_or("bind") != "bind") return;
+    source.mode = "bind";
+    if (!source.path) source.path = fmt::format("{}/{}", folder, device.target.name.value_or(*device.alias));
+    launch.characters[*device.alias] = share(listen_on(*source.path));
+}
+
 void Start::listen_on_channels() {
-    for (auto* list : {&live_.devices.channels, &live_.devices.serials, &live_.devices.consoles}) {
+    for (auto* list : {&live_.devices.channels, &live_.devices.serials, &live_.devices.consoles})
         for (auto& device : *list) {
-            if (device.type != model::CharacterType::unix_socket) continue;
-            auto& source = device.source();
-            if (source.mode.value_or("bind") != "bind") continue;
-            source.mode = "bind";
-            if (!source.path) source.path = fmt::format("{}/{}", running_->folder, device.target.name.value_or(*device.alias));
-            launch_.characters[*device.alias] = share(listen_on(*source.path));
-            if (list == &live_.devices.channels) device.target.state = "disconnected";
+            listen_on_character(device, running_->folder, launch_);
+            if (list == &live_.devices.channels && launch_.characters.contains(*device.alias)) device.target.state = "disconnected";
         }
-    }
 }
 
 Task<> Start::write_record() {

@@ -60,6 +60,12 @@ private:
     std::size_t log_start_ = 0;
 };
 
+/// Joins an interface of type network or bridge to it and notes in the interface what it got; nothing for other types.
+Task<> attach_interface(Environment& environment, model::Interface& interface, std::string domain, engine::qemu::Launch& launch);
+
+/// A channel or port that a client of the host connects to gets its socket, which already listens.
+void listen_on_character(model::CharacterDevice& device, const std::string& folder, engine::qemu::Launch& launch);
+
 /// What a start acquired and the process does not give back by itself: ports, folder, record.
 Task<> release_resources(Environment& environment, std::shared_ptr<const model::Domain> live, std::string folder,
                          std::string name);

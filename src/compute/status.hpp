@@ -87,10 +87,11 @@ struct PmSuspendDisk {};                           // 14
 struct DeviceRemoved { std::string alias; };       // 15
 struct AgentLifecycle { int state; int reason; };  // 18: state 1 connected, 2 disconnected; reason 1 start, 2 channel
 struct DeviceAdded { std::string alias; };         // 19
+struct DeviceRemovalFailed { std::string alias; };         // 22
 struct MetadataChange { int type; std::string uri; };      // 23
 
 using What = std::variant<Lifecycle, Reboot, RtcChange, Watchdog, IoError, Graphics, TrayChange, PmWakeup, PmSuspend,
-                          BalloonChange, PmSuspendDisk, DeviceRemoved, AgentLifecycle, DeviceAdded, MetadataChange>;
+                          BalloonChange, PmSuspendDisk, DeviceRemoved, AgentLifecycle, DeviceAdded, DeviceRemovalFailed, MetadataChange>;
 
 } // namespace event
 

@@ -273,42 +273,49 @@ struct Devices {
     bool operator==(const Devices&) const = default;
 };
 
-/// Calls visit(element name, device) for every device that has an alias and an address, in the order of the document.
+/// Calls visit(element name, pointer to member) for each kind of device that has an alias and an address, in the order of
+/// the document: a list, or an optional where there is one at most.
+template <class Visitor> void for_each_kind(Visitor&& visit) {
+    visit("disk", &Devices::disks);
+    visit("controller", &Devices::controllers);
+    visit("filesystem", &Devices::filesystems);
+    visit("interface", &Devices::interfaces);
+    visit("smartcard", &Devices::smartcards);
+    visit("serial", &Devices::serials);
+    visit("parallel", &Devices::parallels);
+    visit("console", &Devices::consoles);
+    visit("channel", &Devices::channels);
+    visit("input", &Devices::inputs);
+    visit("tpm", &Devices::tpms);
+    visit("sound", &Devices::sounds);
+    visit("video", &Devices::videos);
+    visit("hostdev", &Devices::hostdevs);
+    visit("redirdev", &Devices::redirdevs);
+    visit("hub", &Devices::hubs);
+    visit("watchdog", &Devices::watchdogs);
+    visit("memballoon", &Devices::memballoon);
+    visit("rng", &Devices::rngs);
+    visit("nvram", &Devices::nvram);
+    visit("panic", &Devices::panics);
+    visit("shmem", &Devices::shmems);
+    visit("memory", &Devices::memories);
+    visit("crypto", &Devices::cryptos);
+    visit("iommu", &Devices::iommus);
+    visit("vsock", &Devices::vsock);
+}
+
+/// Calls visit(element name, device) for every device of those kinds.
 template <class D, class Visitor>
 requires std::is_same_v<std::remove_const_t<D>, Devices>
 void for_each_device(D& devices, Visitor&& visit) {
-    const auto all = [&](std::string_view name, auto& list) {
-        for (auto& device : list) visit(name, device);
-    };
-    const auto one = [&](std::string_view name, auto& device) {
-        if (device) visit(name, *device);
-    };
-    all("disk", devices.disks);
-    all("controller", devices.controllers);
-    all("filesystem", devices.filesystems);
-    all("interface", devices.interfaces);
-    all("smartcard", devices.smartcards);
-    all("serial", devices.serials);
-    all("parallel", devices.parallels);
-    all("console", devices.consoles);
-    all("channel", devices.channels);
-    all("input", devices.inputs);
-    all("tpm", devices.tpms);
-    all("sound", devices.sounds);
-    all("video", devices.videos);
-    all("hostdev", devices.hostdevs);
-    all("redirdev", devices.redirdevs);
-    all("hub", devices.hubs);
-    all("watchdog", devices.watchdogs);
-    one("memballoon", devices.memballoon);
-    all("rng", devices.rngs);
-    one("nvram", devices.nvram);
-    all("panic", devices.panics);
-    all("shmem", devices.shmems);
-    all("memory", devices.memories);
-    all("crypto", devices.cryptos);
-    all("iommu", devices.iommus);
-    one("vsock", devices.vsock);
+    for_each_kind([&](std::string_view name, auto member) {
+        auto& kind = devices.*member;
+        if constexpr (requires { kind.has_value(); }) {
+            if (kind) visit(name, *kind);
+        } else {
+            for (auto& device : kind) visit(name, device);
+        }
+    });
 }
 
 } // namespace domus::model

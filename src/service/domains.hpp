@@ -43,6 +43,11 @@ public:
     Task<> destroy(Caller caller, DomainRef ref, unsigned flags);
     Task<> set_autostart(Caller caller, DomainRef ref, bool on);
     Task<> rename(Caller caller, DomainRef ref, std::string name, unsigned flags);
+    /// Flags: virDomainDeviceModifyFlags.
+    Task<> attach_device(Caller caller, DomainRef ref, std::string xml, unsigned flags);
+    Task<> detach_device(Caller caller, DomainRef ref, std::string xml, unsigned flags);
+    Task<> detach_alias(Caller caller, DomainRef ref, std::string alias, unsigned flags);
+    Task<> update_device(Caller caller, DomainRef ref, std::string xml, unsigned flags);
     Task<> set_memory(Caller caller, DomainRef ref, std::uint64_t kib, unsigned flags);
     Task<> set_vcpus(Caller caller, DomainRef ref, unsigned count, unsigned flags);
     unsigned get_vcpus(const DomainRef& ref, unsigned flags) const;

@@ -8,6 +8,7 @@ namespace domus::wire {
 
 void serve_connections(Dispatcher& dispatcher, service::Service& service);
 void serve_domains(Dispatcher& dispatcher, service::Service& service);
+void serve_devices(Dispatcher& dispatcher, service::Service& service);
 void serve_domain_events(Dispatcher& dispatcher, service::Service& service);
 void serve_host(Dispatcher& dispatcher, service::Service& service);
 void serve_networks(Dispatcher& dispatcher, service::Service& service);
@@ -15,6 +16,7 @@ void serve_networks(Dispatcher& dispatcher, service::Service& service);
 inline void serve_all(Dispatcher& dispatcher, service::Service& service) {
     serve_connections(dispatcher, service);
     serve_domains(dispatcher, service);
+    serve_devices(dispatcher, service);
     serve_domain_events(dispatcher, service);
     serve_host(dispatcher, service);
     serve_networks(dispatcher, service);

@@ -14,7 +14,7 @@ constexpr std::int32_t known_events = 28; ///< ids 0 to 27 (virDomainEventID)
 
 /// virDomainEventID of what is told; IoError is also told as 6, with its reason.
 std::int32_t event_id(const event::What& what) {
-    constexpr std::array<std::int32_t, std::variant_size_v<event::What>> ids{0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 18, 19, 23};
+    constexpr std::array<std::int32_t, std::variant_size_v<event::What>> ids{0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 18, 19, 22, 23};
     return ids[what.index()];
 }
 
@@ -59,6 +59,7 @@ public:
     void operator()(const event::DeviceRemoved& it) {
         send<Procedure::domain_event_callback_device_removed>({callback_, {domain_, it.alias}});
     }
+    void operator()(const event::DeviceRemovalFailed& it) { send<Procedure::domain_event_callback_device_removal_failed>({callback_, domain_, it.alias}); }
     void operator()(const event::DeviceAdded& it) { send<Procedure::domain_event_callback_device_added>({callback_, domain_, it.alias}); }
     void operator()(const event::AgentLifecycle& it) {
         send<Procedure::domain_event_callback_agent_lifecycle>({callback_, domain_, it.state, it.reason});

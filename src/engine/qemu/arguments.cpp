@@ -25,13 +25,28 @@ Options& Options::flag(std::string_view word) {
     return *this;
 }
 
-void Arguments::add(std::string option, std::string value) {
-    list_.push_back(std::move(option));
-    list_.push_back(std::move(value));
+namespace {
+
+std::string text_of(const PassedFd& passed) {
+    Options options;
+    options.set("set", passed.set).set("fd", passed.number);
+    if (!passed.owner.empty()) options.set("opaque", passed.owner);
+    return options.text();
 }
 
-void Arguments::add(std::string option, const boost::json::object& value) {
-    add(std::move(option), boost::json::serialize(value));
+} // namespace
+
+std::vector<std::string> Arguments::take() {
+    std::vector<std::string> list;
+    list.reserve(2 * entries_.size());
+    for (auto& [option, value] : entries_) {
+        list.push_back(std::move(option));
+        if (auto* text = std::get_if<std::string>(&value)) list.push_back(std::move(*text));
+        else if (const auto* object = std::get_if<boost::json::object>(&value)) list.push_back(boost::json::serialize(*object));
+        else if (const auto* fd = std::get_if<PassedFd>(&value)) list.push_back(text_of(*fd));
+    }
+    entries_.clear();
+    return list;
 }
 
 } // namespace domus::engine::qemu

@@ -6,10 +6,14 @@
 //     arguments.add("-rtc", Options().set("base", "utc").set("driftfix", "slew"));
 #pragma once
 
+#include "os/unique_fd.hpp"
+
 #include <boost/json/object.hpp>
 
+#include <memory>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace domus::engine::qemu {
@@ -40,23 +44,40 @@ private:
     std::string text_;
 };
 
+/// A descriptor for a set of QEMU's own ("/dev/fdset/N"), or under a name that an object refers to.
+struct PassedFd {
+    std::shared_ptr<UniqueFd> fd{};
+    int number = -1;     ///< in the new process; unused for one that runs
+    unsigned set = 0;    ///< 0: not in a set
+    std::string name{};  ///< where it is in no set
+    std::string owner{}; ///< alias of the device that it is for
+};
+
+/// What a new QEMU is told on its command line (take) and a running one by its monitor (entries; see plug.hpp).
 class Arguments {
 public:
-    void add(std::string option) { list_.push_back(std::move(option)); }
-    void add(std::string option, std::string value);
+    struct Entry {
+        std::string option; ///< "-device"
+        std::variant<std::monostate, std::string, boost::json::object, PassedFd> value;
+    };
+
+    void add(std::string option) { entries_.push_back({std::move(option), {}}); }
+    void add(std::string option, std::string value) { entries_.push_back({std::move(option), std::move(value)}); }
     void add(std::string option, const Options& value) { add(std::move(option), value.text()); }
-    void add(std::string option, const boost::json::object& value);
+    void add(std::string option, const boost::json::object& value) { entries_.push_back({std::move(option), value}); }
 
     void object(const boost::json::object& value) { add("-object", value); }
     void device(const boost::json::object& value) { add("-device", value); }
     void blockdev(const boost::json::object& value) { add("-blockdev", value); }
     void netdev(const boost::json::object& value) { add("-netdev", value); }
+    void fd(PassedFd fd) { entries_.push_back({"-add-fd", std::move(fd)}); }
 
-    const std::vector<std::string>& list() const { return list_; }
-    std::vector<std::string> take() { return std::move(list_); }
+    const std::vector<Entry>& entries() const { return entries_; }
+    /// As a command line has it.
+    std::vector<std::string> take();
 
 private:
-    std::vector<std::string> list_;
+    std::vector<Entry> entries_;
 };
 
 } // namespace domus::engine::qemu

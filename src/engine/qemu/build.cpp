@@ -8,20 +8,29 @@
 
 namespace domus::engine::qemu {
 
-int Build::pass(const SharedFd& fd) {
-    const auto [at, fresh] = numbers.try_emplace(fd.get(), 0);
-    if (fresh) at->second = command.pass(fd);
+std::string Build::pass(const SharedFd& fd) {
+    const auto [at, fresh] = passed.try_emplace(fd.get());
+    if (!fresh) return at->second;
+    if (plugging) {
+        at->second = fmt::format("domus-{}", passed.size()); // a name begins with a letter
+        arguments.fd({.fd = fd, .name = at->second});
+    } else {
+        at->second = std::to_string(command.pass(fd));
+    }
     return at->second;
 }
 
 std::string Build::path(const SharedFd& fd, const std::string& otherwise) {
-    return fd ? fmt::format("/dev/fd/{}", pass(fd)) : otherwise;
+    if (!fd) return otherwise;
+    if (plugging) return path(Launch::Image{{fd}}, otherwise, {});
+    return fmt::format("/dev/fd/{}", pass(fd));
 }
 
-std::string Build::path(const Launch::Image& image, const std::string& otherwise) {
+std::string Build::path(const Launch::Image& image, const std::string& otherwise, const std::string& owner) {
     if (image.empty()) return otherwise;
     const auto set = next_fdset++;
-    for (const auto& fd : image.fds) arguments.add("-add-fd", Options().set("set", set).set("fd", pass(fd)));
+    for (const auto& fd : image.fds)
+        arguments.fd({.fd = fd, .number = plugging ? -1 : command.pass(fd), .set = set, .owner = owner});
     return fmt::format("/dev/fdset/{}", set);
 }
 

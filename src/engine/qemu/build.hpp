@@ -27,15 +27,16 @@ struct Build {
     Command& command;
     Arguments arguments;
     std::map<std::string, unsigned> boot_indexes; ///< by alias
-    std::map<const UniqueFd*, int> numbers;       ///< of descriptors that were passed
+    std::map<const UniqueFd*, std::string> passed; ///< names of descriptors that were passed
     unsigned next_fdset = 1;
+    bool plugging = false; ///< into a running QEMU, which takes descriptors from its monitor
 
-    /// The number of a descriptor in QEMU.
-    int pass(const SharedFd& fd);
+    /// How QEMU knows a descriptor: by its number, or when plugging by a name.
+    std::string pass(const SharedFd& fd);
     /// "/dev/fd/N" when there is a descriptor, else the path.
     std::string path(const SharedFd& fd, const std::string& otherwise);
-    /// "/dev/fdset/N" when there are descriptors, else the path.
-    std::string path(const Launch::Image& image, const std::string& otherwise);
+    /// "/dev/fdset/N" when there are descriptors, else the path. `owner`: alias of the device that they are for.
+    std::string path(const Launch::Image& image, const std::string& otherwise, const std::string& owner);
     /// A secret that QEMU reads from memory; returns the id.
     std::string secret(const std::string& id, const std::string& text);
     /// A socket or file of launch.characters or .helpers; null if there is none.

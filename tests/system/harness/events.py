@@ -16,12 +16,26 @@ def start_loop():
 
 
 class EventLog:
-    """Lifecycle events of all domains of a connection, as (domain's name, event, detail)."""
+    """Lifecycle events of all domains of a connection, as (domain's name, event, detail), and devices that came or went."""
 
     def __init__(self, connection):
         self.seen = []
+        self.devices = []
         self._changed = threading.Condition()
         connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._add, None)
+
+        for event in (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED):
+            connection.domainEventRegisterAny(None, event, self._add_device, event)
+
+    def _add_device(self, _connection, domain, alias, event):
+        with self._changed:
+            self.devices.append((domain.name(), event, alias))
+            self._changed.notify_all()
+
+    def wait_for_device(self, name, event, alias, timeout=20):
+        """Returns once a device was seen to come (VIR_DOMAIN_EVENT_ID_DEVICE_ADDED) or go (..._REMOVED)."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: (name, event, alias) in self.devices, timeout), self.devices
 
     def _add(self, _connection, domain, event, detail, _opaque):
         with self._changed:

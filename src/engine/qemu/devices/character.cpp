@@ -39,7 +39,7 @@ void file(Build& build, const Stream& stream, Options& options) {
     if (fd) {
         Launch::Image image{{fd}};
         options.set("path",
-                    build.path(image, {})); // QEMU opens it through its fdset, with append as the file was opened
+                    build.path(image, {}, stream.alias)); // QEMU opens it through its fdset, with append as the file was opened
     } else {
         options.set("path", path_of(stream));
     }

@@ -182,7 +182,7 @@ json::object file_node(Build& build, const Disk& disk, const Layer& layer, std::
     Launch::Image image;
     if (const auto images = build.launch.disks.find(*disk.alias); images != build.launch.disks.end())
         if (layer.depth < images->second.size()) image = images->second[layer.depth];
-    json::object node{{"driver", driver}, {"filename", build.path(image, path)}};
+    json::object node{{"driver", driver}, {"filename", build.path(image, path, *disk.alias)}};
     set_file_options(node, disk);
     return node;
 }

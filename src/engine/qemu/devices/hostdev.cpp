@@ -70,7 +70,7 @@ void scsi_host(Build& build, const Hostdev& hostdev) {
     auto device = build.device(virtio_name("vhost-scsi-pci", hostdev.model), *hostdev.alias);
     device["wwpn"] = *hostdev.wwpn;
     if (const auto fd = Build::find(build.launch.helpers, *hostdev.alias))
-        device["vhostfd"] = std::to_string(build.pass(fd));
+        device["vhostfd"] = build.pass(fd);
     build.place(device, hostdev.address);
     build.arguments.device(device);
 }

@@ -30,7 +30,7 @@ void set_fds(Build& build, json::object& object, std::string_view one, std::stri
     std::string list;
     for (const auto& fd : fds) {
         if (!list.empty()) list += ':';
-        list += std::to_string(build.pass(fd));
+        list += build.pass(fd);
     }
     object[fds.size() == 1 ? one : many] = list;
 }
@@ -63,7 +63,7 @@ void user(Build& build, const Interface& interface) {
     if (const auto passt = Build::find(build.launch.helpers, *interface.alias)) {
         auto host = netdev("stream", interface);
         host["server"] = false;
-        host["addr"] = json::object{{"type", "fd"}, {"str", std::to_string(build.pass(passt))}};
+        host["addr"] = json::object{{"type", "fd"}, {"str", build.pass(passt)}};
         build.arguments.netdev(host);
         return;
     }

@@ -85,7 +85,7 @@ void add_vsock(Build& build) {
     auto device = build.device(virtio_name("vhost-vsock-pci", vsock->model), *vsock->alias);
     device["guest-cid"] = *vsock->cid;
     if (const auto fd = Build::find(build.launch.helpers, *vsock->alias))
-        device["vhostfd"] = std::to_string(build.pass(fd));
+        device["vhostfd"] = build.pass(fd);
     set_virtio(device, vsock->driver);
     build.place(device, vsock->address);
     build.arguments.device(device);

@@ -12,7 +12,7 @@ std::string flash_node(Build& build, std::string_view name, const Launch::Image&
     const auto file = fmt::format("{}-file", name);
     build.arguments.blockdev({{"driver", "file"},
                               {"node-name", file},
-                              {"filename", build.path(image, path)},
+                              {"filename", build.path(image, path, std::string(name))},
                               {"read-only", readonly},
                               {"discard", "unmap"}});
     build.arguments.blockdev({{"driver", format}, {"node-name", name}, {"read-only", readonly}, {"file", file}});

@@ -1,0 +1,488 @@
+// Devices that come and go while a domain runs. A device is first completed and given its place in a copy of the live
+// definition; then QEMU is told step by step (engine/qemu/plug.hpp); then the live definition has it.
+#include "compute/domain.hpp"
+
+#include "base/log.hpp"
+#include "compute/images.hpp"
+#include "compute/start.hpp"
+#include "engine/qemu/alias.hpp"
+#include "engine/qemu/complete.hpp"
+#include "engine/qemu/plug.hpp"
+#include "format/xml.hpp"
+#include "os/files.hpp"
+
+#include <fmt/format.h>
+
+namespace domus::compute {
+
+namespace json = boost::json;
+using namespace std::chrono_literals;
+using engine::qemu::MonitorCommand;
+using engine::qemu::PlugStep;
+
+namespace {
+
+constexpr auto monitor_patience = 10s;
+constexpr auto file_patience = 30s;
+constexpr auto guest_patience = 5s; ///< for the guest to let a device go
+
+void require_sound(const model::Domain& domain) {
+    format::Findings findings;
+    model::check(domain, findings);
+    format::throw_findings(findings, ErrorDomain::domain, "<domain>");
+}
+
+/// The definition with one device more, complete.
+model::Domain with_device(model::Domain domain, const OneDevice& device, unsigned spare_ports) {
+    add_device(domain.devices, device);
+    engine::qemu::complete_devices(domain, {.spare_ports = spare_ports});
+    require_sound(domain);
+    return domain;
+}
+
+/// What was chosen for it that both definitions are to have alike.
+void fix_choices(OneDevice& device, const model::Domain& completed) {
+    if (device.element == "interface") device.devices.interfaces.front().mac = completed.devices.interfaces.back().mac;
+}
+
+Error cannot_plug(std::string what, std::string hint = "use --config: it is there after the next start") {
+    return Error(ErrorCode::operation_unsupported, ErrorDomain::qemu, std::move(what)).hint(std::move(hint));
+}
+
+/// Buses that a running machine takes devices on.
+void require_hot_bus(const OneDevice& device) {
+    using model::DiskBus, model::InputBus;
+    if (device.element == "disk") {
+        const auto bus = device.devices.disks.front().target.bus.value_or(DiskBus::virtio);
+        if (bus != DiskBus::virtio && bus != DiskBus::scsi && bus != DiskBus::usb)
+            throw cannot_plug(fmt::format("disk bus '{}' cannot be hotplugged.", format::word(bus)), "take bus 'virtio', 'scsi' or 'usb', or use --config");
+    }
+    if (device.element == "input") {
+        const auto bus = device.devices.inputs.front().bus.value_or(InputBus::usb);
+        if (bus != InputBus::usb && bus != InputBus::virtio)
+            throw cannot_plug(fmt::format("input device on bus '{}' cannot be hot plugged.", format::word(bus)), "take bus 'usb' or 'virtio', or use --config");
+    }
+}
+
+/// Aliases that `after` has and `before` has not; controllers first, since the others sit on them.
+std::vector<std::string> new_aliases(const model::Devices& before, const model::Devices& after) {
+    const auto known = aliases(before);
+    std::vector<std::string> fresh;
+    for (const bool controllers : {true, false})
+        model::for_each_device(after, [&](std::string_view element, const auto& device) {
+            if ((element == "controller") == controllers && device.alias && !known.contains(*device.alias)) fresh.push_back(*device.alias);
+        });
+    return fresh;
+}
+
+void require_free_port(const model::Devices& after, const std::vector<std::string>& fresh) {
+    for (const auto& controller : after.controllers)
+        if (controller.type == model::ControllerType::pci && std::ranges::find(fresh, controller.alias.value_or("")) != fresh.end())
+            throw Error(ErrorCode::internal_error, ErrorDomain::qemu, "internal error: No more available PCI slots")
+                .because("every hot-pluggable PCI Express port of the running domain is in use")
+                .hint("add <controller type='pci' model='pcie-root-port'/> to the definition, as many as devices are to come, and restart the domain");
+}
+
+/// The first set of descriptors that QEMU does not have.
+unsigned free_set(const json::value& sets) {
+    unsigned next = 1;
+    for (const auto& set : sets.as_array())
+        next = std::max(next, set.as_object().at("fdset-id").to_number<unsigned>() + 1);
+    return next;
+}
+
+/// Sets that were passed for a device.
+std::vector<MonitorCommand> sets_of(const json::value& sets, std::string_view alias) {
+    std::vector<MonitorCommand> commands;
+    for (const auto& set : sets.as_array())
+        for (const auto& fd : set.as_object().at("fds").as_array()) {
+            const auto* opaque = fd.as_object().if_contains("opaque");
+            if (!opaque || *opaque != json::string_view(alias)) continue;
+            commands.push_back({"remove-fd", {{"fdset-id", set.as_object().at("fdset-id")}}});
+            break;
+        }
+    return commands;
+}
+
+/// Whether something of the domain is plugged into that controller.
+bool in_use(const model::Devices& devices, const model::Controller& controller) {
+    using model::AddressType, model::ControllerType;
+    const auto index = controller.index.value_or(0);
+    bool used = false;
+    model::for_each_device(devices, [&](std::string_view element, const auto& device) {
+        if (!device.address || element == "controller") return;
+        const auto& at = *device.address;
+        if (controller.type == ControllerType::usb) used |= at.type == AddressType::usb && at.bus == index;
+        else if (controller.type == ControllerType::virtio_serial) used |= at.type == AddressType::virtio_serial && at.controller == index;
+        else if (element == "disk") used |= at.type == AddressType::drive && at.controller == index;
+    });
+    return used;
+}
+
+/// A guest can hold the door shut; it is asked, and given a while.
+Task<> open_tray(std::shared_ptr<Running> running, std::string alias, bool force) {
+    const auto by = Deadline::in(guest_patience);
+    const json::object arguments{{"id", alias}, {"force", force}};
+    for (;;) {
+        std::exception_ptr failure;
+        try {
+            (void)co_await running->monitor->execute("blockdev-open-tray", arguments, Deadline::in(monitor_patience));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (!failure) co_return;
+        if (by.expired()) break;
+        co_await sleep_until(Deadline::in(500ms));
+    }
+    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("operation failed: the guest has locked the drive '{}'", alias))
+        .hint("let the guest eject or unmount it, or take the medium away with --force");
+}
+
+/// The terminals that QEMU made for what was plugged in.
+using Terminals = std::map<std::string, std::string>;
+
+void note_terminal(const PlugStep& step, const json::value& answer, Terminals& terminals) {
+    if (step.command.name != "chardev-add" || !answer.is_object()) return;
+    if (const auto* path = answer.as_object().if_contains("pty"))
+        terminals[std::string(step.command.arguments.at("id").as_string())] = std::string(path->as_string());
+}
+
+/// One after the other, whatever becomes of each.
+Task<> take_back(std::shared_ptr<Running> running, std::vector<MonitorCommand> commands, std::string name) {
+    for (auto& command : commands) {
+        std::exception_ptr trouble;
+        try {
+            (void)co_await running->monitor->execute(command.name, std::move(command.arguments), Deadline::in(monitor_patience));
+        } catch (...) {
+            trouble = std::current_exception();
+        }
+        if (trouble) log::warning("domain '{}': '{}' while taking a device back: {}", name, command.name, describe(trouble));
+    }
+}
+
+Task<json::value> run_step(std::shared_ptr<Running> running, PlugStep step) {
+    const auto by = Deadline::in(monitor_patience);
+    if (!step.fd) {
+        auto answer = co_await running->monitor->execute(step.command.name, std::move(step.command.arguments), by);
+        co_return answer;
+    }
+    auto fd = duplicate(step.fd->get());
+    auto answer = co_await running->monitor->execute_with_fd(step.command.name, std::move(step.command.arguments), std::move(fd), by);
+    co_return answer;
+}
+
+/// All steps, or none.
+Task<Terminals> run_plan(std::shared_ptr<Running> running, std::vector<PlugStep> steps, std::string name) {
+    std::vector<MonitorCommand> undo;
+    Terminals terminals;
+    std::exception_ptr failure;
+    try {
+        for (const auto& step : steps) {
+            const auto answer = co_await run_step(running, step);
+            note_terminal(step, answer, terminals);
+            if (!step.undo.name.empty()) undo.push_back(step.undo);
+        }
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) co_return terminals;
+    std::ranges::reverse(undo);
+    co_await take_back(running, std::move(undo), name);
+    std::rethrow_exception(failure);
+}
+
+} // namespace
+
+Task<> Domain::attach_device(std::string xml, Impact impact, Credentials caller) {
+    const auto self = shared_from_this();
+    const auto turn = co_await this->turn("attach device");
+    impact = resolve(impact);
+    auto device = parse_device(xml);
+    constexpr unsigned spare_ports = 1;
+    std::optional<model::Domain> config;
+    if (impact.config) {
+        config = with_device(parse_definition(*definition_), device, spare_ports);
+        fix_choices(device, *config);
+    }
+    if (impact.live) co_await plug(std::move(device), caller);
+    if (config) co_await save_definition(std::move(*config));
+}
+
+Task<> Domain::plug(OneDevice device, Credentials caller) {
+    const auto running = require_running();
+    require_hot_bus(device);
+    engine::qemu::require_pluggable(device.element, 0);
+    auto live = with_device(*running->domain, device, 0);
+    engine::qemu::assign_aliases(live);
+    const auto fresh = new_aliases(running->domain->devices, live.devices);
+    require_free_port(live.devices, fresh);
+    const auto capabilities = co_await environment_.qemu->capabilities(live.devices.emulator.value_or(""));
+
+    engine::qemu::Launch launch;
+    launch.folder = running->folder;
+    std::vector<std::string> ports;
+    std::exception_ptr failure;
+    Terminals terminals;
+    try {
+        for (auto& disk : live.devices.disks) {
+            if (std::ranges::find(fresh, *disk.alias) == fresh.end()) continue;
+            Lane lane(environment_.executor, fmt::format("an image of domain '{}'", name_), 1);
+            auto work = [disk, caller]() mutable {
+                engine::qemu::Launch opened;
+                open_disk(caller, disk, opened);
+                return std::pair(std::move(disk), std::move(opened.disks));
+            };
+            auto opened = co_await lane.run(Deadline::in(file_patience), std::move(work));
+            disk = std::move(opened.first);
+            launch.disks = std::move(opened.second);
+        }
+        for (auto& interface : live.devices.interfaces) {
+            if (std::ranges::find(fresh, *interface.alias) == fresh.end()) continue;
+            co_await attach_interface(environment_, interface, name_, launch);
+            if (interface.target_dev) ports.push_back(*interface.target_dev);
+        }
+        for (auto& channel : live.devices.channels) {
+            if (std::ranges::find(fresh, *channel.alias) == fresh.end()) continue;
+            listen_on_character(channel, running->folder, launch);
+            channel.target.state = "disconnected";
+        }
+        const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
+        std::vector<PlugStep> steps;
+        auto next_set = free_set(sets);
+        for (const auto& alias : fresh) {
+            auto more = engine::qemu::plug_steps(live, alias, *capabilities, launch, next_set);
+            next_set += static_cast<unsigned>(more.size());
+            std::ranges::move(more, std::back_inserter(steps));
+        }
+        terminals = co_await run_plan(running, std::move(steps), name_);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        for (const auto& port : ports) co_await environment_.networks->detach(port);
+        std::rethrow_exception(failure);
+    }
+    for (auto& channel : live.devices.channels)
+        if (const auto path = terminals.find("char" + channel.alias.value_or("")); path != terminals.end()) channel.source().path = path->second;
+    if (running_ != running) not_running();
+    change_live([&](model::Domain& now) {
+        for (const auto& alias : fresh) copy_alias(live.devices, alias, now.devices);
+    });
+    for (const auto& alias : fresh) emit(event::DeviceAdded{alias});
+}
+
+Task<> Domain::detach_device(std::string xml, Impact impact) {
+    const auto self = shared_from_this();
+    const auto turn = co_await this->turn("detach device");
+    impact = resolve(impact);
+    const auto device = parse_device(xml);
+    std::optional<model::Domain> config;
+    if (impact.config) {
+        config = parse_definition(*definition_);
+        remove_device(config->devices, device);
+        require_sound(*config);
+    }
+    if (impact.live) {
+        engine::qemu::require_pluggable(device.element, 0);
+        co_await unplug(compute::alias_of(running_->domain->devices, device), true);
+    }
+    if (config) co_await save_definition(std::move(*config));
+}
+
+Task<> Domain::detach_alias(std::string alias, Impact impact) {
+    const auto self = shared_from_this();
+    const auto turn = co_await this->turn("detach device");
+    impact = resolve(impact);
+    std::optional<model::Domain> config;
+    const auto missing = [&] {
+        return Error(ErrorCode::device_missing, ErrorDomain::qemu, fmt::format("device not found: no device found with alias {}", alias));
+    };
+    if (impact.config) {
+        config = parse_definition(*definition_);
+        if (!element_of(config->devices, alias))
+            throw missing().hint("a persistent definition keeps only aliases that begin with 'ua-'");
+        remove_alias(config->devices, alias);
+        require_sound(*config);
+    }
+    if (impact.live) {
+        if (!element_of(running_->domain->devices, alias)) throw missing().hint(fmt::format("see <alias> in 'domus dumpxml {}'", name_));
+        co_await unplug(alias, false);
+    }
+    if (config) co_await save_definition(std::move(*config));
+}
+
+Task<> Domain::unplug(std::string alias, bool wait) {
+    const auto running = require_running();
+    const auto element = element_of(running->domain->devices, alias).value_or("");
+    engine::qemu::require_pluggable(element, 0);
+    for (const auto& controller : running->domain->devices.controllers)
+        if (controller.alias == alias && (controller.type == model::ControllerType::pci || in_use(running->domain->devices, controller)))
+            throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, "operation failed: device cannot be detached: device is busy")
+                .because(fmt::format("devices sit on controller '{}'", alias));
+    running->refused.clear();
+    json::object arguments{{"id", alias}};
+    co_await running->monitor->execute("device_del", std::move(arguments), Deadline::in(monitor_patience));
+    const auto by = Deadline::in(guest_patience);
+    while (wait && running_ == running && element_of(running->domain->devices, alias) && running->refused != alias) {
+        const bool told = co_await running->unplugged.wait(by);
+        if (!told) break;
+    }
+    if (running->refused == alias)
+        throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("operation failed: unplug of device was rejected by the guest: '{}'", alias))
+            .hint("see the guest's kernel log; a disk that is mounted, or a guest without PCI hotplug, keeps it");
+    if (wait && running_ == running && element_of(running->domain->devices, alias))
+        log::warning("domain '{}': the guest has not let go of device '{}' within 5 s; it goes when the guest does", name_, alias);
+}
+
+Task<> Domain::device_gone(std::shared_ptr<Running> running, std::string alias) {
+    const auto self = shared_from_this();
+    if (running_ != running || !element_of(running->domain->devices, alias)) co_return;
+    const auto capabilities = co_await environment_.qemu->capabilities(running->domain->devices.emulator.value_or(""));
+    const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
+    auto commands = engine::qemu::leftovers(*running->domain, alias, *capabilities);
+    std::ranges::move(sets_of(sets, alias), std::back_inserter(commands));
+    co_await take_back(running, std::move(commands), name_);
+    if (running_ != running) co_return;
+    std::optional<std::string> port;
+    for (const auto& interface : running->domain->devices.interfaces)
+        if (interface.alias == alias) port = interface.target_dev;
+    if (port && environment_.networks) co_await environment_.networks->detach(*port);
+    if (running_ != running) co_return;
+    change_live([&](model::Domain& live) { remove_alias(live.devices, alias); });
+    emit(event::DeviceRemoved{alias});
+    running->unplugged.notify_all();
+}
+
+// ---- changing a device ----------------------------------------------------------------------------------------
+
+Task<> Domain::update_device(std::string xml, Impact impact, bool force, Credentials caller) {
+    const auto self = shared_from_this();
+    const auto turn = co_await this->turn("update device");
+    impact = resolve(impact);
+    const auto device = parse_update(xml);
+    std::optional<model::Domain> config;
+    if (impact.config) {
+        config = parse_definition(*definition_);
+        replace_device(config->devices, device);
+        engine::qemu::complete_devices(*config);
+        require_sound(*config);
+    }
+    if (impact.live) co_await update_live(device, force, caller);
+    if (config) co_await save_definition(std::move(*config));
+}
+
+Task<> Domain::update_live(OneDevice device, bool force, Credentials caller) {
+    if (device.element == "disk") {
+        co_await change_medium(device.devices.disks.front(), force, caller);
+    } else if (device.element == "interface") {
+        co_await set_link(device.devices.interfaces.front());
+    } else if (device.element == "graphics") {
+        co_await set_password(device.devices.graphics.front());
+    } else {
+        throw cannot_plug(fmt::format("live update of device '{}' is not supported", device.element));
+    }
+}
+
+Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller) {
+    const auto running = require_running();
+    OneDevice one;
+    one.element = "disk";
+    one.devices.disks.push_back(wanted);
+    const auto alias = compute::alias_of(running->domain->devices, one);
+    auto live = *running->domain;
+    auto& disk = *std::ranges::find(live.devices.disks, alias, [](const auto& each) { return each.alias.value_or(""); });
+    if (disk.device != model::DiskDevice::cdrom && disk.device != model::DiskDevice::floppy)
+        throw cannot_plug(fmt::format("disk '{}' is no drive whose medium could be changed while the domain runs", disk.target.dev));
+    const auto capabilities = co_await environment_.qemu->capabilities(live.devices.emulator.value_or(""));
+    std::vector<MonitorCommand> old;
+    if (!disk.source.empty()) old = engine::qemu::leftovers(live, alias, *capabilities);
+    disk.type = wanted.type;
+    disk.source = wanted.source;
+    disk.driver.type = wanted.driver.type ? wanted.driver.type : std::optional<std::string>("raw");
+    disk.backing_store = wanted.backing_store;
+    disk.target.tray = wanted.source.empty() && wanted.target.tray == model::Tray::open ? wanted.target.tray : std::nullopt;
+    require_sound(live);
+
+    engine::qemu::Launch launch;
+    if (!disk.source.empty()) {
+        Lane lane(environment_.executor, fmt::format("a medium of domain '{}'", name_), 1);
+        auto work = [disk, caller]() mutable {
+            engine::qemu::Launch opened;
+            open_disk(caller, disk, opened);
+            return std::pair(std::move(disk), std::move(opened.disks));
+        };
+        auto opened = co_await lane.run(Deadline::in(file_patience), std::move(work));
+        disk = std::move(opened.first);
+        launch.disks = std::move(opened.second);
+    }
+    const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
+    co_await open_tray(running, alias, force);
+    json::object drive{{"id", alias}};
+    co_await running->monitor->execute("blockdev-remove-medium", drive, Deadline::in(monitor_patience));
+    std::ranges::move(sets_of(sets, alias), std::back_inserter(old));
+    co_await take_back(running, std::move(old), name_);
+    std::exception_ptr failure;
+    if (!disk.source.empty()) {
+        try {
+            auto steps = engine::qemu::medium_steps(live, alias, *capabilities, launch, free_set(sets));
+            json::object insertion{{"id", alias}, {"node-name", engine::qemu::node_of(disk)}};
+            PlugStep insert;
+            insert.command = {"blockdev-insert-medium", std::move(insertion)};
+            steps.push_back(std::move(insert));
+            (void)co_await run_plan(running, std::move(steps), name_);
+        } catch (...) {
+            failure = std::current_exception();
+            disk.source = {}; // the drive is empty now
+            disk.backing_store.clear();
+        }
+    }
+    if (running_ != running) not_running();
+    const bool stays_open = disk.target.tray == model::Tray::open;
+    if (!stays_open) co_await running->monitor->execute("blockdev-close-tray", drive, Deadline::in(monitor_patience));
+    change_live([&](model::Domain& now) {
+        for (auto& each : now.devices.disks)
+            if (each.alias == alias) each = disk;
+    });
+    if (failure) std::rethrow_exception(failure);
+}
+
+Task<> Domain::set_link(model::Interface wanted) {
+    const auto running = require_running();
+    OneDevice one;
+    one.element = "interface";
+    one.devices.interfaces.push_back(wanted);
+    const auto alias = compute::alias_of(running->domain->devices, one);
+    const auto& now = *std::ranges::find(running->domain->devices.interfaces, alias, [](const auto& each) { return each.alias.value_or(""); });
+    const bool same_place = wanted.type == now.type && wanted.source.network == now.source.network
+                            && (now.type == model::InterfaceType::network || wanted.source.bridge == now.source.bridge)
+                            && wanted.model.value_or(now.model.value_or("")) == now.model.value_or("");
+    if (!same_place)
+        throw cannot_plug(fmt::format("interface '{}' cannot be moved to another network or model while the domain runs", alias),
+                          "detach it and attach another one, or use --config");
+    const bool up = wanted.link.value_or(model::LinkState::up) == model::LinkState::up;
+    json::object arguments{{"name", alias}, {"up", up}};
+    co_await running->monitor->execute("set_link", std::move(arguments), Deadline::in(monitor_patience));
+    change_live([&](model::Domain& live) {
+        for (auto& each : live.devices.interfaces)
+            if (each.alias == alias) each.link = wanted.link;
+    });
+}
+
+Task<> Domain::set_password(model::Graphics wanted) {
+    const auto running = require_running();
+    const auto& displays = running->domain->devices.graphics;
+    const auto found = std::ranges::find(displays, wanted.type, &model::Graphics::type);
+    if (found == displays.end())
+        throw Error(ErrorCode::device_missing, ErrorDomain::qemu, fmt::format("device not found: domain has no display of type '{}'", format::word(wanted.type)));
+    if (wanted.type != model::GraphicsType::vnc && wanted.type != model::GraphicsType::spice)
+        throw cannot_plug(fmt::format("a display of type '{}' has no password", format::word(wanted.type)));
+    if (!wanted.passwd) throw cannot_plug("of a display only the password can be changed while the domain runs");
+    json::object arguments{{"protocol", format::word(wanted.type)}, {"password", *wanted.passwd}};
+    co_await running->monitor->execute("set_password", std::move(arguments), Deadline::in(monitor_patience));
+    change_live([&](model::Domain& live) {
+        for (auto& each : live.devices.graphics)
+            if (each.type == wanted.type) each.passwd = wanted.passwd;
+    });
+}
+
+} // namespace domus::compute

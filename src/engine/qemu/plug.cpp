@@ -1,0 +1,178 @@
+#include "engine/qemu/plug.hpp"
+
+#include "engine/qemu/capabilities.hpp"
+#include "engine/qemu/character_backend.hpp"
+#include "engine/qemu/command.hpp"
+#include "engine/qemu/devices/devices.hpp"
+
+#include "base/error.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <ranges>
+
+namespace domus::engine::qemu {
+
+namespace {
+
+using Part = void (*)(Build&);
+
+struct Pluggable {
+    std::string_view element;
+    Part part;
+};
+constexpr std::array<Pluggable, 12> pluggables{{
+    {"disk", add_disks},
+    {"controller", add_controllers},
+    {"interface", add_interfaces},
+    {"channel", add_channels},
+    {"input", add_inputs},
+    {"hostdev", add_hostdevs},
+    {"redirdev", add_redirdevs},
+    {"rng", add_rngs},
+    {"shmem", add_shmems},
+    {"memory", add_memories},
+    {"crypto", add_cryptos},
+    {"vsock", add_vsock},
+}};
+
+template <class Device> void keep(std::vector<Device>& list, const std::string& alias) {
+    std::erase_if(list, [&](const Device& device) { return device.alias != alias; });
+}
+template <class Device> void keep(std::optional<Device>& device, const std::string& alias) {
+    if (device && device->alias != alias) device.reset();
+}
+
+/// The domain as if it had that device alone; but for controllers, which others sit on.
+model::Domain only(const model::Domain& live, const std::string& alias) {
+    auto reduced = live;
+    auto& devices = reduced.devices;
+    keep(devices.disks, alias);
+    keep(devices.interfaces, alias);
+    keep(devices.channels, alias);
+    keep(devices.inputs, alias);
+    keep(devices.hostdevs, alias);
+    keep(devices.redirdevs, alias);
+    keep(devices.rngs, alias);
+    keep(devices.shmems, alias);
+    keep(devices.memories, alias);
+    keep(devices.cryptos, alias);
+    keep(devices.vsock, alias);
+    reduced.os.boot.clear(); // an order by classes is that of the start; the device may have one of its own
+    return reduced;
+}
+
+std::string element_of(const model::Domain& live, const std::string& alias) {
+    std::string element;
+    model::for_each_device(live.devices, [&](std::string_view name, const auto& device) {
+        if (device.alias == alias && element.empty()) element = name;
+    });
+    return element;
+}
+
+Part part_of(std::string_view element) {
+    const auto found = std::ranges::find(pluggables, element, &Pluggable::element);
+    return found == pluggables.end() ? nullptr : found->part;
+}
+
+// ---- arguments become commands ------------------------------------------------------------------------------------
+
+struct Translation {
+    std::string_view option, add, remove, key;
+};
+constexpr std::array<Translation, 4> translations{{
+    {"-object", "object-add", "object-del", "id"},
+    {"-blockdev", "blockdev-add", "blockdev-del", "node-name"},
+    {"-netdev", "netdev_add", "netdev_del", "id"},
+    {"-device", "device_add", "device_del", "id"},
+}};
+
+PlugStep passing(const PassedFd& passed) {
+    if (passed.set == 0)
+        return {{"getfd", {{"fdname", passed.name}}}, passed.fd, {"closefd", {{"fdname", passed.name}}}};
+    return {{"add-fd", {{"fdset-id", passed.set}, {"opaque", passed.owner}}},
+            passed.fd,
+            {"remove-fd", {{"fdset-id", passed.set}}}};
+}
+
+PlugStep step_of(const Arguments::Entry& entry) {
+    if (const auto* passed = std::get_if<PassedFd>(&entry.value)) return passing(*passed);
+    if (const auto* text = std::get_if<std::string>(&entry.value); text && entry.option == "-chardev") {
+        auto arguments = character_backend(*text);
+        json::object undo{{"id", arguments.at("id")}};
+        return {{"chardev-add", std::move(arguments)}, nullptr, {"chardev-remove", std::move(undo)}};
+    }
+    const auto* object = std::get_if<json::object>(&entry.value);
+    const auto found = std::ranges::find(translations, entry.option, &Translation::option);
+    if (!object || found == translations.end())
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
+                    fmt::format("QEMU's option {} has no counterpart while it runs", entry.option))
+            .hint("add the device with --config: it is there after the next start");
+    json::object undo{{found->key, object->at(found->key)}};
+    return {{std::string(found->add), *object}, nullptr, {std::string(found->remove), std::move(undo)}};
+}
+
+bool is_device(const PlugStep& step) { return step.command.name == "device_add"; }
+
+std::vector<PlugStep> device_steps(const model::Domain& live, const std::string& alias, const Capabilities& capabilities,
+                                   const Launch& launch, unsigned free_set) {
+    const auto element = element_of(live, alias);
+    const auto part = part_of(element);
+    if (!part)
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu,
+                    fmt::format("a <{}> is not plugged into or out of a running domain", element))
+            .hint("use --config: the change is there after the next start");
+    const auto domain = only(live, alias);
+    Command unused(capabilities.binary);
+    Build build{domain, capabilities, launch, chipset_of(live.os.machine.value_or("")), unused, {}, boot_indexes(domain), {}};
+    build.next_fdset = free_set;
+    build.plugging = true;
+    part(build);
+    std::vector<PlugStep> steps;
+    for (const auto& entry : build.arguments.entries()) steps.push_back(step_of(entry));
+    if (element == "controller") // all of them were written
+        std::erase_if(steps, [&](const PlugStep& step) {
+            const auto* id = step.command.arguments.if_contains("id");
+            return !id || *id != json::string_view(alias);
+        });
+    return steps;
+}
+
+} // namespace
+
+void require_pluggable(std::string_view element, int line) {
+    if (part_of(element)) return;
+    throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu,
+                line > 0 ? fmt::format("<{}> (line {}) is not plugged into or out of a running domain", element, line)
+                         : fmt::format("a <{}> is not plugged into or out of a running domain", element))
+        .hint("use --config: the change is there after the next start");
+}
+
+std::vector<PlugStep> plug_steps(const model::Domain& live, const std::string& alias, const Capabilities& capabilities,
+                                 const Launch& launch, unsigned free_set) {
+    auto steps = device_steps(live, alias, capabilities, launch, free_set);
+    auto domain = only(live, alias);
+    domain.devices.memballoon.reset(); // it is not new
+    for (auto& preparation : preparations(domain))
+        steps.push_back({{std::move(preparation.command), std::move(preparation.arguments)}, nullptr, {}});
+    return steps;
+}
+
+std::vector<PlugStep> medium_steps(const model::Domain& live, const std::string& alias, const Capabilities& capabilities,
+                                   const Launch& launch, unsigned free_set) {
+    auto steps = device_steps(live, alias, capabilities, launch, free_set);
+    std::erase_if(steps, is_device);
+    return steps;
+}
+
+std::vector<MonitorCommand> leftovers(const model::Domain& live, const std::string& alias, const Capabilities& capabilities) {
+    constexpr unsigned any_set = 1; // nothing is passed
+    std::vector<MonitorCommand> commands;
+    for (auto& step : std::views::reverse(medium_steps(live, alias, capabilities, Launch{}, any_set)))
+        commands.push_back(std::move(step.undo));
+    return commands;
+}
+
+} // namespace domus::engine::qemu

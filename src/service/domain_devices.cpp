@@ -1,0 +1,53 @@
+// Devices that come and go.
+#include "service/domains.hpp"
+
+#include "base/log.hpp"
+#include "service/flags.hpp"
+
+namespace domus::service {
+
+namespace {
+
+namespace modify { // virDomainDeviceModifyFlags
+constexpr unsigned live = 1, config = 2, force = 4;
+}
+
+compute::Impact impact_of(unsigned flags) {
+    return {.live = (flags & modify::live) != 0, .config = (flags & modify::config) != 0};
+}
+
+void audit(const Caller& caller, std::string_view what, const std::string& name) {
+    log::info("{} domain '{}' asked by uid {} (connection {})", what, name, caller.who.uid, caller.connection);
+}
+
+} // namespace
+
+Task<> DomainOperations::attach_device(Caller caller, DomainRef ref, std::string xml, unsigned flags) {
+    require_flags(flags, modify::live | modify::config, "virDomainAttachDeviceFlags");
+    const auto domain = find(ref);
+    audit(caller, "attach a device to", domain->name());
+    co_await domain->attach_device(std::move(xml), impact_of(flags), caller.who);
+}
+
+Task<> DomainOperations::detach_device(Caller caller, DomainRef ref, std::string xml, unsigned flags) {
+    require_flags(flags, modify::live | modify::config, "virDomainDetachDeviceFlags");
+    const auto domain = find(ref);
+    audit(caller, "detach a device from", domain->name());
+    co_await domain->detach_device(std::move(xml), impact_of(flags));
+}
+
+Task<> DomainOperations::detach_alias(Caller caller, DomainRef ref, std::string alias, unsigned flags) {
+    require_flags(flags, modify::live | modify::config, "virDomainDetachDeviceAlias");
+    const auto domain = find(ref);
+    audit(caller, "detach a device from", domain->name());
+    co_await domain->detach_alias(std::move(alias), impact_of(flags));
+}
+
+Task<> DomainOperations::update_device(Caller caller, DomainRef ref, std::string xml, unsigned flags) {
+    require_flags(flags, modify::live | modify::config | modify::force, "virDomainUpdateDeviceFlags");
+    const auto domain = find(ref);
+    audit(caller, "update a device of", domain->name());
+    co_await domain->update_device(std::move(xml), impact_of(flags), flags & modify::force, caller.who);
+}
+
+} // namespace domus::service
