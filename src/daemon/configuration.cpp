@@ -32,6 +32,13 @@ std::function<bool(Configuration&, const toml::node&)> store(Member Configuratio
     };
 }
 
+/// What would let no client in if it were 0.
+std::function<bool(Configuration&, const toml::node&)> store_at_least_one(std::uint32_t Configuration::*member) {
+    return [member, any = store(member)](Configuration& configuration, const toml::node& node) {
+        return any(configuration, node) && configuration.*member > 0;
+    };
+}
+
 bool set_level(Configuration& configuration, const toml::node& node) {
     const auto text = node.value_exact<std::string>();
     if (!text) return false;
@@ -45,8 +52,10 @@ const std::vector<Key>& keys() {
         {"log", "level", "\"info\"", "debug, info, warning or error", set_level},
         {"log", "file", "\"\"", "where the log goes; empty: standard error, which systemd puts into the journal", store(&C::log_file)},
         {"log", "json", "false", "one JSON object a line instead of plain lines", store(&C::log_json)},
-        {"clients", "max_clients", "5000", "connections at once; later ones are closed at once", store(&C::max_clients)},
-        {"clients", "max_requests_per_client", "64", "calls in flight of one client; then reading from it waits", store(&C::max_requests_per_client)},
+        {"clients", "max_clients", "5000", "connections at once; later ones take the place of those that are not opened yet, or are closed", store(&C::max_clients)},
+        {"clients", "max_anonymous_clients", "20", "connections whose clients have not opened them yet; while there are more, each has 5 s to do so", store(&C::max_anonymous_clients)},
+        {"clients", "open_timeout", "60", "seconds that a client has to open its connection otherwise", store_at_least_one(&C::open_timeout_s)},
+        {"clients", "max_requests_per_client", "64", "calls in flight of one client; then reading from it waits", store_at_least_one(&C::max_requests_per_client)},
         {"clients", "keepalive_interval", "5", "seconds of silence after which a client that can answer is asked; 0: never", store(&C::keepalive_interval_s)},
         {"clients", "keepalive_count", "5", "unanswered questions after which a client counts as gone", store(&C::keepalive_count)},
         {"sockets", "group", "\"\"", "group that owns the socket; empty: root's. Its members may do everything that root may", store(&C::socket_group)},

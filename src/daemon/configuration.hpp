@@ -18,6 +18,8 @@ struct Configuration {
     bool log_json = false;
 
     std::uint32_t max_clients = 5000;
+    std::uint32_t max_anonymous_clients = 20;
+    std::uint32_t open_timeout_s = 60;
     std::uint32_t max_requests_per_client = 64;
     std::uint32_t keepalive_interval_s = 5;
     std::uint32_t keepalive_count = 5;

@@ -103,7 +103,7 @@ public:
     int run() {
         wire::serve_all(dispatcher_, service_);
         server_.on_session([this](const std::shared_ptr<wire::Session>& session) {
-            session->on_close([this, connection = session->caller().connection] { domains_.connection_closed(connection); });
+            session->on_close(this, [this, connection = session->caller().connection] { domains_.connection_closed(connection); });
         });
         ensure_directory(places_.state, 0755);
         const auto lock = FileLock::acquire(places_.state / "domusd.pid");
@@ -113,9 +113,7 @@ public:
             status_ = 1;
             loop_.stop();
         });
-        signals_.async_wait([this](const boost::system::error_code& failure, int number) {
-            if (!failure) stop(number);
-        });
+        wait_for_signal();
         loop_.run();
         return status_;
     }
@@ -124,6 +122,8 @@ private:
     static wire::Limits limits(const Configuration& configuration) {
         wire::Limits limits;
         limits.clients = configuration.max_clients;
+        limits.unopened_clients = configuration.max_anonymous_clients;
+        limits.open_timeout = std::chrono::seconds(configuration.open_timeout_s);
         limits.calls_in_flight = configuration.max_requests_per_client;
         limits.keepalive_interval = std::chrono::seconds(configuration.keepalive_interval_s);
         limits.keepalive_count = configuration.keepalive_count;
@@ -184,11 +184,22 @@ private:
         if (!options_.session) listen(path.string() + "-ro", configuration_.read_only_socket_mode, true);
     }
 
-    void stop(int number) {
-        log::info("ending after signal {}; guests go on", number);
+    /// The first one ends the daemon when its clients have their replies, the next one at once.
+    void wait_for_signal() {
+        signals_.async_wait([this](const boost::system::error_code& failure, int number) {
+            if (failure) return;
+            if (std::exchange(stopping_, true)) return loop_.stop();
+            log::info("ending after signal {}; guests go on", number);
+            spawn(executor_, stop(), "the end");
+            wait_for_signal();
+        });
+    }
+
+    Task<> stop() {
+        constexpr auto patience_with_calls = std::chrono::seconds(2);
         notify_service_manager("STOPPING=1");
-        server_.stop();
         for (const auto& path : made_) ::unlink(path.c_str());
+        co_await server_.stop(patience_with_calls);
         loop_.stop();
     }
 
@@ -208,6 +219,7 @@ private:
     SignalSet signals_;
     std::vector<fs::path> made_;
     int status_ = 0;
+    bool stopping_ = false;
 };
 
 } // namespace

@@ -22,6 +22,7 @@ public:
     /// own start, while nobody could be listening, are told to those who come in its first minute, after this returned.
     Handle listen(Listener listener);
     void forget(Handle handle);
+    std::size_t listeners() const { return listeners_.size(); }
 
     void emit(const compute::DomainEvent& event);
 

@@ -53,7 +53,8 @@ Task<> to_guest(std::shared_ptr<Terminal> terminal) {
             boost::system::error_code failure;
             co_await asio::async_write(terminal->pty, asio::buffer(incoming.data), asio::redirect_error(use_task, failure));
             if (!failure) continue;
-            terminal->stream->fail(Error(ErrorCode::operation_failed, ErrorDomain::streams, "the terminal is gone"));
+            if (terminal->stream->aborted()) terminal->stream->confirm();
+            else terminal->stream->fail(Error(ErrorCode::operation_failed, ErrorDomain::streams, "the terminal is gone"));
         } else if (incoming.what == What::hole) {
             terminal->stream->fail(Error(ErrorCode::invalid_stream, ErrorDomain::streams, "a terminal takes no holes"));
         } else {
@@ -61,6 +62,12 @@ Task<> to_guest(std::shared_ptr<Terminal> terminal) {
         }
         break;
     }
+    let_go(terminal);
+}
+
+/// A guest that does not read holds up who writes to it; a client that has gone does not hold the terminal.
+Task<> let_go_in_time(std::shared_ptr<Terminal> terminal) {
+    co_await terminal->stream->until_aborted();
     let_go(terminal);
 }
 
@@ -76,6 +83,7 @@ void attach(Terminals& terminals, const Executor& executor, const std::string& k
     terminals[key] = terminal;
     spawn(executor, from_guest(terminal), "a console");
     spawn(executor, to_guest(terminal), "a console");
+    spawn(executor, let_go_in_time(terminal), "a console");
 }
 
 /// Sends a file and ends the stream.

@@ -9,7 +9,7 @@ namespace domus::wire {
 void serve_connections(Dispatcher& dispatcher, service::Service& service);
 void serve_domains(Dispatcher& dispatcher, service::Service& service);
 void serve_devices(Dispatcher& dispatcher, service::Service& service);
-void serve_domain_events(Dispatcher& dispatcher, service::Service& service);
+void serve_domain_events(Dispatcher& dispatcher, service::Events& events);
 void serve_host(Dispatcher& dispatcher, service::Service& service);
 void serve_networks(Dispatcher& dispatcher, service::Service& service);
 
@@ -17,7 +17,7 @@ inline void serve_all(Dispatcher& dispatcher, service::Service& service) {
     serve_connections(dispatcher, service);
     serve_domains(dispatcher, service);
     serve_devices(dispatcher, service);
-    serve_domain_events(dispatcher, service);
+    serve_domain_events(dispatcher, service.events);
     serve_host(dispatcher, service);
     serve_networks(dispatcher, service);
 }

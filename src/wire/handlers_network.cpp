@@ -1,5 +1,6 @@
 // Procedures on virtual networks.
 #include "wire/handlers.hpp"
+#include "wire/registrations.hpp"
 
 #include <fmt/format.h>
 
@@ -113,36 +114,24 @@ void serve_changing(Dispatcher& on, NetworkOperations& networks) {
 }
 
 void serve_events(Dispatcher& on, NetworkOperations& networks) {
-    struct Registrations {
-        std::map<std::int32_t, std::uint64_t> handles;
-        std::int32_t next = 0;
-    };
-    const auto all = std::make_shared<Registrations>();
+    const auto all = std::make_shared<Registrations>("network");
     on.on<Procedure::connect_network_event_register_any>([&networks, all](Session& session, const ConnectNetworkEventRegisterAnyArgs& args) {
         if (args.event_id != 0 && args.event_id != 1)
             throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc, fmt::format("unsupported network event ID {}", args.event_id));
-        const auto id = all->next++;
         std::optional<Uuid> only;
         if (args.net) only = args.net->uuid;
-        all->handles[id] = networks.listen([weak = session.weak_from_this(), id, only, event_id = args.event_id](const NetworkView& view, network::NetworkEvent event) {
-            const auto target = weak.lock();
-            if (!target || event_id != 0 || (only && *only != view.uuid)) return;
-            target->send_event<Procedure::network_event_lifecycle>(NetworkEventLifecycleMsg{id, to_wire(view), static_cast<std::int32_t>(event), 0});
-        });
-        session.on_close([&networks, all, id] {
-            if (const auto found = all->handles.find(id); found != all->handles.end()) {
-                networks.forget(found->second);
-                all->handles.erase(found);
-            }
-        });
-        return ConnectNetworkEventRegisterAnyRet{id};
+        const auto listen = [&networks, weak = session.weak_from_this(), only, wanted = args.event_id](std::int32_t id) -> std::function<void()> {
+            const auto handle = networks.listen([weak, id, only, wanted](const NetworkView& view, network::NetworkEvent event) {
+                const auto target = weak.lock();
+                if (!target || wanted != 0 || (only && *only != view.uuid)) return;
+                target->send_event<Procedure::network_event_lifecycle>(NetworkEventLifecycleMsg{id, to_wire(view), static_cast<std::int32_t>(event), 0});
+            });
+            return [&networks, handle] { networks.forget(handle); };
+        };
+        return ConnectNetworkEventRegisterAnyRet{all->add(session, listen)};
     });
-    on.on<Procedure::connect_network_event_deregister_any>([&networks, all](Session&, const ConnectNetworkEventDeregisterAnyArgs& args) {
-        const auto found = all->handles.find(args.callback_id);
-        if (found == all->handles.end())
-            throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc, fmt::format("invalid argument: network event callback {} not registered", args.callback_id));
-        networks.forget(found->second);
-        all->handles.erase(found);
+    on.on<Procedure::connect_network_event_deregister_any>([all](Session& session, const ConnectNetworkEventDeregisterAnyArgs& args) {
+        all->remove(session, args.callback_id);
     });
 }
 

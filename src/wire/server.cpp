@@ -14,8 +14,15 @@ namespace domus::wire {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+constexpr auto retry = 200ms;          ///< until a descriptor is looked for again that others may have given back
+constexpr auto patience_in_crowd = 5s; ///< with clients that open nothing, when there are many of them
+
+} // namespace
+
 Server::Server(Executor executor, const Dispatcher& dispatcher, Limits limits)
-    : executor_(std::move(executor)), dispatcher_(dispatcher), limits_(limits) {}
+    : executor_(executor), dispatcher_(dispatcher), limits_(limits), room_(executor) {}
 
 void Server::listen(UniqueFd socket, bool read_only) {
     auto listener = std::make_shared<StreamFd>(executor_, socket.release());
@@ -30,51 +37,103 @@ Task<> Server::accept(std::shared_ptr<StreamFd> socket, bool read_only) {
         boost::system::error_code failure;
         co_await socket->async_wait(StreamFd::wait_read, asio::redirect_error(use_task, failure));
         if (failure || stopping_) co_return;
-        for (;;) {
-            UniqueFd client(::accept4(socket->native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-            if (!client && errno == EMFILE) {
-                log::error("too many open files: a client waits");
-                co_await sleep_until(Deadline::in(100ms));
-            }
-            if (!client) break;
-            if (sessions_.size() >= limits_.clients) {
-                log::warning("{} clients are connected, another was refused", sessions_.size());
-                continue;
-            }
-            service::Caller caller;
-            caller.connection = next_connection_++;
-            caller.who = peer_credentials(client.get());
-            caller.read_only = read_only;
-            auto session = std::make_shared<Session>(executor_, std::move(client), std::move(caller), dispatcher_, limits_);
-            sessions_.insert(session);
-            if (new_session_) new_session_(session);
-            spawn(executor_, serve(std::move(session)), "a client's session");
+        const bool all = accept_all(*socket, read_only);
+        // Who waits keeps the socket readable: without this it would be asked again and again.
+        if (!all) (void)co_await room_.wait(Deadline::in(retry));
+    }
+}
+
+/// False when there is no descriptor for who waits.
+bool Server::accept_all(StreamFd& socket, bool read_only) {
+    for (;;) {
+        UniqueFd client(::accept4(socket.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (client) {
+            admit(std::move(client), read_only);
+        } else if (errno == EAGAIN) {
+            if (std::exchange(cannot_accept_, false)) log::info("clients are accepted again");
+            return true;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            cannot_accept(errno);
+            return false;
         }
+    }
+}
+
+void Server::cannot_accept(int number) {
+    if (std::exchange(cannot_accept_, true)) return;
+    log::error("{}", system_error(number, "no more clients are accepted for now", ErrorDomain::rpc).message());
+}
+
+void Server::admit(UniqueFd client, bool read_only) {
+    if (sessions_.size() >= limits_.clients && !make_room()) {
+        if (!std::exchange(refusing_, true)) log::warning("{} clients are connected, more are refused", sessions_.size());
+        return;
+    }
+    refusing_ = false;
+    try {
+        service::Caller caller;
+        caller.connection = next_connection_++;
+        caller.who = peer_credentials(client.get());
+        caller.read_only = read_only;
+        const auto session = std::make_shared<Session>(executor_, std::move(client), std::move(caller), dispatcher_, limits_);
+        const auto number = session->caller().connection;
+        session->on_open([this, number] { unopened_.erase(number); });
+        sessions_.insert(session);
+        unopened_.emplace(number, session);
+        if (new_session_) new_session_(session);
+        spawn(executor_, serve(session), "a client's session");
+    } catch (const std::exception& error) {
+        log::error("a client was refused: {}", error.what());
     }
 }
 
 Task<> Server::serve(std::shared_ptr<Session> session) {
     co_await session->run();
     sessions_.erase(session);
+    unopened_.erase(session->caller().connection);
+    session.reset(); // with its descriptor
+    room_.notify_all();
 }
 
 Task<> Server::watch() {
     while (!stopping_) {
         co_await sleep_until(Deadline::in(1s));
         const auto now = Clock::now();
+        drop_unopened(now);
         const std::vector<std::shared_ptr<Session>> all(sessions_.begin(), sessions_.end());
         for (const auto& session : all) session->tick(now);
     }
 }
 
-void Server::stop() {
+/// Of those who only sit there, the one that does so for longest leaves for another.
+bool Server::make_room() {
+    if (unopened_.empty()) return false;
+    const auto oldest = unopened_.extract(unopened_.begin()).mapped();
+    oldest->disconnect();
+    return true;
+}
+
+void Server::drop_unopened(Clock::time_point now) {
+    const bool crowded = unopened_.size() > limits_.unopened_clients;
+    const Clock::duration patience = crowded ? std::min<Clock::duration>(patience_in_crowd, limits_.open_timeout) : limits_.open_timeout;
+    while (!unopened_.empty() && now - unopened_.begin()->second->since() >= patience) {
+        const auto& caller = unopened_.begin()->second->caller();
+        log::info("connection {} of uid {} opened nothing: disconnected", caller.connection, caller.who.uid);
+        make_room();
+    }
+}
+
+Task<> Server::stop(Clock::duration calls) {
     stopping_ = true;
     for (const auto& socket : sockets_) {
         boost::system::error_code ignored;
         socket->close(ignored);
     }
+    room_.notify_all();
+    const auto calls_by = Deadline::in(calls), by = Deadline::in(calls * 2);
     const std::vector<std::shared_ptr<Session>> all(sessions_.begin(), sessions_.end());
-    for (const auto& session : all) session->disconnect();
+    for (const auto& session : all) spawn(executor_, session->finish(calls_by, by), "the end of a client's session");
+    while (!sessions_.empty() && !by.expired()) (void)co_await room_.wait(by);
 }
 
 UniqueFd listen_unix(const std::filesystem::path& path, mode_t mode) {

@@ -1,6 +1,7 @@
 // Accepts clients on Unix sockets and keeps their sessions.
 #pragma once
 
+#include "async/signal.hpp"
 #include "async/task.hpp"
 #include "os/unique_fd.hpp"
 #include "wire/dispatcher.hpp"
@@ -8,6 +9,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <set>
 
 namespace domus::wire {
@@ -20,13 +22,20 @@ public:
     void listen(UniqueFd socket, bool read_only);
     /// Called for each new session before it is served.
     void on_session(std::function<void(const std::shared_ptr<Session>&)> action) { new_session_ = std::move(action); }
-    void stop();
+    /// Accepts no more clients, and lets go of those there are (see Session::finish): waits for calls in flight for at
+    /// most `calls`, and as long again for clients that do not take their replies.
+    Task<> stop(Clock::duration calls);
     std::size_t clients() const { return sessions_.size(); }
 
 private:
     Task<> accept(std::shared_ptr<StreamFd> socket, bool read_only);
+    bool accept_all(StreamFd& socket, bool read_only);
+    void admit(UniqueFd client, bool read_only);
+    void cannot_accept(int number);
     Task<> serve(std::shared_ptr<Session> session);
     Task<> watch();
+    bool make_room();
+    void drop_unopened(Clock::time_point now);
 
     Executor executor_;
     const Dispatcher& dispatcher_;
@@ -34,9 +43,13 @@ private:
     std::function<void(const std::shared_ptr<Session>&)> new_session_;
     std::vector<std::shared_ptr<StreamFd>> sockets_;
     std::set<std::shared_ptr<Session>> sessions_;
+    std::map<std::uint64_t, std::shared_ptr<Session>> unopened_; ///< of the sessions, those without an open connection yet
+    Notice room_;                                                ///< a session has ended
     std::uint64_t next_connection_ = 1;
     bool stopping_ = false;
     bool watching_ = false;
+    bool cannot_accept_ = false; ///< and has said so
+    bool refusing_ = false;      ///< likewise
 };
 
 /// A listening Unix socket at a path; a stale one is replaced, one that answers is an Error naming the path.

@@ -1,11 +1,11 @@
 // One client's connection: packets in, packets out, its calls in flight, its streams.
 //
 // Reading and writing go through one recvmsg and one sendmsg for all that is there at the time. A client that sends
-// faster than it is served is not read from while too much is in flight; one that does not read its replies is
-// disconnected when they exceed a limit. Input is buffered as it comes: a length that was only claimed takes no memory.
+// faster than it is served is read from only a little further, so that its pings are answered and its end is noticed,
+// and then not at all while too much is in flight; one that does not read its replies is disconnected when they exceed
+// a limit. Input is buffered as it comes: a length that was only claimed takes no memory.
 #pragma once
 
-#include "async/gate.hpp"
 #include "async/signal.hpp"
 #include "async/task.hpp"
 #include "os/unique_fd.hpp"
@@ -13,6 +13,7 @@
 #include "wire/packet.hpp"
 #include "wire/procedures.hpp"
 #include "wire/protocol.hpp"
+#include "wire/stream.hpp"
 
 #include <deque>
 #include <functional>
@@ -24,10 +25,11 @@
 namespace domus::wire {
 
 class Dispatcher;
-class Stream;
 
 struct Limits {
     std::size_t clients = 5000;
+    std::size_t unopened_clients = 20;       ///< that have connected and opened nothing; with more, none may for long
+    std::chrono::seconds open_timeout{60};   ///< for them to open a connection
     std::size_t calls_in_flight = 64;
     std::size_t queued_output = 96u << 20;   ///< bytes of replies and events that a client may leave unread
     std::size_t queued_stream = 4u << 20;    ///< of which its streams may fill so much
@@ -43,9 +45,13 @@ public:
 
     /// Serves the client until it goes; returns then.
     Task<> run();
+    /// Takes no more calls, waits for those in flight until `calls_by` and for the client to take its replies until
+    /// `by`, tells it that the daemon ends if it wants to know, and disconnects.
+    Task<> finish(Deadline calls_by, Deadline by);
     /// Ends the connection from our side; what is queued is lost.
     void disconnect();
     bool connected() const { return connected_; }
+    Clock::time_point since() const { return since_; }
 
     const service::Caller& caller() const { return caller_; }
     bool read_only() const { return caller_.read_only; }
@@ -56,16 +62,17 @@ public:
     void send_event(const Body& body) {
         send(make_packet(Header{program_of(Event), 1, static_cast<std::int32_t>(Event), PacketType::message, 0, PacketStatus::ok}, body));
     }
-    /// Runs when the client is gone, once.
-    void on_close(std::function<void()> action) { close_actions_.push_back(std::move(action)); }
+    /// Runs when the client is gone, once. One action for each owner: a later one takes the place of the former.
+    void on_close(const void* owner, std::function<void()> action) { close_actions_[owner] = std::move(action); }
     /// Waits until the output that is queued is short enough for more of a stream.
     Task<bool> writable();
 
     void open_connection(bool read_only_asked);
     bool opened() const { return opened_; }
+    void on_open(std::function<void()> action) { open_action_ = std::move(action); }
     std::string uri;
     void enable_keepalive() { keepalive_ = true; }
-    bool close_callback = false;
+    bool close_callback = false; ///< whether the client wants to be told that the daemon ends
 
     /// Called once a second by the server: pings who was silent, disconnects who does not answer.
     void tick(Clock::time_point now);
@@ -78,21 +85,38 @@ private:
     static constexpr std::uint32_t program_of(Procedure) { return remote_program; }
     static constexpr std::uint32_t program_of(QemuProcedure) { return qemu_program; }
 
-    /// False at the end of the connection.
+    // session.cpp: life and input
+    bool congested() const;
+    bool may_receive() const;
     bool receive();
+    void make_room();
+    void take_descriptors(struct msghdr& message);
+    std::size_t whole_packet(std::string_view available) const;
     void handle_packets();
     bool next_packet();
+    void answer_pings();
+    void watch_for_end();
+    void progressed();
+    void end_because(const std::exception_ptr& failure);
+
+    // session_calls.cpp
     void handle(const Header& header, std::string_view body);
+    void handle_stream(const Header& header, std::string_view body);
+    void answer_call(const Header& header, std::string_view body);
     void handle_call(const Header& header, std::string_view body);
-    void handle_keepalive(const Header& header);
     void check_sequence(const Header& header) const;
-    bool congested() const;
-    void flush();
-    void wait_writable();
-    void close_streams();
-    void consumed(std::size_t stream_bytes);
     Task<> run_call(std::shared_ptr<Session> self, Header header, Task<std::string> call);
     Task<> run_stream(std::shared_ptr<Session> self, Header header, Task<std::string> opener, std::shared_ptr<Stream> stream);
+    void call_done(std::string packet);
+    void close_streams();
+    void consumed(std::size_t stream_bytes);
+
+    // session_output.cpp
+    bool flush_some();
+    void flush();
+    void sent(std::size_t bytes);
+    void wait_writable();
+    void disconnect_later();
 
     struct Outgoing {
         std::string bytes;
@@ -108,63 +132,30 @@ private:
     const Limits& limits_;
     std::string input_;
     std::size_t input_begin_ = 0;
+    std::size_t looked_at_ = 0; ///< of the input, for pings
     std::deque<UniqueFd> received_fds_;
     std::vector<UniqueFd> call_fds_;
     std::deque<Outgoing> output_;
     std::size_t output_bytes_ = 0;
     bool corked_ = false;
     bool waiting_to_write_ = false;
+    bool watching_for_end_ = false;
+    bool hung_up_ = false;
+    bool held_up_ = false; ///< packets wait for less to be in flight
+    bool resuming_ = false;
     bool connected_ = true;
+    bool finishing_ = false;
     bool opened_ = false;
     bool keepalive_ = false;
     unsigned unanswered_ = 0;
-    Clock::time_point last_heard_ = Clock::now();
+    Clock::time_point since_ = Clock::now();
+    Clock::time_point last_heard_ = since_;
     std::size_t in_flight_ = 0;
     std::size_t stream_input_ = 0;
     Notice progress_;
     std::map<std::uint32_t, std::shared_ptr<Stream>> streams_;
-    std::vector<std::function<void()>> close_actions_;
-};
-
-/// The stream that a call opened; both sides may send.
-class Stream : public std::enable_shared_from_this<Stream> {
-public:
-    Stream(Executor executor, std::weak_ptr<Session> session, const Header& opener);
-
-    struct Incoming {
-        enum class What { data, hole, finish, abort } what = What::abort;
-        std::string data;
-        std::int64_t hole = 0;
-    };
-    /// The next thing that the client sent; abort when the client is gone.
-    Task<Incoming> read();
-
-    /// False when the client is gone or has ended the stream. Splits what is long; waits while the client does not read.
-    Task<bool> write(std::string data);
-    Task<bool> write_hole(std::int64_t length);
-    /// No more data; the client then finishes.
-    void send_end();
-    /// The answer to the client's finish or abort.
-    void confirm();
-    void fail(const Error& error);
-    bool over() const { return over_; }
-    /// Told when the client ended it or went, for who only writes.
-    Notice& ended() { return ended_; }
-
-private:
-    friend class Session;
-    void deliver(Incoming incoming);
-    void close();
-    void drop_incoming(Session& session);
-    Header header(PacketType type, PacketStatus status) const;
-
-    std::weak_ptr<Session> session_;
-    Header opener_;
-    std::deque<Incoming> incoming_;
-    Notice arrived_;
-    Notice ended_;
-    bool over_ = false;       ///< nothing may be sent any more
-    bool client_done_ = false;
+    std::function<void()> open_action_;
+    std::map<const void*, std::function<void()>> close_actions_;
 };
 
 } // namespace domus::wire

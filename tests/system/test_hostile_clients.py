@@ -2,6 +2,7 @@
 import os
 import pathlib
 import random
+import resource
 import socket
 import struct
 import threading
@@ -18,6 +19,7 @@ PADDING = 8 if BUILD.name in ("asan", "tsan") else 1
 
 PROGRAM = 0x20008086
 AUTH_LIST, OPEN, LIST_ALL, GET_LIB_VERSION, DOMAIN_OPEN_CONSOLE = 66, 1, 273, 157, 201
+REGISTER_CLOSE_CALLBACK, CONNECTION_CLOSED = 360, 362
 
 
 def packet(procedure, payload=b"", serial=0, kind=0, status=0, program=PROGRAM):
@@ -257,4 +259,84 @@ def test_uris_of_other_hypervisors_are_refused(daemon):
         client = raw(daemon)
         client.sendall(packet(OPEN, struct.pack(">I", 1) + string(uri) + struct.pack(">I", 0)))
         assert read_packet(client)[0][5] == 1, uri
+        client.close()
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_without_descriptors_the_daemon_waits_and_goes_on(daemon):
+    still_serves(daemon)
+    pid = daemon.pids_of("domusd")[0]
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    served = opened(daemon)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (figures(daemon)[0], hard))
+    waiting = [raw(daemon) for _ in range(3)]
+    for client in waiting:
+        client.sendall(OPEN_CALL)
+    before = cpu_seconds(pid)
+    time.sleep(1.5)
+    assert cpu_seconds(pid) - before < 0.3 * PADDING
+    served.sendall(packet(GET_LIB_VERSION, serial=6))
+    assert read_packet(served)[0][4] == 6
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    for client in waiting:
+        assert read_packet(client)[0][5] == 0
+        client.close()
+    served.close()
+    assert daemon.log_tail(1000).count("no more clients are accepted") == 1
+
+
+def test_a_clean_stop_tells_clients_that_asked_and_answers_calls(daemon, conn):
+    reasons = []
+    conn.registerCloseCallback(lambda _conn, reason, _opaque: reasons.append(reason), None)
+    told, untold = opened(daemon), opened(daemon)
+    told.sendall(packet(REGISTER_CLOSE_CALLBACK, serial=4))
+    assert read_packet(told)[0][4] == 4
+    begin = time.monotonic()
+    daemon.stop()
+    assert time.monotonic() - begin < 2
+    header, body = read_packet(told)
+    assert (header[2], header[3], header[4]) == (CONNECTION_CLOSED, 2, 0) and body == struct.pack(">i", 1)
+    for client in (told, untold):
+        assert client.recv(1) == b""
+        client.close()
+    wait_until(lambda: reasons == [libvirt.VIR_CONNECT_CLOSE_REASON_EOF], "the close callback was not called")
+    daemon.start()
+
+
+def test_a_client_that_goes_lets_go_of_a_console_that_takes_nothing(daemon, conn, guest):
+    domain = conn.createXML(guest("held", memory=32), libvirt.VIR_DOMAIN_START_PAUSED)
+
+    def console(flags):
+        return packet(DOMAIN_OPEN_CONSOLE, string("held") + domain.UUID() + struct.pack(">iII", domain.ID(), 0, flags), serial=9)
+
+    client = opened(daemon)
+    client.sendall(console(0))
+    assert read_packet(client)[0][5] == 0
+    client.settimeout(1)
+    with pytest.raises(TimeoutError):
+        client.sendall(packet(DOMAIN_OPEN_CONSOLE, b"x" * 65536, serial=9, kind=3, status=2) * 120)
+    other = opened(daemon)
+    other.sendall(console(0))
+    assert read_packet(other)[0][5] == 1, "it is in use"
+    client.close()
+
+    def free():
+        other.sendall(console(0))
+        return read_packet(other)[0][5] == 0
+    wait_until(free, "the console is still held", timeout=5)
+    other.close()
+    domain.destroy()
+
+
+def test_clients_that_open_nothing_keep_nobody_out_and_go(daemon):
+    idle = [raw(daemon) for _ in range(100)]
+    begin = time.monotonic()
+    still_serves(daemon)
+    assert time.monotonic() - begin < 2
+    for client in idle:
+        assert closed_by_daemon(client)
         client.close()

@@ -1,0 +1,197 @@
+#include "wire/test_bench.hpp"
+#include "wire/server.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/un.h>
+
+#include <filesystem>
+
+namespace domus::wire {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto soon = 100ms; ///< for what must not happen
+
+/// A server on a socket of its own, and its clients.
+struct Serving {
+    Loop loop{1};
+    Dispatcher on;
+    std::filesystem::path path;
+    std::unique_ptr<Server> server;
+    std::vector<std::unique_ptr<Peer>> peers;
+
+    explicit Serving(const Limits& limits = {}) {
+        std::string folder = (std::filesystem::temp_directory_path() / "wire-XXXXXX").string();
+        if (!::mkdtemp(folder.data())) throw system_error(errno, "mkdtemp");
+        path = std::filesystem::path(folder) / "sock";
+        on.on<Procedure::connect_open>([](Session& of, const ConnectOpenArgs& args) { of.open_connection(args.flags & 1); });
+        on.on<Procedure::connect_get_lib_version>([](Session&, const Nothing&) { return ConnectGetLibVersionRet{9'000'000}; });
+        on.on<Procedure::domain_destroy>([](Session&, const DomainDestroyArgs&) {});
+        server = std::make_unique<Server>(loop.get_executor(), on, limits);
+        server->listen(listen_unix(path, 0600), false);
+    }
+    ~Serving() {
+        peers.clear();
+        spawn(loop.get_executor(), server->stop(10ms), "end");
+        loop.restart();
+        loop.run_for(50ms);
+        std::filesystem::remove_all(path.parent_path());
+    }
+
+    Peer& connect() {
+        UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path.native().copy(address.sun_path, sizeof address.sun_path - 1);
+        if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) throw system_error(errno, "connect");
+        return *peers.emplace_back(std::make_unique<Peer>(loop, std::move(socket)));
+    }
+    /// Whether the daemon answers its call to open a connection.
+    static bool opens(Peer& peer, std::chrono::milliseconds patience = 5s) {
+        peer.send(Peer::call<Procedure::connect_open>(1, {}));
+        return peer.receive(patience).has_value();
+    }
+};
+
+/// As many descriptors as there are now, and so many more.
+class FewDescriptors {
+public:
+    explicit FewDescriptors(rlim_t more) {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        const UniqueFd next(::dup(0));
+        const rlimit few{static_cast<rlim_t>(next.get()) + more, before_.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &few);
+    }
+    ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+private:
+    rlimit before_{};
+};
+
+} // namespace
+
+TEST(Server, without_descriptors_it_waits_for_some_and_takes_no_time) {
+    Serving serving;
+    ASSERT_TRUE(Serving::opens(serving.connect()));
+    UniqueFd first(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    auto& waiting = serving.connect();
+    {
+        const FewDescriptors none(0);
+        serving.loop.restart();
+        const auto steps = serving.loop.run_for(1s);
+        EXPECT_LT(steps, 40u) << "it looks a few times a second, no more";
+        EXPECT_EQ(serving.server->clients(), 1u);
+        auto& served = *serving.peers.front();
+        served.send(Peer::call<Procedure::connect_get_lib_version>(2, {}));
+        EXPECT_TRUE(served.receive()) << "others are served meanwhile";
+    }
+    EXPECT_TRUE(Serving::opens(waiting));
+    EXPECT_EQ(serving.server->clients(), 2u);
+}
+
+TEST(Server, a_client_that_goes_gives_its_descriptor_to_the_next) {
+    Serving serving;
+    auto& first = serving.connect();
+    ASSERT_TRUE(Serving::opens(first));
+    auto& waiting = serving.connect();
+    const FewDescriptors none(0);
+    waiting.send(Peer::call<Procedure::connect_open>(1, {}));
+    EXPECT_FALSE(waiting.receive(soon));
+    first.close();
+    EXPECT_TRUE(waiting.receive());
+}
+
+TEST(Server, clients_that_open_nothing_make_room_for_others) {
+    Limits limits;
+    limits.clients = 3;
+    Serving serving(limits);
+    auto& user = serving.connect();
+    EXPECT_TRUE(Serving::opens(user));
+    auto& first = serving.connect();
+    auto& second = serving.connect();
+    user.turn(soon);
+    auto& next = serving.connect();
+    EXPECT_TRUE(Serving::opens(next));
+    EXPECT_TRUE(first.closed());
+    EXPECT_FALSE(second.closed(soon)) << "only the oldest went";
+    EXPECT_TRUE(Serving::opens(second));
+    EXPECT_TRUE(serving.connect().closed()) << "users are not sent away";
+    EXPECT_FALSE(user.closed(soon));
+}
+
+TEST(Server, many_clients_that_open_nothing_have_little_time) {
+    Limits limits;
+    limits.unopened_clients = 2;
+    Serving serving(limits);
+    for (int i = 0; i < 4; ++i) serving.connect();
+    auto& user = serving.connect();
+    EXPECT_TRUE(Serving::opens(user));
+    EXPECT_TRUE(serving.peers[0]->closed(8s));
+    EXPECT_TRUE(user.turn_until([&] { return serving.server->clients() == 1; }));
+}
+
+TEST(Server, who_opens_nothing_in_time_is_disconnected) {
+    Limits limits;
+    limits.open_timeout = 1s;
+    Serving serving(limits);
+    auto& idle = serving.connect();
+    auto& user = serving.connect();
+    EXPECT_TRUE(Serving::opens(user));
+    EXPECT_FALSE(idle.closed(500ms));
+    EXPECT_TRUE(idle.closed());
+    EXPECT_FALSE(user.closed(soon));
+}
+
+TEST(Server, more_clients_than_there_may_be_are_refused) {
+    Limits limits;
+    limits.clients = 2;
+    Serving serving(limits);
+    EXPECT_TRUE(Serving::opens(serving.connect()));
+    EXPECT_TRUE(Serving::opens(serving.connect()));
+    EXPECT_TRUE(serving.connect().closed());
+    serving.peers.front()->close();
+    serving.peers.back()->turn(soon);
+    EXPECT_TRUE(Serving::opens(serving.connect()));
+}
+
+TEST(Server, its_end_takes_clients_along_and_new_ones_are_refused) {
+    Serving serving;
+    auto& user = serving.connect();
+    EXPECT_TRUE(Serving::opens(user));
+    bool over = false;
+    const auto end = [](Server& server, bool& done) -> Task<> {
+        co_await server.stop(std::chrono::seconds(2));
+        done = true;
+    };
+    spawn(serving.loop.get_executor(), end(*serving.server, over), "end");
+    EXPECT_TRUE(user.closed());
+    EXPECT_TRUE(user.turn_until([&] { return over; }, 1s)) << "nobody is waited for";
+    EXPECT_EQ(serving.server->clients(), 0u);
+    EXPECT_THROW(serving.connect(), Error);
+}
+
+TEST(Server, clients_of_the_read_only_socket_are_read_only) {
+    Serving serving;
+    const auto other = serving.path.parent_path() / "sock-ro";
+    serving.server->listen(listen_unix(other, 0600), true);
+    serving.path = other;
+    auto& user = serving.connect();
+    EXPECT_TRUE(Serving::opens(user));
+    user.send(Peer::call<Procedure::domain_destroy>(2, {}));
+    EXPECT_EQ(user.receive().value().header.status, PacketStatus::error);
+}
+
+TEST(Server, a_socket_that_answers_is_left_alone_and_a_stale_one_replaced) {
+    Serving serving;
+    EXPECT_THROW(listen_unix(serving.path, 0600), Error);
+    const auto stale = serving.path.parent_path() / "stale";
+    { const auto closed = listen_unix(stale, 0600); }
+    EXPECT_TRUE(listen_unix(stale, 0640));
+    EXPECT_EQ(std::filesystem::status(stale).permissions(), std::filesystem::perms{0640});
+    EXPECT_THROW(listen_unix(serving.path.parent_path() / std::string(120, 'x'), 0600), Error);
+}
+
+} // namespace domus::wire
