@@ -49,7 +49,7 @@ class Parser {
 public:
     Parser(const Command& command, std::span<const std::string> words) : command_(command), words_(words) {}
 
-    void run(std::map<std::string, std::vector<std::string>, std::less<>>& values, bool& help) {
+    void run(std::map<std::string, std::vector<std::string>, std::less<>>& values, bool& help, bool& json) {
         for (; at_ < words_.size(); ++at_) {
             const auto& word = words_[at_];
             if (!only_data_ && word == "--") {
@@ -58,6 +58,10 @@ public:
                 if (word == "--help") {
                     help = true;
                     return;
+                }
+                if (word == "--json") {
+                    json = true;
+                    continue;
                 }
                 take_named(std::string_view(word).substr(2), values);
             } else {
@@ -121,7 +125,7 @@ private:
 Arguments parse(const Command& command, std::span<const std::string> words) {
     Arguments arguments;
     arguments.command_ = &command;
-    Parser(command, words).run(arguments.values_, arguments.help_);
+    Parser(command, words).run(arguments.values_, arguments.help_, arguments.json_);
     return arguments;
 }
 

@@ -39,6 +39,8 @@ public:
 
     const Command& command() const { return *command_; }
     bool help_wanted() const { return help_; }
+    /// --json stands before the command or, as here, behind it.
+    bool json_wanted() const { return json_; }
 
 private:
     friend Arguments parse(const Command& command, std::span<const std::string> words);
@@ -46,6 +48,7 @@ private:
     const Command* command_ = nullptr;
     std::map<std::string, std::vector<std::string>, std::less<>> values_;
     bool help_ = false;
+    bool json_ = false;
 };
 
 /// Throws UsageError.

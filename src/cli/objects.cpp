@@ -147,6 +147,16 @@ std::string node_text(const pugi::xpath_node& found) {
 
 } // namespace
 
+std::string element_text(const pugi::xml_node& element) {
+    std::ostringstream out;
+    element.print(out, "  ", pugi::format_indent | pugi::format_no_declaration | pugi::format_attribute_single_quote);
+    auto text = std::move(out).str();
+    for (auto at = text.find(" />"); at != text.npos; at = text.find(" />", at))
+        if (at + 3 == text.size() || text[at + 3] == '\n') text.erase(at, 1); // an empty element, not a value: those end in '
+        else ++at;
+    return text;
+}
+
 void print_xml(Call& call, const std::string& xml) {
     const auto expression = call.args.text("xpath");
     if (!expression) {

@@ -40,6 +40,8 @@ bool is_shut_off(int state);
 std::string domain_xml(Call& call, const wire::Domain& domain, std::uint32_t flags = 0);
 /// Parses what the daemon sent; throws Failure "Failed to parse XML".
 pugi::xml_document parse_xml(std::string_view text);
+/// An element as the daemon would write it, indented from its own level.
+std::string element_text(const pugi::xml_node& element);
 /// Prints a document, or what an XPath expression finds in it (--xpath, --wrap).
 void print_xml(Call& call, const std::string& xml);
 

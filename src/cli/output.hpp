@@ -42,6 +42,7 @@ public:
 
     const Style& style() const { return style_; }
     bool json() const { return style_.json; }
+    void set_json(bool on) { style_.json = on; }
     bool quiet() const { return style_.quiet; }
 
     /// Text only: written as it is.

@@ -7,19 +7,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace domus::cli {
 
 namespace {
 
-/// A command and the words it was given, understood.
-struct Ready {
-    const Command* command;
-    Arguments arguments;
-};
-
-Ready understand(const Words& words) {
+Arguments understand(const Words& words) {
     const auto* command = find_command(words.front());
     if (!command) {
         UsageError unknown(fmt::format("unknown command: '{}'", words.front()));
@@ -27,7 +22,7 @@ Ready understand(const Words& words) {
             throw UsageError(std::move(unknown), fmt::format("did you mean '{}'?", near->name));
         throw unknown;
     }
-    return {command, parse(*command, std::span(words).subspan(1))};
+    return parse(*command, std::span(words).subspan(1));
 }
 
 } // namespace
@@ -61,10 +56,18 @@ void Session::check_alive() {
 }
 
 bool Session::run(const std::vector<Words>& commands) {
-    std::vector<Ready> ready;
+    std::vector<Arguments> ready;
     for (const auto& words : commands) ready.push_back(understand(words));
-    if (!connection_ && !settings_.uri.empty() && !ready.empty() && ready.front().command->connects
-        && !ready.front().arguments.help_wanted())
+    const bool json_before = out_.json();
+    if (std::ranges::any_of(ready, &Arguments::json_wanted)) out_.set_json(true);
+    const bool good = run_all(ready);
+    out_.set_json(json_before);
+    return good;
+}
+
+bool Session::run_all(const std::vector<Arguments>& ready) {
+    if (!connection_ && !settings_.uri.empty() && !ready.empty() && ready.front().command().connects
+        && !ready.front().help_wanted())
         try {
             connect(settings_.uri, settings_.readonly);
         } catch (const Failure& failure) {
@@ -72,14 +75,15 @@ bool Session::run(const std::vector<Words>& commands) {
             return false;
         }
     bool good = true;
-    for (const auto& [command, arguments] : ready) {
-        good = run_one(*command, arguments);
+    for (const auto& arguments : ready) {
+        good = run_one(arguments);
         if (ended) return true;
     }
     return good;
 }
 
-bool Session::run_one(const Command& command, const Arguments& arguments) {
+bool Session::run_one(const Arguments& arguments) {
+    const auto& command = arguments.command();
     const auto start = std::chrono::steady_clock::now();
     bool good = true;
     try {

@@ -34,7 +34,8 @@ public:
     bool ended = false;       ///< 'quit' was said
 
 private:
-    bool run_one(const Command& command, const Arguments& arguments);
+    bool run_all(const std::vector<Arguments>& commands);
+    bool run_one(const Arguments& arguments);
     void check_alive();
 
     Settings settings_;

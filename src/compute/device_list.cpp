@@ -61,7 +61,8 @@ bool alike(const model::Hostdev& device, const model::Hostdev& wanted) {
 }
 
 template <class Device> bool meant(const Device& device, const Device& wanted) {
-    return wanted.alias ? device.alias == wanted.alias : alike(device, wanted);
+    // A definition has no aliases but the user's own: then the XML of the running domain is compared by what it says.
+    return wanted.alias && device.alias ? device.alias == wanted.alias : alike(device, wanted);
 }
 
 // ---- what to say --------------------------------------------------------------------------------------------------

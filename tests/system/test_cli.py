@@ -11,6 +11,12 @@ READING = [
     ["dumpxml", "off"], ["dumpxml", "on", "--inactive"], ["uri"], ["version"], ["hostname"], ["nodeinfo"], ["maxvcpus"],
     ["net-list", "--all"], ["domblklist", "on"], ["domiflist", "on"], ["vcpucount", "off"], ["domjobinfo", "off"],
     ["cpu-models", "x86_64"], ["desc", "off"], ["desc", "off", "--title"], ["desc", "on"], ["domname", "missing"], ["dominfo", "missing"], ["domstate"],
+    ["attach-disk", "off", "/images/a", "vdb", "--subdriver", "qcow2", "--cache", "none", "--serial", "S1", "--config", "--print-xml"],
+    ["attach-disk", "off", "", "sda", "--type", "cdrom", "--mode", "readonly", "--print-xml"],
+    ["attach-interface", "off", "bridge", "br0", "--model", "virtio", "--mac", "52:54:00:00:00:01", "--print-xml"],
+    ["attach-disk", "off", "/images/a", "vdb"], ["detach-disk", "off", "vdb", "--config"], ["detach-interface", "off", "network", "--config"],
+    ["attach-device", "off", "/absent/file"], ["detach-device-alias", "on", "ua-absent", "--live"], ["change-media", "off", "sda", "--eject"],
+    ["domif-getlink", "on", "vnet7"], ["attach-interface", "off", "carrier-pigeon", "x"],
 ]
 
 

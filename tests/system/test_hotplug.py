@@ -269,3 +269,23 @@ def test_virsh_verbs(virsh, guest, shell_of, scratch):
     assert virsh("detach-disk", "verbs", "vdb", "--persistent").out == "Disk detached successfully\n\n"
     wait_until(lambda: "vdb" not in virsh("domblklist", "verbs").out, "it did not come to pass", 20)
     assert "vdb" not in virsh("domblklist", "verbs", "--inactive").out
+
+
+def test_domus_verbs(domus, guest, shell_of, scratch):
+    image, medium = make_image(scratch / "one.raw"), make_image(scratch / "one.iso")
+    (scratch / "verbs.xml").write_text(guest("verbs", devices="<controller type='scsi' model='virtio-scsi'/>" + disk_xml(None, "sda", "scsi", device="cdrom")))
+    domus("define", scratch / "verbs.xml")
+    domus("start", "verbs")
+    shell = shell_of("verbs")
+    assert domus("attach-disk", "verbs", image, "vdb", "--persistent").out == "Disk attached successfully\n\n"
+    assert {each["target"] for each in json.loads(domus("domblklist", "verbs", "--json").out)} == {"vdb", "sda"}
+    wait_until(lambda: "vda" in shell.run("ls /sys/block"), "the guest sees no disk")
+    assert domus("detach-disk", "verbs", "vdb", "--persistent").out == "Disk detached successfully\n\n"
+    wait_until(lambda: "vdb" not in domus("domblklist", "verbs").out, "the disk stays")
+    assert domus("change-media", "verbs", "sda", medium, "--insert").out == "Successfully inserted media.\n\n"
+    assert str(medium) in domus("domblklist", "verbs").out
+    assert domus("change-media", "verbs", "sda", "--eject", "--force").out == "Successfully ejected media.\n\n"
+    assert domus("attach-interface", "verbs", "user", "--model", "virtio", "--mac", "52:54:00:00:00:09").out == "Interface attached successfully\n\n"
+    assert domus("domif-setlink", "verbs", "52:54:00:00:00:09", "down").out == "Device updated successfully\n\n"
+    assert domus("domif-getlink", "verbs", "52:54:00:00:00:09").out == "52:54:00:00:00:09 down\n\n"
+    assert domus("detach-interface", "verbs", "user").out == "Interface detached successfully\n\n"
