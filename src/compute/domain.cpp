@@ -23,7 +23,8 @@ constexpr auto queue_patience = 30s;
 
 } // namespace
 
-Running::Running(Executor executor) : gone(executor), unplugged(executor), refreshed(executor) {}
+Running::Running(Executor executor)
+    : gone(executor), unplugged(executor), stream_news(executor), refreshed(executor) {}
 
 Domain::Domain(Environment& environment, DomainRef ref)
     : environment_(environment), name_(std::move(ref.name)), uuid_(ref.uuid),
@@ -41,6 +42,7 @@ void Domain::publish() {
     view->status = status_;
     view->since = since_;
     view->autostart = autostart_;
+    view->managed_save = managed_save_;
     view->definition = definition_;
     if (running_) {
         auto live = std::make_shared<LiveView>();
@@ -85,9 +87,10 @@ std::shared_ptr<Running> Domain::require_running() const {
     return running_;
 }
 
-void Domain::restore_definition(DefinitionPtr definition, bool autostart) {
+void Domain::restore_definition(DefinitionPtr definition, bool autostart, bool managed_save) {
     definition_ = std::move(definition);
     autostart_ = autostart;
+    managed_save_ = managed_save;
     publish();
 }
 
@@ -109,7 +112,7 @@ Task<> Domain::define(model::Domain wanted) {
 }
 
 Task<> Domain::undefine(unsigned flags) {
-    constexpr unsigned remove_nvram = 4, keep_nvram = 8; // virDomainUndefineFlagsValues
+    constexpr unsigned remove_managed_save = 1, remove_nvram = 4, keep_nvram = 8; // virDomainUndefineFlagsValues
     const auto self = shared_from_this();
     const auto turn = co_await this->turn("undefine");
     if (!definition_)
@@ -117,18 +120,24 @@ Task<> Domain::undefine(unsigned flags) {
                     "Requested operation is not valid: cannot undefine transient domain")
             .hint(fmt::format("it goes by itself when it ends: 'domus destroy {}'", name_));
     const auto variables = environment_.store.folders().library / "nvram" / (name_ + "_VARS.fd");
-    auto work = [store = environment_.store, name = name_, variables, flags] {
+    if (managed_save_ && !(flags & remove_managed_save))
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: Refusing to undefine while domain managed save image exists")
+            .hint(fmt::format("'domus undefine {} --managed-save' forgets its saved memory too", name_));
+    auto work = [store = environment_.store, name = name_, variables, flags, saved = managed_save_] {
         if (std::filesystem::exists(variables)) {
             if (!(flags & (remove_nvram | keep_nvram)))
                 throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: cannot undefine domain with nvram")
                     .hint(fmt::format("say whether '{}' goes too: 'domus undefine {} --nvram' or '--keep-nvram'", variables.string(), name));
             if (flags & remove_nvram) remove_durably(variables);
         }
+        if (saved) remove_durably(store.managed_save_path(name));
         store.remove(name);
     };
     co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
     definition_.reset();
     autostart_ = false;
+    managed_save_ = false;
     emit(event::Lifecycle(event::Undefined::removed));
     if (running_) {
         publish();
@@ -144,6 +153,10 @@ Task<> Domain::rename(std::string to) {
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     "Requested operation is not valid: cannot rename active domain")
             .hint(fmt::format("shut it down first: 'domus shutdown {}'", name_));
+    if (managed_save_)
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: domain with a managed saved state can't be renamed")
+            .hint(fmt::format("start it, or forget its saved memory with 'domus managedsave-remove {}'", name_));
     auto wanted = parse_definition(*definition_);
     wanted.name = to;
     format::Findings findings;

@@ -9,11 +9,13 @@
 #include "async/mailbox.hpp"
 #include "compute/device_list.hpp"
 #include "compute/environment.hpp"
+#include "compute/job.hpp"
 #include "compute/running.hpp"
 #include "compute/view.hpp"
 #include "model/domain.hpp"
 #include "os/unique_fd.hpp"
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,11 +23,36 @@
 
 namespace domus::compute {
 
+struct SaveImage;
+
+/// Memory that a start goes on from.
+struct Restore {
+    std::shared_ptr<SaveImage> image;
+    std::filesystem::path file;
+    bool managed = false;      ///< the file goes once it is loaded
+    bool resume = true;        ///< else the guest stays paused
+    bool bypass_cache = false; ///< what was read leaves the host's file cache
+};
+
 struct StartRequest {
     bool paused = false;
     bool autodestroy = false;
     std::uint64_t owner = 0;                ///< connection that autodestroy is tied to
     std::optional<Credentials> caller;      ///< whose rights open the disks; none: the daemon's own
+    bool force_boot = false;                ///< forget memory that was saved
+    bool bypass_cache = false;              ///< for saved memory
+    std::optional<Restore> restore;
+};
+
+enum class StateAfterRestore { as_it_was, running, paused };
+
+struct SaveRequest {
+    std::filesystem::path file; ///< empty: where the daemon keeps it for the next start
+    std::optional<std::string> xml;
+    StateAfterRestore state = StateAfterRestore::as_it_was;
+    bool bypass_cache = false;
+    Credentials caller;
+    bool managed() const { return file.empty(); }
 };
 
 /// Which of the two definitions a change is for (virDomainModificationImpact).
@@ -51,7 +78,7 @@ public:
     JobView job() const;
 
     /// Loads what the store found at start; publishes.
-    void restore_definition(DefinitionPtr definition, bool autostart);
+    void restore_definition(DefinitionPtr definition, bool autostart, bool managed_save);
     /// Takes over a process that outlived the daemon.
     Task<> reconnect(std::shared_ptr<const RunRecord> record);
 
@@ -71,6 +98,19 @@ public:
     Task<> reset();
     /// Ends the process and returns when it is gone. Graceful: SIGTERM only, an error if it stays.
     Task<> destroy(bool graceful);
+    /// Writes its memory into a file and ends it. On failure it goes on as before.
+    Task<> save(SaveRequest request);
+    /// Forgets the memory that the next start would go on from. Throws system_error (ENOENT) if there is none.
+    Task<> remove_managed_save();
+    /// Where it is kept, or would be.
+    std::filesystem::path managed_save_file() const;
+    bool has_managed_save() const { return managed_save_; }
+    /// Throws operation_invalid if no job is under way, or one that cannot be left.
+    Task<> abort_job();
+    /// Of the job that runs: type none if none does. Throws operation_invalid while the domain does not run.
+    JobStatistics job_statistics() const;
+    /// Of the last one that has ended; forgotten by that unless `keep`.
+    JobStatistics completed_job(bool keep);
     /// Ends it if it was started with autodestroy by this connection.
     void connection_closed(std::uint64_t owner);
 
@@ -113,6 +153,7 @@ public:
 private:
     friend class Start;
     friend class MonitorEvents;
+    friend class Save;
 
     void publish();
     void emit(event::What what) const;
@@ -128,6 +169,17 @@ private:
     Task<> after_guest_stopped(std::shared_ptr<Running> running, std::string action);
     Task<> refresh_figures(std::shared_ptr<Running> running);
     Task<> resynchronize(std::shared_ptr<Running> running);
+    Task<> stop_guest(std::shared_ptr<Running> running, PausedReason why);
+    Task<> let_guest_run(std::shared_ptr<Running> running, RunningReason why);
+    /// What a daemon that ended in the middle of a save or restore left to be done. True if the domain is ended by it.
+    Task<bool> finish_job(std::shared_ptr<Running> running);
+    /// The steps of a start (start.hpp).
+    Task<> boot(StartRequest request, std::shared_ptr<const model::Domain> transient);
+    Task<> end_saved(std::shared_ptr<Running> running);
+    Task<> finish_restore(std::shared_ptr<Running> running, StartRequest request);
+    /// The request with the managed save if there is one; its definition is the one to start with.
+    Task<std::shared_ptr<const model::Domain>> open_managed_save(StartRequest& request);
+    Task<> forget_managed_save();
     void listen_to_monitor(const std::shared_ptr<Running>& running);
     void publish_if_known();
     Task<> save_definition(model::Domain wanted);
@@ -148,6 +200,9 @@ private:
     Mailbox jobs_;
     DefinitionPtr definition_;
     bool autostart_ = false;
+    bool managed_save_ = false;
+    std::shared_ptr<Job> job_;               ///< that clients may watch
+    std::optional<JobStatistics> completed_; ///< the last one
     Status status_{ShutoffReason::unknown};
     Clock::time_point since_ = Clock::now();
     std::shared_ptr<Running> running_;

@@ -146,7 +146,7 @@ Task<> Domains::load() {
     for (const auto& complaint : loaded.complaints) log::warning("{}", complaint);
     for (const auto& stored : loaded.domains) {
         auto domain = std::make_shared<Domain>(environment_, stored.ref);
-        domain->restore_definition(stored.definition, stored.autostart);
+        domain->restore_definition(stored.definition, stored.autostart, stored.managed_save);
         by_name_.emplace(stored.ref.name, domain.get());
         by_uuid_.emplace(stored.ref.uuid, std::move(domain));
     }

@@ -15,6 +15,14 @@ namespace domus::compute {
 
 using DomainPtr = std::shared_ptr<Domain>;
 
+struct RestoreRequest {
+    std::filesystem::path file;
+    std::optional<std::string> xml; ///< instead of the one in the file
+    StateAfterRestore state = StateAfterRestore::as_it_was;
+    bool bypass_cache = false;
+    Credentials caller;
+};
+
 class Domains {
 public:
     explicit Domains(Environment& environment) : environment_(environment) {}
@@ -41,6 +49,13 @@ public:
     /// Starts a transient domain (or a persistent one that is not running, with this definition for one run).
     Task<DomainPtr> create(std::string xml, StartRequest request);
 
+    /// Starts a domain from a save image; the file stays. Throws what open_save_image (save_image.hpp) and a start throw.
+    Task<DomainPtr> restore(RestoreRequest wanted);
+    /// The definition in a save image.
+    Task<std::string> image_xml(Credentials caller, std::filesystem::path file, bool secrets);
+    /// Changes it, and the state that it is restored in.
+    Task<> define_image(Credentials caller, std::filesystem::path file, std::optional<std::string> xml, StateAfterRestore state);
+
     void remove(Domain& domain);
     /// Throws if the name is taken.
     void reserve_name(const std::string& name, Domain& domain);
@@ -57,6 +72,7 @@ private:
     /// Reads and completes a definition, and finds or reserves the domain that it is for.
     Task<Wanted> admit(std::string xml);
     Task<> adopt_running();
+    Task<std::string> replaced_xml(std::string saved, std::string wanted);
 
     Environment& environment_;
     std::unordered_map<Uuid, DomainPtr> by_uuid_;

@@ -22,11 +22,38 @@ Task<> Domain::suspend() {
     const auto turn = co_await this->turn("suspend");
     const auto running = require_running();
     if (status_.state == State::paused) co_return;
-    co_await running->monitor->execute("stop", {}, Deadline::in(monitor_patience));
-    if (status_.state == State::running) {
-        set_status(Status(PausedReason::user));
-        emit(event::Lifecycle(event::Suspended::paused));
+    co_await stop_guest(running, PausedReason::user);
+}
+
+/// The event of it may come before or after the answer: whoever is first settles it.
+Task<> Domain::stop_guest(std::shared_ptr<Running> running, PausedReason why) {
+    running->stopping = why;
+    std::exception_ptr failure;
+    try {
+        co_await running->monitor->execute("stop", {}, Deadline::in(monitor_patience));
+    } catch (...) {
+        failure = std::current_exception();
     }
+    running->stopping.reset();
+    if (failure) std::rethrow_exception(failure);
+    if (running_ != running || status_.state != State::running) co_return;
+    set_status(Status(why));
+    emit(event::Lifecycle(event::Suspended::paused));
+}
+
+Task<> Domain::let_guest_run(std::shared_ptr<Running> running, RunningReason why) {
+    running->resuming = why;
+    std::exception_ptr failure;
+    try {
+        co_await running->monitor->execute("cont", {}, Deadline::in(monitor_patience));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    running->resuming.reset();
+    if (failure) std::rethrow_exception(failure);
+    if (running_ != running || status_.state == State::running) co_return;
+    set_status(Status(why));
+    emit(event::Lifecycle(event::Resumed::unpaused));
 }
 
 Task<> Domain::resume() {
@@ -37,11 +64,7 @@ Task<> Domain::resume() {
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     fmt::format("domain '{}' is suspended by its guest", name_))
             .hint(fmt::format("wake it with 'domus dompmwakeup {}'", name_));
-    co_await running->monitor->execute("cont", {}, Deadline::in(monitor_patience));
-    if (status_.state != State::running) {
-        set_status(Status(RunningReason::unpaused));
-        emit(event::Lifecycle(event::Resumed::unpaused));
-    }
+    co_await let_guest_run(running, RunningReason::unpaused);
 }
 
 Task<> Domain::shutdown(ShutdownMode mode) {

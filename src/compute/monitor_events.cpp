@@ -50,6 +50,7 @@ void MonitorEvents::handle(Domain& domain, const std::shared_ptr<Running>& runni
     if (name == "SHUTDOWN") shut_down(domain, running, data);
     else if (name == "STOP") stopped(domain, *running);
     else if (name == "RESUME") resumed(domain, *running);
+    else if (name == "MIGRATION") running->stream_news.notify_all();
     else if (name == "RESET") reset(domain, running, data);
     else if (name == "GUEST_PANICKED") panicked(domain, running, data);
     else if (name == "WATCHDOG") watchdog(domain, data);
@@ -93,13 +94,13 @@ void MonitorEvents::shut_down(Domain& domain, const std::shared_ptr<Running>& ru
 
 void MonitorEvents::stopped(Domain& domain, Running& running) {
     if (running.guest_stopped || running.starting || domain.status_.state != State::running) return;
-    domain.set_status(Status(PausedReason::unknown));
+    domain.set_status(Status(running.stopping.value_or(PausedReason::unknown)));
     domain.emit(event::Lifecycle(event::Suspended::paused));
 }
 
 void MonitorEvents::resumed(Domain& domain, Running& running) {
     if (running.guest_stopped || running.starting || domain.status_.state != State::paused) return;
-    domain.set_status(Status(RunningReason::unpaused));
+    domain.set_status(Status(running.resuming.value_or(RunningReason::unpaused)));
     domain.emit(event::Lifecycle(event::Resumed::unpaused));
 }
 

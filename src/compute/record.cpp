@@ -64,6 +64,14 @@ std::vector<std::string> gone_devices(const model::Devices& devices, const boost
 
 } // namespace
 
+const format::Schema& UnfinishedJob::schema() {
+    static const format::Schema table = format::Describe<UnfinishedJob>("job", "What was under way.")
+                                            .field("@kind", &UnfinishedJob::kind)
+                                            .field("@file", &UnfinishedJob::file)
+                                            .field("@resume", &UnfinishedJob::resume);
+    return table;
+}
+
 const format::Schema& RunRecord::schema() {
     static const format::Schema table = format::Describe<RunRecord>("domstatus", "A running domain, for the next daemon.")
                                             .field("@state", &RunRecord::state)
@@ -73,6 +81,7 @@ const format::Schema& RunRecord::schema() {
                                             .field("@persistent", &RunRecord::persistent)
                                             .field("@folder", &RunRecord::folder)
                                             .field("vcpu", &RunRecord::vcpu_threads)
+                                            .field("job", &RunRecord::job)
                                             .field("domain", &RunRecord::domain);
     return table;
 }
@@ -86,6 +95,7 @@ void Domain::write_record() {
     record.folder = running_->folder;
     record.vcpu_threads = running_->vcpu_threads;
     record.persistent = definition_ != nullptr;
+    record.job = running_->unfinished;
     record.domain = *running_->domain;
     try {
         // The state folder is in memory: this does not wait for a disk.
@@ -110,6 +120,7 @@ Task<> Domain::reconnect(std::shared_ptr<const RunRecord> record) {
     running->domain = std::shared_ptr<const model::Domain>(record, &record->domain);
     running->folder = record->folder;
     running->vcpu_threads = record->vcpu_threads;
+    running->unfinished = record->job;
     running->starting = false;
     running_ = running;
     status_ = Status(static_cast<State>(record->state), record->reason);
@@ -166,6 +177,7 @@ Task<> Domain::resynchronize(std::shared_ptr<Running> running) {
     } else if (status_.state == State::running) {
         set_status(Status(PausedReason::unknown));
     }
+    if (co_await finish_job(running)) co_return;
     log::info("domain '{}' was found again: id {}, pid {}", name_, running->id, running->process.pid());
 }
 

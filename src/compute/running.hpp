@@ -21,6 +21,15 @@
 
 namespace domus::compute {
 
+/// What a daemon that ends in the middle leaves to the next one.
+struct UnfinishedJob {
+    std::string kind;    ///< "save", "restore"
+    std::string file;    ///< what it writes, or what goes once it is restored; empty: none
+    bool resume = false; ///< the guest is to run after it
+    static const format::Schema& schema();
+    bool operator==(const UnfinishedJob&) const = default;
+};
+
 /// The record of a running domain: STATE/NAME.xml. Written before the process runs its guest, removed when it is gone.
 struct RunRecord {
     int state = 0;
@@ -30,6 +39,7 @@ struct RunRecord {
     std::string folder;           ///< the domain's folder with its sockets
     std::vector<int> vcpu_threads;
     bool persistent = true;
+    std::optional<UnfinishedJob> job;
     model::Domain domain;         ///< live definition
 
     static const format::Schema& schema();
@@ -70,6 +80,11 @@ struct Running {
 
     bool autodestroy = false;
     std::uint64_t owner = 0;
+
+    std::optional<PausedReason> stopping;  ///< why the guest is being stopped by us
+    std::optional<RunningReason> resuming; ///< or let go
+    std::optional<UnfinishedJob> unfinished;
+    Notice stream_news;                   ///< QEMU tells of its migration
 
     std::shared_ptr<const Figures> figures;
     bool refreshing = false;

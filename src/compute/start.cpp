@@ -5,7 +5,9 @@
 #include "base/log.hpp"
 #include "compute/images.hpp"
 #include "compute/monitor_events.hpp"
+#include "compute/save_image.hpp"
 #include "compute/sockets.hpp"
+#include "compute/state_stream.hpp"
 #include "compute/tuning.hpp"
 #include "engine/qemu/alias.hpp"
 #include "engine/qemu/complete.hpp"
@@ -45,6 +47,15 @@ std::string quote_log(const std::string& path, std::size_t begin) {
     return text;
 }
 
+/// Nothing forgets saved memory by itself; who wants to is told how.
+Error unloadable(const std::exception_ptr& failure, const std::string& name, const Restore& restore) {
+    Error error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                fmt::format("operation failed: the memory of domain '{}' in '{}' cannot be loaded", name, restore.file.string()));
+    error.add_cause(describe(failure));
+    if (!restore.managed) return error;
+    return std::move(error).hint(fmt::format("'domus start {} --force-boot' forgets it and boots", name));
+}
+
 std::shared_ptr<UniqueFd> share(UniqueFd fd) { return std::make_shared<UniqueFd>(std::move(fd)); }
 
 } // namespace
@@ -62,6 +73,7 @@ std::span<const Start::Step> Start::steps() {
         {"running QEMU", &Start::run_process, &Start::end_process},
         {"connecting to QEMU's monitor", &Start::connect_monitor, &Start::nothing},
         {"setting the guest up", &Start::learn, &Start::nothing},
+        {"loading its saved memory", &Start::load_state, &Start::nothing},
         {"letting the guest go", &Start::let_go, &Start::nothing},
     };
     return table;
@@ -79,6 +91,7 @@ Task<> Start::run() {
         failure = std::current_exception();
     }
     if (!failure) co_return;
+    const auto abandoned = running_;
     for (std::size_t i = reached; i-- > 0;) {
         std::exception_ptr trouble;
         try {
@@ -88,6 +101,7 @@ Task<> Start::run() {
         }
         if (trouble) log::error("domain '{}': undoing '{}': {}", domain_.name_, all[i].name, describe(trouble));
     }
+    if (abandoned) abandoned->gone.notify_all(); // somebody may have destroyed it
     const auto error = co_await explained(failure, std::string(all[reached].name));
     throw error;
 }
@@ -250,6 +264,7 @@ Task<> Start::run_process() {
     launch_.groups = settings.groups;
     launch_.sandbox = settings.sandbox;
     launch_.now = std::time(nullptr);
+    if (request_.restore) launch_.incoming = "defer";
     auto command = engine::qemu::build_command(live_, *capabilities_, launch_);
     const auto header = fmt::format("{:%Y-%m-%d %H:%M:%S}: starting\n{}\n", fmt::gmtime(launch_.now), command.text());
     write_all(launch_.log->get(), header, log_path_);
@@ -320,30 +335,47 @@ void Start::read_threads(const json::value& cpus) {
         running_->vcpu_threads.push_back(static_cast<int>(cpu.as_object().at("thread-id").as_int64()));
 }
 
+Task<> Start::load_state() {
+    if (!request_.restore) co_return;
+    const auto& restore = *request_.restore;
+    if (restore.image->header.format != SaveFormat::raw)
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu,
+                    fmt::format("'{}' is compressed, and this version restores uncompressed images", restore.file.string()));
+    UniqueFd copy(::fcntl(restore.image->fd.get(), F_DUPFD_CLOEXEC, 3));
+    if (!copy) throw system_error(errno, "cannot hand over the file", ErrorDomain::qemu);
+    const auto job = std::make_shared<Job>(JobOperation::restore);
+    domain_.job_ = job;
+    std::exception_ptr failure;
+    try {
+        co_await receive_state(running_, job, std::move(copy));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    domain_.job_.reset();
+    if (failure) throw unloadable(failure, domain_.name_, restore);
+    running_->unfinished = UnfinishedJob{"restore", restore.managed ? restore.file.string() : "", restore.resume};
+}
+
 Task<> Start::let_go() {
     json::object nothing_more;
-    if (!request_.paused) co_await running_->monitor->execute("cont", std::move(nothing_more), Deadline::in(monitor_patience));
+    // Restored, it stands still until the file that it comes from is settled (Domain::finish_restore).
+    const bool still = request_.paused || request_.restore;
+    if (!still) co_await running_->monitor->execute("cont", std::move(nothing_more), Deadline::in(monitor_patience));
     if (running_->agent) domain_.emit(event::AgentLifecycle{2, 1});
     running_->starting = false;
     running_->process.release(); // a guest outlives the daemon
-    domain_.status_ = request_.paused ? Status(PausedReason::user) : Status(RunningReason::booted);
+    domain_.status_ = still ? Status(PausedReason::user) : Status(RunningReason::booted);
     domain_.since_ = Clock::now();
     domain_.publish();
     domain_.write_record();
-    if (!request_.paused) domain_.emit(event::Lifecycle(event::Resumed::unpaused));
-    domain_.emit(event::Lifecycle(event::Started::booted));
-    if (request_.paused) domain_.emit(event::Lifecycle(event::Suspended::paused));
+    if (!still) domain_.emit(event::Lifecycle(event::Resumed::unpaused));
+    domain_.emit(event::Lifecycle(request_.restore ? event::Started::restored : event::Started::booted));
+    if (still && !request_.restore) domain_.emit(event::Lifecycle(event::Suspended::paused));
     spawn(environment().executor, domain_.watch(running_), fmt::format("the process of domain '{}'", domain_.name_));
     log::info("domain '{}' started with id {}, pid {}", domain_.name_, running_->id, running_->process.pid());
 }
 
-Task<> Domain::start(StartRequest request, std::shared_ptr<const model::Domain> transient) {
-    const auto self = shared_from_this();
-    const auto turn = co_await this->turn("start");
-    if (running_)
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    transient ? fmt::format("operation failed: domain '{}' is already active", name_)
-                              : "Requested operation is not valid: domain is already running");
+Task<> Domain::boot(StartRequest request, std::shared_ptr<const model::Domain> transient) {
     Start start(*this, std::move(request), std::move(transient));
     co_await start.run();
 }

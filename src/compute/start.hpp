@@ -38,6 +38,7 @@ private:
     Task<> end_process();
     Task<> connect_monitor();
     Task<> learn();
+    Task<> load_state();
     Task<> let_go();
     Task<> nothing();
 

@@ -45,7 +45,7 @@ enum class Kind : int { defined, undefined, started, suspended, resumed, stopped
 enum class Defined : int { added, updated, renamed };
 enum class Undefined : int { removed, renamed };
 enum class Started : int { booted, migrated, restored, from_snapshot, wakeup };
-enum class Suspended : int { paused, migrated, ioerror, watchdog };
+enum class Suspended : int { paused, migrated, ioerror, watchdog, restored };
 enum class Resumed : int { unpaused };
 enum class Stopped : int { shutdown, destroyed, crashed, migrated, saved, failed };
 enum class Shutdown : int { finished, guest, host };

@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "compute/running.hpp"
+#include "compute/save_image.hpp"
 #include "format/xml.hpp"
 #include "model/domain.hpp"
 #include "os/files.hpp"
@@ -29,6 +30,8 @@ struct Candidate {
 
 fs::path Store::definition_path(const std::string& name) const { return folders_.definitions / (name + ".xml"); }
 fs::path Store::autostart_path(const std::string& name) const { return folders_.autostart / (name + ".xml"); }
+
+fs::path Store::managed_save_path(const std::string& name) const { return folders_.library / "save" / (name + ".save"); }
 
 void Store::prepare() const {
     for (const auto* folder : {&folders_.definitions, &folders_.autostart, &folders_.state, &folders_.library})
@@ -67,10 +70,24 @@ LoadedDomains Store::load() const {
         }
     }
     for (auto& [uuid, candidate] : by_uuid) {
-        candidate.domain.autostart = fs::is_symlink(autostart_path(candidate.domain.ref.name));
+        const auto& name = candidate.domain.ref.name;
+        candidate.domain.autostart = fs::is_symlink(autostart_path(name));
+        candidate.domain.managed_save = find_managed_save(name, loaded.complaints);
         loaded.domains.push_back(std::move(candidate.domain));
     }
     return loaded;
+}
+
+/// A power cut in the middle of a save leaves a part that nobody can use; one of a domain that still runs is the
+/// business of whoever takes that over.
+bool Store::find_managed_save(const std::string& name, std::vector<std::string>& complaints) const {
+    const auto path = managed_save_path(name);
+    if (!fs::exists(path)) return false;
+    if (!is_unfinished_save(path)) return true;
+    if (fs::exists(folders_.state / (name + ".xml"))) return false;
+    remove_durably(path);
+    complaints.push_back(fmt::format("removed '{}': the memory of domain '{}' was not saved completely", path.string(), name));
+    return false;
 }
 
 void Store::save(const std::string& name, const std::string& xml) const {

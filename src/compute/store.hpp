@@ -17,6 +17,7 @@ struct StoredDomain {
     DomainRef ref;
     DefinitionPtr definition;
     bool autostart = false;
+    bool managed_save = false; ///< a whole one is there
 };
 
 struct LoadedDomains {
@@ -47,6 +48,9 @@ public:
     /// New name first, then the old one goes: a cut in between leaves both, and loading keeps the newer.
     void rename(const std::string& from, const std::string& to, const std::string& xml, bool autostart) const;
 
+    /// Where the memory is kept that the next start goes on from.
+    std::filesystem::path managed_save_path(const std::string& name) const;
+
     /// Records of running domains, in the state folder. That folder is in memory and lost with the processes that it
     /// tells of, so that records are replaced as a whole but not synced.
     void save_record(const std::string& name, const std::string& xml) const;
@@ -56,6 +60,7 @@ public:
 private:
     std::filesystem::path definition_path(const std::string& name) const;
     std::filesystem::path autostart_path(const std::string& name) const;
+    bool find_managed_save(const std::string& name, std::vector<std::string>& complaints) const;
 
     Folders folders_;
 };

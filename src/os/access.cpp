@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 
 namespace domus {
 
@@ -51,10 +52,10 @@ private:
 
 } // namespace
 
-UniqueFd open_as(const Credentials& who, const std::filesystem::path& path, int flags) {
-    if (who.root() || ::geteuid() != 0) return open_file(path, flags);
+UniqueFd open_as(const Credentials& who, const std::filesystem::path& path, int flags, mode_t mode) {
+    if (who.root() || ::geteuid() != 0) return open_file(path, flags, mode);
     const FileSystemIdentity identity(who);
-    UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC));
+    UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));
     if (fd) return fd;
     const int number = errno;
     auto error = path_error(number, "cannot open", path);
@@ -62,6 +63,12 @@ UniqueFd open_as(const Credentials& who, const std::filesystem::path& path, int 
     throw std::move(error).hint(fmt::format("uid {} needs {} access: see 'namei -l {}', or use 'setfacl'", who.uid,
                                             (flags & O_ACCMODE) == O_RDONLY ? "read" : "read and write",
                                             path.string()));
+}
+
+void remove_as(const Credentials& who, const std::filesystem::path& path) {
+    std::optional<FileSystemIdentity> identity;
+    if (!who.root() && ::geteuid() == 0) identity.emplace(who);
+    if (::unlink(path.c_str()) < 0) throw path_error(errno, "cannot remove", path);
 }
 
 } // namespace domus

@@ -10,6 +10,10 @@ namespace domus {
 
 /// open(2) with the file system identity of `who` (setfsuid(2): it holds for the calling thread alone, and the kernel
 /// drops the capabilities over files with it). Blocks. An Error names the component of the path that refused.
-UniqueFd open_as(const Credentials& who, const std::filesystem::path& path, int flags);
+/// `mode` is for a file that O_CREAT makes; it then belongs to `who`.
+UniqueFd open_as(const Credentials& who, const std::filesystem::path& path, int flags, mode_t mode = 0600);
+
+/// unlink(2) with that identity. Blocks.
+void remove_as(const Credentials& who, const std::filesystem::path& path);
 
 } // namespace domus

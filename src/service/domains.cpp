@@ -32,7 +32,7 @@ bool chosen(const DomainView& view, unsigned flags) {
     if (!passes(flags, active, inactive, view.active())) return false;
     if (!passes(flags, persistent, transient, view.persistent())) return false;
     if (!passes(flags, autostart, no_autostart, view.autostart)) return false;
-    if (!passes(flags, managed_save, no_managed_save, false)) return false;
+    if (!passes(flags, managed_save, no_managed_save, view.managed_save)) return false;
     if (!passes(flags, has_snapshot, no_snapshot, false)) return false;
     if (!passes(flags, has_checkpoint, no_checkpoint, false)) return false;
     constexpr unsigned states = running | paused | shutoff | other;
@@ -102,6 +102,8 @@ compute::StartRequest start_request(const Caller& caller, unsigned flags, std::s
     compute::StartRequest request;
     request.paused = flags & paused;
     request.autodestroy = flags & autodestroy;
+    request.force_boot = flags & force_boot;
+    request.bypass_cache = flags & bypass_cache;
     request.owner = caller.connection;
     request.caller = caller.who;
     return request;

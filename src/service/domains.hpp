@@ -55,6 +55,22 @@ public:
                         std::string uri, unsigned flags);
     std::string get_metadata(const DomainRef& ref, int type, const std::string& uri, unsigned flags) const;
 
+    // Saved memory. Flags: virDomainSaveRestoreFlags; those that read XML: virDomainSaveImageXMLFlags. Paths are absolute
+    // and are used with the rights of the caller.
+    Task<> save(Caller caller, DomainRef ref, std::string file, std::optional<std::string> xml, unsigned flags);
+    Task<> restore(Caller caller, std::string file, std::optional<std::string> xml, unsigned flags);
+    Task<std::string> save_image_xml(Caller caller, std::string file, unsigned flags);
+    Task<> save_image_define(Caller caller, std::string file, std::string xml, unsigned flags);
+    Task<> managed_save(Caller caller, DomainRef ref, std::optional<std::string> xml, unsigned flags);
+    bool has_managed_save(const DomainRef& ref, unsigned flags) const;
+    Task<> managed_save_remove(Caller caller, DomainRef ref, unsigned flags);
+    Task<std::string> managed_save_xml(Caller caller, DomainRef ref, unsigned flags);
+    Task<> managed_save_define(Caller caller, DomainRef ref, std::optional<std::string> xml, unsigned flags);
+
+    /// virDomainGetJobStatsFlags.
+    compute::JobStatistics job(const DomainRef& ref, unsigned flags);
+    Task<> abort_job(Caller caller, DomainRef ref, unsigned flags);
+
     /// virConnectGetAllDomainStats: all domains that the flags choose, or those named; what a monitor does not tell
     /// within a second is left out.
     struct Record {

@@ -110,11 +110,7 @@ void serve_looking(Dispatcher& on, DomainOperations& domains) {
         (void)domains.view(from_wire(args.dom));
         return DomainGetSecurityLabelRet{};
     });
-    // Saved states and snapshots come with a later version: there are none.
-    on.on<Procedure::domain_has_managed_save_image>([&](Session&, const DomainHasManagedSaveImageArgs& args) {
-        (void)domains.view(from_wire(args.dom));
-        return DomainHasManagedSaveImageRet{0};
-    });
+    // Snapshots come with a later version: there are none.
     on.on<Procedure::domain_snapshot_num>([&](Session&, const DomainSnapshotNumArgs& args) {
         (void)domains.view(from_wire(args.dom));
         return DomainSnapshotNumRet{0};
@@ -289,14 +285,6 @@ void serve_statistics(Dispatcher& on, DomainOperations& domains) {
         for (const auto& statistic : statistics)
             if (ret.stats.size() < args.max_stats) ret.stats.push_back({statistic.tag, statistic.value});
         co_return ret;
-    });
-    on.on<Procedure::domain_get_job_info>([&](Session&, const DomainGetJobInfoArgs& args) {
-        (void)domains.view(from_wire(args.dom));
-        return DomainGetJobInfoRet{};
-    });
-    on.on<Procedure::domain_get_job_stats>([&](Session&, const DomainGetJobStatsArgs& args) {
-        (void)domains.view(from_wire(args.dom));
-        return DomainGetJobStatsRet{};
     });
     on.on<Procedure::domain_get_control_info>([&](Session&, const DomainGetControlInfoArgs& args) {
         const auto control = domains.control(from_wire(args.dom));

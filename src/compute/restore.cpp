@@ -1,0 +1,126 @@
+// Going on from saved memory: a start whose process loads its state from a file, and what a daemon that ended in the
+// middle of a save or restore leaves to the next one.
+#include "compute/domain.hpp"
+
+#include "base/log.hpp"
+#include "compute/save_image.hpp"
+#include "compute/state_stream.hpp"
+#include "format/xml.hpp"
+#include "os/files.hpp"
+
+#include <fmt/format.h>
+
+#include <fcntl.h>
+
+namespace domus::compute {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto file_patience = 30s;
+
+/// A start that fails because of its saved memory can be told to forget it; nothing forgets it by itself.
+Error with_way_out(Error error, const std::string& name) {
+    error.prefix(fmt::format("domain '{}' has saved memory to go on from", name));
+    if (!error.hint().empty()) return error;
+    return std::move(error).hint(fmt::format("'domus start {} --force-boot' forgets it and boots", name));
+}
+
+} // namespace
+
+Task<std::shared_ptr<const model::Domain>> Domain::open_managed_save(StartRequest& request) {
+    const auto file = managed_save_file();
+    auto work = [file] {
+        const auto daemon = own_credentials();
+        return std::make_shared<SaveImage>(open_save_image(daemon, file));
+    };
+    std::optional<Error> failure;
+    try {
+        auto image = co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+        auto saved = std::make_shared<model::Domain>(format::from_xml<model::Domain>(image->xml, ErrorDomain::domain));
+        if (saved->uuid != uuid_ || saved->name != name_)
+            throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                        fmt::format("operation failed: cannot restore domain '{}' uuid {} from a file which belongs to "
+                                    "domain '{}' uuid {}",
+                                    name_, uuid_.text(), saved->name, saved->uuid ? saved->uuid->text() : "none"));
+        Restore restore;
+        restore.resume = !request.paused && image->header.was_running;
+        restore.image = std::move(image);
+        restore.file = file;
+        restore.managed = true;
+        restore.bypass_cache = request.bypass_cache;
+        request.restore = std::move(restore);
+        co_return saved;
+    } catch (const Error& error) {
+        failure = error;
+    }
+    throw with_way_out(std::move(*failure), name_);
+}
+
+/// The guest is loaded and stands still; from here on it is never given up.
+Task<> Domain::finish_restore(std::shared_ptr<Running> running, StartRequest request) {
+    const auto& restore = *request.restore;
+    if (restore.managed) co_await forget_managed_save();
+    if (restore.bypass_cache) ::posix_fadvise(restore.image->fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+    if (restore.resume)
+        co_await let_guest_run(running, RunningReason::restored);
+    else
+        emit(event::Lifecycle(request.paused ? event::Suspended::paused : event::Suspended::restored));
+    running->unfinished.reset();
+    if (running_ == running) write_record();
+}
+
+Task<bool> Domain::finish_job(std::shared_ptr<Running> running) {
+    const auto self = shared_from_this();
+    if (!running->unfinished) co_return false;
+    const auto turn = co_await this->turn("recovery");
+    const auto job = *running->unfinished;
+    const std::filesystem::path file = job.file;
+    if (job.kind == "restore") {
+        if (!job.file.empty() && file == managed_save_file()) co_await forget_managed_save();
+        if (job.resume) co_await let_guest_run(running, RunningReason::restored);
+    } else {
+        auto look = [file] { return std::filesystem::exists(file) && !is_unfinished_save(file); };
+        const bool whole = co_await environment_.files.run(Deadline::in(file_patience), std::move(look));
+        if (whole) {
+            log::info("domain '{}' was saved to '{}' while the daemon was away", name_, job.file);
+            if (file == managed_save_file()) managed_save_ = true;
+            co_await end_saved(running);
+            co_return true;
+        }
+        log::warning("domain '{}': its save to '{}' was cut off, the guest goes on", name_, job.file);
+        co_await stop_stream(running);
+        auto remove = [file] {
+            if (is_unfinished_save(file)) remove_durably(file);
+        };
+        co_await environment_.files.run(Deadline::in(file_patience), std::move(remove));
+        if (job.resume) co_await let_guest_run(running, RunningReason::save_canceled);
+    }
+    running->unfinished.reset();
+    if (running_ == running) write_record();
+    co_return false;
+}
+
+Task<> Domain::start(StartRequest request, std::shared_ptr<const model::Domain> transient) {
+    const auto self = shared_from_this();
+    const auto turn = co_await this->turn("start");
+    if (running_)
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    request.restore
+                        ? fmt::format("Requested operation is not valid: domain is already active as '{}'", name_)
+                    : transient ? fmt::format("operation failed: domain '{}' is already active", name_)
+                                : "Requested operation is not valid: domain is already running");
+    if (managed_save_ && transient)
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    fmt::format("Requested operation is not valid: domain '{}' has a managed save image", name_))
+            .because("its disks must stay as they are for the memory that was saved")
+            .hint(fmt::format("'domus start {0}' goes on from it, 'domus managedsave-remove {0}' forgets it", name_));
+    if (managed_save_ && request.force_boot) co_await forget_managed_save();
+    if (managed_save_) transient = co_await open_managed_save(request);
+    completed_.reset();
+    co_await boot(request, transient);
+    if (request.restore) co_await finish_restore(running_, request);
+}
+
+} // namespace domus::compute

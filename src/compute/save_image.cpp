@@ -1,0 +1,232 @@
+#include "compute/save_image.hpp"
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "os/access.hpp"
+#include "os/files.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+namespace domus::compute {
+
+static_assert(std::endian::native == std::endian::little, "the header is written in the order of the host");
+
+namespace {
+
+constexpr std::string_view magic_complete = "LibvirtQemudSave", magic_unfinished = "LibvirtQemudPart";
+constexpr std::uint32_t largest_data = 16u << 20; ///< as large as XML may be
+constexpr std::uint32_t block = 4096;             ///< the stream begins at a multiple of it
+constexpr std::uint32_t room = 16384;             ///< kept free for a longer XML
+
+Error image_error(const std::filesystem::path& path, std::string what) {
+    return Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("operation failed: {}", what))
+        .because(fmt::format("'{}' is no save image that can be used", path.string()));
+}
+
+void put(std::string& bytes, std::uint32_t number) {
+    bytes.append(reinterpret_cast<const char*>(&number), sizeof number);
+}
+
+std::uint32_t number_at(std::string_view bytes, std::size_t index) {
+    std::uint32_t number = 0;
+    std::memcpy(&number, bytes.data() + magic_complete.size() + index * sizeof number, sizeof number);
+    return number;
+}
+
+struct stat look(const UniqueFd& fd, const std::filesystem::path& path) {
+    struct stat info {};
+    if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
+    return info;
+}
+
+/// An open file description's lock on all of it (fcntl(2)): against QEMU, whose images are locked so, and against
+/// other saves. File systems without locks go without.
+void lock(const UniqueFd& fd, short type, const std::filesystem::path& path) {
+    struct flock whole {};
+    whole.l_type = type;
+    whole.l_whence = SEEK_SET;
+    if (::fcntl(fd.get(), F_OFD_SETLK, &whole) == 0 || (errno != EAGAIN && errno != EACCES)) return;
+    throw Error(ErrorCode::resource_busy, ErrorDomain::qemu, fmt::format("'{}' is in use", path.string()))
+        .because("a guest has it as an image, or a save or restore is under way")
+        .hint(fmt::format("see who has it: 'fuser -v {}'", path.string()));
+}
+
+void require_plain(const UniqueFd& fd, const std::filesystem::path& path) {
+    if (S_ISREG(look(fd, path).st_mode)) return;
+    throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                fmt::format("Requested operation is not valid: '{}' is no plain file", path.string()));
+}
+
+std::string read_exactly(const UniqueFd& fd, std::size_t size, off_t from, const std::filesystem::path& path) {
+    std::string bytes(size, '\0');
+    std::size_t done = 0;
+    while (done < size) {
+        const auto n = ::pread(fd.get(), bytes.data() + done, size - done, from + static_cast<off_t>(done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) throw path_error(errno, "cannot read", path);
+        if (n == 0) break;
+        done += static_cast<std::size_t>(n);
+    }
+    bytes.resize(done);
+    return bytes;
+}
+
+void write_at(const UniqueFd& fd, std::string_view bytes, off_t at, const std::filesystem::path& path) {
+    while (!bytes.empty()) {
+        const auto n = ::pwrite(fd.get(), bytes.data(), bytes.size(), at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) throw path_error(errno, "cannot write", path);
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+        at += n;
+    }
+}
+
+void sync(const UniqueFd& fd, const std::filesystem::path& path) {
+    if (::fsync(fd.get()) < 0) throw path_error(errno, "cannot write", path);
+}
+
+/// The name in the folder as well, as far as the folder may be opened.
+void sync_folder(const std::filesystem::path& path) {
+    const UniqueFd folder(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder) ::fsync(folder.get());
+}
+
+SaveHeader read_header(const UniqueFd& fd, const std::filesystem::path& path) {
+    require_plain(fd, path);
+    const auto size = static_cast<std::uint64_t>(look(fd, path).st_size);
+    return decode_save_header(read_exactly(fd, SaveHeader::size, 0, path), size, path);
+}
+
+void require_complete(const SaveHeader& header, const std::filesystem::path& path) {
+    if (!header.complete) throw image_error(path, "save image is incomplete");
+}
+
+} // namespace
+
+std::string encode(const SaveHeader& header) {
+    std::string bytes(header.complete ? magic_complete : magic_unfinished);
+    put(bytes, header.version);
+    put(bytes, header.data_length);
+    put(bytes, header.was_running);
+    put(bytes, static_cast<std::uint32_t>(header.format));
+    put(bytes, header.cookie_offset);
+    bytes.resize(SaveHeader::size, '\0');
+    return bytes;
+}
+
+SaveHeader decode_save_header(std::string_view bytes, std::uint64_t file_size, const std::filesystem::path& path) {
+    if (bytes.size() < SaveHeader::size) throw image_error(path, "failed to read qemu header");
+    const auto magic = bytes.substr(0, magic_complete.size());
+    if (magic != magic_complete && magic != magic_unfinished) throw image_error(path, "image magic is incorrect");
+    SaveHeader header;
+    header.complete = magic == magic_complete;
+    header.version = number_at(bytes, 0);
+    header.data_length = number_at(bytes, 1);
+    header.was_running = number_at(bytes, 2) != 0;
+    header.format = static_cast<SaveFormat>(number_at(bytes, 3));
+    header.cookie_offset = number_at(bytes, 4);
+    if (header.version == 0 || header.version > SaveHeader::newest)
+        throw image_error(path,
+                          fmt::format("image version is not supported ({} > {})", header.version, SaveHeader::newest));
+    if (header.data_length == 0 || header.data_length > largest_data
+        || file_size < SaveHeader::size + header.data_length)
+        throw image_error(path, fmt::format("invalid header data length: {}", header.data_length));
+    if (header.cookie_offset >= header.data_length)
+        throw image_error(path, fmt::format("invalid cookie offset: {}", header.cookie_offset));
+    return header;
+}
+
+SaveFile SaveFile::create(const Credentials& caller, const std::filesystem::path& path, const std::string& xml,
+                          bool was_running) {
+    // Emptied only when it is known to be nobody's. O_NONBLOCK: a pipe that nobody reads must not hang us.
+    auto fd = open_as(caller, path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY);
+    require_plain(fd, path);
+    lock(fd, F_WRLCK, path);
+    SaveFile file(std::move(fd), path, caller);
+    if (::ftruncate(file.fd_.get(), 0) < 0) throw path_error(errno, "cannot empty", path);
+    SaveHeader header;
+    header.complete = false;
+    header.was_running = was_running;
+    const auto whole = (SaveHeader::size + xml.size() + 1 + room + block - 1) / block * block;
+    header.data_length = static_cast<std::uint32_t>(whole - SaveHeader::size);
+    auto bytes = encode(header) + xml;
+    bytes.resize(whole, '\0');
+    try {
+        write_at(file.fd_, bytes, 0, path);
+        if (::lseek(file.fd_.get(), static_cast<off_t>(whole), SEEK_SET) < 0)
+            throw path_error(errno, "cannot write", path);
+    } catch (...) {
+        file.discard();
+        throw;
+    }
+    return file;
+}
+
+void SaveFile::complete() {
+    sync(fd_, path_);
+    write_at(fd_, magic_complete, 0, path_);
+    sync(fd_, path_);
+    sync_folder(path_);
+}
+
+void SaveFile::discard() noexcept {
+    try {
+        struct stat ours {
+        }, there{};
+        if (::fstat(fd_.get(), &ours) < 0 || ::lstat(path_.c_str(), &there) < 0) return;
+        if (ours.st_dev == there.st_dev && ours.st_ino == there.st_ino) remove_as(caller_, path_);
+    } catch (const Error& error) {
+        log::warning("an unfinished save stays behind: {}", error.text());
+    }
+}
+
+SaveImage open_save_image(const Credentials& caller, const std::filesystem::path& path) {
+    SaveImage image;
+    image.fd = open_as(caller, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    image.header = read_header(image.fd, path);
+    require_complete(image.header, path);
+    lock(image.fd, F_RDLCK, path);
+    const auto end = image.header.cookie_offset ? image.header.cookie_offset : image.header.data_length;
+    image.xml = read_exactly(image.fd, end, SaveHeader::size, path);
+    image.xml.resize(std::min(image.xml.find('\0'), image.xml.size()));
+    if (::lseek(image.fd.get(), static_cast<off_t>(SaveHeader::size + image.header.data_length), SEEK_SET) < 0)
+        throw path_error(errno, "cannot read", path);
+    return image;
+}
+
+bool is_unfinished_save(const std::filesystem::path& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    return fd && read_exactly(fd, magic_unfinished.size(), 0, path) == magic_unfinished;
+}
+
+void rewrite_save_image(const Credentials& caller, const std::filesystem::path& path, const std::string& xml,
+                        bool was_running) {
+    const auto fd = open_as(caller, path, O_RDWR | O_NONBLOCK | O_NOCTTY);
+    auto header = read_header(fd, path);
+    require_complete(header, path);
+    lock(fd, F_WRLCK, path);
+    const std::size_t old_xml = header.cookie_offset ? header.cookie_offset : header.data_length;
+    const auto cookie =
+        read_exactly(fd, header.data_length - old_xml, static_cast<off_t>(SaveHeader::size + old_xml), path);
+    const std::string_view text(cookie.c_str()); // without what is kept free behind it
+    auto data = xml + '\0';
+    header.cookie_offset = text.empty() ? 0 : static_cast<std::uint32_t>(data.size());
+    if (!text.empty()) data.append(text).push_back('\0');
+    if (data.size() > header.data_length)
+        throw image_error(path, fmt::format("new xml too large to fit in file ({} bytes, {} there)", data.size(),
+                                            header.data_length));
+    data.resize(header.data_length, '\0');
+    header.was_running = was_running;
+    write_at(fd, encode(header) + data, 0, path);
+    sync(fd, path);
+}
+
+} // namespace domus::compute

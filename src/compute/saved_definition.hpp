@@ -1,0 +1,24 @@
+// The definition inside a save image: what the guest had while it ran, without what only that run had. Whoever saves or
+// restores may give another one, as long as the guest finds the same machine.
+#pragma once
+
+#include "model/domain.hpp"
+
+#include <string>
+
+namespace domus::engine::qemu {
+struct Capabilities;
+}
+
+namespace domus::compute {
+
+/// XML of a running domain for its image, with secrets.
+std::string saved_xml(model::Domain live);
+
+/// Reads and completes XML that is to replace `saved`. Throws xml_error, or config_unsupported naming the places at
+/// which the guest would find another machine. Where images, consoles, networks and displays are on the host, titles,
+/// tuning and what happens at the end may differ.
+model::Domain replace_definition(const model::Domain& saved, const std::string& xml,
+                                 const engine::qemu::Capabilities& capabilities);
+
+} // namespace domus::compute

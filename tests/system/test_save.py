@@ -1,0 +1,331 @@
+"""Memory of guests in files: saved, restored, kept for the next start; nothing is lost when something fails."""
+import os
+import pathlib
+import re
+import signal
+import struct
+import subprocess
+import threading
+import time
+
+import libvirt
+import pytest
+
+from harness import events
+from harness.wait import wait_until
+
+HEADER = struct.Struct("<16sIIIII")
+COUNT = "(i=0; while true; do i=$((i+1)); echo $i > /tmp/count; sleep 0.05; done >/dev/null 2>&1 &)"
+
+
+@pytest.fixture
+def counting(daemon, conn, guest, shell_of):
+    """Function that starts a guest in which something counts; returns the domain."""
+    def start(name="web", define=True, **options):
+        domain = conn.defineXML(guest(name, **options)) if define else conn.createXML(guest(name, **options))
+        if define:
+            domain.create()
+        shell = shell_of(name)
+        shell.run(COUNT)
+        wait_until(lambda: read_count(shell) > 3, "it does not count")
+        return domain
+    return start
+
+
+def read_count(shell):
+    text = shell.run("cat /tmp/count")
+    return int(text) if text.isdigit() else 0
+
+
+def count_of(shell_of, name="web"):
+    shell = shell_of(name)
+    return wait_until(lambda: read_count(shell), "there is no count")
+
+
+def header_of(path):
+    with open(path, "rb") as file:
+        return HEADER.unpack(file.read(HEADER.size))
+
+
+def test_a_guest_goes_on_where_it_was_saved(daemon, conn, counting, shell_of, scratch, event_log):
+    domain = counting()
+    before = count_of(shell_of)
+    image = scratch / "web.save"
+    daemon.virsh("save", "web", image)
+    assert domain.state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_SAVED]
+    event_log.wait_for("web", libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED)
+    magic, version, length, was_running, compressed, cookie = header_of(image)
+    assert (magic, version, was_running, compressed, cookie) == (b"LibvirtQemudSave", 2, 1, 0, 0)
+    assert image.stat().st_mode & 0o777 == 0o600
+    assert not daemon.pids_of("qemu-system")
+    assert "domain 'web'" not in daemon.virsh("list", "--name").out
+    daemon.virsh("restore", image)
+    assert domain.state() == [libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_RESTORED]
+    event_log.wait_for("web", libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_STARTED_RESTORED)
+    after = count_of(shell_of)
+    assert before < after < before + 2000
+    # Twice is refused, and the guest stays as it is.
+    again = daemon.virsh("restore", image, check=False)
+    assert again.code == 1 and "domain is already active as 'web'" in again.err
+    assert domain.isActive()
+
+
+def test_the_state_after_a_restore_can_be_chosen(daemon, conn, guest, scratch):
+    domain = conn.defineXML(guest("web", memory=32))
+    domain.create()
+    image = str(scratch / "image")
+    running, paused = libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_PAUSED
+
+    def restored(save_flags=0, restore_flags=0, pause=False):
+        if pause:
+            domain.suspend()
+        domain.saveFlags(image, None, save_flags)
+        conn.restoreFlags(image, None, restore_flags)
+        state = domain.state()[0]
+        if state == paused:
+            domain.resume()
+        return state
+
+    assert restored() == running
+    assert restored(pause=True) == paused
+    assert restored(save_flags=libvirt.VIR_DOMAIN_SAVE_PAUSED) == paused
+    assert restored(save_flags=libvirt.VIR_DOMAIN_SAVE_RUNNING, pause=True) == running
+    assert restored(restore_flags=libvirt.VIR_DOMAIN_SAVE_PAUSED) == paused
+    assert restored(save_flags=libvirt.VIR_DOMAIN_SAVE_BYPASS_CACHE, restore_flags=libvirt.VIR_DOMAIN_SAVE_BYPASS_CACHE) == running
+    for flags in (libvirt.VIR_DOMAIN_SAVE_RUNNING | libvirt.VIR_DOMAIN_SAVE_PAUSED, 1 << 10):
+        with pytest.raises(libvirt.libvirtError) as refused:
+            domain.saveFlags(image, None, flags)
+        assert refused.value.get_error_code() == libvirt.VIR_ERR_INVALID_ARG
+    assert domain.state()[0] == running
+    domain.destroy()
+
+
+def test_a_transient_domain_comes_back_as_one(daemon, conn, guest, scratch):
+    image = str(scratch / "image")
+    domain = conn.createXML(guest("web", memory=32))
+    uuid = domain.UUIDString()
+    with pytest.raises(libvirt.libvirtError) as refused:
+        domain.managedSave()
+    assert "cannot do managed save for transient domain" in str(refused.value)
+    domain.saveParams({libvirt.VIR_DOMAIN_SAVE_PARAM_FILE: image})
+    assert conn.listAllDomains() == []
+    conn.restoreParams({libvirt.VIR_DOMAIN_SAVE_PARAM_FILE: image})
+    [again] = conn.listAllDomains()
+    assert again.UUIDString() == uuid and not again.isPersistent()
+    again.destroy()
+
+
+def test_kept_for_the_next_start(daemon, conn, counting, shell_of):
+    domain = counting()
+    before = count_of(shell_of)
+    daemon.virsh("managedsave", "web")
+    assert domain.hasManagedSaveImage() == 1
+    assert re.search(r"Managed save:\s+yes", daemon.virsh("dominfo", "web").out)
+    assert daemon.virsh("list", "--all", "--with-managed-save", "--name").out.split() == ["web"]
+    assert daemon.virsh("list", "--all", "--without-managed-save", "--name").out.split() == []
+    assert "saved" in daemon.virsh("list", "--all", "--managed-save").out
+    # Neither is it lost by undefining, renaming or another run.
+    for refused in (["undefine", "web"], ["domrename", "web", "other"]):
+        assert daemon.virsh(*refused, check=False).code == 1
+    with pytest.raises(libvirt.libvirtError, match="managed save image"):
+        conn.createXML(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    with pytest.raises(libvirt.libvirtError, match="managed save image exists"):
+        domain.undefine()
+    daemon.restart()
+    assert "yes" in daemon.virsh("dominfo", "web").out.split("Managed save:")[1]
+    assert "<name>web</name>" in daemon.virsh("managedsave-dumpxml", "web").out
+    daemon.virsh("start", "web")
+    after = count_of(shell_of)
+    assert before < after < before + 2000
+    assert "no" in daemon.virsh("dominfo", "web").out.split("Managed save:")[1]
+    assert list((daemon.root / "var/lib/domus/qemu/save").iterdir()) == []
+
+
+def test_forgotten_by_force_boot_by_removal_and_with_the_definition(daemon, conn, guest):
+    folder = daemon.root / "var/lib/domus/qemu/save"
+    domain = conn.defineXML(guest("web", memory=32))
+    domain.create()
+    domain.managedSave()
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_FORCE_BOOT)
+    assert domain.state()[1] == libvirt.VIR_DOMAIN_RUNNING_BOOTED and not domain.hasManagedSaveImage()
+    domain.managedSave()
+    daemon.virsh("managedsave-remove", "web")
+    assert not domain.hasManagedSaveImage() and list(folder.iterdir()) == []
+    domain.create()
+    assert domain.state()[1] == libvirt.VIR_DOMAIN_RUNNING_BOOTED
+    domain.managedSave()
+    domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
+    assert list(folder.iterdir()) == [] and conn.listAllDomains() == []
+
+
+def test_a_damaged_one_is_told_and_kept(daemon, conn, guest):
+    domain = conn.defineXML(guest("web", memory=32))
+    domain.create()
+    domain.managedSave()
+    [image] = (daemon.root / "var/lib/domus/qemu/save").iterdir()
+    whole = image.read_bytes()
+    stream = HEADER.size + 56 + HEADER.unpack_from(whole)[2]
+    for damaged, reason in ((b"x" + whole[1:], "image magic is incorrect"),
+                            (whole[:stream + 5000], "cannot be loaded")):
+        image.write_bytes(damaged)
+        with pytest.raises(libvirt.libvirtError) as refused:
+            domain.create()
+        assert reason in str(refused.value) and "--force-boot" in str(refused.value)
+        assert image.read_bytes() == damaged and domain.hasManagedSaveImage() and not domain.isActive()
+    image.write_bytes(whole)
+    domain.create()
+    assert domain.state()[1] == libvirt.VIR_DOMAIN_RUNNING_RESTORED
+    domain.destroy()
+
+
+@pytest.fixture
+def frozen_save(daemon, terminal):
+    """Function that begins to save a domain and stops QEMU in the middle of it; returns the thread with the outcome,
+    QEMU's pid, and the file. A guest with much in its memory gives time to do so."""
+    frozen = []
+
+    def begin(domain, path, managed=False):
+        [pid] = daemon.pids_of(f"guest={domain.name()}")
+        outcome = Outcome(domain.managedSave if managed else lambda: domain.save(str(path)))
+        while not (path.exists() and path.stat().st_size > 1 << 20):
+            assert outcome.is_alive(), outcome.error
+        os.kill(pid, signal.SIGSTOP)
+        frozen.append(pid)
+        assert outcome.is_alive(), "it was over too soon"
+        return outcome, pid, path
+
+    yield begin
+    for pid in frozen:
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+
+
+class Outcome(threading.Thread):
+    """A call in a thread of its own; `error` is what it raised."""
+
+    def __init__(self, call):
+        super().__init__(daemon=True)
+        self._call, self.error = call, None
+        self.start()
+
+    def run(self):
+        try:
+            self._call()
+        except libvirt.libvirtError as error:
+            self.error = error
+
+    def wait(self, timeout=30):
+        self.join(timeout)
+        assert not self.is_alive(), "the call did not return"
+        return self.error
+
+
+@pytest.fixture
+def full_guest(counting, shell_of):
+    """A counting guest with 100 MB of what cannot be left out in its memory."""
+    domain = counting(memory=224)
+    shell_of("web").run("dd if=/dev/urandom of=/tmp/noise bs=1M count=100", timeout=60)
+    return domain
+
+
+def test_destroyed_in_the_middle(daemon, full_guest, frozen_save, scratch):
+    outcome, _, path = frozen_save(full_guest, scratch / "image")
+    started = time.monotonic()
+    daemon.virsh("destroy", "web")
+    assert time.monotonic() - started < 3
+    assert outcome.wait() is not None
+    assert full_guest.state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED]
+    assert not path.exists()
+
+
+def test_looked_at_and_aborted_in_the_middle(daemon, conn, full_guest, frozen_save, shell_of, scratch):
+    before = count_of(shell_of)
+    outcome, pid, path = frozen_save(full_guest, scratch / "image")
+    assert full_guest.state() == [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_SAVE]
+    assert full_guest.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_UNBOUNDED
+    assert full_guest.jobStats()["operation"] == libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE
+    assert re.search(r"Operation:\s+Save", daemon.virsh("domjobinfo", "web").out)
+    abort = Outcome(full_guest.abortJob)
+    time.sleep(0.3)  # the order is in the monitor's socket before QEMU can go on
+    os.kill(pid, signal.SIGCONT)
+    assert abort.wait() is None
+    error = outcome.wait()
+    assert error and error.get_error_code() == libvirt.VIR_ERR_OPERATION_ABORTED
+    assert full_guest.state() == [libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_SAVE_CANCELED]
+    assert not path.exists()
+    assert full_guest.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE
+    assert full_guest.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)["type"] == libvirt.VIR_DOMAIN_JOB_CANCELLED
+    with pytest.raises(libvirt.libvirtError, match="no job is active"):
+        full_guest.abortJob()
+    assert count_of(shell_of) > before
+    # And it can be saved after all.
+    full_guest.save(str(path))
+    stats = full_guest.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
+    assert stats["type"] == libvirt.VIR_DOMAIN_JOB_COMPLETED
+    assert stats["memory_total"] > 224 << 20 and stats["memory_processed"] > 100 << 20
+
+
+def test_the_disk_is_full(daemon, conn, counting, shell_of, event_log):
+    counting()
+    before = count_of(shell_of)
+    folder = daemon.root / "small"
+    folder.mkdir()
+    mounted = daemon.sandbox.run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder))
+    assert mounted.returncode == 0, mounted.stderr
+    try:
+        failed = daemon.virsh("save", "web", folder / "image", check=False)
+        assert failed.code == 1 and "No space left on device" in failed.err
+        assert daemon.sandbox.run("ls", str(folder)).stdout == ""
+        usage = daemon.sandbox.run("stat", "-f", "-c", "%f %b", str(folder)).stdout.split()
+        assert usage[0] == usage[1], "space is still taken"
+    finally:
+        assert daemon.sandbox.run("umount", str(folder)).returncode == 0
+    assert conn.lookupByName("web").state()[0] == libvirt.VIR_DOMAIN_RUNNING
+    assert count_of(shell_of) > before
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("managed", [False, True])
+def test_the_daemon_is_killed_in_the_middle(daemon, full_guest, frozen_save, shell_of, scratch, managed):
+    """Whether QEMU is still at it or has finished when the next daemon comes: the guest goes on."""
+    path = daemon.root / "var/lib/domus/qemu/save/web.save" if managed else scratch / "image"
+    for finish in (False, True):
+        before = count_of(shell_of)
+        connection = libvirt.open(daemon.uri)
+        outcome, pid, _ = frozen_save(connection.lookupByName("web"), path, managed)
+        daemon.kill()
+        outcome.wait()
+        os.kill(pid, signal.SIGCONT)
+        if finish:
+            sizes = []
+            wait_until(lambda: sizes.append(path.stat().st_size) or sizes[-3:] == sizes[-1:] * 3, "it does not end")
+        daemon.start()
+        connection = libvirt.open(daemon.uri)
+        domain = connection.lookupByName("web")
+        wait_until(lambda: domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING, "it does not go on")
+        assert not path.exists() and not domain.hasManagedSaveImage()
+        assert count_of(shell_of) > before
+    connection.lookupByName("web").destroy()
+
+
+def test_the_daemon_is_killed_after_the_last_byte(daemon, conn, full_guest, frozen_save, shell_of, scratch):
+    """The image is whole, its guest still there: one of the two must go, and it is the guest."""
+    before = count_of(shell_of)
+    path = daemon.root / "var/lib/domus/qemu/save/web.save"
+    _, pid, _ = frozen_save(full_guest, path, managed=True)
+    daemon.kill()
+    os.kill(pid, signal.SIGCONT)
+    sizes = []
+    wait_until(lambda: sizes.append(path.stat().st_size) or sizes[-3:] == sizes[-1:] * 3, "it does not end")
+    with open(path, "r+b") as file:  # the daemon's last act
+        file.write(b"LibvirtQemudSave")
+    daemon.start()
+    again = libvirt.open(daemon.uri)
+    domain = again.lookupByName("web")
+    wait_until(lambda: domain.state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_SAVED], "it is not saved")
+    assert domain.hasManagedSaveImage() and not daemon.pids_of("qemu-system")
+    domain.create()
+    assert count_of(shell_of) > before
+    domain.destroy()
