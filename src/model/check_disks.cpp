@@ -60,7 +60,8 @@ void texts(const Disk& disk, Report& report) {
     const auto hexadecimal = [](const std::string& text) {
         return text.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
     };
-    if (disk.wwn && (disk.wwn->size() != 16 || !hexadecimal(*disk.wwn)))
+    const auto wwn = disk.wwn && disk.wwn->starts_with("0x") ? disk.wwn->substr(2) : disk.wwn.value_or("");
+    if (disk.wwn && (wwn.size() != 16 || !hexadecimal(wwn)))
         report.add(disk.rest, "the <wwn> '{}' of the disk '{}' must be 16 hexadecimal digits", *disk.wwn,
                    disk.target.dev);
     if (disk.vendor && disk.vendor->size() > 8)

@@ -15,6 +15,14 @@ namespace domus::qmp {
 namespace {
 
 constexpr std::size_t largest_message = 64u << 20;
+/// A chain of images nests a few levels for each: query-named-block-nodes of a chain of 200 is far beyond the parser's 32.
+constexpr std::size_t deepest_message = 2000;
+
+json::parse_options options() {
+    json::parse_options options;
+    options.max_depth = deepest_message;
+    return options;
+}
 /// Of commands that a stopped QEMU does not read.
 constexpr std::size_t most_output = 4u << 20;
 
@@ -26,7 +34,7 @@ std::string text_of(const json::object& object, std::string_view key) {
 } // namespace
 
 Client::Client(Executor executor, UniqueFd socket, std::string who)
-    : executor_(executor), socket_(executor, socket.release()), who_(std::move(who)), greeting_(executor) {
+    : executor_(executor), socket_(executor, socket.release()), who_(std::move(who)), parser_({}, options()), greeting_(executor) {
     socket_.native_non_blocking(true);
 }
 

@@ -78,6 +78,21 @@ TEST(Qmp, answers_are_matched_by_id_in_whatever_order_and_pieces_they_come) {
     });
 }
 
+TEST(Qmp, an_answer_may_nest_as_deep_as_a_chain_of_images) {
+    run([](Executor executor, ScriptedMonitor& monitor) -> Task<> {
+        const auto client = Client::open(executor, std::move(monitor.ours), "domain 'web'");
+        const auto script = [](ScriptedMonitor& from) -> Task<> {
+            (void)co_await from.hear();
+            std::string image = "null";
+            for (int depth = 0; depth < 800; ++depth) image = R"({"backing-image": )" + image + "}";
+            co_await from.say(R"({"return": )" + image + R"(, "id": 1})" "\r\n");
+        };
+        spawn(executor, script(monitor), "script");
+        const auto answer = co_await client->execute("query-named-block-nodes", {}, Deadline::in(5s));
+        EXPECT_TRUE(answer.as_object().contains("backing-image"));
+    });
+}
+
 TEST(Qmp, a_stuck_monitor_costs_only_its_deadline_and_a_late_answer_is_dropped) {
     run([](Executor executor, ScriptedMonitor& monitor) -> Task<> {
         const auto client = Client::open(executor, std::move(monitor.ours), "domain 'web'");

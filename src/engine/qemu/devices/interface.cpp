@@ -258,6 +258,8 @@ void add_interface(Build& build, const Interface& interface) {
         refuse(element, interface.rest.line, fmt::format("type '{}' is not supported", format::word(interface.type)));
     if (interface.script && interface.type == InterfaceType::ethernet)
         refuse("script", interface.rest.line, "scripts for interfaces are not run");
+    if (interface.backend_domain)
+        refuse("backenddomain", interface.rest.line, "only Xen has domains that serve interfaces");
     refuse_without_tap(interface, kind->host);
     refuse_virtio_options(interface);
     kind->host(build, interface);
