@@ -4,7 +4,8 @@
 usage: generate_protocol.py PROTOCOL_FOLDER OUTPUT_FOLDER
 
 For each structure, and for the arguments and the result of each procedure, a plain struct with one walk() that names
-its fields in XDR order: encoding, decoding and printing all use it. And a table of all procedures.
+its fields in XDR order: encoding, decoding and printing all use it. And a table of all procedures, and a list of them
+for whoever wants to do something with the messages of each.
 """
 import csv
 import pathlib
@@ -130,6 +131,15 @@ def main():
             'template <auto Which> struct Call;'] + traits + ['', '} // namespace domus::wire', '']
     target.mkdir(parents=True, exist_ok=True)
     (target / 'protocol.hpp').write_text('\n'.join(out))
+
+    every = ['// Made by tools/generate_protocol.py; do not edit.', '#pragma once', '', '#include "wire/protocol.hpp"', '',
+             'namespace domus::wire {', '',
+             '/// Calls action.operator()<Which>() for every procedure and event, as the key of Call.',
+             'template <class Action> void for_each_procedure(Action&& action) {']
+    for program, enum in (('remote', 'Procedure'), ('qemu', 'QemuProcedure')):
+        every += [f'    action.template operator()<{enum}::{snake(row["name"].lower())}>();'
+                  for row in procedures if row['program'] == program]
+    (target / 'every_procedure.hpp').write_text('\n'.join(every + ['}', '', '} // namespace domus::wire', '']))
 
     table = ['// Made by tools/generate_protocol.py; do not edit.', '#include "wire/procedures.hpp"', '',
              'namespace domus::wire {', '', 'namespace {', '']
