@@ -1,5 +1,6 @@
 // Which function serves which procedure. A handler that returns a value runs at once, from the reader, without a
-// coroutine; one that returns a Task runs beside the others; one that takes a Stream opens it.
+// coroutine; one that returns a Task runs beside the others; one that takes a Stream opens it; one that takes
+// descriptors gets those that came with the call, and one that returns WithFds sends some.
 //
 //     dispatcher.on<Procedure::connect_get_lib_version>([](Session&, const Nothing&) { return ConnectGetLibVersionRet{9000000}; });
 //     dispatcher.on<Procedure::domain_create>([&](std::shared_ptr<Session> session, DomainCreateArgs args) -> Task<> { ... });
@@ -16,6 +17,13 @@
 
 namespace domus::wire {
 
+/// What a handler returns whose reply carries descriptors.
+template <class Ret>
+struct WithFds {
+    Ret value;
+    std::vector<UniqueFd> fds;
+};
+
 namespace detail {
 
 template <class T>
@@ -29,28 +37,39 @@ inline Header reply_header(Header header) {
     return header;
 }
 
-template <class Handler, class Args>
-Task<std::string> call_later(const Handler& handler, std::shared_ptr<Session> session, Header header, Args args) {
-    using Result = decltype(handler(std::move(session), std::move(args)));
-    if constexpr (std::is_same_v<Result, Task<>>) {
-        co_await handler(std::move(session), std::move(args));
-        co_return make_packet(reply_header(header), Nothing{});
+template <class Ret>
+constexpr bool has_fds = false;
+template <class Ret>
+constexpr bool has_fds<WithFds<Ret>> = true;
+
+/// The packet of a result, and what goes behind it.
+template <class Result>
+Answer make_answer(Header header, Result&& result) {
+    Answer answer;
+    header = reply_header(header);
+    if constexpr (has_fds<std::remove_cvref_t<Result>>) {
+        header.type = PacketType::reply_with_fds;
+        answer.packet = begin_packet(header);
+        Encoder(answer.packet).word(static_cast<std::uint32_t>(result.fds.size()));
+        encode(result.value, answer.packet);
+        finish_packet(answer.packet);
+        answer.fds = std::move(result.fds);
     } else {
-        const auto result = co_await handler(std::move(session), std::move(args));
-        co_return make_packet(reply_header(header), result);
+        answer.packet = make_packet(header, result);
     }
+    return answer;
 }
 
-template <class Handler, class Args>
-Task<std::string> call_stream(const Handler& handler, std::shared_ptr<Session> session, Header header, Args args,
-                              std::shared_ptr<Stream> stream) {
-    using Result = decltype(handler(std::move(session), std::move(args), std::move(stream)));
+/// `more`: the stream, or the descriptors that came with the call.
+template <class Handler, class Args, class... More>
+Task<Answer> call_later(const Handler& handler, std::shared_ptr<Session> session, Header header, Args args, More... more) {
+    using Result = decltype(handler(std::move(session), std::move(args), std::move(more)...));
     if constexpr (std::is_same_v<Result, Task<>>) {
-        co_await handler(std::move(session), std::move(args), std::move(stream));
-        co_return make_packet(reply_header(header), Nothing{});
+        co_await handler(std::move(session), std::move(args), std::move(more)...);
+        co_return make_answer(header, Nothing());
     } else {
-        const auto result = co_await handler(std::move(session), std::move(args), std::move(stream));
-        co_return make_packet(reply_header(header), result);
+        auto result = co_await handler(std::move(session), std::move(args), std::move(more)...);
+        co_return make_answer(header, std::move(result));
     }
 }
 
@@ -70,8 +89,8 @@ class Dispatcher {
 public:
     struct Entry {
         std::function<std::string(Session&, const Header&, std::string_view)> now;
-        std::function<Task<std::string>(std::shared_ptr<Session>, Header, std::string_view)> later;
-        std::function<Task<std::string>(std::shared_ptr<Session>, Header, std::string_view, std::shared_ptr<Stream>)> stream;
+        std::function<Task<Answer>(std::shared_ptr<Session>, Header, std::string_view, std::vector<UniqueFd>)> later;
+        std::function<Task<Answer>(std::shared_ptr<Session>, Header, std::string_view, std::shared_ptr<Stream>)> stream;
     };
 
     template <auto Which, class Handler>
@@ -82,12 +101,17 @@ public:
         if constexpr (std::is_invocable_v<Handler, std::shared_ptr<Session>, Args, std::shared_ptr<Stream>>) {
             auto kept = std::make_shared<Handler>(std::move(handler));
             entry.stream = [kept](std::shared_ptr<Session> session, Header header, std::string_view body, std::shared_ptr<Stream> stream) {
-                return detail::call_stream(*kept, std::move(session), header, decode<Args>(body), std::move(stream));
+                return detail::call_later(*kept, std::move(session), header, decode<Args>(body), std::move(stream));
             };
         } else if constexpr (std::is_invocable_v<Handler, std::shared_ptr<Session>, Args>) {
             auto kept = std::make_shared<Handler>(std::move(handler));
-            entry.later = [kept](std::shared_ptr<Session> session, Header header, std::string_view body) {
+            entry.later = [kept](std::shared_ptr<Session> session, Header header, std::string_view body, std::vector<UniqueFd>) {
                 return detail::call_later(*kept, std::move(session), header, decode<Args>(body));
+            };
+        } else if constexpr (std::is_invocable_v<Handler, std::shared_ptr<Session>, Args, std::vector<UniqueFd>>) {
+            auto kept = std::make_shared<Handler>(std::move(handler));
+            entry.later = [kept](std::shared_ptr<Session> session, Header header, std::string_view body, std::vector<UniqueFd> fds) {
+                return detail::call_later(*kept, std::move(session), header, decode<Args>(body), std::move(fds));
             };
         } else {
             entry.now = [handler](Session& session, const Header& header, std::string_view body) {

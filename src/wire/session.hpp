@@ -38,6 +38,12 @@ struct Limits {
     unsigned keepalive_count = 5;
 };
 
+/// What goes back to the client of a call: a packet, and the descriptors behind it.
+struct Answer {
+    std::string packet;
+    std::vector<UniqueFd> fds;
+};
+
 class Session : public std::enable_shared_from_this<Session> {
 public:
     Session(Executor executor, UniqueFd socket, service::Caller caller, const Dispatcher& dispatcher, const Limits& limits);
@@ -77,9 +83,6 @@ public:
     /// Called once a second by the server: pings who was silent, disconnects who does not answer.
     void tick(Clock::time_point now);
 
-    /// Descriptors that came with the call that is being handled.
-    std::vector<UniqueFd> take_fds() { return std::move(call_fds_); }
-
 private:
     friend class Stream;
     static constexpr std::uint32_t program_of(Procedure) { return remote_program; }
@@ -105,9 +108,9 @@ private:
     void answer_call(const Header& header, std::string_view body);
     void handle_call(const Header& header, std::string_view body);
     void check_sequence(const Header& header) const;
-    Task<> run_call(std::shared_ptr<Session> self, Header header, Task<std::string> call);
-    Task<> run_stream(std::shared_ptr<Session> self, Header header, Task<std::string> opener, std::shared_ptr<Stream> stream);
-    void call_done(std::string packet);
+    Task<> run_call(std::shared_ptr<Session> self, Header header, Task<Answer> call);
+    Task<> run_stream(std::shared_ptr<Session> self, Header header, Task<Answer> opener, std::shared_ptr<Stream> stream);
+    void call_done(Answer answer);
     void close_streams();
     void consumed(std::size_t stream_bytes);
 

@@ -96,39 +96,39 @@ void Session::handle_call(const Header& header, std::string_view body) {
         spawn(executor_, run_stream(self, header, std::move(opener), stream), std::string(info->name));
         return;
     }
-    auto call = entry->later(self, header, body);
+    auto call = entry->later(self, header, body, std::move(call_fds_));
     ++in_flight_;
     spawn(executor_, run_call(self, header, std::move(call)), std::string(info->name));
 }
 
-Task<> Session::run_call(std::shared_ptr<Session> self, Header header, Task<std::string> call) {
-    std::string packet;
+Task<> Session::run_call(std::shared_ptr<Session> self, Header header, Task<Answer> call) {
+    Answer answer;
     try {
-        packet = co_await std::move(call);
+        answer = co_await std::move(call);
     } catch (...) {
-        packet = refusal(header, std::current_exception());
+        answer.packet = refusal(header, std::current_exception());
     }
-    self->call_done(std::move(packet));
+    self->call_done(std::move(answer));
 }
 
-Task<> Session::run_stream(std::shared_ptr<Session> self, Header header, Task<std::string> opener, std::shared_ptr<Stream> stream) {
-    std::string packet;
+Task<> Session::run_stream(std::shared_ptr<Session> self, Header header, Task<Answer> opener, std::shared_ptr<Stream> stream) {
+    Answer answer;
     bool failed = false;
     try {
-        packet = co_await std::move(opener);
+        answer = co_await std::move(opener);
     } catch (...) {
         failed = true;
-        packet = refusal(header, std::current_exception());
+        answer.packet = refusal(header, std::current_exception());
     }
     if (failed) {
         stream->close();
         self->streams_.erase(header.serial);
     }
-    self->call_done(std::move(packet));
+    self->call_done(std::move(answer));
 }
 
-void Session::call_done(std::string packet) {
-    send(std::move(packet));
+void Session::call_done(Answer answer) {
+    send(std::move(answer.packet), std::move(answer.fds));
     --in_flight_;
     progressed();
 }

@@ -1,6 +1,7 @@
 #include "wire/test_bench.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 namespace domus::wire {
 
@@ -297,6 +298,87 @@ TEST(Session, at_the_end_what_is_queued_goes_out_but_nobody_is_waited_for_withou
     for (int i = 0; i < 50; ++i) stuck.session->send(packet);
     spawn(stuck.loop.get_executor(), stuck.session->finish(Deadline::in(20ms), Deadline::in(40ms)), "end");
     EXPECT_TRUE(stuck.peer->turn_until([&] { return stuck.ended; }, 1s));
+}
+
+// ---- descriptors ----------------------------------------------------------------------------------------------
+
+namespace {
+
+std::string call_with_fds(std::uint32_t serial, std::uint32_t announced) {
+    auto packet = begin_packet(Peer::header(static_cast<std::int32_t>(Procedure::domain_open_graphics), serial, PacketType::call_with_fds));
+    Encoder(packet).word(announced);
+    encode(DomainOpenGraphicsArgs{}, packet);
+    finish_packet(packet);
+    return packet;
+}
+
+/// Answers with what came, in the other order.
+void give_back(Bench& bench) {
+    bench.on.on<Procedure::domain_open_graphics>(
+        [](std::shared_ptr<Session>, DomainOpenGraphicsArgs, std::vector<UniqueFd> fds) -> Task<WithFds<Nothing>> {
+            WithFds<Nothing> ret;
+            for (; !fds.empty(); fds.pop_back()) ret.fds.push_back(std::move(fds.back()));
+            co_return ret;
+        });
+}
+
+/// The number of a file, which stays when its descriptor travels.
+ino_t identity(int fd) {
+    struct stat status{};
+    return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
+}
+
+struct Pipe {
+    UniqueFd out, in;
+    Pipe() {
+        int ends[2];
+        if (::pipe2(ends, O_CLOEXEC) == 0) out.reset(ends[0]), in.reset(ends[1]);
+    }
+};
+
+} // namespace
+
+TEST(Session, descriptors_come_with_calls_and_go_with_replies) {
+    Bench bench;
+    give_back(bench);
+    bench.open();
+    const Pipe one, other;
+    bench.peer->send(call_with_fds(1, 2));
+    EXPECT_FALSE(bench.peer->receive(soon)) << "they have not come yet";
+    bench.peer->send_fd(one.in.get());
+    bench.peer->send_fd(other.in.get());
+    bench.peer->send(call_with_fds(2, 0) + version_call(3));
+    std::map<std::uint32_t, Received> replies;
+    while (auto reply = bench.peer->receive(soon)) replies.insert_or_assign(reply->header.serial, std::move(*reply));
+    ASSERT_EQ(replies.size(), 3u);
+    EXPECT_EQ(replies[1].header.type, PacketType::reply_with_fds);
+    ASSERT_EQ(replies[1].fds.size(), 2u);
+    EXPECT_EQ(identity(replies[1].fds[0].get()), identity(other.in.get()));
+    EXPECT_EQ(identity(replies[1].fds[1].get()), identity(one.in.get()));
+    EXPECT_TRUE(replies[2].fds.empty());
+    EXPECT_EQ(replies[3].header.status, PacketStatus::ok);
+}
+
+TEST(Session, descriptors_that_nobody_takes_are_closed) {
+    Bench bench;
+    bench.open();
+    Pipe pipe;
+    bench.peer->send(call_with_fds(1, 1)); // there is no such procedure
+    bench.peer->send_fd(pipe.in.get());
+    EXPECT_EQ(bench.peer->receive().value().header.status, PacketStatus::error);
+    pipe.in.reset();
+    char byte = 0;
+    EXPECT_EQ(::read(pipe.out.get(), &byte, 1), 0) << "nobody holds the other end";
+}
+
+TEST(Session, wrong_numbers_of_descriptors_end_the_connection) {
+    for (const std::uint32_t announced : {1u, 33u, 0xffffffffu}) {
+        Bench bench;
+        give_back(bench);
+        bench.open();
+        bench.peer->send(call_with_fds(1, announced) + std::string(64, '\0'));
+        EXPECT_TRUE(bench.peer->closed()) << announced;
+    }
 }
 
 } // namespace domus::wire
