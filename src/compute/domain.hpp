@@ -138,6 +138,8 @@ public:
         std::string mime;
     };
     Task<Screenshot> screenshot(unsigned screen);
+    /// Gives the guest's display, by its place among <graphics>, a client on a connected stream socket.
+    Task<> open_graphics(unsigned index, UniqueFd client, bool skip_authentication);
     Task<> inject_nmi();
     Task<> send_key(std::vector<std::uint32_t> qcodes, std::uint32_t hold_ms);
 

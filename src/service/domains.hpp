@@ -85,6 +85,9 @@ public:
     /// Code set 0 is Linux's key codes (virKeycodeSet); QEMU takes those of the AT keyboard, set 1.
     Task<> send_key(Caller caller, DomainRef ref, unsigned codeset, std::vector<std::uint32_t> codes, unsigned hold_ms, unsigned flags);
     UniqueFd open_console(const Caller& caller, const DomainRef& ref, const std::string& device);
+    /// A display for a client on its own socket, or on one whose other end is returned. Flags: virDomainOpenGraphicsFlags.
+    Task<> open_graphics(Caller caller, DomainRef ref, unsigned index, UniqueFd client, unsigned flags);
+    Task<UniqueFd> open_graphics_fd(Caller caller, DomainRef ref, unsigned index, unsigned flags);
     Task<compute::Domain::Screenshot> screenshot(Caller caller, DomainRef ref, unsigned screen);
 
     /// virDomainControlState: 0 free, 1 a job runs; for how long.

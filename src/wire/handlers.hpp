@@ -9,6 +9,7 @@ namespace domus::wire {
 void serve_connections(Dispatcher& dispatcher, service::Service& service);
 void serve_domains(Dispatcher& dispatcher, service::Service& service);
 void serve_devices(Dispatcher& dispatcher, service::Service& service);
+void serve_graphics(Dispatcher& dispatcher, service::Service& service);
 void serve_domain_events(Dispatcher& dispatcher, service::Events& events);
 void serve_saves(Dispatcher& dispatcher, service::Service& service);
 void serve_host(Dispatcher& dispatcher, service::Service& service);
@@ -18,6 +19,7 @@ inline void serve_all(Dispatcher& dispatcher, service::Service& service) {
     serve_connections(dispatcher, service);
     serve_domains(dispatcher, service);
     serve_devices(dispatcher, service);
+    serve_graphics(dispatcher, service);
     serve_domain_events(dispatcher, service.events);
     serve_saves(dispatcher, service);
     serve_host(dispatcher, service);
