@@ -63,6 +63,20 @@ public:
         return wire::decode<typename wire::Call<procedure>::Ret>(
             exchange(program_of(procedure), static_cast<std::int32_t>(procedure), encoded(args)));
     }
+    /// A call that takes long: until its reply is there, `look` is run each `every`, and at once when `urgent` says so,
+    /// which is asked after each signal. It may make calls of its own.
+    template <auto procedure>
+    typename wire::Call<procedure>::Ret call_watched(const typename wire::Call<procedure>::Args& args, std::chrono::milliseconds every,
+                                                     const std::function<bool()>& urgent, const std::function<void()>& look) {
+        const auto serial = send_call(program_of(procedure), static_cast<std::int32_t>(procedure), encoded(args));
+        const auto there = [&] { return replies_.contains(serial); };
+        const auto enough = [&] { return there() || urgent(); };
+        while (!there()) {
+            run_until(enough, Clock::now() + every);
+            if (!there()) look();
+        }
+        return wire::decode<typename wire::Call<procedure>::Ret>(await_reply(serial));
+    }
     /// The encoded reply to a call with encoded arguments; throws the error that came instead.
     std::string exchange(std::uint32_t program, std::int32_t procedure, std::string_view arguments);
 

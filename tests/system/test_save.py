@@ -329,3 +329,132 @@ def test_the_daemon_is_killed_after_the_last_byte(daemon, conn, full_guest, froz
     domain.create()
     assert count_of(shell_of) > before
     domain.destroy()
+
+
+def test_our_command_speaks_virshs_words(daemon, domus, conn, guest, scratch):
+    domain = conn.defineXML(guest("web", memory=32))
+    image, xml = scratch / "image", scratch / "new.xml"
+
+    def says(*arguments, **options):
+        return domus(*arguments, **options).out
+
+    def same(*arguments):
+        theirs, ours = daemon.virsh(*arguments, check=False), domus(*arguments, check=False)
+        assert ours.out.splitlines() == theirs.out.splitlines()
+        assert ours.code == theirs.code
+        assert ours.err.splitlines()[:1] == theirs.err.splitlines()[:1]
+        return ours
+
+    domain.create()
+    assert says("save", "web", image) == f"\nDomain 'web' saved to {image}\n\n"
+    same("save-image-dumpxml", image)
+    same("save-image-dumpxml", image, "--xpath", "/domain/name", "--wrap")
+    xml.write_text(says("save-image-dumpxml", image, "--security-info").replace("<on_crash>destroy", "<on_crash>restart"))
+    assert says("save-image-define", image, xml, "--paused") == f"State file {image} updated.\n\n"
+    assert "<on_crash>restart" in same("save-image-dumpxml", image).out
+    xml.write_text(xml.read_text().replace("<vcpu>1", "<vcpu>2").replace("<vcpu placement='static'>1", "<vcpu placement='static'>2"))
+    refused = same("save-image-define", image, xml)
+    assert refused.code == 1 and "another machine" in refused.err and "vcpu" in refused.err
+    assert says("save-image-edit", image, env=dict(os.environ, EDITOR="true", VISUAL="true")) \
+        == f"Saved image {image} XML configuration not changed.\n\n"
+    assert says("restore", image) == f"Domain restored from {image}\n\n"
+    assert domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED
+    same("restore", scratch / "absent")
+    same("save", "web", "/absent/folder/image")
+    same("domjobinfo", "web")
+    same("domjobabort", "web")
+    verbose = domus("managedsave", "web", "--running", "--verbose")
+    assert verbose.out == "\nDomain 'web' state saved by libvirt\n\n" and verbose.err.endswith("Save: [100 %]")
+    same("managedsave-dumpxml", "web")
+    same("list", "--all", "--managed-save")
+    same("domjobinfo", "web", "--completed", "--keep-completed")
+    same("managedsave", "web")
+    xml.write_text(says("managedsave-dumpxml", "web").replace("<on_crash>destroy", "<on_crash>restart"))
+    assert says("managedsave-define", "web", xml) == "Managed save state file of domain 'web' updated.\n\n"
+    assert domus("--json", "managedsave-remove", "web").out.startswith('{"domain":"web","removed":true')
+    same("managedsave-remove", "web")
+    same("managedsave-dumpxml", "web")
+
+
+def test_control_c_leaves_the_job(daemon, full_guest, frozen_save, scratch):
+    from harness.daemon import BUILD
+    path = scratch / "image"
+    [pid] = daemon.pids_of("guest=web")
+    command = subprocess.Popen([BUILD / "bin/domus", "-c", daemon.uri, "save", "web", path], stderr=subprocess.PIPE, text=True)
+    while not (path.exists() and path.stat().st_size > 1 << 20):
+        assert command.poll() is None
+    os.kill(pid, signal.SIGSTOP)
+    command.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    os.kill(pid, signal.SIGCONT)
+    _, said = command.communicate(timeout=30)
+    assert command.returncode == 1 and "canceled by client" in said
+    assert full_guest.state()[0] == libvirt.VIR_DOMAIN_RUNNING and not path.exists()
+
+
+def test_an_image_as_libvirt_lays_it_out(daemon, conn, counting, shell_of, scratch):
+    """XML with its NUL, a cookie with its own, no room between them, the stream wherever that ends."""
+    domain = counting()
+    before = count_of(shell_of)
+    ours, theirs = scratch / "ours", scratch / "theirs"
+    domain.save(str(ours))
+    whole = ours.read_bytes()
+    length = HEADER.unpack_from(whole)[2]
+    data, stream = whole[92:92 + length], whole[92 + length:]
+    xml = data[:data.index(b"\0") + 1]
+    cookie = b"<cookie>\n  <slirpHelper/>\n</cookie>\n\0"
+    theirs.write_bytes(HEADER.pack(b"LibvirtQemudSave", 2, len(xml + cookie), 1, 0, len(xml)) + bytes(56)
+                       + xml + cookie + stream)
+    conn.restore(str(theirs))
+    assert count_of(shell_of) > before
+    domain.destroy()
+
+
+@pytest.mark.parametrize("damage, reason", [
+    (lambda whole: b"", "failed to read qemu header"),
+    (lambda whole: whole[:50], "failed to read qemu header"),
+    (lambda whole: b"LibvirtQemudPart" + whole[16:], "save image is incomplete"),
+    (lambda whole: whole[:16] + struct.pack("<I", 3) + whole[20:], "image version is not supported (3 > 2)"),
+    (lambda whole: whole[:20] + struct.pack("<I", 0xffffffff) + whole[24:], "invalid header data length"),
+    (lambda whole: whole[:28] + struct.pack("<I", 2) + whole[32:], "compressed"),
+    (lambda whole: whole[:92] + b"<domain>" + bytes(len(whole) - 100), "XML"),
+    (lambda whole: whole[:len(whole) // 2], "cannot be loaded"),
+], ids=["empty", "short", "unfinished", "version", "length", "compressed", "xml", "stream"])
+def test_a_damaged_file_starts_nothing(daemon, conn, guest, scratch, damage, reason):
+    image = scratch / "image"
+    domain = conn.createXML(guest("web", memory=32))
+    domain.save(str(image))
+    image.write_bytes(damage(image.read_bytes()))
+    with pytest.raises(libvirt.libvirtError) as refused:
+        conn.restore(str(image))
+    assert reason in str(refused.value)
+    assert conn.listAllDomains() == [] and not daemon.pids_of("qemu-system")
+
+
+def test_with_a_disk_that_was_moved(daemon, conn, guest, scratch):
+    image, disk, moved = scratch / "image", scratch / "disk.qcow2", scratch / "moved.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "8M"], check=True)
+    domain = conn.createXML(guest("web", memory=32, disks=[disk]))
+    # A file that a guest has as its disk is not written over.
+    with pytest.raises(libvirt.libvirtError, match="is in use"):
+        domain.save(str(disk))
+    assert domain.isActive() and disk.read_bytes()[:4] == b"QFI\xfb"
+    domain.save(str(image))
+    disk.rename(moved)
+    xml = conn.saveImageGetXMLDesc(str(image)).replace(str(disk), str(moved))
+    with pytest.raises(libvirt.libvirtError, match="disk.qcow2"):
+        conn.restore(str(image))
+    conn.restoreFlags(str(image), xml)
+    again = conn.lookupByName("web")
+    assert str(moved) in again.XMLDesc()
+    again.destroy()
+
+
+def test_only_plain_files_and_absolute_paths(conn, guest, scratch):
+    domain = conn.createXML(guest("web", memory=32))
+    os.mkfifo(scratch / "pipe")
+    for path in ("/dev/null", str(scratch / "pipe"), str(scratch)):
+        with pytest.raises(libvirt.libvirtError):
+            domain.save(path)
+    assert domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
+    domain.destroy()

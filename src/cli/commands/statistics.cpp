@@ -58,7 +58,7 @@ constexpr std::string_view operations[]{"Unknown",       "Start",         "Save"
 struct JobLine {
     std::string_view label;
     std::string_view param;
-    enum class Unit { milliseconds, bytes, bytes_each_second, pages, plain, nanoseconds } unit;
+    enum class Unit { milliseconds, bytes, whole_bytes, bytes_each_second, pages, plain, nanoseconds } unit;
 };
 
 /// The number and the unit that keep a size short, as virsh rounds it.
@@ -70,7 +70,7 @@ std::string pretty_size(std::uint64_t bytes) {
         value /= 1024;
         ++unit;
     }
-    return fmt::format("{:<12.3f} {}", value, units[unit]);
+    return fmt::format("{:.3f} {}", value, units[unit]);
 }
 
 constexpr JobLine job_lines[]{
@@ -84,7 +84,7 @@ constexpr JobLine job_lines[]{
     {"Memory total:", "memory_total", JobLine::Unit::bytes},
     {"Memory bandwidth:", "memory_bps", JobLine::Unit::bytes_each_second},
     {"Dirty rate:", "memory_dirty_rate", JobLine::Unit::pages},
-    {"Page size:", "memory_page_size", JobLine::Unit::plain},
+    {"Page size:", "memory_page_size", JobLine::Unit::whole_bytes},
     {"Iteration:", "memory_iteration", JobLine::Unit::plain},
     {"Postcopy requests:", "memory_postcopy_requests", JobLine::Unit::plain},
     {"File processed:", "disk_processed", JobLine::Unit::bytes},
@@ -104,6 +104,7 @@ std::string job_value(const JobLine& line, std::uint64_t value) {
     case JobLine::Unit::milliseconds: return fmt::format("{:<12} ms", value);
     case JobLine::Unit::bytes: return pretty_size(value);
     case JobLine::Unit::bytes_each_second: return pretty_size(value) + "/s";
+    case JobLine::Unit::whole_bytes: return fmt::format("{:<12} bytes", value);
     case JobLine::Unit::pages: return fmt::format("{:<12} pages/s", value);
     case JobLine::Unit::nanoseconds: return fmt::format("{:<12} ns", value);
     case JobLine::Unit::plain: break;
@@ -130,11 +131,11 @@ bool worth_telling(int type, const Arguments& args) {
 
 void print_job(Call& call, const std::vector<wire::TypedParam>& params, int type) {
     const auto operation = unsigned_param(params, "operation").value_or(0);
-    call.out.text("{:<17} {}\n", "Operation:", word_of(operations, static_cast<std::int64_t>(operation), "Unknown"));
+    call.out.text("{:<17} {:<12}\n", "Operation:", word_of(operations, static_cast<std::int64_t>(operation), "Unknown"));
     constexpr int bounded = 1;
     for (const auto& line : job_lines) {
         const auto value = unsigned_param(params, line.param);
-        if (!value) continue;
+        if (!value || (*value == 0 && line.unit == JobLine::Unit::bytes_each_second)) continue;
         if (line.param == "data_processed" && type == bounded)
             if (const auto left = unsigned_param(params, "time_remaining")) call.out.text("{:<17} {:<12} ms\n", "Time remaining:", *left);
         call.out.text("{:<17} {}\n", line.label, job_value(line, *value));
