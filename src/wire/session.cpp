@@ -91,7 +91,7 @@ void Session::disconnect() {
     close_streams();
     progress_.notify_all();
     output_.clear();
-    output_bytes_ = 0;
+    output_bytes_ = output_fds_ = 0;
     input_ = {};
     input_begin_ = looked_at_ = 0;
     received_fds_.clear();
@@ -109,7 +109,8 @@ void Session::open_connection(bool read_only_asked) {
 // ---- bytes ----------------------------------------------------------------------------------------------------
 
 bool Session::congested() const {
-    return in_flight_ >= limits_.calls_in_flight || output_bytes_ > limits_.queued_stream * 4 || stream_input_ > limits_.queued_stream;
+    return in_flight_ >= limits_.calls_in_flight || output_bytes_ > limits_.queued_stream * 4 || output_fds_ > most_fds ||
+           stream_input_ > limits_.queued_stream;
 }
 
 bool Session::may_receive() const {
@@ -169,6 +170,8 @@ void Session::take_descriptors(msghdr& message) {
             int fd = -1;
             std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
             received_fds_.emplace_back(fd);
+            // Nothing that such a client may call takes any: it does not fill our table with them.
+            if (!opened_ || read_only()) received_fds_.back().reset();
         }
     }
     if (message.msg_flags & MSG_CTRUNC) throw rpc_error("more file descriptors came at once than can be taken");

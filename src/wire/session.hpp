@@ -140,6 +140,7 @@ private:
     std::vector<UniqueFd> call_fds_;
     std::deque<Outgoing> output_;
     std::size_t output_bytes_ = 0;
+    std::size_t output_fds_ = 0; ///< in packets that are queued
     bool corked_ = false;
     bool waiting_to_write_ = false;
     bool watching_for_end_ = false;

@@ -14,6 +14,7 @@ namespace domus::wire {
 void Session::send(std::string packet, std::vector<UniqueFd> fds) {
     if (!connected_) return;
     output_bytes_ += packet.size();
+    output_fds_ += fds.size();
     output_.push_back({std::move(packet), std::move(fds)});
     if (output_bytes_ > limits_.queued_output) {
         log::warning("connection {} of uid {} does not read its replies, {} bytes wait: disconnected", caller_.connection,
@@ -71,7 +72,10 @@ bool Session::flush_some() {
         return false;
     }
     if (!descriptor) sent(static_cast<std::size_t>(n));
-    else if (++first.fds_sent == first.fds.size()) output_.pop_front();
+    else if (++first.fds_sent == first.fds.size()) {
+        output_fds_ -= first.fds.size();
+        output_.pop_front();
+    }
     return true;
 }
 

@@ -332,7 +332,13 @@ struct Pipe {
     UniqueFd out, in;
     Pipe() {
         int ends[2];
-        if (::pipe2(ends, O_CLOEXEC) == 0) out.reset(ends[0]), in.reset(ends[1]);
+        if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0) out.reset(ends[0]), in.reset(ends[1]);
+    }
+    /// Closes the end for writing, and looks whether the session has it still.
+    bool nobody_else_writes() {
+        in.reset();
+        char byte = 0;
+        return ::read(out.get(), &byte, 1) == 0;
     }
 };
 
@@ -366,9 +372,44 @@ TEST(Session, descriptors_that_nobody_takes_are_closed) {
     bench.peer->send(call_with_fds(1, 1)); // there is no such procedure
     bench.peer->send_fd(pipe.in.get());
     EXPECT_EQ(bench.peer->receive().value().header.status, PacketStatus::error);
-    pipe.in.reset();
-    char byte = 0;
-    EXPECT_EQ(::read(pipe.out.get(), &byte, 1), 0) << "nobody holds the other end";
+    EXPECT_TRUE(pipe.nobody_else_writes());
+}
+
+TEST(Session, descriptors_of_who_may_call_nothing_with_them_are_not_kept) {
+    for (const bool opened : {true, false}) {
+        Bench bench;
+        give_back(bench);
+        if (opened) bench.open(true);
+        else bench.connect();
+        Pipe pipe;
+        bench.peer->send(call_with_fds(1, 2));
+        bench.peer->send_fd(pipe.in.get());
+        bench.peer->turn(soon);
+        EXPECT_TRUE(pipe.nobody_else_writes()) << "although the call has not come whole";
+        bench.peer->send_fd(pipe.out.get());
+        EXPECT_EQ(bench.peer->receive().value().header.status, PacketStatus::error);
+    }
+}
+
+TEST(Session, a_client_that_does_not_take_descriptors_gets_no_more_of_them) {
+    Bench bench;
+    int made = 0;
+    bench.on.on<Procedure::domain_open_graphics_fd>([&](std::shared_ptr<Session>, DomainOpenGraphicsFdArgs) -> Task<WithFds<Nothing>> {
+        WithFds<Nothing> ret;
+        ret.fds.emplace_back(::dup(0));
+        ++made;
+        co_return ret;
+    });
+    bench.open();
+    bench.session->send(Peer::stream(1, 1, PacketStatus::more, std::string(1u << 20, 'x'))); // more than the socket takes
+    std::string calls;
+    for (std::uint32_t i = 0; i < 200; ++i) calls += Peer::call<Procedure::domain_open_graphics_fd>(i, {});
+    bench.peer->send(calls);
+    bench.peer->turn(soon);
+    EXPECT_GT(made, 0);
+    EXPECT_LT(made, 120);
+    for (int i = 0; i < 201; ++i) ASSERT_TRUE(bench.peer->receive()) << i;
+    EXPECT_EQ(made, 200);
 }
 
 TEST(Session, wrong_numbers_of_descriptors_end_the_connection) {

@@ -3,7 +3,6 @@ import os
 import pathlib
 import random
 import resource
-import socket
 import struct
 import threading
 import time
@@ -12,56 +11,14 @@ import libvirt
 import pytest
 
 from harness.daemon import BUILD
+from harness.raw import OPEN_CALL, opened, packet, raw, read_packet, string
 from harness.wait import wait_until
 
 # Sanitizers keep freed memory aside and pad the rest: what grows is judged less sharply in their builds.
 PADDING = 8 if BUILD.name in ("asan", "tsan") else 1
 
-PROGRAM = 0x20008086
 AUTH_LIST, OPEN, LIST_ALL, GET_LIB_VERSION, DOMAIN_OPEN_CONSOLE = 66, 1, 273, 157, 201
 REGISTER_CLOSE_CALLBACK, CONNECTION_CLOSED = 360, 362
-
-
-def packet(procedure, payload=b"", serial=0, kind=0, status=0, program=PROGRAM):
-    header = struct.pack(">IIiiIi", program, 1, procedure, kind, serial, status)
-    return struct.pack(">I", 4 + len(header) + len(payload)) + header + payload
-
-
-def string(text):
-    data = text.encode()
-    return struct.pack(">I", len(data)) + data + b"\0" * (-len(data) % 4)
-
-
-OPEN_CALL = packet(OPEN, struct.pack(">I", 1) + string("") + struct.pack(">I", 0))
-
-
-def raw(daemon):
-    client = socket.socket(socket.AF_UNIX)
-    client.settimeout(10)
-    client.connect(str(daemon.socket))
-    return client
-
-
-def read_packet(client):
-    def exactly(n):
-        data = b""
-        while len(data) < n:
-            more = client.recv(n - len(data))
-            if not more:
-                raise EOFError
-            data += more
-        return data
-    length = struct.unpack(">I", exactly(4))[0]
-    body = exactly(length - 4)
-    return struct.unpack(">IIiiIi", body[:24]), body[24:]
-
-
-def opened(daemon):
-    client = raw(daemon)
-    client.sendall(packet(AUTH_LIST) + OPEN_CALL)
-    assert read_packet(client)[0][5] == 0
-    assert read_packet(client)[0][5] == 0
-    return client
 
 
 def figures(daemon):

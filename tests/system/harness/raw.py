@@ -1,0 +1,48 @@
+"""A client that speaks the protocol by hand: packets in and out, right or wrong."""
+import socket
+import struct
+
+PROGRAM = 0x20008086
+AUTH_LIST, OPEN = 66, 1
+
+
+def packet(procedure, payload=b"", serial=0, kind=0, status=0, program=PROGRAM):
+    header = struct.pack(">IIiiIi", program, 1, procedure, kind, serial, status)
+    return struct.pack(">I", 4 + len(header) + len(payload)) + header + payload
+
+
+def string(text):
+    data = text.encode()
+    return struct.pack(">I", len(data)) + data + b"\0" * (-len(data) % 4)
+
+
+OPEN_CALL = packet(OPEN, struct.pack(">I", 1) + string("") + struct.pack(">I", 0))
+
+
+def raw(daemon):
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(10)
+    client.connect(str(daemon.socket))
+    return client
+
+
+def read_packet(client):
+    def exactly(n):
+        data = b""
+        while len(data) < n:
+            more = client.recv(n - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+    length = struct.unpack(">I", exactly(4))[0]
+    body = exactly(length - 4)
+    return struct.unpack(">IIiiIi", body[:24]), body[24:]
+
+
+def opened(daemon):
+    client = raw(daemon)
+    client.sendall(packet(AUTH_LIST) + OPEN_CALL)
+    assert read_packet(client)[0][5] == 0
+    assert read_packet(client)[0][5] == 0
+    return client
