@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace domus::wire {
 
 using namespace std::chrono_literals;
@@ -63,7 +65,45 @@ const std::vector<Kind>& kinds() {
     return all;
 }
 
+/// Those that came later have a message with callback id only.
+const std::vector<Kind>& later_kinds() {
+    using P = Procedure;
+    constexpr P none{};
+    static const std::vector<Kind> all{
+        {event::AgentLifecycle{1, 2}, 18, none, P::domain_event_callback_agent_lifecycle},
+        {event::DeviceAdded{"net0"}, 19, none, P::domain_event_callback_device_added},
+        {event::DeviceRemovalFailed{"net0"}, 22, none, P::domain_event_callback_device_removal_failed},
+        {event::MetadataChange{0, ""}, 23, none, P::domain_event_callback_metadata_change},
+    };
+    return all;
+}
+
 } // namespace
+
+TEST(Events, each_kind_that_there_is_is_tested) {
+    std::set<std::size_t> tested;
+    for (const auto* list : {&kinds(), &later_kinds()})
+        for (const auto& kind : *list) tested.insert(kind.what.index());
+    EXPECT_EQ(tested.size(), std::variant_size_v<event::What>);
+}
+
+TEST(Events, later_kinds_are_told_with_callback_ids) {
+    for (const auto& kind : later_kinds()) {
+        Registered bench;
+        bench.open();
+        EXPECT_EQ(bench.add_plain(kind.event), PacketStatus::error) << kind.event;
+        const auto id = bench.add(kind.event);
+        bench.emit(kind.what);
+        const auto told = bench.peer->receive();
+        ASSERT_TRUE(told) << kind.event;
+        EXPECT_EQ(told->header.procedure, static_cast<std::int32_t>(kind.callback));
+        Decoder decoder(told->body);
+        EXPECT_EQ(static_cast<std::int32_t>(decoder.word()), id);
+        Domain domain;
+        decoder("dom", domain, 0);
+        EXPECT_EQ(domain.name, "vm");
+    }
+}
 
 TEST(Events, each_kind_is_told_with_and_without_callback_ids) {
     for (const auto& kind : kinds()) {

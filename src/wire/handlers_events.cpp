@@ -19,7 +19,8 @@ constexpr std::int32_t lifecycle = 0, io_error = 4, io_error_reason = 6;
 
 /// What is told; IoError is also told as 6, with its reason.
 std::int32_t event_id(const event::What& what) {
-    constexpr std::array<std::int32_t, std::variant_size_v<event::What>> ids{0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 18, 19, 22, 23};
+    constexpr std::int32_t ids[] = {0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 18, 19, 22, 23};
+    static_assert(std::size(ids) == std::variant_size_v<event::What>, "each event has its number");
     return ids[what.index()];
 }
 

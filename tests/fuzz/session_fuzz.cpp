@@ -121,7 +121,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::weak_ptr<Session> weak = session;
     spawn(bench.loop.get_executor(), run(std::move(session)), "session");
     session.reset();
-    const std::size_t piece = how & 2 ? 7 : 65536;
+    const std::size_t piece = how & 2 ? bytes.size() / 9 + 1 : 65536;
     std::string replies;
     for (std::size_t begin = 0; begin < bytes.size() && !weak.expired();) {
         const auto n = ::send(client.get(), bytes.data() + begin, std::min(piece, bytes.size() - begin), MSG_NOSIGNAL);

@@ -2,11 +2,13 @@
 import concurrent.futures
 import os
 import signal
+import struct
 import time
 
 import libvirt
 import pytest
 
+from harness.raw import opened, packet, read_packet, string
 from harness.wait import wait_until
 
 PAUSED = libvirt.VIR_DOMAIN_START_PAUSED
@@ -82,6 +84,26 @@ def test_a_call_to_the_stuck_one_says_so_and_blocks_no_other_domain(conn, stuck)
         assert took < 1.0
         with pytest.raises(libvirt.libvirtError, match="did not answer within"):
             waiting.result(timeout=10)
+
+
+def test_a_client_all_of_whose_calls_hang_is_answered_its_pings(daemon, conn, stuck):
+    resume, lookup, keepalive, ping, pong = 28, 23, 0x6b656570, 1, 2
+    domain = conn.lookupByName(stuck)
+    client = opened(daemon)
+    hanging = string(stuck) + domain.UUID() + struct.pack(">i", domain.ID())
+    client.sendall(packet(resume, hanging, serial=1) + packet(lookup, string("a"), serial=2))
+    header, _ = read_packet(client)
+    assert (header[4], header[5]) == (2, 0), "one that hangs holds up no other"
+    for serial in range(3, 200):
+        client.sendall(packet(resume, hanging, serial=serial))
+    client.sendall(packet(ping, kind=2, program=keepalive))
+    _, took = timed(lambda: read_packet(client))
+    assert took < 1
+    client.sendall(packet(ping, kind=2, program=keepalive))
+    header, _ = read_packet(client)
+    assert (header[0], header[2]) == (keepalive, pong)
+    client.close()
+    assert conn.lookupByName("a").state()[0] == libvirt.VIR_DOMAIN_PAUSED
 
 
 def test_destroy_of_the_stuck_one_takes_under_a_second(daemon, conn, stuck):
