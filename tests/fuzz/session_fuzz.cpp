@@ -2,15 +2,18 @@
 // must answer in whole packets, and when its client has gone nothing of it may be left.
 //
 // The first byte of an input says how it is sent: bit 0, a connection is opened before; bit 1, in small pieces; bit 2,
-// not as it is but as packets: number, type, status and serial of each in a byte, two bytes for its length, its body.
+// not as it is but as packets: number, type, status and serial of each in a byte, two bytes for its length, its body;
+// bit 3, with descriptors, as many with each piece as bits 4 to 7 say.
 #include "async/spawn.hpp"
 #include "wire/dispatcher.hpp"
 
 #include <boost/asio/post.hpp>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 using namespace domus;
 using namespace domus::wire;
@@ -46,7 +49,11 @@ void serve(Dispatcher& on) {
     on.on<Procedure::connect_register_close_callback>([](Session& session, const Nothing&) { session.close_callback = true; });
     on.on<Procedure::domain_define_xml>([](Session&, const DomainDefineXmlArgs&) { return DomainDefineXmlRet{}; });
     on.on<Procedure::domain_create>([](std::shared_ptr<Session> session, DomainCreateArgs args) { return later(session, args); });
-    on.on<Procedure::domain_open_graphics>([](std::shared_ptr<Session> session, DomainOpenGraphicsArgs args) { return later(session, args); });
+    on.on<Procedure::domain_open_graphics>([](std::shared_ptr<Session>, DomainOpenGraphicsArgs, std::vector<UniqueFd> fds) -> Task<WithFds<Nothing>> {
+        WithFds<Nothing> ret;
+        ret.fds = std::move(fds);
+        co_return ret;
+    });
     on.on<Procedure::domain_open_console>([](std::shared_ptr<Session>, DomainOpenConsoleArgs, std::shared_ptr<Stream> stream) -> Task<> {
         const auto executor = co_await asio::this_coro::executor;
         spawn(executor, echo(std::move(stream)), "echo");
@@ -92,6 +99,29 @@ std::string as_packets(std::string_view bytes) {
     return packets;
 }
 
+/// The number of bytes that went, or of ::sendmsg's failure.
+ssize_t send_piece(int socket, std::string_view bytes, unsigned fds) {
+    iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(15 * sizeof(int))> control{};
+    msghdr message{};
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    if (fds > 0) {
+        message.msg_control = control.data();
+        message.msg_controllen = CMSG_SPACE(fds * sizeof(int));
+        auto* part = CMSG_FIRSTHDR(&message);
+        part->cmsg_level = SOL_SOCKET;
+        part->cmsg_type = SCM_RIGHTS;
+        part->cmsg_len = CMSG_LEN(fds * sizeof(int));
+        const int any = 2;
+        for (unsigned i = 0; i < fds; ++i) std::memcpy(CMSG_DATA(part) + i * sizeof(int), &any, sizeof any);
+    }
+    return ::sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+/// The lowest number that is free: higher when a descriptor was left open.
+int next_descriptor() { return UniqueFd(::dup(2)).get(); }
+
 /// What came is whole packets, as far as it came.
 void check_replies(int socket, std::string& replies) {
     std::array<char, 65536> buffer;
@@ -114,6 +144,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::string bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
     if (how & 4) bytes = as_packets(bytes);
     if (how & 1) bytes.insert(0, make_packet(Header{remote_program, 1, 1, PacketType::call, 0, PacketStatus::ok}, ConnectOpenArgs{}));
+    const int free_before = next_descriptor();
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) return 0;
     UniqueFd client(ends[0]);
@@ -124,7 +155,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::size_t piece = how & 2 ? bytes.size() / 9 + 1 : 65536;
     std::string replies;
     for (std::size_t begin = 0; begin < bytes.size() && !weak.expired();) {
-        const auto n = ::send(client.get(), bytes.data() + begin, std::min(piece, bytes.size() - begin), MSG_NOSIGNAL);
+        const auto n = send_piece(client.get(), std::string_view(bytes).substr(begin, piece), how & 8 ? how >> 4 : 0);
         if (n > 0) begin += static_cast<std::size_t>(n);
         bench.loop.restart();
         bench.loop.poll();
@@ -137,5 +168,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         bench.loop.restart();
         bench.loop.poll();
     }
+    must(next_descriptor() == free_before, "a descriptor stays open");
     return 0;
 }
