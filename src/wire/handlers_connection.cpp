@@ -56,11 +56,11 @@ void serve_connections(Dispatcher& on, service::Service& service) {
     on.on<Procedure::connect_get_uri>([&service](Session&, const Nothing&) { return ConnectGetUriRet{service.uri}; });
     on.on<Procedure::connect_register_close_callback>([](Session& session, const Nothing&) {
         if (std::exchange(session.close_callback, true))
-            throw Error(ErrorCode::operation_unsupported, ErrorDomain::rpc, "A close callback is already registered");
+            throw Error(ErrorCode::operation_invalid, ErrorDomain::rpc, "Requested operation is not valid: A close callback is already registered");
     });
     on.on<Procedure::connect_unregister_close_callback>([](Session& session, const Nothing&) {
         if (!std::exchange(session.close_callback, false))
-            throw Error(ErrorCode::operation_unsupported, ErrorDomain::rpc, "A close callback is not registered");
+            throw Error(ErrorCode::operation_invalid, ErrorDomain::rpc, "Requested operation is not valid: A close callback is not registered");
     });
 }
 

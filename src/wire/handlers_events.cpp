@@ -135,7 +135,7 @@ Registrations::Listen listener(service::Events& events, Registration registratio
 
 void check_event(std::int32_t event, std::int32_t count) {
     if (event < 0 || event >= count)
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc, fmt::format("unsupported event ID {}", event));
+        throw Error(ErrorCode::internal_error, ErrorDomain::rpc, fmt::format("internal error: unsupported event ID {}", event));
 }
 
 void serve_callbacks(Dispatcher& on, service::Events& events, const std::shared_ptr<Registrations>& all) {

@@ -117,7 +117,7 @@ void serve_events(Dispatcher& on, NetworkOperations& networks) {
     const auto all = std::make_shared<Registrations>("network");
     on.on<Procedure::connect_network_event_register_any>([&networks, all](Session& session, const ConnectNetworkEventRegisterAnyArgs& args) {
         if (args.event_id != 0 && args.event_id != 1)
-            throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc, fmt::format("unsupported network event ID {}", args.event_id));
+            throw Error(ErrorCode::internal_error, ErrorDomain::rpc, fmt::format("internal error: unsupported network event ID {}", args.event_id));
         std::optional<Uuid> only;
         if (args.net) only = args.net->uuid;
         const auto listen = [&networks, weak = session.weak_from_this(), only, wanted = args.event_id](std::int32_t id) -> std::function<void()> {

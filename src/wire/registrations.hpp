@@ -17,9 +17,9 @@ public:
     /// Begins to listen under this callback id; returns what ends it.
     using Listen = std::function<std::function<void()>(std::int32_t callback)>;
 
-    /// Returns the callback id, which is unique in the daemon. Throws invalid_arg when a session has very many.
+    /// Returns the callback id, which is unique in the daemon. Throws internal_error when a session has very many.
     std::int32_t add(Session& session, const Listen& listen);
-    /// By callback id; only the session's own. Throws invalid_arg if there is none.
+    /// By callback id; only the session's own. Throws internal_error if there is none.
     void remove(const Session& session, std::int32_t callback);
 
     /// Registrations of the first clients, which have no callback id and are one for each event.
