@@ -52,7 +52,7 @@ const std::vector<Key>& keys() {
         {"log", "level", "\"info\"", "debug, info, warning or error", set_level},
         {"log", "file", "\"\"", "where the log goes; empty: standard error, which systemd puts into the journal", store(&C::log_file)},
         {"log", "json", "false", "one JSON object a line instead of plain lines", store(&C::log_json)},
-        {"clients", "max_clients", "5000", "connections at once; later ones take the place of those that are not opened yet, or are closed", store(&C::max_clients)},
+        {"clients", "max_clients", "5000", "connections at once; later ones take the place of those that are not opened yet, or are closed", store_at_least_one(&C::max_clients)},
         {"clients", "max_anonymous_clients", "20", "connections whose clients have not opened them yet; while there are more, each has 5 s to do so", store(&C::max_anonymous_clients)},
         {"clients", "open_timeout", "60", "seconds that a client has to open its connection otherwise", store_at_least_one(&C::open_timeout_s)},
         {"clients", "max_requests_per_client", "64", "calls in flight of one client; then reading from it waits", store_at_least_one(&C::max_requests_per_client)},

@@ -47,7 +47,7 @@ bool Session::flush_some() {
         if (!out.fds.empty()) break;
     }
     msghdr message{};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control;
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
     char zero = 0;
     auto& first = output_.front();
     const bool descriptor = count == 0;

@@ -10,7 +10,7 @@ import time
 import libvirt
 import pytest
 
-from harness.daemon import BUILD
+from harness.daemon import BUILD, run
 from harness.raw import OPEN_CALL, opened, packet, raw, read_packet, string
 from harness.wait import wait_until
 
@@ -297,3 +297,22 @@ def test_clients_that_open_nothing_keep_nobody_out_and_go(daemon):
     for client in idle:
         assert closed_by_daemon(client)
         client.close()
+
+
+def test_limits_come_from_the_configuration(make_daemon):
+    daemon = make_daemon(session=os.geteuid() != 0, config="[clients]\nopen_timeout = 1\nmax_requests_per_client = 1\n")
+    idle = raw(daemon)
+    client = opened(daemon)
+    assert closed_by_daemon(idle)
+    idle.close()
+    client.sendall(packet(GET_LIB_VERSION, serial=6) * 3)
+    assert [read_packet(client)[0][4] for _ in range(3)] == [6, 6, 6]
+    client.close()
+
+
+@pytest.mark.parametrize("line", ["open_timeout = 0", "max_requests_per_client = 0", "max_clients = 0", "max_anonymous_clients = -1", "max_clients = '9'"])
+def test_limits_that_let_nobody_in_are_refused(tmp_path, line):
+    file = tmp_path / "domus.toml"
+    file.write_text(f"[clients]\n{line}\n")
+    done = run(BUILD / "bin/domusd", "--root", tmp_path, "--session", "--config", file, check=False, timeout=10)
+    assert done.code == 1 and "line 2" in done.err and line.split()[0] in done.err
