@@ -36,6 +36,12 @@ compute::Folders domain_folders(const Places& places) {
             .logs = places.logs / "qemu"};
 }
 
+storage::Folders storage_folders(const Places& places) {
+    return {.definitions = places.configuration / "storage",
+            .autostart = places.configuration / "storage/autostart",
+            .state = places.state / "storage"};
+}
+
 network::Folders network_folders(const Places& places) {
     return {.definitions = places.configuration / "qemu/networks",
             .autostart = places.configuration / "qemu/networks/autostart",
@@ -81,6 +87,7 @@ public:
         : options_(options), configuration_(std::move(configuration)), places_(places(options)), executor_(loop_.get_executor()),
           events_(executor_), qemu_(executor_, places_.cache / "capabilities"),
           networks_(executor_, network_folders(places_), [this](const network::NetworkView& view, network::NetworkEvent event) { service_.networks.emit(view, event); }),
+          pools_(executor_, storage_folders(places_), [this](const storage::PoolView& view, storage::PoolEvent event) { service_.storage.emit(view, event); }),
           environment_{.executor = executor_,
                        .settings = domain_settings(options, configuration_),
                        .store = compute::Store(domain_folders(places_)),
@@ -94,6 +101,7 @@ public:
           service_{.domains = service::DomainOperations(domains_),
                    .host = service::HostOperations(qemu_),
                    .networks = service::NetworkOperations(options.session ? nullptr : &networks_),
+                   .storage = service::StorageOperations(pools_),
                    .events = events_,
                    .uri = options.session ? "qemu:///session" : "qemu:///system"},
           server_(executor_, dispatcher_, limits(configuration_)), signals_(executor_, SIGTERM, SIGINT) {
@@ -136,6 +144,7 @@ private:
         spawn(executor_, warm_up(), "the capabilities of QEMU");
         events_.begin_start();
         if (!options_.session) co_await networks_.load();
+        co_await pools_.load();
         co_await domains_.load();
         open_sockets();
         events_.end_start();
@@ -143,6 +152,7 @@ private:
         log::info("domusd {} serves {} domains on '{}' after {} ms", DOMUS_VERSION, domains_.size(), socket_path().string(), took.count());
         notify_service_manager("READY=1");
         if (!options_.session) co_await networks_.autostart();
+        co_await pools_.autostart();
         co_await domains_.autostart();
     }
 
@@ -211,6 +221,7 @@ private:
     service::Events events_;
     engine::qemu::Qemu qemu_;
     network::Driver networks_;
+    storage::Pools pools_;
     compute::Environment environment_;
     compute::Domains domains_;
     service::Service service_;

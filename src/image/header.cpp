@@ -21,6 +21,8 @@ constexpr std::uint32_t qcow2_magic = 0x514649fb;
 constexpr std::size_t smallest_header = 72;   // version 2
 constexpr std::size_t longest_name = 1023;    // the specification's limit of a backing file's name
 constexpr std::uint64_t first_cluster = 2u << 20; // header, extensions and name lie in the first cluster
+constexpr std::uint64_t extended_l2_bit = 1u << 4;    // of the incompatible features
+constexpr std::uint64_t lazy_refcounts_bit = 1u << 0; // of the compatible features
 constexpr std::uint32_t extension_end = 0, extension_backing_format = 0xe2792aca;
 
 std::uint32_t be32(const unsigned char* at) {
@@ -87,6 +89,14 @@ Header read_header(int fd) {
     }
     header.format = "qcow2";
     header.virtual_size = {be64(&bytes[24])};
+    header.version = version;
+    const auto cluster_bits = be32(&bytes[20]);
+    if (cluster_bits < 9 || cluster_bits > 21) throw corrupt("its cluster size is impossible");
+    header.cluster_size = {std::uint64_t{1} << cluster_bits};
+    if (version >= 3) {
+        header.extended_l2 = be64(&bytes[72]) & extended_l2_bit;
+        header.lazy_refcounts = be64(&bytes[80]) & lazy_refcounts_bit;
+    }
     const auto name_offset = be64(&bytes[8]);
     const auto name_length = be32(&bytes[16]);
     if (name_offset == 0) return header;

@@ -14,6 +14,9 @@ struct Header {
     ByteCount virtual_size;
     std::optional<std::string> backing_file;   ///< as written: relative to the folder of the image
     std::optional<std::string> backing_format; ///< if the image tells it
+    unsigned version = 0;                      ///< of qcow2: 2 or 3
+    ByteCount cluster_size;                    ///< of qcow2
+    bool lazy_refcounts = false, extended_l2 = false;
 };
 
 /// Reads a qcow2 header (QEMU docs/interop/qcow2.txt); of anything else only the size. Blocks. Throws Error for a

@@ -5,6 +5,7 @@
 #include "service/events.hpp"
 #include "service/host.hpp"
 #include "service/networks.hpp"
+#include "service/storage.hpp"
 
 #include <string>
 
@@ -14,6 +15,7 @@ struct Service {
     DomainOperations domains;
     HostOperations host;
     NetworkOperations networks;
+    StorageOperations storage;
     Events& events;
     std::string uri; ///< qemu:///system or qemu:///session
 };

@@ -14,6 +14,8 @@ void serve_domain_events(Dispatcher& dispatcher, service::Events& events);
 void serve_saves(Dispatcher& dispatcher, service::Service& service);
 void serve_host(Dispatcher& dispatcher, service::Service& service);
 void serve_networks(Dispatcher& dispatcher, service::Service& service);
+void serve_storage(Dispatcher& dispatcher, service::Service& service);
+void serve_transfers(Dispatcher& dispatcher, service::StorageOperations& storage);
 
 inline void serve_all(Dispatcher& dispatcher, service::Service& service) {
     serve_connections(dispatcher, service);
@@ -24,6 +26,7 @@ inline void serve_all(Dispatcher& dispatcher, service::Service& service) {
     serve_saves(dispatcher, service);
     serve_host(dispatcher, service);
     serve_networks(dispatcher, service);
+    serve_storage(dispatcher, service);
 }
 
 /// How domains are named on the wire.

@@ -1,0 +1,187 @@
+#include "service/storage.hpp"
+
+#include "base/log.hpp"
+#include "format/xml.hpp"
+#include "service/flags.hpp"
+
+#include <fmt/format.h>
+
+namespace domus::service {
+
+namespace {
+
+namespace list_flag { // virConnectListAllStoragePoolsFlags
+constexpr unsigned inactive = 1, active = 2, persistent = 4, transient = 8, autostart = 16, no_autostart = 32, first_type = 64;
+constexpr unsigned all = (1u << 20) - 1;
+/// In the order of the flags from first_type on.
+constexpr std::string_view types[]{"dir", "fs", "netfs", "logical", "disk", "iscsi", "scsi", "mpath", "rbd", "sheepdog", "gluster", "zfs", "vstorage", "iscsi-direct"};
+} // namespace list_flag
+
+bool passes(unsigned flags, unsigned yes, unsigned no, bool value) { return !(flags & (yes | no)) || (flags & (value ? yes : no)); }
+
+bool chosen(const PoolView& view, unsigned flags) {
+    using namespace list_flag;
+    if (!passes(flags, active, inactive, view.active) || !passes(flags, persistent, transient, view.persistent) || !passes(flags, autostart, no_autostart, view.autostart)) return false;
+    if (!(flags & ~(first_type - 1))) return true;
+    for (unsigned i = 0; i < std::size(types); ++i)
+        if (view.current().type == types[i]) return flags & (first_type << i);
+    return false;
+}
+
+void audit(const Caller& caller, std::string_view operation, const std::string& name) {
+    log::info("{} '{}' asked by uid {} (connection {})", operation, name, caller.who.uid, caller.connection);
+}
+
+std::string whole(const VolumeRef& ref) { return ref.pool + "/" + ref.name; }
+
+} // namespace
+
+std::vector<PoolView> StorageOperations::list(unsigned flags) const {
+    require_flags(flags, list_flag::all, "virConnectListAllStoragePools");
+    auto views = pools_.list();
+    std::erase_if(views, [&](const PoolView& view) { return !chosen(view, flags); });
+    return views;
+}
+
+std::string StorageOperations::xml(const PoolRef& ref, unsigned flags) const {
+    constexpr unsigned inactive = 1; // virStorageXMLFlags
+    require_flags(flags, inactive, "virStoragePoolGetXMLDesc");
+    const auto view = pools_.get(ref);
+    const auto& pool = (flags & inactive) && view.definition ? *view.definition : view.current();
+    return format::to_xml(pool, {.live = true, .secrets = false});
+}
+
+std::string StorageOperations::capabilities(unsigned flags) const {
+    require_flags(flags, 0, "virConnectGetStoragePoolCapabilities");
+    std::string text = "<storagepoolCapabilities>\n";
+    for (const auto type : list_flag::types) {
+        if (type == "sheepdog") continue; // gone from QEMU
+        const bool there = storage::find_kind(type) != nullptr;
+        text += fmt::format("  <pool type='{}' supported='{}'>\n", type, there ? "yes" : "no");
+        if (there)
+            text += "    <volOptions>\n      <defaultFormat type='raw'/>\n      <enum name='targetFormatType'>\n"
+                    "        <value>raw</value>\n        <value>qcow2</value>\n        <value>vmdk</value>\n        <value>vdi</value>\n"
+                    "        <value>vpc</value>\n        <value>vhdx</value>\n        <value>qed</value>\n      </enum>\n    </volOptions>\n";
+        text += "  </pool>\n";
+    }
+    return text + "</storagepoolCapabilities>\n";
+}
+
+const storage::VolumeMap& StorageOperations::volumes(const PoolView& view) const {
+    if (view.volumes) return *view.volumes;
+    throw Error(ErrorCode::operation_invalid, ErrorDomain::storage, fmt::format("Requested operation is not valid: storage pool '{}' is not active", view.ref.name))
+        .hint(fmt::format("start it with 'domus pool-start {}'", view.ref.name));
+}
+
+Task<PoolView> StorageOperations::define(Caller caller, std::string xml, unsigned flags) {
+    constexpr unsigned validate = 1;
+    require_flags(flags, validate, "virStoragePoolDefineXML");
+    auto view = co_await pools_.define(std::move(xml));
+    audit(caller, "define pool", view.ref.name);
+    co_return view;
+}
+
+Task<PoolView> StorageOperations::create_xml(Caller caller, std::string xml, unsigned flags) {
+    require_flags(flags, 7, "virStoragePoolCreateXML");
+    auto view = co_await pools_.create(std::move(xml), flags);
+    audit(caller, "create pool", view.ref.name);
+    co_return view;
+}
+
+Task<> StorageOperations::undefine(Caller caller, PoolRef ref) {
+    audit(caller, "undefine pool", ref.name);
+    co_await pools_.undefine(std::move(ref));
+}
+
+Task<> StorageOperations::create(Caller caller, PoolRef ref, unsigned flags) {
+    require_flags(flags, 7, "virStoragePoolCreate");
+    audit(caller, "start pool", ref.name);
+    co_await pools_.start(std::move(ref), flags);
+}
+
+Task<> StorageOperations::destroy(Caller caller, PoolRef ref) {
+    audit(caller, "stop pool", ref.name);
+    co_await pools_.stop(std::move(ref));
+}
+
+Task<> StorageOperations::build(Caller caller, PoolRef ref, unsigned flags) {
+    require_flags(flags, 15, "virStoragePoolBuild");
+    audit(caller, "build pool", ref.name);
+    co_await pools_.build(std::move(ref), flags);
+}
+
+Task<> StorageOperations::remove(Caller caller, PoolRef ref, unsigned flags) {
+    require_flags(flags, 1, "virStoragePoolDelete");
+    audit(caller, "delete pool", ref.name);
+    co_await pools_.remove(std::move(ref));
+}
+
+Task<> StorageOperations::refresh(Caller caller, PoolRef ref, unsigned flags) {
+    require_flags(flags, 0, "virStoragePoolRefresh");
+    audit(caller, "refresh pool", ref.name);
+    co_await pools_.refresh(std::move(ref));
+}
+
+Task<> StorageOperations::set_autostart(Caller caller, PoolRef ref, bool on) {
+    audit(caller, on ? "autostart pool" : "autostart --disable pool", ref.name);
+    co_await pools_.set_autostart(std::move(ref), on);
+}
+
+Task<VolumePtr> StorageOperations::create_volume(Caller caller, std::string pool, std::string xml, unsigned flags) {
+    constexpr unsigned preallocate_metadata = 1;
+    require_flags(flags, preallocate_metadata, "virStorageVolCreateXML");
+    auto volume = co_await pools_.create_volume(pool, std::move(xml));
+    audit(caller, "create volume", pool + "/" + volume->name);
+    co_return volume;
+}
+
+Task<VolumePtr> StorageOperations::copy_volume(Caller caller, std::string pool, std::string xml, VolumeRef from, unsigned flags) {
+    constexpr unsigned preallocate_metadata = 1, reflink = 2;
+    require_flags(flags, preallocate_metadata | reflink, "virStorageVolCreateXMLFrom");
+    auto volume = co_await pools_.copy_volume(pool, std::move(xml), std::move(from));
+    audit(caller, "clone volume", pool + "/" + volume->name);
+    co_return volume;
+}
+
+Task<> StorageOperations::remove_volume(Caller caller, VolumeRef ref, unsigned flags) {
+    constexpr unsigned zeroed = 1, with_snapshots = 2;
+    require_flags(flags, zeroed | with_snapshots, "virStorageVolDelete");
+    audit(caller, "delete volume", whole(ref));
+    co_await pools_.remove_volume(std::move(ref));
+}
+
+Task<> StorageOperations::resize_volume(Caller caller, VolumeRef ref, std::uint64_t bytes, unsigned flags) {
+    require_flags(flags, 7, "virStorageVolResize");
+    audit(caller, "resize volume", whole(ref));
+    co_await pools_.resize_volume(std::move(ref), ByteCount{bytes}, flags);
+}
+
+Task<> StorageOperations::wipe_volume(Caller caller, VolumeRef ref, unsigned algorithm, unsigned flags) {
+    constexpr unsigned zero = 0;
+    require_flags(flags, 0, "virStorageVolWipePattern");
+    if (algorithm != zero)
+        throw Error(ErrorCode::argument_unsupported, ErrorDomain::storage, fmt::format("wiping algorithm {} is not supported", algorithm))
+            .hint("take 'zero': on today's drives further passes gain nothing");
+    audit(caller, "wipe volume", whole(ref));
+    co_await pools_.wipe_volume(std::move(ref));
+}
+
+Task<VolumePtr> StorageOperations::look(VolumeRef ref) { return pools_.look(std::move(ref)); }
+
+Task<UniqueFd> StorageOperations::open_volume(Caller caller, VolumeRef ref, bool write) {
+    audit(caller, write ? "upload to volume" : "download of volume", whole(ref));
+    auto fd = co_await pools_.open_volume(std::move(ref), write);
+    co_return fd;
+}
+
+std::uint64_t StorageOperations::listen(Listener listener) {
+    listeners_.emplace(next_, std::move(listener));
+    return next_++;
+}
+
+void StorageOperations::emit(const PoolView& view, storage::PoolEvent event) {
+    const auto copy = listeners_; // a listener may go while it is told
+    for (const auto& [handle, listener] : copy) listener(view, event);
+}
+
+} // namespace domus::service

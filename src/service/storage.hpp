@@ -1,0 +1,69 @@
+// Operations on storage pools and volumes.
+#pragma once
+
+#include "service/caller.hpp"
+#include "storage/pools.hpp"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace domus::service {
+
+using storage::PoolRef;
+using storage::PoolView;
+using storage::VolumePtr;
+using storage::VolumeRef;
+
+class StorageOperations {
+public:
+    explicit StorageOperations(storage::Pools& pools) : pools_(pools) {}
+
+    /// virConnectListAllStoragePoolsFlags.
+    std::vector<PoolView> list(unsigned flags) const;
+    PoolView get(const PoolRef& ref) const { return pools_.get(ref); }
+    PoolView get_name(const std::string& name) const { return pools_.get_name(name); }
+    std::string xml(const PoolRef& ref, unsigned flags) const;
+    /// virConnectGetStoragePoolCapabilities.
+    std::string capabilities(unsigned flags) const;
+    /// Of an active pool. Throws operation_invalid.
+    const storage::VolumeMap& volumes(const PoolView& view) const;
+    VolumePtr volume(const VolumeRef& ref) const { return pools_.volume(ref); }
+    std::pair<PoolRef, VolumePtr> find_key(const std::string& key) const { return pools_.find_key(key); }
+    std::pair<PoolRef, VolumePtr> find_path(const std::string& path) const { return pools_.find_path(path); }
+
+    Task<PoolView> define(Caller caller, std::string xml, unsigned flags);
+    Task<PoolView> create_xml(Caller caller, std::string xml, unsigned flags);
+    Task<> undefine(Caller caller, PoolRef ref);
+    Task<> create(Caller caller, PoolRef ref, unsigned flags);
+    Task<> destroy(Caller caller, PoolRef ref);
+    Task<> build(Caller caller, PoolRef ref, unsigned flags);
+    Task<> remove(Caller caller, PoolRef ref, unsigned flags);
+    Task<> refresh(Caller caller, PoolRef ref, unsigned flags);
+    Task<> set_autostart(Caller caller, PoolRef ref, bool on);
+
+    Task<VolumePtr> create_volume(Caller caller, std::string pool, std::string xml, unsigned flags);
+    Task<VolumePtr> copy_volume(Caller caller, std::string pool, std::string xml, VolumeRef from, unsigned flags);
+    Task<> remove_volume(Caller caller, VolumeRef ref, unsigned flags);
+    Task<> resize_volume(Caller caller, VolumeRef ref, std::uint64_t bytes, unsigned flags);
+    Task<> wipe_volume(Caller caller, VolumeRef ref, unsigned algorithm, unsigned flags);
+    /// As it is on disk now.
+    Task<VolumePtr> look(VolumeRef ref);
+    /// For a transfer; `settle` when it is over.
+    Task<UniqueFd> open_volume(Caller caller, VolumeRef ref, bool write);
+    Lane& lane(const std::string& pool) { return pools_.lane(pool); }
+    Task<> settle(VolumeRef ref) { return pools_.settle(std::move(ref)); }
+
+    using Listener = std::function<void(const PoolView&, storage::PoolEvent)>;
+    std::uint64_t listen(Listener listener);
+    void forget(std::uint64_t handle) { listeners_.erase(handle); }
+    void emit(const PoolView& view, storage::PoolEvent event);
+
+private:
+    storage::Pools& pools_;
+    std::map<std::uint64_t, Listener> listeners_;
+    std::uint64_t next_ = 1;
+};
+
+} // namespace domus::service

@@ -1,0 +1,119 @@
+// Storage pools: definitions on disk, the volumes of those that are active, and the work on them. Each pool has a queue of
+// jobs and a lane of its own, so that a file system that hangs holds up its own pool and no other; listings and looks read
+// what the last change published. What a kind of pool does stands in kinds/.
+#pragma once
+
+#include "async/lane.hpp"
+#include "async/mailbox.hpp"
+#include "model/storage.hpp"
+#include "os/unique_fd.hpp"
+#include "storage/kind.hpp"
+
+#include <filesystem>
+#include <map>
+
+namespace domus::storage {
+
+struct Folders {
+    std::filesystem::path definitions; ///< NAME.xml: /etc/domus/storage
+    std::filesystem::path autostart;
+    std::filesystem::path state;       ///< NAME.xml of those that are active: /run/domus/storage
+};
+
+/// virStoragePoolEventLifecycleType; `refreshed` is an event of its own.
+enum class PoolEvent : int { defined, undefined, started, stopped, created, deleted, refreshed };
+
+struct PoolRef {
+    std::string name;
+    Uuid uuid;
+    bool operator==(const PoolRef&) const = default;
+};
+
+using VolumePtr = std::shared_ptr<const model::Volume>;
+using VolumeMap = std::map<std::string, VolumePtr>;
+
+/// What readers see; immutable.
+struct PoolView {
+    PoolRef ref;
+    bool active = false, autostart = false, persistent = false;
+    std::shared_ptr<const model::Pool> live, definition; ///< live has the sizes
+    std::shared_ptr<const VolumeMap> volumes;            ///< by name; null while inactive
+    const model::Pool& current() const { return live ? *live : *definition; }
+};
+
+/// A volume as calls name it.
+struct VolumeRef {
+    std::string pool, name, key;
+};
+
+class Pools {
+public:
+    Pools(Executor executor, Folders folders, std::function<void(const PoolView&, PoolEvent)> emit);
+    ~Pools();
+
+    /// Reads definitions, and begins to activate the pools that a former daemon left active; does not wait for their
+    /// storage.
+    Task<> load();
+    Task<> autostart();
+
+    std::vector<PoolView> list() const;
+    /// Throw no_storage_pool.
+    PoolView get(const PoolRef& ref) const;
+    PoolView get_name(const std::string& name) const;
+    /// Of active pools; throw no_storage_vol.
+    std::pair<PoolRef, VolumePtr> find_key(const std::string& key) const;
+    std::pair<PoolRef, VolumePtr> find_path(const std::string& path) const;
+    /// Throws operation_invalid while the pool is inactive, no_storage_vol.
+    VolumePtr volume(const std::string& pool, const std::string& name) const;
+    VolumePtr volume(const VolumeRef& ref) const { return volume(ref.pool, ref.name); }
+
+    Task<PoolView> define(std::string xml);
+    /// One that is not kept. Flags: virStoragePoolCreateFlags.
+    Task<PoolView> create(std::string xml, unsigned flags);
+    Task<> undefine(PoolRef ref);
+    Task<> start(PoolRef ref, unsigned flags);
+    Task<> stop(PoolRef ref);
+    Task<> build(PoolRef ref, unsigned flags);
+    Task<> remove(PoolRef ref);
+    Task<> refresh(PoolRef ref);
+    Task<> set_autostart(PoolRef ref, bool on);
+
+    Task<VolumePtr> create_volume(std::string pool, std::string xml);
+    Task<VolumePtr> copy_volume(std::string pool, std::string xml, VolumeRef from);
+    Task<> remove_volume(VolumeRef ref);
+    /// Flags: virStorageVolResizeFlags.
+    Task<> resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags);
+    /// Overwrites it with zeros; it keeps its size.
+    Task<> wipe_volume(VolumeRef ref);
+    /// As it is on disk now.
+    Task<VolumePtr> look(VolumeRef ref);
+    /// Its file, for a transfer; and work on it in the pool's lane.
+    Task<UniqueFd> open_volume(VolumeRef ref, bool write);
+    Lane& lane(const std::string& pool);
+    /// After a transfer has changed it. Nothing is done, nor thrown, if it or its pool has gone.
+    Task<> settle(VolumeRef ref);
+
+private:
+    struct Pool;
+    using PoolPtr = std::shared_ptr<Pool>;
+
+    PoolPtr find(const PoolRef& ref) const;
+    PoolPtr find_active(const std::string& name) const;
+    PoolView view(const Pool& pool) const;
+    void require_own_source(const model::Pool& wanted) const;
+    PoolPtr admit(model::Pool wanted);
+    Task<> activate(PoolPtr pool, unsigned flags);
+    Task<> take_over(model::Pool active);
+    Task<> look_again(PoolPtr pool);
+    Task<VolumePtr> look_at(PoolPtr pool, std::string name);
+    void publish_volume(Pool& pool, VolumePtr volume);
+    Kind::Blocking blocking(PoolPtr pool, Deadline by) const;
+
+    Executor executor_;
+    Folders folders_;
+    std::function<void(const PoolView&, PoolEvent)> emit_;
+    Lane files_;
+    std::map<std::string, PoolPtr> pools_;
+};
+
+} // namespace domus::storage

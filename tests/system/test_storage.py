@@ -1,0 +1,212 @@
+"""Directory pools and their volumes, with stock virsh, python3-libvirt, virt-install and virt-clone."""
+import os
+import subprocess
+import xml.etree.ElementTree as ET
+
+import libvirt
+import pytest
+
+from harness.daemon import run
+from harness.wait import wait_until
+
+
+@pytest.fixture
+def pool(virsh, scratch):
+    """A folder as pool 'vmspool', made as the article does."""
+    folder = scratch / "vms"
+    assert virsh("pool-define-as", "vmspool", "--type", "dir", "--target", folder).out == "Pool vmspool defined\n\n"
+    assert virsh("pool-build", "vmspool").out == "Pool vmspool built\n\n"
+    assert virsh("pool-start", "vmspool").out == "Pool vmspool started\n\n"
+    assert virsh("pool-autostart", "vmspool").out == "Pool vmspool marked as autostarted\n\n"
+    return folder
+
+
+def codes(call, *arguments):
+    with pytest.raises(libvirt.libvirtError) as error:
+        call(*arguments)
+    return error.value.get_error_code()
+
+
+def volume_xml(name, capacity, kind="qcow2", allocation=0, extra=""):
+    return (f"<volume><name>{name}</name><capacity>{capacity}</capacity><allocation>{allocation}</allocation>"
+            f"<target><format type='{kind}'/></target>{extra}</volume>")
+
+
+def test_the_walk_of_the_article(virsh, pool):
+    assert pool.is_dir() and pool.stat().st_mode & 0o777 == 0o711
+    assert virsh("pool-list", "--all").out.split()[4:] == ["vmspool", "active", "yes"]
+    assert virsh("vol-create-as", "vmspool", "disk1.qcow2", "1G", "--format", "qcow2").out == "Vol disk1.qcow2 created\n\n"
+    assert "disk1.qcow2" in virsh("vol-list", "vmspool").out
+    info = subprocess.run(["qemu-img", "info", "-U", "--output=json", pool / "disk1.qcow2"], text=True, capture_output=True, check=True).stdout
+    assert '"virtual-size": 1073741824' in info and '"format": "qcow2"' in info
+    volume = ET.fromstring(virsh("vol-dumpxml", "disk1.qcow2", "--pool", "vmspool").out)
+    assert volume.findtext("target/path") == volume.findtext("key") == str(pool / "disk1.qcow2")
+    assert volume.find("target/format").get("type") == "qcow2" and volume.findtext("target/compat") == "1.1"
+    assert volume.findtext("target/permissions/mode") == "0600"
+    assert int(volume.findtext("allocation")) == (pool / "disk1.qcow2").stat().st_blocks * 512
+    facts = dict(line.split(":", 1) for line in virsh("pool-info", "vmspool").out.splitlines() if ":" in line)
+    assert facts["State"].strip() == "running" and facts["Autostart"].strip() == "yes"
+    assert virsh("vol-resize", "disk1.qcow2", "2G", "--pool", "vmspool").code == 0
+    assert "2.00 GiB" in virsh("vol-info", "disk1.qcow2", "--pool", "vmspool").out
+    assert virsh("vol-delete", "disk1.qcow2", "--pool", "vmspool").out == "Vol disk1.qcow2 deleted\n\n"
+    assert list(pool.iterdir()) == []
+    assert virsh("pool-destroy", "vmspool").out == "Pool vmspool destroyed\n\n"
+    assert virsh("pool-delete", "vmspool").out == "Pool vmspool deleted\n\n"
+    assert not pool.exists()
+    assert virsh("pool-undefine", "vmspool").out == "Pool vmspool has been undefined\n\n"
+    assert virsh("pool-list", "--all", "--name").out.split() == []
+
+
+def test_formats_allocation_and_backing_images(conn, pool):
+    vms = conn.storagePoolLookupByName("vmspool")
+    sparse = vms.createXML(volume_xml("sparse.raw", 64 << 20, "raw"))
+    assert sparse.info()[1:] == [64 << 20, 0]
+    full = vms.createXML(volume_xml("full.raw", 8 << 20, "raw", allocation=8 << 20))
+    assert full.info()[2] == 8 << 20
+    vms.createXML(volume_xml("base.qcow2", 32 << 20))
+    over = vms.createXML(volume_xml("over.qcow2", 32 << 20, extra=f"<backingStore><path>{pool}/base.qcow2</path><format type='qcow2'/></backingStore>"))
+    assert ET.fromstring(over.XMLDesc()).findtext("backingStore/path") == f"{pool}/base.qcow2"
+    assert codes(vms.createXML, volume_xml("guessed.qcow2", 1 << 20, extra=f"<backingStore><path>{pool}/base.qcow2</path></backingStore>")) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
+    assert codes(vms.createXML, volume_xml("x.qcow2", 1 << 20, extra="<backingStore><path>/absent</path><format type='raw'/></backingStore>")) == libvirt.VIR_ERR_INTERNAL_ERROR
+    for kind in ("vmdk", "vdi", "vpc", "vhdx", "qed"):
+        vms.createXML(volume_xml(f"one.{kind}", 4 << 20, kind))
+    assert sorted(os.listdir(pool)) == sorted(each.name() for each in vms.listAllVolumes())
+
+
+def test_nothing_is_overwritten_and_refusals_touch_nothing(conn, pool, scratch):
+    vms = conn.storagePoolLookupByName("vmspool")
+    (pool / "precious").write_text("mine")
+    for kind in ("raw", "qcow2"):
+        assert codes(vms.createXML, volume_xml("precious", 1 << 20, kind)) == libvirt.VIR_ERR_STORAGE_VOL_EXIST
+    assert (pool / "precious").read_text() == "mine"
+    for name in ("../escape", "a/b", "..", ""):
+        assert codes(vms.createXML, volume_xml(name, 1 << 20)) in (libvirt.VIR_ERR_XML_ERROR, libvirt.VIR_ERR_XML_DETAIL)
+    assert codes(vms.createXML, volume_xml("odd", 1 << 20, "cow")) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
+    assert sorted(os.listdir(pool)) == ["precious"]
+    assert codes(conn.storagePoolDefineXML, f"<pool type='dir'><name>second</name><target><path>{pool}/</path></target></pool>") == libvirt.VIR_ERR_OPERATION_FAILED
+    assert codes(conn.storagePoolDefineXML, "<pool type='dir'><name>second</name></pool>") == libvirt.VIR_ERR_XML_ERROR
+    assert codes(conn.storagePoolDefineXML, "<pool type='zfs'><name>z</name><source><name>t</name></source></pool>") == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
+    assert codes(conn.storagePoolLookupByName, "absent") == libvirt.VIR_ERR_NO_STORAGE_POOL
+    assert codes(vms.storageVolLookupByName, "absent") == libvirt.VIR_ERR_NO_STORAGE_VOL
+    assert codes(conn.storageVolLookupByPath, "/absent") == libvirt.VIR_ERR_NO_STORAGE_VOL
+    assert codes(vms.create) == codes(vms.undefine) == codes(vms.delete) == libvirt.VIR_ERR_OPERATION_INVALID
+    vms.destroy()
+    assert codes(vms.listAllVolumes) == codes(vms.refresh) == codes(vms.destroy) == libvirt.VIR_ERR_OPERATION_INVALID
+
+
+def test_what_is_put_there_by_hand_is_found_by_a_refresh(conn, pool, scratch):
+    vms = conn.storagePoolLookupByName("vmspool")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", pool / "hand.qcow2", "16M"], check=True)
+    os.mkfifo(pool / "pipe")
+    os.symlink("/absent", pool / "dangling")
+    os.mkdir(pool / "folder")
+    vms.refresh()
+    assert sorted(vms.listVolumes()) == ["folder", "hand.qcow2"]
+    assert conn.storageVolLookupByPath(f"{pool}/./hand.qcow2").info()[1] == 16 << 20
+    os.unlink(pool / "hand.qcow2")
+    assert codes(vms.storageVolLookupByName("hand.qcow2").info) == libvirt.VIR_ERR_NO_STORAGE_VOL
+
+
+def test_a_full_disk_leaves_no_half_volume(conn, daemon, scratch):
+    small = scratch / "small"
+    small.mkdir()
+    assert daemon.sandbox.run("mount", "-t", "tmpfs", "-o", "size=4M", "tmpfs", small).returncode == 0
+    try:
+        vms = conn.storagePoolCreateXML(f"<pool type='dir'><name>small</name><target><path>{small}</path></target></pool>")
+        with pytest.raises(libvirt.libvirtError, match="No space left"):
+            vms.createXML(volume_xml("big", 64 << 20, "raw", allocation=64 << 20))
+        assert vms.listVolumes() == []
+        assert daemon.sandbox.run("ls", "-A", small).stdout == ""
+        vms.destroy()
+    finally:
+        daemon.sandbox.run("umount", small)
+    assert conn.listAllStoragePools() == []
+
+
+def test_upload_and_download_give_back_what_was_sent(virsh, pool, scratch):
+    sent, got = scratch / "sent", scratch / "got"
+    sent.write_bytes(os.urandom(3_000_000) + bytes(5_000_000) + b"the end")
+    size = sent.stat().st_size
+    virsh("vol-create-as", "vmspool", "one.raw", f"{size}b", "--format", "raw")
+    virsh("vol-upload", "one.raw", sent, "--pool", "vmspool")
+    assert (pool / "one.raw").read_bytes() == sent.read_bytes()
+    virsh("vol-download", "one.raw", got, "--pool", "vmspool")
+    assert got.read_bytes() == sent.read_bytes()
+    virsh("vol-download", "one.raw", got, "--pool", "vmspool", "--offset", "1000", "--length", "5000")
+    assert got.read_bytes() == sent.read_bytes()[1000:6000]
+    virsh("vol-create-as", "vmspool", "two.raw", f"{size}b", "--format", "raw")
+    virsh("vol-upload", "two.raw", sent, "--pool", "vmspool", "--sparse")
+    assert (pool / "two.raw").read_bytes() == sent.read_bytes()
+    with open(sent, "r+b") as file:
+        file.truncate(64 << 20)
+    virsh("vol-create-as", "vmspool", "three.raw", "64M", "--format", "raw")
+    virsh("vol-upload", "three.raw", sent, "--pool", "vmspool", "--sparse")
+    assert (pool / "three.raw").stat().st_blocks * 512 < 16 << 20
+    virsh("vol-download", "three.raw", got, "--pool", "vmspool", "--sparse")
+    assert got.read_bytes() == sent.read_bytes() and got.stat().st_blocks * 512 < 16 << 20
+    refused = virsh("vol-upload", "one.raw", sent, "--pool", "vmspool", "--length", "10", check=False)
+    assert refused.code == 1
+    virsh("vol-wipe", "one.raw", "--pool", "vmspool")
+    assert set((pool / "one.raw").read_bytes()) == {0} and (pool / "one.raw").stat().st_size == size
+
+
+@pytest.mark.parametrize("kind", ["raw", "qcow2"])
+def test_clones_are_equal(virsh, pool, kind):
+    virsh("vol-create-as", "vmspool", f"a.{kind}", "16M", "--format", kind)
+    filled = subprocess.run(["qemu-io", "-f", kind, "-c", "write -P 7 1M 2M", pool / f"a.{kind}"], capture_output=True, text=True)
+    assert filled.returncode == 0, filled.stderr
+    assert virsh("vol-clone", f"a.{kind}", f"b.{kind}", "--pool", "vmspool").out == f"Vol b.{kind} cloned from a.{kind}\n\n"
+    same = subprocess.run(["qemu-img", "compare", "-f", kind, "-F", kind, pool / f"a.{kind}", pool / f"b.{kind}"])
+    assert same.returncode == 0
+    assert (pool / f"b.{kind}").stat().st_blocks * 512 < 8 << 20
+
+
+def test_pools_stay_over_a_restart_and_a_crash(daemon, virsh, pool, scratch):
+    virsh("vol-create-as", "vmspool", "disk", "1M")
+    other = scratch / "other"
+    other.mkdir()
+    virsh("pool-create-as", "passing", "dir", "--target", other)
+    for restart in (daemon.restart, lambda: (daemon.kill(), daemon.start())):
+        restart()
+        wait_until(lambda: set(virsh("pool-list", "--name").out.split()) == {"vmspool", "passing"}, "the pools are not active again")
+        assert "disk" in virsh("vol-list", "vmspool").out
+    assert "no" in virsh("pool-info", "passing").out.split("Persistent:")[1].split()[0]
+    virsh("pool-destroy", "passing")
+    assert virsh("pool-list", "--all", "--name").out.split() == ["vmspool"]
+
+
+def test_events_tell_of_pools(conn, pool):
+    seen = []
+    conn.storagePoolEventRegisterAny(None, libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE, lambda _c, p, event, _d, _o: seen.append((p.name(), event)), None)
+    conn.storagePoolEventRegisterAny(None, libvirt.VIR_STORAGE_POOL_EVENT_ID_REFRESH, lambda _c, p, _o: seen.append((p.name(), "refresh")), None)
+    vms = conn.storagePoolLookupByName("vmspool")
+    vms.refresh()
+    vms.destroy()
+    vms.undefine()
+    wait_until(lambda: len(seen) >= 3, "events are missing")
+    assert seen == [("vmspool", "refresh"), ("vmspool", libvirt.VIR_STORAGE_POOL_EVENT_STOPPED), ("vmspool", libvirt.VIR_STORAGE_POOL_EVENT_UNDEFINED)]
+
+
+def virt(program, daemon, *arguments, **options):
+    home = daemon.root / "home"
+    home.mkdir(exist_ok=True)
+    return run(program, "--connect", daemon.uri, *arguments, env=dict(os.environ, LC_ALL="C", HOME=str(home)), timeout=80, **options)
+
+
+def test_virt_install_and_virt_clone(daemon, virsh, pool, guest_assets, terminal):
+    made = virt("virt-install", daemon, "--name", "fresh", "--memory", "128", "--virt-type", "qemu", "--osinfo", "generic",
+                "--disk", "size=1,pool=vmspool,format=qcow2", "--network", "user", "--graphics", "none", "--noautoconsole",
+                "--boot", f"kernel={guest_assets}/vmlinuz,initrd={guest_assets}/initrd.gz,kernel_args=console=ttyS0 quiet", "--import")
+    assert "Domain creation completed" in made.out or "Creating domain" in made.out, repr(made)
+    assert "fresh.qcow2" in virsh("vol-list", "vmspool").out
+    assert virsh("domstate", "fresh").out.strip() == "running"
+    virsh("destroy", "fresh")
+    cloned = virt("virt-clone", daemon, "--original", "fresh", "--auto-clone")
+    assert "Clone 'fresh-clone' created successfully." in cloned.out, repr(cloned)
+    assert (pool / "fresh-clone.qcow2").exists()
+    virsh("undefine", "fresh-clone")
+    imported = virt("virt-install", daemon, "--name", "imported", "--memory", "128", "--virt-type", "qemu", "--osinfo", "generic", "--import",
+                    "--disk", f"path={pool}/fresh-clone.qcow2,format=qcow2", "--network", "none", "--graphics", "none", "--noautoconsole", "--print-xml")
+    assert "fresh-clone.qcow2" in imported.out
+    virsh("undefine", "fresh", "--remove-all-storage")
+    assert not (pool / "fresh.qcow2").exists()
