@@ -43,6 +43,7 @@ void Domain::publish() {
     view->since = since_;
     view->autostart = autostart_;
     view->managed_save = managed_save_;
+    view->has_snapshots = !snapshots_.empty();
     view->definition = definition_;
     if (running_) {
         auto live = std::make_shared<LiveView>();
@@ -112,7 +113,7 @@ Task<> Domain::define(model::Domain wanted) {
 }
 
 Task<> Domain::undefine(unsigned flags) {
-    constexpr unsigned remove_managed_save = 1, remove_nvram = 4, keep_nvram = 8; // virDomainUndefineFlagsValues
+    constexpr unsigned remove_managed_save = 1, remove_snapshots = 2, remove_nvram = 4, keep_nvram = 8; // virDomainUndefineFlagsValues
     const auto self = shared_from_this();
     const auto turn = co_await this->turn("undefine");
     if (!definition_)
@@ -124,13 +125,18 @@ Task<> Domain::undefine(unsigned flags) {
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     "Requested operation is not valid: Refusing to undefine while domain managed save image exists")
             .hint(fmt::format("'domus undefine {} --managed-save' forgets its saved memory too", name_));
-    auto work = [store = environment_.store, name = name_, variables, flags, saved = managed_save_] {
+    if (!running_ && !snapshots_.empty() && !(flags & remove_snapshots))
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    fmt::format("Requested operation is not valid: cannot delete inactive domain with {} snapshots", snapshots_.size()))
+            .hint(fmt::format("'domus undefine {} --snapshots-metadata' forgets them; they stay in the images", name_));
+    auto work = [store = environment_.store, name = name_, variables, flags, saved = managed_save_, all = !running_] {
         if (std::filesystem::exists(variables)) {
             if (!(flags & (remove_nvram | keep_nvram)))
                 throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: cannot undefine domain with nvram")
                     .hint(fmt::format("say whether '{}' goes too: 'domus undefine {} --nvram' or '--keep-nvram'", variables.string(), name));
             if (flags & remove_nvram) remove_durably(variables);
         }
+        if (all) store.remove_snapshots(name);
         if (saved) remove_durably(store.managed_save_path(name));
         store.remove(name);
     };
@@ -157,6 +163,8 @@ Task<> Domain::rename(std::string to) {
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     "Requested operation is not valid: domain with a managed saved state can't be renamed")
             .hint(fmt::format("start it, or forget its saved memory with 'domus managedsave-remove {}'", name_));
+    if (!snapshots_.empty())
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: cannot rename domain with snapshots");
     auto wanted = parse_definition(*definition_);
     wanted.name = to;
     format::Findings findings;
@@ -241,7 +249,13 @@ Task<> Domain::settle(std::shared_ptr<Running> running) {
     since_ = Clock::now();
     publish();
     environment_.emit({{last.name, last.uuid, -1}, event::Lifecycle(ending.detail)});
-    if (!definition_) environment_.domains->remove(*this);
+    if (!definition_) {
+        if (!snapshots_.empty()) {
+            auto work = [store = environment_.store, name = name_] { store.remove_snapshots(name); };
+            co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
+        }
+        environment_.domains->remove(*this);
+    }
     running->gone.notify_all();
 }
 

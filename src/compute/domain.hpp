@@ -11,6 +11,7 @@
 #include "compute/environment.hpp"
 #include "compute/job.hpp"
 #include "compute/running.hpp"
+#include "compute/snapshot_tree.hpp"
 #include "compute/view.hpp"
 #include "model/domain.hpp"
 #include "os/unique_fd.hpp"
@@ -42,6 +43,7 @@ struct StartRequest {
     bool force_boot = false;                ///< forget memory that was saved
     bool bypass_cache = false;              ///< for saved memory
     std::optional<Restore> restore;
+    std::shared_ptr<const model::Snapshot> snapshot; ///< whose memory and disks it goes on from; it stays paused then
 };
 
 enum class StateAfterRestore { as_it_was, running, paused };
@@ -53,6 +55,27 @@ struct SaveRequest {
     bool bypass_cache = false;
     Credentials caller;
     bool managed() const { return file.empty(); }
+};
+
+struct SnapshotRequest {
+    std::string xml;
+    bool redefine = false;    ///< only what is known of one that is there
+    bool current = false;     ///< redefined: the domain stands on it
+    bool halt = false;        ///< the guest ends with it
+    bool no_metadata = false; ///< only in the images
+    Credentials caller;
+};
+
+struct RevertRequest {
+    StateAfterRestore state = StateAfterRestore::as_it_was;
+    bool force = false; ///< even if the process must be replaced
+    Credentials caller;
+};
+
+struct DeleteRequest {
+    bool children = false, children_only = false;
+    bool metadata_only = false; ///< leave the images as they are
+    Credentials caller;
 };
 
 /// Which of the two definitions a change is for (virDomainModificationImpact).
@@ -105,6 +128,14 @@ public:
     /// Where it is kept, or would be.
     std::filesystem::path managed_save_file() const;
     bool has_managed_save() const { return managed_save_; }
+    const SnapshotTree& snapshots() const { return snapshots_; }
+    /// Returns its name.
+    Task<std::string> create_snapshot(SnapshotRequest request);
+    Task<> revert_to_snapshot(std::string name, RevertRequest request);
+    Task<> delete_snapshot(std::string name, DeleteRequest request);
+    /// What the store has.
+    void take_snapshots(SnapshotTree snapshots);
+
     /// Throws operation_invalid if no job is under way, or one that cannot be left.
     Task<> abort_job();
     /// Of the job that runs: type none if none does. Throws operation_invalid while the domain does not run.
@@ -182,6 +213,15 @@ private:
     /// The request with the managed save if there is one; its definition is the one to start with.
     Task<std::shared_ptr<const model::Domain>> open_managed_save(StartRequest& request);
     Task<> forget_managed_save();
+    Task<> snapshot_running(std::shared_ptr<Running> running, const model::Snapshot& wanted, bool halt);
+    Task<> keep_snapshot(SnapshotEntry entry, bool current);
+    Task<std::string> redefine_snapshot(model::Snapshot wanted, bool current);
+    Task<> revert_to_memory(std::shared_ptr<const model::Snapshot> snapshot, RevertRequest request);
+    Task<> revert_to_disks(std::shared_ptr<const model::Snapshot> snapshot, RevertRequest request);
+    Task<> load_in_place(std::shared_ptr<Running> running, const model::Snapshot& snapshot, bool resume);
+    Task<> drop_from_images(model::Snapshot snapshot, Credentials caller);
+    Task<> forget_snapshot(std::string name);
+    Task<> end_now(std::shared_ptr<Running> running, Running::Ending ending);
     void listen_to_monitor(const std::shared_ptr<Running>& running);
     void publish_if_known();
     Task<> save_definition(model::Domain wanted);
@@ -203,6 +243,7 @@ private:
     DefinitionPtr definition_;
     bool autostart_ = false;
     bool managed_save_ = false;
+    SnapshotTree snapshots_;
     std::shared_ptr<Job> job_;               ///< that clients may watch
     std::optional<JobStatistics> completed_; ///< the last one
     Status status_{ShutoffReason::unknown};

@@ -151,6 +151,28 @@ Task<> Domains::load() {
         by_uuid_.emplace(stored.ref.uuid, std::move(domain));
     }
     co_await adopt_running();
+    co_await load_snapshots();
+}
+
+Task<> Domains::load_snapshots() {
+    std::vector<std::string> names;
+    for (const auto& [name, domain] : by_name_) names.push_back(name);
+    struct Loaded {
+        std::map<std::string, SnapshotTree> trees;
+        std::vector<std::string> complaints;
+    };
+    auto work = [store = environment_.store, names = std::move(names)] {
+        Loaded loaded;
+        for (const auto& name : names) {
+            auto tree = store.load_snapshots(name, loaded.complaints);
+            if (!tree.empty()) loaded.trees.emplace(name, std::move(tree));
+        }
+        return loaded;
+    };
+    auto loaded = co_await environment_.files.run(Deadline::never(), std::move(work));
+    for (const auto& complaint : loaded.complaints) log::warning("{}", complaint);
+    for (auto& [name, tree] : loaded.trees)
+        if (const auto domain = find_name(name)) domain->take_snapshots(std::move(tree));
 }
 
 Task<> Domains::adopt_running() {

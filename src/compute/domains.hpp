@@ -72,6 +72,7 @@ private:
     /// Reads and completes a definition, and finds or reserves the domain that it is for.
     Task<Wanted> admit(std::string xml);
     Task<> adopt_running();
+    Task<> load_snapshots();
     Task<std::string> replaced_xml(std::string saved, std::string wanted);
 
     Environment& environment_;

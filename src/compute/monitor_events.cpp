@@ -50,7 +50,7 @@ void MonitorEvents::handle(Domain& domain, const std::shared_ptr<Running>& runni
     if (name == "SHUTDOWN") shut_down(domain, running, data);
     else if (name == "STOP") stopped(domain, *running);
     else if (name == "RESUME") resumed(domain, *running);
-    else if (name == "MIGRATION") running->stream_news.notify_all();
+    else if (name == "MIGRATION" || name == "JOB_STATUS_CHANGE") running->stream_news.notify_all();
     else if (name == "RESET") reset(domain, running, data);
     else if (name == "GUEST_PANICKED") panicked(domain, running, data);
     else if (name == "WATCHDOG") watchdog(domain, data);

@@ -177,7 +177,8 @@ Task<> Domain::resynchronize(std::shared_ptr<Running> running) {
     } else if (status_.state == State::running) {
         set_status(Status(PausedReason::unknown));
     }
-    if (co_await finish_job(running)) co_return;
+    const bool ended = co_await finish_job(running);
+    if (ended) co_return;
     log::info("domain '{}' was found again: id {}, pid {}", name_, running->id, running->process.pid());
 }
 

@@ -3,6 +3,7 @@
 #include "compute/domain.hpp"
 
 #include "base/log.hpp"
+#include "compute/qemu_job.hpp"
 #include "compute/save_image.hpp"
 #include "compute/state_stream.hpp"
 #include "format/xml.hpp"
@@ -80,6 +81,9 @@ Task<bool> Domain::finish_job(std::shared_ptr<Running> running) {
     if (job.kind == "restore") {
         if (!job.file.empty() && file == managed_save_file()) co_await forget_managed_save();
         if (job.resume) co_await let_guest_run(running, RunningReason::restored);
+    } else if (job.kind != "save") { // a snapshot, or going back to one: QEMU has brought it to its end
+        co_await await_foreign_job(running);
+        if (job.resume) co_await let_guest_run(running, RunningReason::unpaused);
     } else {
         auto look = [file] { return std::filesystem::exists(file) && !is_unfinished_save(file); };
         const bool whole = co_await environment_.files.run(Deadline::in(file_patience), std::move(look));

@@ -23,8 +23,8 @@ namespace domus::compute {
 
 /// What a daemon that ends in the middle leaves to the next one.
 struct UnfinishedJob {
-    std::string kind;    ///< "save", "restore"
-    std::string file;    ///< what it writes, or what goes once it is restored; empty: none
+    std::string kind;    ///< "save", "restore", "snapshot", "revert"
+    std::string file;    ///< what it writes, or what goes once it is restored, or the snapshot's name
     bool resume = false; ///< the guest is to run after it
     static const format::Schema& schema();
     bool operator==(const UnfinishedJob&) const = default;
@@ -84,7 +84,7 @@ struct Running {
     std::optional<PausedReason> stopping;  ///< why the guest is being stopped by us
     std::optional<RunningReason> resuming; ///< or let go
     std::optional<UnfinishedJob> unfinished;
-    Notice stream_news;                   ///< QEMU tells of its migration
+    Notice stream_news;                   ///< QEMU tells of its migration or of a job
 
     std::shared_ptr<const Figures> figures;
     bool refreshing = false;

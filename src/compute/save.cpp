@@ -183,9 +183,11 @@ Task<> Domain::end_saved(std::shared_ptr<Running> running) {
     }
     if (!running->ending) running->ending = {ShutoffReason::saved, event::Stopped::saved};
     running->process.signal(SIGTERM);
-    if (co_await running->gone.wait(Deadline::in(5s))) co_return;
+    const bool willing = co_await running->gone.wait(Deadline::in(5s));
+    if (willing) co_return;
     running->process.signal(SIGKILL);
-    if (co_await running->gone.wait(Deadline::in(30s))) co_return;
+    const bool gone = co_await running->gone.wait(Deadline::in(30s));
+    if (gone) co_return;
     throw Error(ErrorCode::system_error, ErrorDomain::qemu,
                 fmt::format("domain '{}' is saved, but its process {} is still there 30 s after SIGKILL", name_,
                             running->process.pid()))
@@ -226,8 +228,10 @@ Task<> Domain::abort_job() {
     const auto running = require_running();
     const auto job = job_;
     if (!job) throw invalid("no job is active on the domain");
-    if (job->figures.operation == JobOperation::restore)
-        throw invalid("cannot abort VM start; use virDomainDestroy instead")
+    if (job->figures.operation != JobOperation::save)
+        throw invalid(job->figures.operation == JobOperation::restore
+                          ? "cannot abort VM start; use virDomainDestroy instead"
+                          : "cannot abort a snapshot job")
             .hint(fmt::format("'domus destroy {}' ends it", name_));
     job->abort_wanted = true;
     boost::json::object nothing;

@@ -102,6 +102,10 @@ std::string saved_xml(model::Domain live) {
     return format::to_xml(live, {.live = false, .secrets = true});
 }
 
+bool same_machine(const model::Domain& one, const model::Domain& other) {
+    return format::differences(seen_by_guest(one), seen_by_guest(other)).empty();
+}
+
 model::Domain replace_definition(const model::Domain& saved, const std::string& xml,
                                  const engine::qemu::Capabilities& capabilities) {
     auto wanted = format::from_xml<model::Domain>(xml, ErrorDomain::domain);

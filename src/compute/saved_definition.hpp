@@ -15,6 +15,9 @@ namespace domus::compute {
 /// XML of a running domain for its image, with secrets.
 std::string saved_xml(model::Domain live);
 
+/// Whether a guest finds the same in both.
+bool same_machine(const model::Domain& one, const model::Domain& other);
+
 /// Reads and completes XML that is to replace `saved`. Throws xml_error, or config_unsupported naming the places at
 /// which the guest would find another machine. Where images, consoles, networks and displays are on the host, titles,
 /// tuning and what happens at the end may differ.

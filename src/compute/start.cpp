@@ -6,6 +6,7 @@
 #include "compute/images.hpp"
 #include "compute/monitor_events.hpp"
 #include "compute/save_image.hpp"
+#include "compute/snapshot_stream.hpp"
 #include "compute/sockets.hpp"
 #include "compute/state_stream.hpp"
 #include "compute/tuning.hpp"
@@ -336,6 +337,7 @@ void Start::read_threads(const json::value& cpus) {
 }
 
 Task<> Start::load_state() {
+    if (request_.snapshot) co_await load_from_images(running_, *request_.snapshot);
     if (!request_.restore) co_return;
     const auto& restore = *request_.restore;
     if (restore.image->header.format != SaveFormat::raw)
@@ -369,8 +371,8 @@ Task<> Start::let_go() {
     domain_.publish();
     domain_.write_record();
     if (!still) domain_.emit(event::Lifecycle(event::Resumed::unpaused));
-    domain_.emit(event::Lifecycle(request_.restore ? event::Started::restored : event::Started::booted));
-    if (still && !request_.restore) domain_.emit(event::Lifecycle(event::Suspended::paused));
+    domain_.emit(event::Lifecycle(request_.restore ? event::Started::restored : request_.snapshot ? event::Started::from_snapshot : event::Started::booted));
+    if (still && !request_.restore && !request_.snapshot) domain_.emit(event::Lifecycle(event::Suspended::paused));
     spawn(environment().executor, domain_.watch(running_), fmt::format("the process of domain '{}'", domain_.name_));
     log::info("domain '{}' started with id {}, pid {}", domain_.name_, running_->id, running_->process.pid());
 }

@@ -42,12 +42,12 @@ namespace event {
 
 enum class Kind : int { defined, undefined, started, suspended, resumed, stopped, shutdown, pmsuspended, crashed };
 
-enum class Defined : int { added, updated, renamed };
+enum class Defined : int { added, updated, renamed, from_snapshot };
 enum class Undefined : int { removed, renamed };
 enum class Started : int { booted, migrated, restored, from_snapshot, wakeup };
-enum class Suspended : int { paused, migrated, ioerror, watchdog, restored };
-enum class Resumed : int { unpaused };
-enum class Stopped : int { shutdown, destroyed, crashed, migrated, saved, failed };
+enum class Suspended : int { paused, migrated, ioerror, watchdog, restored, from_snapshot };
+enum class Resumed : int { unpaused, migrated, from_snapshot };
+enum class Stopped : int { shutdown, destroyed, crashed, migrated, saved, failed, from_snapshot };
 enum class Shutdown : int { finished, guest, host };
 
 /// virDomainEventID 0.

@@ -5,6 +5,7 @@
 
 #include "compute/definition.hpp"
 #include "compute/folders.hpp"
+#include "compute/snapshot_tree.hpp"
 #include "compute/status.hpp"
 
 #include <memory>
@@ -51,6 +52,13 @@ public:
     /// Where the memory is kept that the next start goes on from.
     std::filesystem::path managed_save_path(const std::string& name) const;
 
+    /// Snapshots: library/snapshot/DOMAIN/NAME.xml, as libvirt lays them out.
+    void save_snapshot(const std::string& domain, const SnapshotEntry& entry, bool current) const;
+    void remove_snapshot(const std::string& domain, const std::string& name) const;
+    /// Those of a domain that goes.
+    void remove_snapshots(const std::string& domain) const;
+    SnapshotTree load_snapshots(const std::string& domain, std::vector<std::string>& complaints) const;
+
     /// Records of running domains, in the state folder. That folder is in memory and lost with the processes that it
     /// tells of, so that records are replaced as a whole but not synced.
     void save_record(const std::string& name, const std::string& xml) const;
@@ -60,6 +68,7 @@ public:
 private:
     std::filesystem::path definition_path(const std::string& name) const;
     std::filesystem::path autostart_path(const std::string& name) const;
+    std::filesystem::path snapshot_folder(const std::string& domain) const;
     bool find_managed_save(const std::string& name, std::vector<std::string>& complaints) const;
 
     Folders folders_;

@@ -32,6 +32,7 @@ struct DomainView {
     Status status;
     Clock::time_point since; ///< of the status
     bool autostart = false;
+    bool has_snapshots = false;
     bool managed_save = false; ///< its memory is kept for the next start
     DefinitionPtr definition;             ///< of the next boot; null for transient domains
     std::shared_ptr<const LiveView> live; ///< null while it does not run

@@ -29,7 +29,8 @@ const Schema& Snapshot::schema() {
             .field("memory@file", &Snapshot::memory_file, "external: its file")
             .field("disks/disk", &Snapshot::disks)
             .field("domain", &Snapshot::domain, "its definition then")
-            .field("inactiveDomain", &Snapshot::inactive_domain, "its definition for the next start, then");
+            .field("inactiveDomain", &Snapshot::inactive_domain, "its definition for the next start, then")
+            .field("active", &Snapshot::active, "in its file: 1 if the domain stands on it");
     return table;
 }
 

@@ -28,6 +28,7 @@ struct Snapshot {
     std::optional<std::string> memory_file;
     std::vector<SnapshotDisk> disks;
     std::optional<Domain> domain, inactive_domain;
+    std::optional<int> active; ///< 1 in the file of the one that its domain stands on; not told to clients
     format::Rest rest;
     static const format::Schema& schema();
     bool operator==(const Snapshot&) const = default;

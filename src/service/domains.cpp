@@ -33,7 +33,7 @@ bool chosen(const DomainView& view, unsigned flags) {
     if (!passes(flags, persistent, transient, view.persistent())) return false;
     if (!passes(flags, autostart, no_autostart, view.autostart)) return false;
     if (!passes(flags, managed_save, no_managed_save, view.managed_save)) return false;
-    if (!passes(flags, has_snapshot, no_snapshot, false)) return false;
+    if (!passes(flags, has_snapshot, no_snapshot, view.has_snapshots)) return false;
     if (!passes(flags, has_checkpoint, no_checkpoint, false)) return false;
     constexpr unsigned states = running | paused | shutoff | other;
     if (!(flags & states)) return true;

@@ -67,6 +67,16 @@ public:
     Task<std::string> managed_save_xml(Caller caller, DomainRef ref, unsigned flags);
     Task<> managed_save_define(Caller caller, DomainRef ref, std::optional<std::string> xml, unsigned flags);
 
+    // Snapshots. The name of the new one; flags: virDomainSnapshotCreateFlags, ...ListFlags, ...RevertFlags, ...DeleteFlags.
+    Task<std::string> snapshot_create(Caller caller, DomainRef ref, std::string xml, unsigned flags);
+    std::string snapshot_xml(const Caller& caller, const DomainRef& ref, const std::string& name, unsigned flags) const;
+    std::vector<std::string> snapshots(const DomainRef& ref, unsigned flags) const;
+    std::vector<std::string> snapshots_below(const DomainRef& ref, const std::string& name, unsigned flags) const;
+    /// Valid until something else runs.
+    const compute::SnapshotTree& snapshot_tree(const DomainRef& ref) const;
+    Task<> snapshot_revert(Caller caller, DomainRef ref, std::string name, unsigned flags);
+    Task<> snapshot_delete(Caller caller, DomainRef ref, std::string name, unsigned flags);
+
     /// virDomainGetJobStatsFlags.
     compute::JobStatistics job(const DomainRef& ref, unsigned flags);
     Task<> abort_job(Caller caller, DomainRef ref, unsigned flags);

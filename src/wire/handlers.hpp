@@ -12,6 +12,7 @@ void serve_devices(Dispatcher& dispatcher, service::Service& service);
 void serve_graphics(Dispatcher& dispatcher, service::Service& service);
 void serve_domain_events(Dispatcher& dispatcher, service::Events& events);
 void serve_saves(Dispatcher& dispatcher, service::Service& service);
+void serve_snapshots(Dispatcher& dispatcher, service::Service& service);
 void serve_host(Dispatcher& dispatcher, service::Service& service);
 void serve_networks(Dispatcher& dispatcher, service::Service& service);
 void serve_storage(Dispatcher& dispatcher, service::Service& service);
@@ -24,6 +25,7 @@ inline void serve_all(Dispatcher& dispatcher, service::Service& service) {
     serve_graphics(dispatcher, service);
     serve_domain_events(dispatcher, service.events);
     serve_saves(dispatcher, service);
+    serve_snapshots(dispatcher, service);
     serve_host(dispatcher, service);
     serve_networks(dispatcher, service);
     serve_storage(dispatcher, service);

@@ -110,19 +110,7 @@ void serve_looking(Dispatcher& on, DomainOperations& domains) {
         (void)domains.view(from_wire(args.dom));
         return DomainGetSecurityLabelRet{};
     });
-    // Snapshots come with a later version: there are none.
-    on.on<Procedure::domain_snapshot_num>([&](Session&, const DomainSnapshotNumArgs& args) {
-        (void)domains.view(from_wire(args.dom));
-        return DomainSnapshotNumRet{0};
-    });
-    on.on<Procedure::domain_list_all_snapshots>([&](Session&, const DomainListAllSnapshotsArgs& args) {
-        (void)domains.view(from_wire(args.dom));
-        return DomainListAllSnapshotsRet{};
-    });
-    on.on<Procedure::domain_has_current_snapshot>([&](Session&, const DomainHasCurrentSnapshotArgs& args) {
-        (void)domains.view(from_wire(args.dom));
-        return DomainHasCurrentSnapshotRet{0};
-    });
+    // Checkpoints come with a later version: there are none.
     on.on<Procedure::domain_list_all_checkpoints>([&](Session&, const DomainListAllCheckpointsArgs& args) {
         (void)domains.view(from_wire(args.dom));
         return DomainListAllCheckpointsRet{};

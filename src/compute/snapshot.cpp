@@ -1,0 +1,332 @@
+// Snapshots of a domain inside its images: memory and disks of a running one by QEMU itself, disks of a stopped one by
+// qemu-img, run as the caller so that it may do no more than they.
+#include "compute/domain.hpp"
+
+#include "async/process_wait.hpp"
+#include "base/log.hpp"
+#include "compute/qemu_job.hpp"
+#include "compute/saved_definition.hpp"
+#include "compute/snapshot_plan.hpp"
+#include "compute/snapshot_stream.hpp"
+#include "format/xml.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <ctime>
+
+namespace domus::compute {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto file_patience = 30s;
+constexpr auto image_patience = 10min;
+constexpr Running::Ending ended_by_snapshot{ShutoffReason::from_snapshot, event::Stopped::from_snapshot};
+
+Error invalid(std::string what) {
+    return Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                 fmt::format("Requested operation is not valid: {}", what));
+}
+
+/// qemu-img snapshot OPTION TAG IMAGE
+Task<> change_image(Credentials caller, std::string option, std::string tag, const model::Disk* disk) {
+    Command command("qemu-img");
+    const auto image = disk->source.text();
+    command.arguments = {"snapshot", option, tag, image};
+    if (::geteuid() == 0 && !caller.root()) {
+        command.uid = caller.uid;
+        command.gid = caller.gid;
+        command.groups = caller.groups;
+    }
+    const auto done = co_await run_command(std::move(command), Deadline::in(image_patience));
+    if (done.status.success()) co_return;
+    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                fmt::format("operation failed: 'qemu-img snapshot {}' of '{}' {}", option, image, done.status.text()))
+        .because(done.err);
+}
+
+/// All or none of the images have it afterwards.
+Task<> make_in_images(Credentials caller, std::string tag, std::vector<const model::Disk*> disks) {
+    std::exception_ptr failure;
+    std::size_t made = 0;
+    try {
+        for (; made < disks.size(); ++made) co_await change_image(caller, "-c", tag, disks[made]);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) co_return;
+    for (std::size_t i = 0; i < made; ++i) {
+        std::exception_ptr trouble;
+        try {
+            co_await change_image(caller, "-d", tag, disks[i]);
+        } catch (...) {
+            trouble = std::current_exception();
+        }
+        if (trouble) log::error("a part of snapshot '{}' stays behind: {}", tag, describe(trouble));
+    }
+    std::rethrow_exception(failure);
+}
+
+model::SnapshotState state_of(Status status) {
+    switch (status.state) {
+    case State::running:
+        return model::SnapshotState::running;
+    case State::paused:
+        return model::SnapshotState::paused;
+    case State::shutoff:
+        return model::SnapshotState::shutoff;
+    default:
+        throw invalid("domain is in a state of which no snapshot can be made");
+    }
+}
+
+} // namespace
+
+// ---- making -----------------------------------------------------------------------------------------------------
+
+Task<std::string> Domain::create_snapshot(SnapshotRequest request) {
+    const auto self = shared_from_this();
+    const auto turn = co_await this->turn("snapshot");
+    auto wanted = format::from_xml<model::Snapshot>(request.xml, ErrorDomain::domain_snapshot);
+    if (request.redefine) {
+        auto name = co_await redefine_snapshot(std::move(wanted), request.current);
+        co_return name;
+    }
+    const auto running = running_;
+    if (running && (running->guest_stopped || running->ending))
+        throw invalid(fmt::format("domain '{}' is about to end", name_));
+    const auto domain = running ? *running->domain : parse_definition(*definition_);
+    complete_snapshot(wanted, domain, state_of(status_), std::time(nullptr));
+    if (snapshots_.find(*wanted.name))
+        throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                    fmt::format("operation failed: domain snapshot '{}' already exists", *wanted.name));
+    wanted.domain = format::from_xml<model::Domain>(saved_xml(domain), ErrorDomain::domain);
+    if (running && definition_) wanted.inactive_domain = parse_definition(*definition_);
+    if (!snapshots_.current().empty()) wanted.parent = snapshots_.current();
+    if (running)
+        co_await snapshot_running(running, wanted, request.halt);
+    else
+        co_await make_in_images(request.caller, *wanted.name, internal_disks(wanted, domain));
+    if (!request.no_metadata) co_await keep_snapshot(make_entry(wanted), true);
+    if (running && request.halt) co_await end_now(running, ended_by_snapshot);
+    co_return *wanted.name;
+}
+
+Task<> Domain::snapshot_running(std::shared_ptr<Running> running, const model::Snapshot& wanted, bool halt) {
+    const bool resume = status_.state == State::running;
+    running->unfinished = UnfinishedJob{"snapshot", *wanted.name, resume};
+    write_record();
+    job_ = std::make_shared<Job>(JobOperation::snapshot);
+    std::exception_ptr failure;
+    try {
+        if (resume) co_await stop_guest(running, PausedReason::snapshot);
+        co_await save_into_images(running, wanted);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    job_.reset();
+    if (running_ == running && !running->ending && resume && (failure || !halt))
+        co_await let_guest_run(running, RunningReason::unpaused);
+    running->unfinished.reset();
+    if (running_ == running) write_record();
+    if (failure) std::rethrow_exception(failure);
+}
+
+/// The files follow the memory: what could not be written down is as it was for clients too.
+Task<> Domain::keep_snapshot(SnapshotEntry entry, bool current) {
+    const auto before = snapshots_.find(snapshots_.current());
+    std::optional<SnapshotEntry> old;
+    if (before && current && before->name != entry.name) old = *before;
+    auto work = [store = environment_.store, domain = name_, entry, current, old] {
+        store.save_snapshot(domain, entry, current);
+        if (old) store.save_snapshot(domain, *old, false);
+    };
+    co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    if (current) snapshots_.set_current(entry.name);
+    snapshots_.put(std::move(entry));
+    publish();
+}
+
+Task<std::string> Domain::redefine_snapshot(model::Snapshot wanted, bool current) {
+    const auto refuse = [](std::string what) {
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::domain_snapshot, "invalid argument: " + what);
+    };
+    if (!wanted.name || !wanted.domain || !wanted.state)
+        refuse("a snapshot that is redefined has <name>, <state> and <domain>");
+    require_snapshot_name(*wanted.name);
+    if (wanted.domain->uuid != uuid_)
+        refuse(fmt::format("definition for snapshot {} must use uuid {}", *wanted.name, uuid_.text()));
+    if (*wanted.state != model::SnapshotState::running && *wanted.state != model::SnapshotState::paused
+        && *wanted.state != model::SnapshotState::shutoff)
+        refuse("this version knows snapshots of running, paused and shut off domains");
+    const bool external =
+        wanted.memory == model::SnapshotMode::external || std::ranges::any_of(wanted.disks, [](const auto& disk) {
+            return disk.snapshot == model::SnapshotMode::external;
+        });
+    if (external) refuse("this version keeps snapshots inside the images of disks");
+    for (auto above = wanted.parent.value_or(""); !above.empty(); above = snapshots_.get(above).parent) {
+        if (above == *wanted.name) refuse(fmt::format("cannot set snapshot {} as its own parent", above));
+        if (!snapshots_.find(above)) refuse(fmt::format("parent {} for snapshot {} not found", above, *wanted.name));
+    }
+    if (!wanted.creation_time) wanted.creation_time = std::time(nullptr);
+    const bool stays = snapshots_.current() == *wanted.name;
+    co_await keep_snapshot(make_entry(wanted), current || stays);
+    co_return *wanted.name;
+}
+
+// ---- going back -------------------------------------------------------------------------------------------------
+
+Task<> Domain::revert_to_snapshot(std::string name, RevertRequest request) {
+    const auto self = shared_from_this();
+    const auto turn = co_await this->turn("snapshot-revert");
+    const auto entry = snapshots_.get(name);
+    const auto snapshot = std::make_shared<const model::Snapshot>(parse_snapshot(entry));
+    if (managed_save_)
+        throw invalid(fmt::format("domain '{}' has a managed save image", name_))
+            .because("its disks must stay as they are for the memory that was saved")
+            .hint(fmt::format("'domus managedsave-remove {}' forgets it", name_));
+    if (!snapshot->domain) throw invalid(fmt::format("snapshot '{}' has no definition of its domain", name));
+    if (entry.active())
+        co_await revert_to_memory(snapshot, request);
+    else
+        co_await revert_to_disks(snapshot, request);
+    if (definition_) co_await save_definition(snapshot->inactive_domain.value_or(*snapshot->domain));
+    co_await keep_snapshot(entry, true);
+}
+
+Task<> Domain::revert_to_memory(std::shared_ptr<const model::Snapshot> snapshot, RevertRequest request) {
+    const bool resume = request.state == StateAfterRestore::as_it_was ? snapshot->state == model::SnapshotState::running
+                                                                      : request.state == StateAfterRestore::running;
+    const bool same = running_ && same_machine(*running_->domain, *snapshot->domain);
+    if (running_ && !same && !request.force)
+        throw Error(ErrorCode::snapshot_revert_risky, ErrorDomain::qemu,
+                    "revert requires force: the snapshot is of another machine than the domain that runs")
+            .hint("--force ends it and starts the one of the snapshot");
+    if (same) {
+        co_await load_in_place(running_, *snapshot, resume);
+    } else {
+        if (running_ && !definition_) throw invalid("a transient domain cannot be started anew");
+        if (running_) co_await end_now(running_, ended_by_snapshot);
+        StartRequest start;
+        start.paused = true;
+        start.caller = request.caller;
+        start.snapshot = snapshot;
+        auto definition = std::make_shared<const model::Domain>(*snapshot->domain);
+        co_await boot(std::move(start), std::move(definition));
+    }
+    if (resume)
+        co_await let_guest_run(running_, RunningReason::from_snapshot);
+    else
+        set_status(Status(PausedReason::from_snapshot));
+    if (!resume) emit(event::Lifecycle(event::Suspended::from_snapshot));
+    running_->unfinished.reset();
+    write_record();
+}
+
+Task<> Domain::load_in_place(std::shared_ptr<Running> running, const model::Snapshot& snapshot, bool resume) {
+    const bool was_running = status_.state == State::running;
+    running->unfinished = UnfinishedJob{"revert", *snapshot.name, resume};
+    write_record();
+    job_ = std::make_shared<Job>(JobOperation::snapshot_revert);
+    std::exception_ptr failure;
+    try {
+        if (was_running) co_await stop_guest(running, PausedReason::from_snapshot);
+        co_await load_from_images(running, snapshot);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    job_.reset();
+    if (!failure) co_return;
+    running->unfinished.reset();
+    if (running_ == running) write_record();
+    if (running_ == running && was_running) co_await let_guest_run(running, RunningReason::unpaused);
+    std::rethrow_exception(failure);
+}
+
+Task<> Domain::revert_to_disks(std::shared_ptr<const model::Snapshot> snapshot, RevertRequest request) {
+    const bool start = request.state != StateAfterRestore::as_it_was;
+    if (!definition_) throw invalid("a transient domain cannot go back to a snapshot of a stopped one");
+    if (running_) co_await end_now(running_, ended_by_snapshot);
+    for (const auto* disk : internal_disks(*snapshot, *snapshot->domain))
+        co_await change_image(request.caller, "-a", *snapshot->name, disk);
+    set_status(Status(ShutoffReason::from_snapshot));
+    if (!start) co_return;
+    StartRequest boot_request;
+    boot_request.caller = request.caller;
+    boot_request.paused = request.state == StateAfterRestore::paused;
+    auto definition = std::make_shared<const model::Domain>(*snapshot->domain);
+    co_await boot(std::move(boot_request), std::move(definition));
+}
+
+Task<> Domain::end_now(std::shared_ptr<Running> running, Running::Ending ending) {
+    if (!running->ending) running->ending = ending;
+    running->process.signal(SIGKILL);
+    if (running_ != running) co_return;
+    const bool gone = co_await running->gone.wait(Deadline::in(30s));
+    if (!gone)
+        throw Error(
+            ErrorCode::system_error, ErrorDomain::qemu,
+            fmt::format("process {} of domain '{}' is still there 30 s after SIGKILL", running->process.pid(), name_));
+}
+
+// ---- removing ---------------------------------------------------------------------------------------------------
+
+Task<> Domain::delete_snapshot(std::string name, DeleteRequest request) {
+    const auto self = shared_from_this();
+    const auto turn = co_await this->turn("snapshot-delete");
+    auto names = request.children ? snapshots_.subtree(name) : std::vector<std::string>{snapshots_.get(name).name};
+    if (request.children_only) {
+        names = snapshots_.subtree(name);
+        names.pop_back();
+    }
+    for (const auto& each : names) {
+        const auto snapshot = parse_snapshot(snapshots_.get(each));
+        if (!request.metadata_only) co_await drop_from_images(snapshot, request.caller);
+        co_await forget_snapshot(each);
+    }
+}
+
+Task<> Domain::drop_from_images(model::Snapshot snapshot, Credentials caller) {
+    if (running_) {
+        co_await delete_from_images(running_, snapshot);
+        co_return;
+    }
+    const auto domain = definition_ ? parse_definition(*definition_) : *snapshot.domain;
+    for (const auto* disk : internal_disks(snapshot, domain)) {
+        std::string trouble;
+        try {
+            co_await change_image(caller, "-d", *snapshot.name, disk);
+        } catch (const Error& error) {
+            trouble = error.text();
+        }
+        // An image that was replaced since has none of it: that must not keep the rest.
+        if (!trouble.empty())
+            log::warning("domain '{}': snapshot '{}' is not removed from '{}': {}", name_, *snapshot.name,
+                         disk->source.text(), trouble);
+    }
+}
+
+Task<> Domain::forget_snapshot(std::string name) {
+    auto tree = snapshots_;
+    const auto changed = tree.remove(name);
+    std::optional<SnapshotEntry> current;
+    if (snapshots_.current() == name && !tree.current().empty()) current = tree.get(tree.current());
+    auto work = [store = environment_.store, domain = name_, name, changed, current] {
+        for (const auto& entry : changed) store.save_snapshot(domain, entry, false);
+        if (current) store.save_snapshot(domain, *current, true);
+        store.remove_snapshot(domain, name);
+    };
+    co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    snapshots_ = std::move(tree);
+    publish_if_known();
+}
+
+void Domain::take_snapshots(SnapshotTree snapshots) {
+    snapshots_ = std::move(snapshots);
+    publish_if_known();
+}
+
+} // namespace domus::compute

@@ -1,0 +1,114 @@
+#include "compute/snapshot_plan.hpp"
+
+#include "base/error.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace domus::compute {
+
+namespace {
+
+using model::SnapshotMode;
+using model::SnapshotState;
+
+Error unsupported(std::string what) {
+    return Error(ErrorCode::config_unsupported, ErrorDomain::qemu, fmt::format("unsupported configuration: {}", what));
+}
+
+Error external_refused(std::string what) {
+    return unsupported(fmt::format("{}: this version keeps snapshots inside the images of disks", what))
+        .hint("leave out --disk-only, --memspec and --diskspec, or say snapshot='internal'");
+}
+
+SnapshotMode default_mode(const model::Disk& disk) {
+    if (disk.snapshot) return *disk.snapshot;
+    return disk.readonly || disk.source.empty() ? SnapshotMode::no : SnapshotMode::internal;
+}
+
+const model::Disk* find_disk(const model::Domain& domain, const std::string& name) {
+    for (const auto& disk : domain.devices.disks)
+        if (disk.target.dev == name || disk.source.file == name || disk.source.dev == name) return &disk;
+    return nullptr;
+}
+
+void require_internal(const model::Disk& disk) {
+    const auto type = disk.driver.type.value_or("raw");
+    if (type != "qcow2")
+        throw unsupported(
+            fmt::format("internal snapshot for disk {} unsupported for storage type {}", disk.target.dev, type));
+    if (disk.type != model::DiskType::file && disk.type != model::DiskType::block)
+        throw unsupported(fmt::format("internal snapshot for disk {} unsupported for {} disks", disk.target.dev,
+                                      format::word(disk.type)));
+}
+
+model::SnapshotDisk complete_disk(const model::Disk& disk, const std::vector<model::SnapshotDisk>& wanted,
+                                  const model::Domain& domain) {
+    model::SnapshotDisk result;
+    for (const auto& each : wanted)
+        if (find_disk(domain, each.name) == &disk) result = each;
+    result.name = disk.target.dev;
+    result.snapshot = result.snapshot.value_or(default_mode(disk));
+    if (result.snapshot == SnapshotMode::external || !result.source.empty())
+        throw external_refused(fmt::format("disk '{}'", result.name));
+    if (result.snapshot == SnapshotMode::manual)
+        throw external_refused(fmt::format("mode 'manual' of disk '{}'", result.name));
+    if (result.snapshot == SnapshotMode::internal) require_internal(disk);
+    return result;
+}
+
+void complete_memory(model::Snapshot& wanted, bool active) {
+    const auto usual = active ? SnapshotMode::internal : SnapshotMode::no;
+    const auto mode = wanted.memory.value_or(usual);
+    if (wanted.memory_file || mode == SnapshotMode::external) throw external_refused("memory in a file of its own");
+    if (active && mode == SnapshotMode::no) throw external_refused("disks of a running domain without its memory");
+    if (!active && mode == SnapshotMode::internal)
+        throw unsupported("memory state cannot be saved with offline or disk-only snapshot");
+    wanted.memory = mode;
+}
+
+} // namespace
+
+void require_snapshot_name(const std::string& name) {
+    const auto refuse = [&](std::string_view why) {
+        throw Error(ErrorCode::xml_error, ErrorDomain::domain_snapshot,
+                    fmt::format("XML error: invalid snapshot name '{}': {}", name, why));
+    };
+    constexpr std::size_t longest = 200; // with ".xml" a file's name; QEMU keeps up to 255 bytes
+    if (name.empty() || name.size() > longest) refuse(fmt::format("it must have 1 to {} bytes", longest));
+    if (name.find('/') != std::string::npos) refuse("name can't contain '/'");
+    if (name.front() == '.') refuse("name can't start with '.'");
+    if (std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) < ' '; }))
+        refuse("it has control characters");
+}
+
+void complete_snapshot(model::Snapshot& wanted, const model::Domain& domain, SnapshotState state, std::int64_t now) {
+    const bool active = state == SnapshotState::running || state == SnapshotState::paused;
+    if (!wanted.name) wanted.name = fmt::format("{}", now);
+    require_snapshot_name(*wanted.name);
+    if (domain.os.firmware == model::Firmware::efi || domain.os.loader.type == model::LoaderType::pflash)
+        throw unsupported("internal snapshots of a VM with pflash based firmware are not supported");
+    for (const auto& disk : wanted.disks)
+        if (!find_disk(domain, disk.name)) throw unsupported(fmt::format("no disk named '{}'", disk.name));
+    complete_memory(wanted, active);
+    std::vector<model::SnapshotDisk> disks;
+    for (const auto& disk : domain.devices.disks) disks.push_back(complete_disk(disk, wanted.disks, domain));
+    wanted.disks = std::move(disks);
+    if (internal_disks(wanted, domain).empty())
+        throw unsupported(active ? "internal checkpoints require at least one disk to be selected for snapshot"
+                                 : "nothing selected for snapshot");
+    wanted.state = state;
+    wanted.creation_time = now;
+    wanted.parent.reset();
+}
+
+std::vector<const model::Disk*> internal_disks(const model::Snapshot& snapshot, const model::Domain& domain) {
+    std::vector<const model::Disk*> result;
+    for (const auto& kept : snapshot.disks)
+        if (kept.snapshot == SnapshotMode::internal)
+            if (const auto* disk = find_disk(domain, kept.name)) result.push_back(disk);
+    return result;
+}
+
+} // namespace domus::compute

@@ -1,0 +1,23 @@
+// What a wanted snapshot is to hold, judged against the domain before anything is touched. This version keeps memory
+// and disks inside the domain's own images (qcow2); what asks for other files is refused by name.
+#pragma once
+
+#include "model/snapshot.hpp"
+
+#include <string>
+#include <vector>
+
+namespace domus::compute {
+
+/// Completes `wanted` from the definition that the domain runs or would start with: name (from `now`, in seconds since
+/// 1970), time, state, memory, an entry for each disk. Throws config_unsupported in libvirt's words for what cannot be.
+void complete_snapshot(model::Snapshot& wanted, const model::Domain& domain, model::SnapshotState state,
+                       std::int64_t now);
+
+/// Rules on names: they are files too.
+void require_snapshot_name(const std::string& name);
+
+/// The disks of `domain` that a snapshot keeps inside their images.
+std::vector<const model::Disk*> internal_disks(const model::Snapshot& snapshot, const model::Domain& domain);
+
+} // namespace domus::compute

@@ -1,0 +1,180 @@
+"""Snapshots inside the images of domains, running and stopped."""
+import os
+import re
+import signal
+import subprocess
+
+import libvirt
+import pytest
+
+from harness.wait import wait_until
+
+
+@pytest.fixture
+def disk(scratch):
+    path = scratch / "disk.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "64M"], check=True)
+    return path
+
+
+def tags(path):
+    listed = subprocess.run(["qemu-img", "snapshot", "-U", "-l", path], check=True, capture_output=True, text=True).stdout
+    return re.findall(r"^\d+\s+(\S+)", listed, re.M)
+
+
+def test_a_running_guest_goes_back(daemon, conn, guest, disk, shell_of, event_log):
+    domain = conn.defineXML(guest("web", disks=[disk]))
+    domain.create()
+    shell = shell_of("web")
+    shell.run("echo first > /tmp/word; echo one | dd of=/dev/vda bs=512 conv=sync 2>/dev/null; sync")
+    said = daemon.virsh("snapshot-create-as", "web", "s1", "what it is for").out
+    assert "Domain snapshot s1 created" in said
+    assert domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING and tags(disk) == ["s1"]
+    shell.run("echo second > /tmp/word; echo two | dd of=/dev/vda bs=512 conv=sync 2>/dev/null; sync")
+    daemon.virsh("snapshot-create-as", "web", "s2")
+    assert re.search(r"s1\s+.*running\n s2\s+.*running", daemon.virsh("snapshot-list", "web").out)
+    assert daemon.virsh("snapshot-current", "web", "--name").out.strip() == "s2"
+    assert daemon.virsh("snapshot-parent", "web", "s2").out.strip() == "s1"
+    daemon.virsh("snapshot-revert", "web", "s1")
+    assert domain.state() == [libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_FROM_SNAPSHOT]
+    assert shell.run("cat /tmp/word; dd if=/dev/vda bs=512 count=1 2>/dev/null | head -c 3") == "first\none"
+    assert daemon.virsh("snapshot-current", "web", "--name").out.strip() == "s1"
+    # Into another state, and from nothing.
+    daemon.virsh("snapshot-revert", "web", "s2", "--paused")
+    assert domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED
+    domain.destroy()
+    daemon.virsh("snapshot-revert", "web", "s2")
+    event_log.wait_for("web", libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_STARTED_FROM_SNAPSHOT)
+    assert shell_of("web").run("cat /tmp/word; dd if=/dev/vda bs=512 count=1 2>/dev/null | head -c 3") == "second\ntwo"
+    daemon.virsh("snapshot-delete", "web", "s1")
+    assert tags(disk) == ["s2"]
+    assert daemon.virsh("snapshot-parent", "web", "s2", check=False).code == 1
+    domain.destroy()
+    daemon.virsh("snapshot-delete", "web", "s2")
+    assert tags(disk) == [] and domain.snapshotNum() == 0
+    assert not (daemon.root / "var/lib/domus/qemu/snapshot/web").exists()
+
+
+def test_a_stopped_domain_goes_back(daemon, conn, guest, disk, scratch):
+    def write(word):
+        subprocess.run(["qemu-io", "-c", f"write -P {ord(word)} 0 512", disk], check=True, stdout=subprocess.DEVNULL)
+
+    def holds(word):
+        said = subprocess.run(["qemu-io", "-U", "-c", f"read -P {ord(word)} 0 512", disk], text=True, capture_output=True).stdout
+        return "verification failed" not in said
+
+    domain = conn.defineXML(guest("web", memory=32, disks=[disk]))
+    write("a")
+    first = domain.snapshotCreateXML("<domainsnapshot><name>a</name><description>d</description></domainsnapshot>")
+    assert first.getName() == "a" and first.isCurrent() and first.hasMetadata()
+    write("b")
+    domain.snapshotCreateXML("<domainsnapshot><name>b</name></domainsnapshot>")
+    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, "changed since", None, None, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+    domain.revertToSnapshot(first)
+    assert holds("a") and not domain.isActive()
+    with pytest.raises(libvirt.libvirtError):
+        domain.metadata(libvirt.VIR_DOMAIN_METADATA_TITLE, None)
+    # A running one is ended by it, and may be started after it.
+    domain.create()
+    domain.revertToSnapshot(domain.snapshotLookupByName("b"))
+    assert domain.state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT] and holds("b")
+    domain.revertToSnapshot(first, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING)
+    assert domain.isActive() and domain.snapshotCurrent().getName() == "a"
+    domain.destroy()
+
+
+def test_the_tree(daemon, conn, guest, disk):
+    domain = conn.defineXML(guest("web", memory=32, disks=[disk]))
+    for name in ("root", "left", "leaf"):
+        domain.snapshotCreateXML(f"<domainsnapshot><name>{name}</name></domainsnapshot>")
+    domain.revertToSnapshot(domain.snapshotLookupByName("root"))
+    domain.snapshotCreateXML("<domainsnapshot><name>right</name></domainsnapshot>")
+
+    def names(of=domain, **options):
+        listing = of.listAllSnapshots if of is domain else of.listAllChildren
+        return [snapshot.getName() for snapshot in listing(**options)]
+
+    root = domain.snapshotLookupByName("root")
+    assert set(names()) == {"root", "left", "leaf", "right"} and names()[0] == "root"
+    assert names(flags=libvirt.VIR_DOMAIN_SNAPSHOT_LIST_ROOTS) == ["root"]
+    assert set(names(flags=libvirt.VIR_DOMAIN_SNAPSHOT_LIST_LEAVES)) == {"leaf", "right"}
+    assert names(flags=libvirt.VIR_DOMAIN_SNAPSHOT_LIST_ACTIVE) == []
+    assert set(names(root)) == {"left", "right"}
+    assert set(names(root, flags=libvirt.VIR_DOMAIN_SNAPSHOT_LIST_DESCENDANTS)) == {"left", "leaf", "right"}
+    daemon.restart()
+    again = libvirt.open(daemon.uri)
+    domain = again.lookupByName("web")
+    assert domain.snapshotCurrent().getName() == "right"
+    assert domain.snapshotLookupByName("leaf").getParent().getName() == "left"
+    assert daemon.virsh("list", "--all", "--with-snapshot", "--name").out.split() == ["web"]
+    # What is known of them may be changed, but a part of one never lost with the domain.
+    xml = domain.snapshotLookupByName("leaf").getXMLDesc().replace("</name>", "</name><description>new</description>", 1)
+    domain.snapshotCreateXML(xml, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
+    assert "<description>new</description>" in domain.snapshotLookupByName("leaf").getXMLDesc()
+    assert domain.snapshotCurrent().getName() == "right"
+    for refused in (["undefine", "web"], ["domrename", "web", "other"]):
+        assert daemon.virsh(*refused, check=False).code == 1
+    domain.snapshotLookupByName("left").delete()
+    assert domain.snapshotLookupByName("leaf").getParent().getName() == "root"
+    domain.snapshotLookupByName("root").delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY)
+    assert domain.snapshotListNames() == ["root"] and tags(disk) == ["root"]
+    assert domain.snapshotCurrent().getName() == "root"
+    domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA)
+    assert tags(disk) == ["root"] and not (daemon.root / "var/lib/domus/qemu/snapshot/web").exists()
+    again.close()
+
+
+def test_what_cannot_be_is_refused_before_anything_is_touched(daemon, conn, guest, disk, scratch):
+    raw = scratch / "disk.raw"
+    raw.write_bytes(bytes(1 << 20))
+    qcow = conn.defineXML(guest("qcow", memory=32, disks=[disk]))
+    other = conn.defineXML(guest("raw", memory=32, disks=[raw]))
+    none = conn.defineXML(guest("none", memory=32))
+
+    def refused(domain, inside="", flags=0, code=libvirt.VIR_ERR_CONFIG_UNSUPPORTED):
+        with pytest.raises(libvirt.libvirtError) as error:
+            domain.snapshotCreateXML(f"<domainsnapshot>{inside}</domainsnapshot>", flags)
+        assert error.value.get_error_code() == code, error.value
+
+    refused(other)
+    refused(none)
+    refused(qcow, "<name>../x</name>", code=libvirt.VIR_ERR_XML_ERROR)
+    refused(qcow, "<name>.x</name>", code=libvirt.VIR_ERR_XML_ERROR)
+    refused(qcow, "<memory snapshot='external' file='/tmp/x'/>")
+    refused(qcow, "<disks><disk name='vdz'/></disks>")
+    refused(qcow, "<disks><disk name='vda' snapshot='external'/></disks>")
+    refused(qcow, "<disks><disk name='vda' snapshot='no'/></disks>")
+    refused(qcow, flags=libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY, code=libvirt.VIR_ERR_OPERATION_UNSUPPORTED)
+    refused(qcow, flags=1 << 20, code=libvirt.VIR_ERR_INVALID_ARG)
+    qcow.snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>")
+    refused(qcow, "<name>s</name>", code=libvirt.VIR_ERR_OPERATION_FAILED)
+    for call in (lambda: qcow.snapshotLookupByName("t"), lambda: other.snapshotCurrent()):
+        with pytest.raises(libvirt.libvirtError) as error:
+            call()
+        assert error.value.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT
+    assert tags(disk) == ["s"] and qcow.snapshotNum() == 1 and other.snapshotNum() == 0
+
+
+def test_the_daemon_is_killed_while_qemu_makes_one(daemon, conn, guest, disk):
+    domain = conn.defineXML(guest("web", disks=[disk]))
+    domain.create()
+    [pid] = daemon.pids_of("guest=web")
+    os.kill(pid, signal.SIGSTOP)
+    import threading
+    def attempt():
+        with pytest.raises(libvirt.libvirtError):
+            domain.snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>")
+    thread = threading.Thread(target=attempt)
+    thread.start()
+    wait_until(lambda: "kind='snapshot'" in (daemon.root / "run/domus/qemu/web.xml").read_text(), "it did not begin")
+    daemon.kill()
+    thread.join()
+    os.kill(pid, signal.SIGCONT)
+    daemon.start()
+    again = libvirt.open(daemon.uri)
+    found = again.lookupByName("web")
+    wait_until(lambda: found.state()[0] == libvirt.VIR_DOMAIN_RUNNING, "it does not go on")
+    found.snapshotCreateXML("<domainsnapshot><name>later</name></domainsnapshot>")
+    assert found.state()[0] == libvirt.VIR_DOMAIN_RUNNING
+    found.destroy()
+    again.close()
