@@ -18,7 +18,7 @@ namespace domus::cli {
 
 class Call;
 
-enum class Group { domain, monitor, events, host, network, pool, self };
+enum class Group { domain, monitor, events, host, network, pool, snapshot, self };
 
 struct GroupName {
     Group group;

@@ -458,3 +458,21 @@ def test_only_plain_files_and_absolute_paths(conn, guest, scratch):
             domain.save(path)
     assert domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
     domain.destroy()
+
+
+def test_destroyed_while_it_is_restored(daemon, conn, guest, scratch):
+    image = scratch / "image"
+    domain = conn.defineXML(guest("web", memory=32))
+    domain.create()
+    domain.save(str(image))
+    outcome = Outcome(lambda: conn.restore(str(image)))
+    [pid] = wait_until(lambda: daemon.pids_of("guest=web"), "QEMU does not start", pause=0.001)
+    os.kill(pid, signal.SIGSTOP)
+    assert outcome.is_alive(), "it was over too soon"
+    started = time.monotonic()
+    wait_until(lambda: daemon.virsh("destroy", "web", check=False).code == 0, "it cannot be destroyed", timeout=10)
+    assert time.monotonic() - started < 5
+    assert outcome.wait() is not None
+    assert not domain.isActive() and image.exists()
+    conn.restore(str(image))
+    domain.destroy()

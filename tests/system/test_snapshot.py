@@ -178,3 +178,58 @@ def test_the_daemon_is_killed_while_qemu_makes_one(daemon, conn, guest, disk):
     assert found.state()[0] == libvirt.VIR_DOMAIN_RUNNING
     found.destroy()
     again.close()
+
+
+def test_our_command_speaks_virshs_words(daemon, domus, conn, guest, disk, scratch):
+    domain = conn.defineXML(guest("web", memory=32, disks=[disk]))
+
+    def same(*arguments, code=0):
+        theirs, ours = daemon.virsh(*arguments, check=False), domus(*arguments, check=False)
+        assert ours.out.splitlines() == theirs.out.splitlines()
+        assert ours.err.splitlines()[:1] == theirs.err.splitlines()[:1]
+        assert ours.code == theirs.code == code
+
+    def says(*arguments, **options):
+        return domus(*arguments, **options).out.strip()
+
+    same("snapshot-list", "web")
+    same("snapshot-current", "web", code=1)
+    assert says("snapshot-create-as", "web", "root", "some words") == "Domain snapshot root created"
+    assert says("snapshot-create-as", "web", "Left") == "Domain snapshot Left created"
+    assert says("snapshot-create-as", "web", "leaf") == "Domain snapshot leaf created"
+    assert says("snapshot-revert", "web", "root") == "Domain snapshot root reverted"
+    domain.create()
+    assert says("snapshot-create-as", "web", "right") == "Domain snapshot right created"
+    (scratch / "s.xml").write_text("<domainsnapshot><name>file</name></domainsnapshot>")
+    assert says("snapshot-create", "web", scratch / "s.xml") == f"Domain snapshot file created from '{scratch}/s.xml'"
+    for options in ([], ["--name"], ["--tree"], ["--parent"], ["--roots"], ["--leaves"], ["--topological"], ["--active", "--name"],
+                    ["--from", "root"], ["--from", "root", "--descendants", "--parent"], ["--from", "root", "--tree"],
+                    ["--current"], ["--external"]):
+        same("snapshot-list", "web", *options)
+    for name in ("root", "Left", "file"):
+        same("snapshot-info", "web", name)
+    same("snapshot-info", "web", "--current")
+    same("snapshot-dumpxml", "web", "root")
+    same("snapshot-dumpxml", "web", "root", "--xpath", "//name", "--wrap")
+    same("snapshot-parent", "web", "file")
+    same("snapshot-parent", "web", "root", code=1)
+    same("snapshot-current", "web", "--name")
+    same("snapshot-current", "web")
+    for arguments in (["snapshot-delete", "web"], ["snapshot-delete", "web", "absent"], ["snapshot-revert", "web", "absent"],
+                      ["snapshot-create-as", "web", "root"], ["snapshot-create-as", "web", "x", "--disk-only"]):
+        same(*arguments, code=1)
+    same("snapshot-create-as", "web", "a<b", "words & more", "--print-xml", "--memspec", "/a,,b,snapshot=external",
+         "--diskspec", "vda,snapshot=external,driver=qcow2,stype=block,file=/dev/x", "--diskspec", "vdb,snapshot=no")
+    assert says("snapshot-current", "web", "--snapshotname", "Left") == "Snapshot Left set as current"
+    assert domain.snapshotCurrent().getName() == "Left"
+    editor = scratch / "editor"
+    editor.write_text("#!/bin/sh\nsed -i 's/some words/other words/' \"$1\"\n")
+    editor.chmod(0o755)
+    assert says("snapshot-edit", "web", "root", env=dict(os.environ, EDITOR=str(editor), VISUAL=str(editor))) == "Snapshot root edited."
+    assert "other words" in domain.snapshotLookupByName("root").getXMLDesc()
+    assert domain.snapshotCurrent().getName() == "Left"
+    domain.destroy()
+    same("undefine", "web", code=1)
+    assert says("snapshot-delete", "web", "root", "--children-only") == "Domain snapshot root children deleted"
+    assert says("snapshot-delete", "web", "root") == "Domain snapshot root deleted"
+    assert tags(disk) == []
