@@ -176,22 +176,23 @@ Task<> Domain::save(SaveRequest request) {
 /// The file is whole: the process has nothing more to do.
 Task<> Domain::end_saved(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
-    if (running_ != running || running->settled) {
-        // It died by itself after its last byte was written: it is saved all the same.
-        if (!running_) set_status(Status(ShutoffReason::saved));
-        co_return;
+    if (running_ == running && !running->settled) {
+        if (!running->ending) running->ending = {ShutoffReason::saved, event::Stopped::saved};
+        running->process.signal(SIGTERM);
     }
-    if (!running->ending) running->ending = {ShutoffReason::saved, event::Stopped::saved};
-    running->process.signal(SIGTERM);
-    const bool willing = co_await running->gone.wait(Deadline::in(5s));
-    if (willing) co_return;
-    running->process.signal(SIGKILL);
-    const bool gone = co_await running->gone.wait(Deadline::in(30s));
-    if (gone) co_return;
-    throw Error(ErrorCode::system_error, ErrorDomain::qemu,
-                fmt::format("domain '{}' is saved, but its process {} is still there 30 s after SIGKILL", name_,
-                            running->process.pid()))
-        .because("the kernel holds it, most often in input or output that does not complete");
+    bool gone = running_ != running;
+    if (!gone) gone = co_await running->gone.wait(Deadline::in(5s));
+    if (!gone) {
+        running->process.signal(SIGKILL);
+        gone = co_await running->gone.wait(Deadline::in(30s));
+    }
+    if (!gone)
+        throw Error(ErrorCode::system_error, ErrorDomain::qemu,
+                    fmt::format("domain '{}' is saved, but its process {} is still there 30 s after SIGKILL", name_,
+                                running->process.pid()))
+            .because("the kernel holds it, most often in input or output that does not complete");
+    // Had it died by itself after its last byte, it would be called crashed; but nothing of it is lost.
+    if (!running_ && status_ == Status(ShutoffReason::crashed)) set_status(Status(ShutoffReason::saved));
 }
 
 std::filesystem::path Domain::managed_save_file() const {

@@ -476,3 +476,36 @@ def test_destroyed_while_it_is_restored(daemon, conn, guest, scratch):
     assert not domain.isActive() and image.exists()
     conn.restore(str(image))
     domain.destroy()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes on another user")
+def test_files_are_used_with_the_rights_of_the_caller(daemon, conn, guest):
+    nobody = 65534
+    folder = pathlib.Path("/tmp") / f"domus-nobody-{os.getpid()}"
+    folder.mkdir()
+    try:
+        os.chown(folder, nobody, nobody)
+        secret = daemon.root / "secret"
+        secret.mkdir(mode=0o700)
+        for path in (daemon.root / "run", daemon.root / "run/domus", daemon.socket):
+            path.chmod(0o777)
+
+        def as_nobody(*arguments):
+            return subprocess.run(["setpriv", "--reuid", str(nobody), "--regid", str(nobody), "--clear-groups", "virsh", "-c", daemon.uri,
+                                   *map(str, arguments)], text=True, capture_output=True, env=dict(os.environ, LC_ALL="C", HOME=str(folder)))
+
+        domain = conn.defineXML(guest("web", memory=32))
+        domain.create()
+        refused = as_nobody("save", "web", secret / "image")
+        assert refused.returncode == 1 and "Permission denied" in refused.stderr, refused
+        assert domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING and list(secret.iterdir()) == []
+        saved = as_nobody("save", "web", folder / "image")
+        assert saved.returncode == 0, saved
+        assert (folder / "image").stat().st_uid == nobody
+        (folder / "image").rename(secret / "image")
+        assert as_nobody("restore", secret / "image").returncode == 1
+        assert as_nobody("save-image-dumpxml", secret / "image").returncode == 1
+        conn.restore(str(secret / "image"))
+        domain.destroy()
+    finally:
+        subprocess.run(["rm", "-r", folder], check=True)
