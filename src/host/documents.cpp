@@ -151,15 +151,19 @@ void add_devices(const Element& root, const Capabilities& emulator) {
 
 } // namespace
 
-std::string capabilities_xml(const Node& node, const std::string& uuid, const std::vector<engine::qemu::CapabilitiesPtr>& emulators) {
+std::string capabilities_xml(const Node& node, const std::string& uuid, const std::vector<engine::qemu::CapabilitiesPtr>& emulators,
+                             const std::optional<model::Cpu>& described) {
     pugi::xml_document document;
     const Element root(document.append_child("capabilities"));
     const auto host = root.child("host");
     host.child("uuid").text(uuid);
     const auto cpu = host.child("cpu");
     cpu.child("arch").text(node.architecture);
+    if (described) cpu.child("model").text(*described->model);
     if (!node.vendor.empty()) cpu.child("vendor").text(node.vendor == "GenuineIntel" ? "Intel" : node.vendor == "AuthenticAMD" ? "AMD" : node.vendor);
     cpu.child("topology").set("sockets", node.sockets).set("dies", 1u).set("cores", node.cores).set("threads", node.threads);
+    if (described)
+        for (const auto& feature : described->features) cpu.child("feature").set("name", feature.name);
     cpu.child("pages").set("unit", "KiB").set("size", 4u);
     host.child("power_management");
     host.child("iommu").set("support", "no");

@@ -3,6 +3,7 @@
 
 #include "engine/qemu/capabilities.hpp"
 #include "host/node.hpp"
+#include "model/cpu.hpp"
 
 #include <string>
 #include <vector>
@@ -10,7 +11,9 @@
 namespace domus::host {
 
 /// <capabilities>: the host, and each emulator's guests. KVM is named only where it truly works.
-std::string capabilities_xml(const Node& node, const std::string& uuid, const std::vector<engine::qemu::CapabilitiesPtr>& emulators);
+/// `described`: the host's processor by model and features, where they are known.
+std::string capabilities_xml(const Node& node, const std::string& uuid, const std::vector<engine::qemu::CapabilitiesPtr>& emulators,
+                             const std::optional<model::Cpu>& described);
 
 struct DomainCapabilitiesWish {
     std::string machine;   ///< "" the default one

@@ -1,12 +1,20 @@
 #include "service/host.hpp"
 
 #include "engine/qemu/firmware_descriptors.hpp"
+#include "format/xml.hpp"
+#include "host/sysinfo.hpp"
+#include "service/flags.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 namespace domus::service {
+
+std::string HostOperations::sysinfo(unsigned flags) const {
+    require_flags(flags, 0, "virConnectGetSysinfo");
+    return host::sysinfo_xml();
+}
 
 Task<unsigned> HostOperations::version() {
     const auto emulator = co_await qemu_.capabilities("");
@@ -21,7 +29,17 @@ Task<std::string> HostOperations::capabilities() {
     } catch (const Error& error) {
         if (error.code() != ErrorCode::no_support) throw; // a host without QEMU has capabilities too
     }
-    co_return host::capabilities_xml(host::read_node(), host::host_uuid(), emulators);
+    const auto node = host::read_node();
+    std::optional<model::Cpu> described;
+    if (!emulators.empty()) {
+        const auto table = co_await qemu_.cpu_table("");
+        try {
+            described = host::describe(host::host_features(node.flags, *table), *table);
+        } catch (const Error&) {
+            // no model fits this processor: then its features alone cannot be said either
+        }
+    }
+    co_return host::capabilities_xml(node, host::host_uuid(), emulators, described);
 }
 
 Task<std::string> HostOperations::domain_capabilities(std::string emulator, std::string arch, std::string machine, std::string virt_type) {
@@ -52,6 +70,47 @@ Task<unsigned> HostOperations::max_vcpus(std::string virt_type) {
     (void)virt_type;
     const auto* machine = emulator->find_machine(emulator->canonical_machine(""));
     co_return machine ? machine->max_cpus : 1;
+}
+
+Task<host::FeatureSet> HostOperations::features_there(std::optional<Hypervisor> hypervisor, std::shared_ptr<const host::CpuTable> table) {
+    if (!hypervisor) co_return host::host_features(host::read_node().flags, *table);
+    const auto emulator = co_await qemu_.capabilities(hypervisor->emulator);
+    if (!hypervisor->architecture.empty() && hypervisor->architecture != emulator->architecture)
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                    fmt::format("invalid argument: architecture from emulator '{}' doesn't match given architecture '{}'", emulator->architecture, hypervisor->architecture));
+    (void)emulator->canonical_machine(hypervisor->machine);
+    const auto& type = hypervisor->virt_type;
+    if (!type.empty() && type != "qemu" && type != "kvm") throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, fmt::format("invalid argument: unknown virttype: {}", type));
+    if (type == "kvm" && !emulator->kvm)
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "invalid argument: KVM is not supported by this host").because(emulator->kvm_reason).hint(emulator->kvm_hint);
+    if (type == "kvm" || (type.empty() && emulator->kvm)) co_return host::host_features(host::read_node().flags, *table);
+    co_return table->most();
+}
+
+Task<host::Comparison> HostOperations::compare_cpu(std::string xml, unsigned flags, std::optional<Hypervisor> hypervisor) {
+    constexpr unsigned fail_incompatible = 1, validate = 2;
+    require_flags(flags, fail_incompatible | validate, hypervisor ? "virConnectCompareHypervisorCPU" : "virConnectCompareCPU");
+    const auto wanted = host::parse_cpu(xml);
+    const std::string emulator = hypervisor ? hypervisor->emulator : "";
+    const auto table = co_await qemu_.cpu_table(emulator);
+    const auto there = co_await features_there(hypervisor, table);
+    const auto judgement = host::compare(wanted, there, host::read_node().architecture, *table);
+    if (judgement.result == host::Comparison::incompatible && (flags & fail_incompatible))
+        throw Error(ErrorCode::cpu_incompatible, ErrorDomain::cpu, fmt::format("the CPU is incompatible with host CPU: {}", judgement.why));
+    co_return judgement.result;
+}
+
+Task<std::string> HostOperations::baseline_cpu(std::vector<std::string> xmls, unsigned flags, std::optional<Hypervisor> hypervisor) {
+    constexpr unsigned expand = 1, migratable = 2;
+    require_flags(flags, expand | migratable, hypervisor ? "virConnectBaselineHypervisorCPU" : "virConnectBaselineCPU");
+    std::vector<host::DescribedCpu> cpus;
+    for (const auto& xml : xmls) cpus.push_back(host::parse_cpu(xml));
+    const std::string emulator = hypervisor ? hypervisor->emulator : "";
+    const auto table = co_await qemu_.cpu_table(emulator);
+    host::FeatureSet limit;
+    if (hypervisor) limit = co_await features_there(hypervisor, table);
+    const auto cpu = host::baseline(cpus, hypervisor ? &limit : nullptr, flags & expand, flags & migratable, *table);
+    co_return format::to_xml(cpu);
 }
 
 } // namespace domus::service

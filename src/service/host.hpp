@@ -2,9 +2,11 @@
 #pragma once
 
 #include "engine/qemu/capabilities.hpp"
+#include "host/cpu_compare.hpp"
 #include "host/documents.hpp"
 #include "host/node.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,8 @@ class HostOperations {
 public:
     explicit HostOperations(engine::qemu::Qemu& qemu) : qemu_(qemu) {}
 
+    /// virConnectGetSysinfo.
+    std::string sysinfo(unsigned flags) const;
     host::Node node() const { return host::read_node(); }
     /// Version of the default emulator, as libvirt counts: major * 1000000 + minor * 1000 + micro.
     Task<unsigned> version();
@@ -22,7 +26,18 @@ public:
     Task<std::vector<std::string>> cpu_models(std::string arch);
     Task<unsigned> max_vcpus(std::string virt_type);
 
+    /// Whom a described processor is compared with: the host, or what the hypervisor can show to guests on it.
+    struct Hypervisor {
+        std::string emulator, architecture, machine, virt_type; ///< "" the usual one
+    };
+    /// virConnectCompareCPU, and with a hypervisor virConnectCompareHypervisorCPU. Flags: virConnectCompareCPUFlags.
+    Task<host::Comparison> compare_cpu(std::string xml, unsigned flags, std::optional<Hypervisor> hypervisor);
+    /// Flags: virConnectBaselineCPUFlags.
+    Task<std::string> baseline_cpu(std::vector<std::string> xmls, unsigned flags, std::optional<Hypervisor> hypervisor);
+
 private:
+    Task<host::FeatureSet> features_there(std::optional<Hypervisor> hypervisor, std::shared_ptr<const host::CpuTable> table);
+
     engine::qemu::Qemu& qemu_;
 };
 

@@ -82,8 +82,31 @@ void serve_node(Dispatcher& on, HostOperations& host) {
         return ret;
     });
     on.on<Procedure::connect_get_hostname>([](Session&, const Nothing&) { return ConnectGetHostnameRet{host::hostname()}; });
-    on.on<Procedure::connect_get_sysinfo>([](Session&, const ConnectGetSysinfoArgs&) -> ConnectGetSysinfoRet {
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu, "unsupported configuration: Host SMBIOS information is not available");
+    on.on<Procedure::connect_get_sysinfo>([&](Session&, const ConnectGetSysinfoArgs& args) { return ConnectGetSysinfoRet{host.sysinfo(args.flags)}; });
+}
+
+template <class Args> HostOperations::Hypervisor hypervisor_of(const Args& args) {
+    return {args.emulator.value_or(""), args.arch.value_or(""), args.machine.value_or(""), args.virttype.value_or("")};
+}
+
+void serve_cpus(Dispatcher& on, HostOperations& host) {
+    on.on<Procedure::connect_compare_cpu>([&](SessionPtr, ConnectCompareCpuArgs args) -> Task<ConnectCompareCpuRet> {
+        const auto result = co_await host.compare_cpu(std::move(args.xml), args.flags, std::nullopt);
+        co_return ConnectCompareCpuRet{static_cast<std::int32_t>(result)};
+    });
+    on.on<Procedure::connect_compare_hypervisor_cpu>([&](SessionPtr, ConnectCompareHypervisorCpuArgs args) -> Task<ConnectCompareHypervisorCpuRet> {
+        auto whom = hypervisor_of(args);
+        const auto result = co_await host.compare_cpu(std::move(args.xml_cpu), args.flags, std::move(whom));
+        co_return ConnectCompareHypervisorCpuRet{static_cast<std::int32_t>(result)};
+    });
+    on.on<Procedure::connect_baseline_cpu>([&](SessionPtr, ConnectBaselineCpuArgs args) -> Task<ConnectBaselineCpuRet> {
+        auto cpu = co_await host.baseline_cpu(std::move(args.xml_cpus), args.flags, std::nullopt);
+        co_return ConnectBaselineCpuRet{std::move(cpu)};
+    });
+    on.on<Procedure::connect_baseline_hypervisor_cpu>([&](SessionPtr, ConnectBaselineHypervisorCpuArgs args) -> Task<ConnectBaselineHypervisorCpuRet> {
+        auto whom = hypervisor_of(args);
+        auto cpu = co_await host.baseline_cpu(std::move(args.xml_cpus), args.flags, std::move(whom));
+        co_return ConnectBaselineHypervisorCpuRet{std::move(cpu)};
     });
 }
 
@@ -117,6 +140,7 @@ void serve_capabilities(Dispatcher& on, HostOperations& host) {
 
 void serve_host(Dispatcher& on, service::Service& service) {
     serve_node(on, service.host);
+    serve_cpus(on, service.host);
     serve_capabilities(on, service.host);
 }
 

@@ -218,17 +218,58 @@ Task<CapabilitiesPtr> Qemu::capabilities(std::string binary) {
     co_return shared;
 }
 
-Task<Capabilities> Qemu::probe(std::string binary) {
+/// A QEMU that runs nothing, to be asked.
+struct Qemu::Probe {
+    Process process;
+    std::shared_ptr<qmp::Client> monitor;
+    std::vector<json::value> answers;
+
+    static Task<> end(Probe& probe) {
+        probe.monitor->close();
+        probe.process.signal(SIGTERM);
+        (void)co_await wait_for_exit(probe.process);
+    }
+};
+
+Task<Qemu::Probe> Qemu::begin_probe(std::string binary, std::vector<qmp::Command> questions) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) throw system_error(errno, "cannot make a socket pair");
     UniqueFd ours(ends[0]);
     Command command(binary);
-    const int inherited = command.pass(UniqueFd(ends[1]));
+    const auto inherited = command.pass(UniqueFd(ends[1]));
     command.arguments = {"-S", "-no-user-config", "-nodefaults", "-display", "none", "-machine", "none", "-chardev",
                          fmt::format("socket,id=monitor,fd={}", inherited), "-mon", "chardev=monitor,mode=control"};
-    Process process = Process::spawn(command);
+    Probe probe;
+    probe.process = Process::spawn(command);
     command.fds.clear();
-    const auto monitor = qmp::Client::open(executor_, std::move(ours), fmt::format("the probe of '{}'", binary));
+    probe.monitor = qmp::Client::open(executor_, std::move(ours), fmt::format("the probe of '{}'", binary));
+    probe.answers = co_await probe.monitor->handshake(Deadline::in(20s), std::move(questions));
+    co_return probe;
+}
+
+Task<std::shared_ptr<const CpuTable>> Qemu::cpu_table(std::string binary) {
+    const auto capabilities = co_await this->capabilities(std::move(binary));
+    const auto& path = capabilities->binary;
+    if (const auto known = cpu_tables_.find(path); known != cpu_tables_.end()) co_return known->second;
+    const auto turn = co_await probing_.enter(path, Deadline::in(60s));
+    if (const auto known = cpu_tables_.find(path); known != cpu_tables_.end()) co_return known->second;
+    std::vector<qmp::Command> questions;
+    auto probe = co_await begin_probe(path, questions);
+    for (const auto& cpu : capabilities->cpus) {
+        json::object model{{"name", cpu.name}};
+        json::object arguments{{"type", "full"}, {"model", std::move(model)}};
+        questions.push_back({"query-cpu-model-expansion", std::move(arguments)});
+    }
+    const auto answers = co_await probe.monitor->execute_all(std::move(questions), Deadline::in(30s));
+    co_await Probe::end(probe);
+    auto table = std::make_shared<CpuTable>();
+    for (std::size_t i = 0; i < answers.size(); ++i)
+        table->add(capabilities->cpus[i].name, answers[i].as_object().at("model").as_object().at("props").as_object());
+    cpu_tables_[path] = table;
+    co_return table;
+}
+
+Task<Capabilities> Qemu::probe(std::string binary) {
     std::vector<qmp::Command> questions{{"query-version", {}},
                                         {"query-target", {}},
                                         {"query-machines", {}},
@@ -236,7 +277,8 @@ Task<Capabilities> Qemu::probe(std::string binary) {
                                         {"qom-list-types", {{"implements", "device"}, {"abstract", false}}},
                                         {"query-commands", {}},
                                         {"query-tpm-models", {}}};
-    const auto answers = co_await monitor->handshake(Deadline::in(20s), std::move(questions));
+    auto probe = co_await begin_probe(binary, std::move(questions));
+    const auto& answers = probe.answers;
 
     Capabilities found;
     found.binary = binary;
@@ -251,9 +293,7 @@ Task<Capabilities> Qemu::probe(std::string binary) {
     found.devices = names(answers[4]);
     found.commands = names(answers[5]);
     for (const auto& model : answers[6].as_array()) found.tpm_models.emplace_back(model.as_string());
-    monitor->close();
-    process.signal(SIGTERM);
-    (void)co_await wait_for_exit(process);
+    co_await Probe::end(probe);
     log::info("probed '{}': version {}, {} machines, {} devices", binary, found.version, found.machines.size(), found.devices.size());
     co_return found;
 }

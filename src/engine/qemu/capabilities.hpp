@@ -7,8 +7,11 @@
 #include "async/lane.hpp"
 #include "async/mailbox.hpp"
 #include "async/task.hpp"
+#include "engine/qemu/cpu_table.hpp"
 #include "engine/qemu/kvm.hpp"
 #include "format/schema.hpp"
+#include "os/process.hpp"
+#include "qmp/client.hpp"
 
 #include <filesystem>
 #include <map>
@@ -78,17 +81,22 @@ public:
     /// As known so far, without waiting; null if it was not asked yet.
     CapabilitiesPtr known(const std::string& binary) const;
     Task<KvmVerdict> kvm();
+    /// Features of all models; asked once, of a QEMU that is run for it (some 250 ms).
+    Task<std::shared_ptr<const CpuTable>> cpu_table(std::string binary);
 
     static std::string default_binary();
 
 private:
     Task<Capabilities> probe(std::string binary);
+    struct Probe;
+    Task<Probe> begin_probe(std::string binary, std::vector<qmp::Command> questions);
 
     Executor executor_;
     std::filesystem::path cache_folder_;
     Lane lane_;
     Mailbox probing_;
     std::map<std::string, CapabilitiesPtr> known_;
+    std::map<std::string, std::shared_ptr<const CpuTable>> cpu_tables_;
     std::optional<KvmVerdict> kvm_;
 };
 
