@@ -56,7 +56,11 @@ std::string domain_xml(const DomainView& view, unsigned flags) {
     if (!inactive) return format::to_xml(*view.live->domain, {.live = true, .secrets = secrets});
     // A running domain's migratable form is its live definition without what only a running one has.
     const bool of_live = view.live && ((flags & xml_flag::migratable) || !view.definition);
-    if (of_live) return format::to_xml(*view.live->domain, {.live = false, .secrets = secrets || (flags & xml_flag::migratable)});
+    if (of_live) {
+        auto bare = *view.live->domain;
+        model::strip_live(bare);
+        return format::to_xml(bare, {.live = false, .secrets = secrets || (flags & xml_flag::migratable)});
+    }
     if (secrets || !view.definition->summary.has_secrets) return view.definition->xml;
     return format::to_xml(parse_definition(*view.definition), {.live = false, .secrets = false});
 }

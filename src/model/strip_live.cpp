@@ -1,6 +1,8 @@
 #include "model/domain.hpp"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 namespace domus::model {
 
@@ -29,14 +31,16 @@ void strip(Interface& interface) {
         if (interface.target_dev->starts_with(prefix)) return interface.target_dev.reset();
 }
 
-bool chosen_by_start(CharacterType type, const CharacterSource& source) {
+/// Sockets without a path of the user's lie in the folder of that run, "domain-ID-NAME"; libvirt's below "channel".
+bool chosen_by_start(CharacterType type, const CharacterSource& source, std::optional<int> id) {
     if (type == CharacterType::pty) return true;
     if (type != CharacterType::unix_socket || !source.path) return false;
+    if (id && source.path->find("/domain-" + std::to_string(*id) + "-") != std::string::npos) return true;
     return source.path->find("/channel/") != std::string::npos;
 }
 
-void strip(CharacterDevice& device) {
-    if (!device.sources.empty() && chosen_by_start(device.type, device.sources.front())) device.sources.clear();
+void strip(CharacterDevice& device, std::optional<int> id) {
+    if (!device.sources.empty() && chosen_by_start(device.type, device.sources.front(), id)) device.sources.clear();
 }
 
 void strip(Graphics& graphics) {
@@ -49,7 +53,7 @@ void strip(Graphics& graphics) {
 } // namespace
 
 void strip_live(Domain& domain) {
-    domain.id.reset();
+    const auto id = std::exchange(domain.id, std::nullopt);
     if (domain.partition == default_partition) domain.partition.reset();
     std::erase_if(domain.seclabels,
                   [](const Seclabel& label) { return label.type == SeclabelType::dynamic && !label.baselabel; });
@@ -58,7 +62,7 @@ void strip_live(Domain& domain) {
     for (auto& disk : devices.disks) strip(disk);
     for (auto& interface : devices.interfaces) strip(interface);
     for (auto* list : {&devices.serials, &devices.parallels, &devices.consoles, &devices.channels})
-        for (auto& device : *list) strip(device);
+        for (auto& device : *list) strip(device, id);
     for (auto& graphics : devices.graphics) strip(graphics);
     if (devices.vsock && devices.vsock->auto_cid.value_or(false)) devices.vsock->cid.reset();
 }

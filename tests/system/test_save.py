@@ -509,3 +509,20 @@ def test_files_are_used_with_the_rights_of_the_caller(daemon, conn, guest):
         domain.destroy()
     finally:
         subprocess.run(["rm", "-r", folder], check=True)
+
+
+def test_with_an_agent_a_display_and_a_disk_plugged_in(daemon, conn, counting, shell_of, scratch):
+    image, disk = scratch / "image", scratch / "disk.raw"
+    disk.write_bytes(b"plugged" + bytes((1 << 20) - 7))
+    domain = counting(memory=128, agent=True, devices="<graphics type='vnc' autoport='yes'/><video><model type='vga'/></video>")
+    wait_until(lambda: "state='connected'" in domain.XMLDesc(), "the agent does not come")
+    daemon.virsh("attach-disk", "web", disk, "vdb", "--live")
+    before = count_of(shell_of)
+    domain.save(str(image))
+    conn.restore(str(image))
+    shell = shell_of("web")
+    assert read_count(shell) > before
+    assert shell.run("head -c 7 /dev/vda") == "plugged"
+    wait_until(lambda: "state='connected'" in domain.XMLDesc(), "the agent does not come back")
+    domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT)
+    wait_until(lambda: not domain.isActive(), "the agent does not hear")
