@@ -526,3 +526,24 @@ def test_with_an_agent_a_display_and_a_disk_plugged_in(daemon, conn, counting, s
     wait_until(lambda: "state='connected'" in domain.XMLDesc(), "the agent does not come back")
     domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT)
     wait_until(lambda: not domain.isActive(), "the agent does not hear")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="networks need root")
+@pytest.mark.timeout(120)
+def test_its_network_reaches_it_again(make_daemon, guest, terminal, scratch, _event_loop):
+    from harness.guest import GuestShell
+    daemon = make_daemon(default_network=True)
+    wait_until(lambda: "default   active" in daemon.virsh("net-list").out, "the default network was not started")
+    connection = libvirt.open(daemon.uri)
+    domain = connection.createXML(guest("web", networks=["default"]))
+    network = connection.networkLookupByName("default")
+    wait_until(lambda: network.DHCPLeases(), "no lease", timeout=60)
+    gateway = network.DHCPLeases()[0]["ipaddr"].rsplit(".", 1)[0] + ".1"
+    domain.save(str(scratch / "image"))
+    assert "vnet" not in daemon.sandbox.run("ip", "-br", "link").stdout
+    assert "vnet" not in connection.saveImageGetXMLDesc(str(scratch / "image"))
+    connection.restore(str(scratch / "image"))
+    shell = GuestShell(terminal("virsh", "-c", daemon.uri, "console", "web", "--force")).wait_up()
+    wait_until(lambda: "1 packets received" in shell.run(f"ping -c 1 -W 2 {gateway}"), "the gateway does not answer", timeout=15)
+    connection.lookupByName("web").destroy()
+    connection.close()
