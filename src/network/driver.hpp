@@ -67,21 +67,36 @@ public:
 
 private:
     struct Network;
+    struct Record;
+    struct Start;
     using NetworkPtr = std::shared_ptr<Network>;
+    enum class Made { nothing, bridge, rules, files }; ///< how far a start came
 
     NetworkPtr find(const Uuid& uuid, const std::string& name) const;
     NetworkPtr find_name(const std::string& name) const;
     NetworkView view(const Network& network) const;
-    Task<> run(NetworkPtr network);
+    Task<> run(NetworkPtr network, std::shared_ptr<const model::Network> wanted);
+    Task<> build(Start& start);
     Task<> stop(NetworkPtr network);
+    Task<> take_down(NetworkPtr network, std::shared_ptr<const model::Network> live, Made made);
+    void watch(NetworkPtr network);
+    Task<> keep_dnsmasq(NetworkPtr network);
+    Task<> revive_dnsmasq(NetworkPtr network, std::shared_ptr<Process> dead);
     Task<> end_dnsmasq(NetworkPtr network);
-    Task<> make_bridge(NetworkPtr network, std::shared_ptr<model::Network> live);
-    Task<> run_dnsmasq(NetworkPtr network, std::shared_ptr<model::Network> live);
+    Task<> run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Network> live);
     Task<> apply_rules(std::string script);
-    Task<> save(NetworkPtr network);
+    Task<> save(std::shared_ptr<const model::Network> definition);
+    Task<> write_record(NetworkPtr network, std::shared_ptr<const model::Network> live, bool kept);
+    Task<> erase(NetworkPtr network);
+    Task<> forget(Record record);
     Task<> define_default();
     DnsmasqFiles files_of(const std::string& name) const;
-    void admit(model::Network& wanted) const;
+    std::filesystem::path record_of(const std::string& name) const { return folders_.state / (name + ".xml"); }
+    /// Checks what a user wrote and fills what he left open.
+    Task<> admit(std::shared_ptr<model::Network> wanted);
+    void require_new_identity(model::Network& wanted) const;
+    void require_free_bridge(const model::Network& wanted) const;
+    std::string free_bridge_name(const model::Network& wanted, const std::vector<std::string>& links) const;
 
     Executor executor_;
     Folders folders_;

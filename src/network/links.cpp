@@ -73,6 +73,12 @@ Plain to_nl(const Subnet& subnet) {
     return address;
 }
 
+Plain to_nl(const std::string& mac, const std::string& name) {
+    nl_addr* parsed = nullptr;
+    require(nl_addr_parse(mac.c_str(), AF_LLC, &parsed), "use the address of", name);
+    return Plain(parsed);
+}
+
 std::optional<Subnet> from_nl(const nl_addr* address) {
     if (!address || nl_addr_get_family(address) != AF_INET || nl_addr_get_len(address) != 4) return std::nullopt;
     std::uint32_t bytes = 0;
@@ -92,6 +98,23 @@ bool link_exists(const std::string& name) {
     return find(socket.get(), name) != nullptr;
 }
 
+std::vector<std::string> link_names() {
+    const auto socket = connect();
+    nl_cache* raw = nullptr;
+    require(rtnl_link_alloc_cache(socket.get(), AF_UNSPEC, &raw), "list", "network devices");
+    const Cache links(raw);
+    std::vector<std::string> names;
+    each(raw, [&](nl_object* object) { names.emplace_back(rtnl_link_get_name(reinterpret_cast<rtnl_link*>(object))); });
+    return names;
+}
+
+std::string tap_mac(const std::string& guest) { return "fe" + guest.substr(std::min<std::size_t>(2, guest.size())); }
+
+void set_mac(const std::string& name, const std::string& mac) {
+    const auto address = to_nl(mac, name);
+    change(name, "set the MAC address of", [&](rtnl_link* link) { rtnl_link_set_addr(link, address.get()); });
+}
+
 void create_bridge(const BridgeWish& wish) {
     const auto socket = connect();
     if (find(socket.get(), wish.name))
@@ -99,10 +122,8 @@ void create_bridge(const BridgeWish& wish) {
             .hint("choose another <bridge name=.../>, or remove it with 'ip link delete'");
     const Link bridge(rtnl_link_bridge_alloc());
     rtnl_link_set_name(bridge.get(), wish.name.c_str());
-    nl_addr* mac = nullptr;
-    require(nl_addr_parse(wish.mac.c_str(), AF_LLC, &mac), "use the address of", wish.name);
-    const Plain owned(mac);
-    rtnl_link_set_addr(bridge.get(), mac);
+    const auto mac = to_nl(wish.mac, wish.name);
+    rtnl_link_set_addr(bridge.get(), mac.get());
     if (wish.mtu) rtnl_link_set_mtu(bridge.get(), *wish.mtu);
     require(rtnl_link_add(socket.get(), bridge.get(), NLM_F_CREATE | NLM_F_EXCL), "create the bridge", wish.name);
     // libnl 3.7 has no setters for these two.

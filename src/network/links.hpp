@@ -22,10 +22,16 @@ struct BridgeWish {
 void create_bridge(const BridgeWish& wish);
 void delete_link(const std::string& name);
 bool link_exists(const std::string& name);
+std::vector<std::string> link_names();
+void set_mac(const std::string& name, const std::string& mac);
 void set_up(const std::string& name);
 void set_mtu(const std::string& name, unsigned mtu);
 void add_address(const std::string& name, const Subnet& address);
 void enslave(const std::string& device, const std::string& bridge);
+
+/// The guest's address with 0xfe as its first byte: a bridge without an address of its own takes the least of its ports,
+/// which is then never that of a guest that comes and goes.
+std::string tap_mac(const std::string& guest);
 
 /// Addresses and routes of the host: what a new network must not overlap.
 std::vector<Subnet> subnets_in_use();

@@ -1,5 +1,7 @@
+#include "network/admission.hpp"
 #include "network/dnsmasq.hpp"
 #include "network/firewall.hpp"
+#include "network/links.hpp"
 #include "network/subnet.hpp"
 
 #include "base/error.hpp"
@@ -10,7 +12,9 @@ namespace domus::network {
 
 namespace {
 
-Subnet subnet(std::string_view address, unsigned prefix) { return {*parse_address(address), prefix}; }
+Subnet subnet(std::string_view address, unsigned prefix) {
+    return {*parse_address(address), prefix};
+}
 
 } // namespace
 
@@ -49,9 +53,33 @@ TEST(Firewall, an_isolated_network_has_no_way_out) {
 }
 
 TEST(Firewall, nat_masquerades_what_leaves_the_subnet) {
-    auto network = format::from_xml<model::Network>("<network><name>n</name><forward/><bridge name='virbr7'/></network>");
+    auto network =
+        format::from_xml<model::Network>("<network><name>n</name><forward/><bridge name='virbr7'/></network>");
     const auto rules = firewall_rules(network, {subnet("10.1.0.1", 24)});
     EXPECT_NE(rules.find("ip saddr 10.1.0.0/24 ip daddr != { 10.1.0.0/24"), std::string::npos);
+}
+
+TEST(Options, those_that_run_programs_or_name_files_are_not_handed_over) {
+    for (const auto* good :
+         {"dhcp-option=3", "address=/x/10.0.0.1", "log-dhcp", "no-resolv", "cname = a,b", "txt-record=x"})
+        EXPECT_TRUE(is_harmless_option(good)) << good;
+    for (const auto* bad :
+         {"dhcp-script=/bin/sh", "dhcp-luascript=/x", "script-arp", "user=root", "group=root", "conf-file=/etc/shadow",
+          "conf-script=/bin/sh", "conf-dir=/tmp", "pid-file=/etc/x", "log-facility=/etc/x", "dhcp-leasefile=/etc/x",
+          "dumpfile=/x", "interface=eth0", "\"dhcp-script\"=/bin/sh", " dhcp-script=/bin/sh", "", "=", "nonsense",
+          "cname=a,b\ndhcp-script=/bin/sh"})
+        EXPECT_FALSE(is_harmless_option(bad)) << bad;
+}
+
+TEST(Names, of_devices_have_one_to_fifteen_characters) {
+    EXPECT_NO_THROW(require_device_name(std::nullopt));
+    EXPECT_NO_THROW(require_device_name("tap-of-15-chars"));
+    for (const auto* bad : {"", "tap-of-16-charss", "a/b", "a b", "vnet%d"})
+        EXPECT_THROW(require_device_name(bad), Error) << bad;
+}
+
+TEST(Taps, have_the_address_of_their_guest_but_for_the_first_byte) {
+    EXPECT_EQ(tap_mac("52:54:00:12:34:56"), "fe:54:00:12:34:56");
 }
 
 } // namespace domus::network

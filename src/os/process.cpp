@@ -51,7 +51,7 @@ Plan make_plan(const Command& command) {
     if (plan.program.empty())
         throw Error(ErrorCode::no_support, ErrorDomain::none,
                     fmt::format("the program '{}' is not installed", command.program))
-            .hint(fmt::format("find its package with 'apt-file search bin/{}'", command.program));
+            .hint(how_to_install(command.program));
     plan.arguments = command.arguments;
     plan.arguments.insert(plan.arguments.begin(), command.program);
     for (auto& argument : plan.arguments) plan.argv.push_back(argument.data());
@@ -166,6 +166,17 @@ LeftBehind& left_behind() {
 }
 
 } // namespace
+
+std::string how_to_install(std::string_view program) {
+    struct Row {
+        std::string_view program, package;
+    };
+    constexpr Row packages[] = {{"dnsmasq", "dnsmasq-base"}, {"ip", "iproute2"},         {"nft", "nftables"},
+                                {"passt", "passt"},          {"qemu-img", "qemu-utils"}, {"swtpm", "swtpm"}};
+    for (const auto& row : packages)
+        if (row.program == program) return fmt::format("install its package with 'apt install {}'", row.package);
+    return fmt::format("find its package with 'apt-file search bin/{}'", program);
+}
 
 std::string find_program(const std::string& name) {
     for (const auto* folder : program_folders) {

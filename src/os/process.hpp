@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace domus {
@@ -104,5 +105,8 @@ private:
 
 /// Full path of a program in the usual folders (/usr/local/sbin to /bin); empty if it is not there.
 std::string find_program(const std::string& name);
+
+/// What mends that a program is missing, in words: its package, where we use it.
+std::string how_to_install(std::string_view program);
 
 } // namespace domus

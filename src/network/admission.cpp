@@ -1,0 +1,247 @@
+#include "network/admission.hpp"
+
+#include "base/error.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace domus::network {
+
+namespace {
+
+/// In order of their names, for the search.
+constexpr auto harmless_options = std::to_array<std::string_view>({"address",
+                                                                   "alias",
+                                                                   "all-servers",
+                                                                   "auth-peer",
+                                                                   "auth-sec-servers",
+                                                                   "auth-server",
+                                                                   "auth-soa",
+                                                                   "auth-ttl",
+                                                                   "auth-zone",
+                                                                   "bogus-nxdomain",
+                                                                   "bogus-priv",
+                                                                   "caa-record",
+                                                                   "cache-size",
+                                                                   "clear-on-reload",
+                                                                   "cname",
+                                                                   "dhcp-authoritative",
+                                                                   "dhcp-boot",
+                                                                   "dhcp-broadcast",
+                                                                   "dhcp-circuitid",
+                                                                   "dhcp-client-update",
+                                                                   "dhcp-duid",
+                                                                   "dhcp-fqdn",
+                                                                   "dhcp-generate-names",
+                                                                   "dhcp-host",
+                                                                   "dhcp-ignore",
+                                                                   "dhcp-ignore-clid",
+                                                                   "dhcp-ignore-names",
+                                                                   "dhcp-lease-max",
+                                                                   "dhcp-mac",
+                                                                   "dhcp-match",
+                                                                   "dhcp-name-match",
+                                                                   "dhcp-no-override",
+                                                                   "dhcp-option",
+                                                                   "dhcp-option-force",
+                                                                   "dhcp-pxe-vendor",
+                                                                   "dhcp-range",
+                                                                   "dhcp-rapid-commit",
+                                                                   "dhcp-remoteid",
+                                                                   "dhcp-reply-delay",
+                                                                   "dhcp-sequential-ip",
+                                                                   "dhcp-subscrid",
+                                                                   "dhcp-ttl",
+                                                                   "dhcp-userclass",
+                                                                   "dhcp-vendorclass",
+                                                                   "dns-forward-max",
+                                                                   "dns-loop-detect",
+                                                                   "dns-rr",
+                                                                   "dnssec",
+                                                                   "dnssec-check-unsigned",
+                                                                   "dnssec-no-timecheck",
+                                                                   "domain",
+                                                                   "domain-needed",
+                                                                   "edns-packet-max",
+                                                                   "enable-ra",
+                                                                   "expand-hosts",
+                                                                   "filter-A",
+                                                                   "filter-AAAA",
+                                                                   "filterwin2k",
+                                                                   "host-record",
+                                                                   "ignore-address",
+                                                                   "interface-name",
+                                                                   "local",
+                                                                   "local-ttl",
+                                                                   "localise-queries",
+                                                                   "localmx",
+                                                                   "log-debug",
+                                                                   "log-dhcp",
+                                                                   "log-queries",
+                                                                   "max-cache-ttl",
+                                                                   "max-port",
+                                                                   "max-ttl",
+                                                                   "min-cache-ttl",
+                                                                   "min-port",
+                                                                   "mx-host",
+                                                                   "mx-target",
+                                                                   "naptr-record",
+                                                                   "neg-ttl",
+                                                                   "no-hosts",
+                                                                   "no-negcache",
+                                                                   "no-ping",
+                                                                   "no-poll",
+                                                                   "no-resolv",
+                                                                   "no-round-robin",
+                                                                   "port-limit",
+                                                                   "ptr-record",
+                                                                   "pxe-prompt",
+                                                                   "pxe-service",
+                                                                   "query-port",
+                                                                   "quiet-dhcp",
+                                                                   "quiet-dhcp6",
+                                                                   "quiet-ra",
+                                                                   "quiet-tftp",
+                                                                   "ra-param",
+                                                                   "rebind-domain-ok",
+                                                                   "rebind-localhost-ok",
+                                                                   "rev-server",
+                                                                   "selfmx",
+                                                                   "server",
+                                                                   "srv-host",
+                                                                   "stop-dns-rebind",
+                                                                   "strict-order",
+                                                                   "synth-domain",
+                                                                   "tag-if",
+                                                                   "tftp-lowercase",
+                                                                   "tftp-max",
+                                                                   "tftp-mtu",
+                                                                   "tftp-no-blocksize",
+                                                                   "tftp-no-fail",
+                                                                   "tftp-port-range",
+                                                                   "tftp-secure",
+                                                                   "tftp-single-port",
+                                                                   "tftp-unique-root",
+                                                                   "trust-anchor",
+                                                                   "txt-record",
+                                                                   "use-stale-cache"});
+static_assert(std::ranges::is_sorted(harmless_options));
+
+/// Names that go into the scripts of nft and dnsmasq must be names.
+void require_plain(std::string_view what, const std::optional<std::string>& text, std::string_view also = "") {
+    if (!text) return;
+    for (const char c : *text) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+                           || std::string_view("_.-:").contains(c) || also.contains(c);
+        if (!plain)
+            throw Error(
+                ErrorCode::xml_error, ErrorDomain::network,
+                fmt::format("XML error: {} '{}' has the character '{}', which no such name has", what, *text, c));
+    }
+}
+
+void require_plain_names(const model::Network& network) {
+    require_plain("the bridge's name", network.bridge.name);
+    if (network.forward) require_plain("the device", network.forward->dev);
+    require_plain("the domain", network.domain_name);
+    for (const auto& forwarder : network.dns.forwarders) {
+        require_plain("the domain", forwarder.domain);
+        require_plain("the address", forwarder.address, "#@");
+    }
+    for (const auto& record : network.dns.texts) {
+        require_plain("the name", record.name);
+        require_plain("the text", record.value, " =/+@(){}[]");
+    }
+    for (const auto& host : network.dns.hosts) {
+        require_plain("the address", host.ip);
+        for (const auto& name : host.names) require_plain("the name", name);
+    }
+    for (const auto& ip : network.ips) {
+        for (const auto& range : ip.dhcp_ranges)
+            for (const auto& end : {range.start, range.end}) require_plain("the address", end);
+        for (const auto& host : ip.dhcp_hosts)
+            for (const auto& part : {host.mac, host.id, host.ip, host.name}) require_plain("a DHCP host", part);
+        for (const auto& path : {ip.tftp_root, ip.bootp_file, ip.bootp_server}) require_plain("the path", path, "/ ");
+    }
+}
+
+/// What this version would ignore, it refuses.
+void require_supported(const model::Network& network) {
+    const auto refuse = [](std::string_view what, int line) {
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::network,
+                    fmt::format("unsupported configuration: line {}: this version does not honour {}", line, what));
+    };
+    for (const auto& ip : network.ips)
+        if (ip.family == model::AddressFamily::ipv6) refuse("<ip family='ipv6'>", ip.rest.line);
+    if (network.port_isolated.value_or(false)) refuse("<port isolated='yes'>", network.rest.line);
+    for (const auto& group : network.portgroups)
+        if (group.vlan) refuse("<vlan> of a portgroup", group.rest.line);
+    for (const auto& ip : network.ips)
+        for (const auto& range : ip.dhcp_ranges)
+            if (range.lease) refuse("<lease> of a DHCP range", range.rest.line);
+    if (network.vlan) refuse("<vlan> of a network", network.vlan->rest.line);
+    if (network.bandwidth.inbound || network.bandwidth.outbound) refuse("<bandwidth> of a network", network.rest.line);
+    if (!network.routes.empty()) refuse("<route>", network.routes.front().rest.line);
+    if (!network.dns.services.empty()) refuse("<srv>", network.dns.services.front().rest.line);
+    if (network.forward && (network.forward->nat_addresses || network.forward->nat_ports))
+        refuse("<nat>", network.forward->rest.line);
+}
+
+/// A list of what is let through, and not of what is dangerous: dnsmasq gets new options with each version.
+void require_harmless_options(const model::Network& network) {
+    for (const auto& option : network.dnsmasq_options)
+        if (!is_harmless_option(option.value))
+            throw Error(
+                ErrorCode::config_unsupported, ErrorDomain::network,
+                fmt::format("unsupported configuration: line {}: <dnsmasq:option value='{}'/> is not handed over to "
+                            "dnsmasq",
+                            option.rest.line, option.value))
+                .hint("options that run programs, change the user or name files are not, since dnsmasq starts as root");
+}
+
+} // namespace
+
+std::vector<Subnet> subnets_of(const model::Network& network) {
+    std::vector<Subnet> all;
+    for (const auto& ip : network.ips) {
+        if (ip.family == model::AddressFamily::ipv6 || !ip.address) continue;
+        const auto address = parse_address(*ip.address);
+        if (!address)
+            throw Error(ErrorCode::xml_error, ErrorDomain::network,
+                        fmt::format("'{}' is no IPv4 address", *ip.address));
+        const auto prefix = ip.prefix ? *ip.prefix : ip.netmask ? prefix_of_netmask(*ip.netmask).value_or(33) : 24;
+        if (prefix > 32)
+            throw Error(ErrorCode::xml_error, ErrorDomain::network,
+                        fmt::format("the netmask of {} is none", *ip.address));
+        all.push_back({*address, prefix});
+    }
+    return all;
+}
+
+bool is_harmless_option(std::string_view option) {
+    if (std::ranges::any_of(option, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }))
+        return false;
+    auto name = option.substr(0, option.find('='));
+    while (name.ends_with(' ')) name.remove_suffix(1);
+    return std::ranges::binary_search(harmless_options, name);
+}
+
+void require_device_name(const std::optional<std::string>& name) {
+    constexpr std::size_t longest = 15;
+    if (!name || (!name->empty() && name->size() <= longest && name->find_first_of("/: \t\n%") == std::string::npos))
+        return;
+    throw Error(
+        ErrorCode::xml_error, ErrorDomain::network,
+        fmt::format("XML error: '{}' is no name for a device of the host: 1 to {} characters, no blanks, none of / : %",
+                    *name, longest));
+}
+
+void require_honourable(const model::Network& network) {
+    require_plain_names(network);
+    require_supported(network);
+    require_harmless_options(network);
+}
+
+} // namespace domus::network

@@ -1,0 +1,28 @@
+// What a definition of a network must keep to before anything is made of it: its names go into the scripts of nft and
+// dnsmasq, and what this version would ignore it refuses. All throw Error.
+#pragma once
+
+#include "model/network.hpp"
+#include "network/subnet.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace domus::network {
+
+/// The IPv4 subnets of its <ip>, in their order. Throws xml_error.
+std::vector<Subnet> subnets_of(const model::Network& network);
+
+/// Throws xml_error for names that are none, config_unsupported for what is not honoured.
+void require_honourable(const model::Network& network);
+
+/// Throws xml_error for a name that the kernel would cut off or refuse (IFNAMSIZ).
+void require_device_name(const std::optional<std::string>& name);
+
+/// Whether a <dnsmasq:option> may be handed over: dnsmasq starts as root, so that only options that neither run
+/// programs, change the user, nor name files are let through (dnsmasq(8)).
+bool is_harmless_option(std::string_view option);
+
+} // namespace domus::network

@@ -1,0 +1,159 @@
+"""What goes wrong with virtual networks: nothing half-made stays, nothing is taken twice, what dies comes back."""
+import json
+import os
+import signal
+
+import libvirt
+import pytest
+
+from harness.wait import wait_until
+
+NETWORK = """<network><name>{name}</name><bridge name='{bridge}'/><mac address='52:54:00:00:77:01'/>
+  <ip address='{address}' netmask='255.255.255.0'><dhcp><range start='{address}0' end='{address}1'/></dhcp></ip></network>"""
+
+
+def network_xml(name="inner", bridge="dmsbr7", address="10.77.0.1"):
+    return NETWORK.format(name=name, bridge=bridge, address=address)
+
+
+@pytest.fixture
+def daemon(make_daemon):
+    if os.geteuid() != 0:
+        pytest.skip("networks need root")
+    return make_daemon()
+
+
+def files_left(daemon, name, leases=False):
+    """Leases stay until the network is gone for good: guests get their addresses again."""
+    folders = [daemon.root / "var/lib/domus/dnsmasq", daemon.root / "run/domus/network"]
+    return [str(file) for folder in folders if folder.is_dir() for file in folder.iterdir() 
+            if file.name.startswith(name + ".") and (leases or file.suffix != ".leases")]
+
+
+def links(daemon):
+    return json.loads(daemon.sandbox.run("ip", "-j", "link").stdout)
+
+
+def test_a_record_that_cannot_be_written_fails_the_start_and_leaves_nothing(conn, daemon):
+    network = conn.networkDefineXML(network_xml())
+    # Not by permissions, which do not hold root: a folder stands where the file would go.
+    obstacle = daemon.root / "run/domus/network/inner.xml/x"
+    obstacle.mkdir(parents=True)
+    with pytest.raises(libvirt.libvirtError, match="cannot start network 'inner': writing its record"):
+        network.create()
+    assert not network.isActive()
+    assert [link["ifname"] for link in links(daemon)] == ["lo"]
+    assert daemon.sandbox.run("nft", "list", "tables").stdout == ""
+    assert daemon.pids_of("inner.conf") == []
+    obstacle.rmdir()
+    obstacle.parent.rmdir()
+    assert files_left(daemon, "inner") == []
+    network.create()
+    network.destroy()
+    assert files_left(daemon, "inner", leases=True) != []
+    network.undefine()
+    assert files_left(daemon, "inner", leases=True) == []
+    conn.networkCreateXML(network_xml()).destroy()
+    assert files_left(daemon, "inner", leases=True) == []
+
+
+def test_a_start_that_dnsmasq_refuses_leaves_nothing(conn, daemon):
+    network = conn.networkDefineXML(network_xml().replace(
+        "<network>", "<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>").replace(
+        "</network>", "<dnsmasq:options><dnsmasq:option value='dhcp-lease-max=many'/></dnsmasq:options></network>"))
+    with pytest.raises(libvirt.libvirtError, match="running dnsmasq"):
+        network.create()
+    assert [link["ifname"] for link in links(daemon)] == ["lo"]
+    assert files_left(daemon, "inner") == []
+
+
+@pytest.mark.parametrize("body", ["<forward mode='bridge'/><bridge name='host0'/>", "<forward mode='open'/><bridge name='dmsbr7'/>",
+                                  "<bridge name='dmsbr7'/>"], ids=["bridge", "open", "none"])
+def test_a_network_of_any_mode_is_active_after_a_restart_of_the_daemon(conn, virsh, daemon, body):
+    conn.networkDefineXML(f"<network><name>inner</name>{body}</network>").create()
+    daemon.restart()
+    assert "inner   active" in virsh("net-list").out
+    virsh("net-destroy", "inner")
+    assert files_left(daemon, "inner") == []
+    daemon.restart()
+    assert "inner" not in virsh("net-list").out
+
+
+def test_a_network_whose_bridge_is_gone_is_inactive_and_leaves_nothing(conn, virsh, daemon):
+    conn.networkDefineXML(network_xml()).create()
+    daemon.kill()
+    daemon.sandbox.run("ip", "link", "delete", "dmsbr7")
+    daemon.start()
+    assert "inner" not in virsh("net-list").out
+    assert daemon.sandbox.run("nft", "list", "tables").stdout == ""
+    assert daemon.pids_of("inner.conf") == []
+    assert files_left(daemon, "inner") == []
+
+
+def test_two_networks_have_neither_one_bridge_nor_one_subnet(conn):
+    first = conn.networkDefineXML(network_xml())
+    with pytest.raises(libvirt.libvirtError, match="bridge name 'dmsbr7' already in use") as failure:
+        conn.networkDefineXML(network_xml("second", address="10.78.0.1"))
+    assert failure.value.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR
+    with pytest.raises(libvirt.libvirtError, match="bridge name 'dmsbr7' already in use"):
+        conn.networkCreateXML(network_xml("second", address="10.78.0.1"))
+    second = conn.networkDefineXML(network_xml("second", "dmsbr8"))
+    first.create()
+    with pytest.raises(libvirt.libvirtError, match="Network is already in use by interface dmsbr7"):
+        second.create()
+    first.destroy()
+    second.create()
+    second.destroy()
+
+
+def test_a_bridge_without_a_name_gets_one_that_nobody_has_and_keeps_it(conn, daemon):
+    daemon.sandbox.run("ip", "link", "add", "virbr0", "type", "bridge")
+    network = conn.networkDefineXML("<network><name>inner</name></network>")
+    assert network.bridgeName() == "virbr1"
+    again = conn.networkDefineXML(f"<network><name>inner</name><uuid>{network.UUIDString()}</uuid></network>")
+    assert again.bridgeName() == "virbr1"
+    daemon.sandbox.run("ip", "link", "delete", "virbr0")
+
+
+def test_a_tap_has_its_guests_address_and_the_bridge_keeps_its_own(conn, daemon, guest):
+    network = conn.networkDefineXML(network_xml())
+    network.create()
+    xml = guest("addr", networks=["inner"])
+    domain = conn.createXML(xml)
+    mac = domain.XMLDesc().split("<mac address='")[1][:17]
+    by_name = {link["ifname"]: link for link in links(daemon)}
+    [tap] = [link for link in by_name.values() if link.get("master") == "dmsbr7"]
+    assert tap["address"] == "fe" + mac[2:]
+    assert by_name["dmsbr7"]["address"] == "52:54:00:00:77:01"
+    domain.destroy()
+    network.destroy()
+
+
+def test_dnsmasq_that_dies_comes_back(conn, daemon):
+    network = conn.networkDefineXML(network_xml())
+    network.create()
+    [before] = daemon.pids_of("inner.conf")
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: daemon.pids_of("inner.conf") not in ([], [before]), "dnsmasq did not come back")
+    assert "dnsmasq was killed by signal 9" in daemon.log.read_text()
+    [second] = daemon.pids_of("inner.conf")
+    # Also where it died while the daemon was away.
+    daemon.kill()
+    os.kill(second, signal.SIGKILL)
+    daemon.start()
+    wait_until(lambda: daemon.pids_of("inner.conf") not in ([], [second]), "dnsmasq did not come back")
+    daemon.kill()
+    third = daemon.pids_of("inner.conf")
+    daemon.start()
+    assert daemon.pids_of("inner.conf") == third, "the record names the one that came back"
+    daemon.virsh("net-destroy", "inner")
+    assert daemon.pids_of("inner.conf") == []
+
+
+def test_options_that_run_programs_are_refused(conn):
+    for option in ("dhcp-script=/bin/sh", "user=root", "conf-file=/etc/shadow"):
+        xml = network_xml().replace("<network>", "<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>")
+        xml = xml.replace("</network>", f"<dnsmasq:options><dnsmasq:option value='{option}'/></dnsmasq:options></network>")
+        with pytest.raises(libvirt.libvirtError, match="is not handed over to dnsmasq"):
+            conn.networkDefineXML(xml)
+    assert conn.listAllNetworks() == []
