@@ -92,6 +92,7 @@ private:
     Task<> define_default();
     DnsmasqFiles files_of(const std::string& name) const;
     std::filesystem::path record_of(const std::string& name) const { return folders_.state / (name + ".xml"); }
+    std::filesystem::path pid_file_of(const std::string& name) const { return folders_.state / (name + ".pid"); }
     /// Checks what a user wrote and fills what he left open.
     Task<> admit(std::shared_ptr<model::Network> wanted);
     void require_new_identity(model::Network& wanted) const;

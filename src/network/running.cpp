@@ -8,6 +8,7 @@
 #include "network/firewall.hpp"
 #include "network/links.hpp"
 #include "os/files.hpp"
+#include "os/proc.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -39,6 +40,25 @@ void require_apart(const model::Network& wanted, const model::Network& other) {
                                         other.bridge.name.value_or("")))
                     .because(fmt::format("{} overlaps {} of network '{}'", mine.text(), used.text(), other.name))
                     .hint("choose another subnet with 'domus net-edit'");
+}
+
+std::string conf_argument(const DnsmasqFiles& files) {
+    return fmt::format("--conf-file={}", files.configuration.string());
+}
+
+/// The process of the pid file, if it is the dnsmasq of this configuration.
+std::shared_ptr<Process> stray_dnsmasq(const fs::path& pid_file, const std::string& argument) try {
+    if (!fs::exists(pid_file)) return nullptr;
+    const int pid = std::atoi(read_file(pid_file, 64).c_str());
+    const auto figures = pid > 0 ? read_process(pid) : std::nullopt;
+    if (!figures || !read_file(fmt::format("/proc/{}/cmdline", pid), largest_file).contains(argument + '\0'))
+        return nullptr;
+    auto process = Process::adopt(pid, figures->start_time);
+    if (!process) return nullptr;
+    process->release();
+    return std::make_shared<Process>(std::move(*process));
+} catch (const std::exception&) {
+    return nullptr; // it ended while we looked
 }
 
 void make_bridge_of(model::Network& live, bool choose) {
@@ -109,6 +129,7 @@ Task<> Driver::apply_rules(std::string script) {
 }
 
 Task<> Driver::run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Network> live) {
+    co_await end_dnsmasq(network);
     const auto files = files_of(network->name);
     auto work = [live, files] {
         ensure_directory(files.configuration.parent_path(), 0755);
@@ -125,8 +146,8 @@ Task<> Driver::run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Netw
         throw Error(ErrorCode::operation_failed, ErrorDomain::network, "dnsmasq refuses the network's configuration")
             .because(output.err);
     Command command("dnsmasq");
-    command.arguments = {"--keep-in-foreground", "--log-facility=-",
-                         fmt::format("--conf-file={}", files.configuration.string()), "--pid-file="};
+    command.arguments = {"--keep-in-foreground", "--log-facility=-", conf_argument(files),
+                         fmt::format("--pid-file={}", pid_file_of(network->name).string())};
     const auto log = folders_.library / (network->name + ".log");
     command.redirect(open_file(log, O_WRONLY | O_CREAT | O_TRUNC, 0640), 2);
     const auto process = std::make_shared<Process>(Process::spawn(command));
@@ -202,9 +223,11 @@ Task<> Driver::run(NetworkPtr network, std::shared_ptr<const model::Network> wan
     emit_(view(*network), NetworkEvent::started);
 }
 
-/// It ends at once when it is told to; what does not is killed.
+/// It ends at once when it is told to; what does not is killed. One that is not known ends too: it was started by a
+/// daemon that died before it had written its record.
 Task<> Driver::end_dnsmasq(NetworkPtr network) {
-    const auto process = std::exchange(network->dnsmasq, nullptr);
+    auto process = std::exchange(network->dnsmasq, nullptr);
+    if (!process) process = stray_dnsmasq(pid_file_of(network->name), conf_argument(files_of(network->name)));
     if (!process || !process->signal(SIGTERM)) co_return;
     const auto by = Deadline::in(2s);
     while (!process->poll() && !by.expired()) co_await sleep_until(Deadline::in(2ms));
@@ -223,7 +246,7 @@ Task<> Driver::take_down(NetworkPtr network, std::shared_ptr<const model::Networ
     if (trouble) log::error("network '{}': its firewall's rules stay: {}", network->name, words_of(trouble));
     trouble = nullptr;
     const auto files = files_of(network->name);
-    std::vector<fs::path> made_files{record_of(network->name)};
+    std::vector<fs::path> made_files{record_of(network->name), pid_file_of(network->name)};
     if (made >= Made::files)
         for (const auto& file :
              {files.configuration, files.hosts, files.addresses, folders_.library / (network->name + ".log")})
