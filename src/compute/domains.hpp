@@ -45,6 +45,7 @@ public:
     void each(const std::function<void(const DomainPtr&)>& visit) const;
 
     /// Checks, completes and stores a definition; an existing domain of that UUID is changed, running or not.
+    Task<engine::qemu::CapabilitiesPtr> capabilities(std::string emulator) { return environment_.qemu->capabilities(std::move(emulator)); }
     Task<DomainPtr> define(std::string xml);
     /// Starts a transient domain (or a persistent one that is not running, with this definition for one run).
     Task<DomainPtr> create(std::string xml, StartRequest request);

@@ -154,6 +154,29 @@ void add_blocks(Statistics& out, const DomainView& view, const Figures* figures)
 
 } // namespace
 
+std::map<std::string, std::uint64_t> block_counters(const DomainView& view, const Figures& figures, const std::optional<std::string>& target) {
+    // virDomainBlockStatsFlags has QEMU's names but for two.
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 8> names{{{"rd_operations", "rd_operations"},
+                                                                                  {"rd_bytes", "rd_bytes"},
+                                                                                  {"rd_total_time_ns", "rd_total_times"},
+                                                                                  {"wr_operations", "wr_operations"},
+                                                                                  {"wr_bytes", "wr_bytes"},
+                                                                                  {"wr_total_time_ns", "wr_total_times"},
+                                                                                  {"flush_operations", "flush_operations"},
+                                                                                  {"flush_total_time_ns", "flush_total_times"}}};
+    std::map<std::string, std::uint64_t> counters;
+    if (!view.live) return counters;
+    for (const auto& disk : view.live->domain->devices.disks) {
+        if (!disk.alias || (target && disk.target.dev != *target)) continue;
+        const auto* entry = block_entry(figures, engine::qemu::block_device_of(disk));
+        const auto* stats = entry ? entry->as_object().if_contains("stats") : nullptr;
+        if (!stats) continue;
+        for (const auto& [qemu, libvirt] : names)
+            if (const auto value = unsigned_at(*stats, qemu)) counters[std::string(libvirt)] += *value;
+    }
+    return counters;
+}
+
 std::uint64_t cpu_time(const DomainView& view) {
     if (!view.live) return 0;
     const auto process = read_process(view.live->pid);

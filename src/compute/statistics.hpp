@@ -7,6 +7,7 @@
 #include "compute/view.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -40,6 +41,9 @@ struct InterfaceCounters {
     std::uint64_t tx_bytes = 0, tx_packets = 0, tx_errors = 0, tx_drops = 0;
 };
 std::optional<InterfaceCounters> interface_counters(const std::string& device);
+
+/// Counters of one disk or, without a target, of all of them together, under the names that virDomainBlockStatsFlags has.
+std::map<std::string, std::uint64_t> block_counters(const DomainView& view, const Figures& figures, const std::optional<std::string>& target);
 
 /// CPUs that a thread may run on as libvirt's bit map of `bytes` bytes; all CPUs for thread 0 or one that is gone.
 std::string affinity_map(int thread, std::size_t bytes);

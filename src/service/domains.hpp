@@ -6,6 +6,7 @@
 #include "compute/statistics.hpp"
 #include "service/caller.hpp"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,11 @@ using compute::DomainPtr;
 using compute::DomainRef;
 using compute::DomainView;
 using compute::DomainViewPtr;
+
+/// virDomainBlockInfo.
+struct BlockInfo {
+    ByteCount capacity, allocation, physical;
+};
 
 class DomainOperations {
 public:
@@ -88,6 +94,15 @@ public:
         std::vector<compute::Statistic> statistics;
     };
     Task<std::vector<Record>> statistics(std::vector<DomainRef> chosen, unsigned groups, unsigned flags);
+
+    /// QEMU's counters of a disk, by its target or source, or of all together for ""; names as in query-blockstats.
+    Task<std::map<std::string, std::uint64_t>> block_counters(DomainRef ref, std::string disk, unsigned flags);
+    compute::InterfaceCounters interface_counters(const DomainRef& ref, const std::string& device) const;
+    Task<BlockInfo> block_info(DomainRef ref, std::string disk, unsigned flags);
+    /// Throws operation_invalid.
+    void require_active(const DomainRef& ref) const;
+    /// virConnectDomainXMLToNative.
+    Task<std::string> to_native(std::string format, std::string xml, unsigned flags);
 
     Task<std::vector<compute::MemoryStatistic>> memory_statistics(DomainRef ref, unsigned flags);
 

@@ -10,6 +10,8 @@ void serve_connections(Dispatcher& dispatcher, service::Service& service);
 void serve_domains(Dispatcher& dispatcher, service::Service& service);
 void serve_devices(Dispatcher& dispatcher, service::Service& service);
 void serve_graphics(Dispatcher& dispatcher, service::Service& service);
+void serve_figures(Dispatcher& dispatcher, service::DomainOperations& domains);
+void serve_interfaces(Dispatcher& dispatcher);
 void serve_domain_events(Dispatcher& dispatcher, service::Events& events);
 void serve_saves(Dispatcher& dispatcher, service::Service& service);
 void serve_snapshots(Dispatcher& dispatcher, service::Service& service);
@@ -23,6 +25,8 @@ inline void serve_all(Dispatcher& dispatcher, service::Service& service) {
     serve_domains(dispatcher, service);
     serve_devices(dispatcher, service);
     serve_graphics(dispatcher, service);
+    serve_figures(dispatcher, service.domains);
+    serve_interfaces(dispatcher);
     serve_domain_events(dispatcher, service.events);
     serve_saves(dispatcher, service);
     serve_snapshots(dispatcher, service);
