@@ -116,9 +116,10 @@ Task<> Domain::set_vcpus(unsigned count, bool maximum, Impact impact) {
     const auto turn = co_await this->turn("set vCPUs");
     impact = resolve(impact);
     if (count == 0) throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "invalid argument: a domain has one vCPU at least");
-    if (impact.live)
-        throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu, "this version does not plug vCPUs into a running domain")
-            .hint("add --config: it takes effect at the next boot");
+    if (maximum && impact.live)
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "invalid argument: maximum vcpu count of a live domain can't be modified").hint("add --config: it takes effect at the next boot");
+    if (impact.live) co_await plug_vcpus(count);
+    if (!impact.config) co_return;
     auto wanted = parse_definition(*definition_);
     if (maximum) {
         wanted.vcpu = count;

@@ -233,6 +233,7 @@ private:
     Task<> update_live(OneDevice device, bool force, Credentials caller);
     Task<> change_medium(model::Disk wanted, bool force, Credentials caller);
     Task<> set_link(model::Interface wanted);
+    Task<> plug_vcpus(unsigned count);
     Task<> set_password(model::Graphics wanted);
     Impact resolve(Impact impact) const;
 

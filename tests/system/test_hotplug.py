@@ -289,3 +289,26 @@ def test_domus_verbs(domus, guest, shell_of, scratch):
     assert domus("domif-setlink", "verbs", "52:54:00:00:00:09", "down").out == "Device updated successfully\n\n"
     assert domus("domif-getlink", "verbs", "52:54:00:00:00:09").out == "52:54:00:00:00:09 down\n\n"
     assert domus("detach-interface", "verbs", "user").out == "Interface detached successfully\n\n"
+
+
+def test_vcpus_come_and_go(conn, guest, shell_of):
+    domain = conn.defineXML(guest("cpus").replace("<vcpu>1</vcpu>", "<vcpu current='1'>3</vcpu>"))
+    domain.create()
+    shell = shell_of("cpus")
+    online = "for c in /sys/devices/system/cpu/cpu[1-9]; do [ -e $c ] && echo 1 >$c/online; done; cat /sys/devices/system/cpu/online"
+    assert shell.run("nproc") == "1"
+    domain.setVcpusFlags(3, LIVE)
+    assert domain.vcpusFlags(LIVE) == 3 and domain.vcpusFlags(CONFIG) == 1 and len(domain.vcpus()[0]) == 3
+    wait_until(lambda: shell.run(online) == "0-2", "the guest has no new CPUs")
+    domain.setVcpusFlags(2, LIVE)
+    assert domain.vcpusFlags(LIVE) == 2
+    for count in (4, 0):
+        with pytest.raises(libvirt.libvirtError) as error:
+            domain.setVcpusFlags(count, LIVE)
+        assert error.value.get_error_code() == libvirt.VIR_ERR_INVALID_ARG
+    domain.setVcpusFlags(2, LIVE | CONFIG)
+    assert domain.vcpusFlags(CONFIG) == 2
+    domain.destroy()
+    domain.create()
+    with pytest.raises(libvirt.libvirtError, match="hot-unpluggable"):
+        domain.setVcpusFlags(1, LIVE)
