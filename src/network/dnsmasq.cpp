@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 
 namespace domus::network {
 
-std::string dnsmasq_configuration(const model::Network& network, const std::vector<Subnet>& subnets, const DnsmasqFiles& files) {
+std::string dnsmasq_configuration(const model::Network& network, const std::vector<Subnet>& subnets,
+                                  const DnsmasqFiles& files) {
     std::string text = "# Made by domusd from the network's definition; changes are lost.\n";
     const auto add = [&](std::string line) { text += line + "\n"; };
     add("no-hosts");
@@ -21,9 +23,14 @@ std::string dnsmasq_configuration(const model::Network& network, const std::vect
         if (network.domain_local_only.value_or(false)) add(fmt::format("local=/{}/", *network.domain_name));
     }
     if (!network.dns.enable.value_or(true)) add("port=0");
+    // The host's resolvers are asked only where nothing else is said.
+    const bool own_servers =
+        std::ranges::any_of(network.dns.forwarders, [](const auto& forwarder) { return !forwarder.domain; });
+    if (!network.dns.enable.value_or(true) || own_servers) add("no-resolv");
     if (network.dns.forward_plain_names == false) add("domain-needed");
     for (const auto& forwarder : network.dns.forwarders)
-        add(fmt::format("server={}{}", forwarder.domain ? "/" + *forwarder.domain + "/" : "", forwarder.address.value_or("#")));
+        add(fmt::format("server={}{}", forwarder.domain ? "/" + *forwarder.domain + "/" : "",
+                        forwarder.address.value_or("#")));
     for (const auto& record : network.dns.texts) add(fmt::format("txt-record={},{}", record.name, record.value));
     bool dhcp = false;
     for (std::size_t i = 0, subnet = 0; i < network.ips.size(); ++i) {
@@ -32,10 +39,12 @@ std::string dnsmasq_configuration(const model::Network& network, const std::vect
         const auto prefix = subnets[subnet++];
         const auto mask = address_text(prefix.mask());
         for (const auto& range : ip.dhcp_ranges) add(fmt::format("dhcp-range={},{},{}", range.start, range.end, mask));
-        if (ip.dhcp_ranges.empty() && !ip.dhcp_hosts.empty()) add(fmt::format("dhcp-range={},static,{}", address_text(prefix.first()), mask));
+        if (ip.dhcp_ranges.empty() && !ip.dhcp_hosts.empty())
+            add(fmt::format("dhcp-range={},static,{}", address_text(prefix.first()), mask));
         dhcp |= !ip.dhcp_ranges.empty() || !ip.dhcp_hosts.empty();
         if (ip.tftp_root) add(fmt::format("enable-tftp\ntftp-root={}", *ip.tftp_root));
-        if (ip.bootp_file) add(fmt::format("dhcp-boot={}{}", *ip.bootp_file, ip.bootp_server ? ",," + *ip.bootp_server : ""));
+        if (ip.bootp_file)
+            add(fmt::format("dhcp-boot={}{}", *ip.bootp_file, ip.bootp_server ? ",," + *ip.bootp_server : ""));
     }
     if (dhcp) {
         add("dhcp-authoritative");

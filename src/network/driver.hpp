@@ -85,6 +85,9 @@ private:
     Task<> end_dnsmasq(NetworkPtr network);
     Task<> run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Network> live);
     Task<> apply_rules(std::string script);
+    Task<std::string> list_rules();
+    Task<> open_foreign_chains(std::string bridge);
+    Task<> close_foreign_chains(std::string bridge);
     Task<> save(std::shared_ptr<const model::Network> definition);
     Task<> write_record(NetworkPtr network, std::shared_ptr<const model::Network> live, bool kept);
     Task<> erase(NetworkPtr network);

@@ -1,6 +1,7 @@
 #include "network/admission.hpp"
 #include "network/dnsmasq.hpp"
 #include "network/firewall.hpp"
+#include "network/foreign.hpp"
 #include "network/links.hpp"
 #include "network/subnet.hpp"
 
@@ -80,6 +81,38 @@ TEST(Names, of_devices_have_one_to_fifteen_characters) {
 
 TEST(Taps, have_the_address_of_their_guest_but_for_the_first_byte) {
     EXPECT_EQ(tap_mac("52:54:00:12:34:56"), "fe:54:00:12:34:56");
+}
+
+TEST(ForeignChains, those_that_drop_are_opened_and_only_our_rules_go) {
+    const std::string ruleset = R"({"nftables":[{"metainfo":{"version":"1.0.6"}},
+        {"chain":{"family":"ip","table":"filter","name":"FORWARD","handle":1,"type":"filter","hook":"forward","prio":0,"policy":"drop"}},
+        {"chain":{"family":"inet","table":"own","name":"in","handle":1,"type":"filter","hook":"input","prio":0,"policy":"drop"}},
+        {"chain":{"family":"ip","table":"calm","name":"FORWARD","handle":1,"type":"filter","hook":"forward","prio":0,"policy":"accept"}},
+        {"chain":{"family":"ip6","table":"filter","name":"FORWARD","handle":1,"type":"filter","hook":"forward","prio":0,"policy":"drop"}},
+        {"rule":{"family":"ip","table":"filter","chain":"FORWARD","handle":9,"comment":"domus virbr7"}},
+        {"rule":{"family":"ip","table":"filter","chain":"FORWARD","handle":10,"comment":"domus virbr70"}}]})";
+    EXPECT_EQ(foreign_acceptance(ruleset, "virbr7"),
+              "insert rule ip filter FORWARD iifname \"virbr7\" counter accept comment \"domus virbr7\"\n"
+              "insert rule ip filter FORWARD oifname \"virbr7\" counter accept comment \"domus virbr7\"\n"
+              "insert rule inet own in iifname \"virbr7\" udp dport 67 counter accept comment \"domus virbr7\"\n"
+              "insert rule inet own in iifname \"virbr7\" udp dport 53 counter accept comment \"domus virbr7\"\n"
+              "insert rule inet own in iifname \"virbr7\" tcp dport 53 counter accept comment \"domus virbr7\"\n");
+    EXPECT_EQ(foreign_removal(ruleset, "virbr7"), "delete rule ip filter FORWARD handle 9\n");
+    EXPECT_EQ(foreign_acceptance(R"({"nftables":[]})", "virbr7"), "");
+    EXPECT_THROW(foreign_acceptance("nonsense", "virbr7"), Error);
+}
+
+TEST(Dnsmasq, asks_the_hosts_resolvers_only_where_nothing_else_is_said) {
+    const auto text = [](const std::string& dns) {
+        const auto network =
+            format::from_xml<model::Network>("<network><name>n</name><bridge name='virbr7'/>" + dns + "</network>");
+        return dnsmasq_configuration(network, {}, {});
+    };
+    const auto has = [&](const std::string& dns) { return text(dns).find("no-resolv\n") != std::string::npos; };
+    EXPECT_FALSE(has(""));
+    EXPECT_TRUE(has("<dns enable='no'/>"));
+    EXPECT_TRUE(has("<dns><forwarder addr='10.9.9.9'/></dns>"));
+    EXPECT_FALSE(has("<dns><forwarder domain='x.org' addr='10.9.9.9'/></dns>"));
 }
 
 } // namespace domus::network

@@ -6,6 +6,7 @@
 #include "format/xml.hpp"
 #include "network/admission.hpp"
 #include "network/firewall.hpp"
+#include "network/foreign.hpp"
 #include "network/links.hpp"
 #include "os/files.hpp"
 #include "os/proc.hpp"
@@ -128,6 +129,31 @@ Task<> Driver::apply_rules(std::string script) {
         .hint("see 'domus doctor'");
 }
 
+Task<std::string> Driver::list_rules() {
+    Command command("nft");
+    command.arguments = {"-j", "list", "ruleset"};
+    auto output = co_await run_command(command, Deadline::in(patience));
+    if (!output.status.success())
+        throw Error(ErrorCode::operation_failed, ErrorDomain::network, "the firewall's rules cannot be listed")
+            .because(output.err);
+    co_return std::move(output.out);
+}
+
+Task<> Driver::open_foreign_chains(std::string bridge) {
+    co_await close_foreign_chains(bridge); // of a daemon that died
+    const auto ruleset = co_await list_rules();
+    auto script = foreign_acceptance(ruleset, bridge);
+    if (script.empty()) co_return;
+    co_await apply_rules(std::move(script));
+    log::info("bridge '{}' is let through the chains of others whose policy is to drop", bridge);
+}
+
+Task<> Driver::close_foreign_chains(std::string bridge) {
+    const auto ruleset = co_await list_rules();
+    auto script = foreign_removal(ruleset, bridge);
+    if (!script.empty()) co_await apply_rules(std::move(script));
+}
+
 Task<> Driver::run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Network> live) {
     co_await end_dnsmasq(network);
     const auto files = files_of(network->name);
@@ -182,6 +208,8 @@ Task<> Driver::build(Start& start) {
         start.step = "setting the firewall's rules";
         co_await apply_rules(firewall_rules(*live, subnets_of(*live)));
         start.made = Made::rules;
+        start.step = "opening the chains of others";
+        if (live->mode() != model::ForwardMode::open) co_await open_foreign_chains(*live->bridge.name);
         start.step = "running dnsmasq";
         start.made = Made::files;
         if (!live->ips.empty()) co_await run_dnsmasq(start.network, live);
@@ -239,7 +267,10 @@ Task<> Driver::take_down(NetworkPtr network, std::shared_ptr<const model::Networ
     std::exception_ptr trouble;
     co_await end_dnsmasq(network);
     try {
-        if (made >= Made::rules) co_await apply_rules(firewall_removal(*live));
+        if (made >= Made::rules) {
+            co_await apply_rules(firewall_removal(*live));
+            co_await close_foreign_chains(*live->bridge.name);
+        }
     } catch (...) {
         trouble = std::current_exception();
     }

@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import subprocess
 
 import libvirt
 import pytest
@@ -157,3 +158,58 @@ def test_options_that_run_programs_are_refused(conn):
         with pytest.raises(libvirt.libvirtError, match="is not handed over to dnsmasq"):
             conn.networkDefineXML(xml)
     assert conn.listAllNetworks() == []
+
+
+DOCKER = """table ip filter {
+  chain DOCKER-USER { counter return; }
+  chain FORWARD { type filter hook forward priority filter; policy drop; counter jump DOCKER-USER; iifname "docker0" accept; }
+  chain INPUT { type filter hook input priority filter; policy drop; iifname "lo" accept; }
+}"""
+
+
+@pytest.fixture
+def stranger(daemon):
+    """A network namespace of its own, for one that is a guest to the host; a function that runs a command in it."""
+    holder = subprocess.Popen(daemon.sandbox.command("unshare", "--net", "sleep", "100"))
+    outside = os.readlink(f"/proc/{os.getpid()}/ns/net")
+    inside = daemon.sandbox.run("readlink", "/proc/self/ns/net").stdout.strip()
+    wait_until(lambda: os.readlink(f"/proc/{holder.pid}/ns/net") not in (outside, inside), "no namespace")
+    run = lambda *argv: daemon.sandbox.run("nsenter", "-t", holder.pid, "-n", *argv)
+    run.pid = holder.pid
+    yield run
+    holder.kill()
+    holder.wait()
+
+
+ASK = """import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(2)
+s.sendto(bytes.fromhex('123401000001000000000000036f6e6504746573740000010001'), ('10.77.0.1', 53))
+print(s.recv(512)[:2].hex())"""
+
+
+def test_guests_are_let_through_the_chains_of_docker_and_these_are_left_as_they_were(conn, daemon, stranger):
+    run = daemon.sandbox.run
+    assert run("nft", "-f", "-", input=DOCKER).returncode == 0
+    before = run("nft", "-s", "list", "ruleset").stdout
+    network = conn.networkDefineXML(network_xml().replace("<bridge", "<forward mode='nat'/><bridge"))
+    network.create()
+    try:
+        for argv in (f"ip link add outer7 master dmsbr7 up type veth peer name inside7 netns {stranger.pid}",
+                     "ip link add world7 type bridge", "ip addr add 10.99.0.1/24 dev world7", "ip link set world7 up"):
+            done = run(*argv.split())
+            assert done.returncode == 0, done.stderr
+        for argv in ("addr add 10.77.0.9/24 dev inside7", "link set inside7 up", "route add default via 10.77.0.1"):
+            done = stranger("ip", *argv.split())
+            assert done.returncode == 0, done.stderr
+        wait_until(lambda: stranger("python3", "-c", ASK).stdout == "1234\n", "the question of a guest was dropped")
+        # To a host that nobody has: that the packet itself is forwarded tells the counter of the rule.
+        stranger("python3", "-c", ASK.replace("10.77.0.1", "10.99.0.5"))
+        listed = run("nft", "list", "chain", "ip", "filter", "FORWARD").stdout
+        [line] = [line for line in listed.splitlines() if 'iifname "dmsbr7"' in line]
+        assert "packets 0 " not in line
+        network.destroy()
+        assert run("nft", "-s", "list", "ruleset").stdout == before
+    finally:
+        for argv in ("ip link delete world7", "ip link delete outer7", "nft delete table ip filter"):
+            run(*argv.split())

@@ -1,0 +1,15 @@
+// Chains of others through which the guests' packets also go: Docker, ufw and plain iptables set the policy of theirs to
+// drop, and what no chain may drop must be accepted in each. Rules of ours there judge nothing: that our own table does.
+#pragma once
+
+#include <string>
+
+namespace domus::network {
+
+/// nft's script that lets the bridge's packets, and DHCP and DNS of its guests, through each chain of others with the
+/// policy drop. `ruleset` is what `nft -j list ruleset` says; an empty script if there is none. Throws Error.
+std::string foreign_acceptance(const std::string& ruleset, const std::string& bridge);
+/// The script that removes these rules again, from the chains that still have them.
+std::string foreign_removal(const std::string& ruleset, const std::string& bridge);
+
+} // namespace domus::network
