@@ -20,6 +20,7 @@ struct Settings {
     bool json = false; ///< one JSON object a line
 };
 
+/// Also while it runs: then the file is opened anew, as after a rotation. Throws what opening it throws.
 void start(const Settings& settings);
 /// Writes what is waiting and stops the writer's thread.
 void stop();

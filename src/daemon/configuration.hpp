@@ -32,6 +32,8 @@ struct Configuration {
     std::string qemu_group;
     bool qemu_sandbox = true;
     std::string vnc_listen = "127.0.0.1";
+
+    bool operator==(const Configuration&) const = default;
 };
 
 /// Reads a configuration file. An unknown key or a value of the wrong type is an Error that names the line.

@@ -1,5 +1,6 @@
 #include "daemon/daemon.hpp"
 
+#include "async/loop_watch.hpp"
 #include "async/spawn.hpp"
 #include "base/log.hpp"
 #include "compute/domains.hpp"
@@ -81,6 +82,17 @@ bool answers(const fs::path& path) {
     return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
 
+/// The file that is named, or that of the host, or nothing but defaults.
+Configuration load_configuration(const Options& options) {
+    Configuration configuration;
+    const auto own = places(options).configuration / "domus.toml";
+    if (!options.configuration_file.empty()) read_configuration(options.configuration_file, configuration);
+    else if (fs::exists(own)) read_configuration(own, configuration);
+    return configuration;
+}
+
+void start_log(const Configuration& configuration) { log::start({configuration.log_level, configuration.log_file, configuration.log_json}); }
+
 class Daemon {
 public:
     Daemon(const Options& options, Configuration configuration)
@@ -104,7 +116,7 @@ public:
                    .storage = service::StorageOperations(pools_),
                    .events = events_,
                    .uri = options.session ? "qemu:///session" : "qemu:///system"},
-          server_(executor_, dispatcher_, limits(configuration_)), signals_(executor_, SIGTERM, SIGINT) {
+          server_(executor_, dispatcher_, limits(configuration_)), signals_(executor_, SIGTERM, SIGINT), hangups_(executor_, SIGHUP) {
         environment_.domains = &domains_;
     }
 
@@ -122,6 +134,8 @@ public:
             loop_.stop();
         });
         wait_for_signal();
+        wait_for_hangup();
+        spawn(executor_, watch_.run(), "the watch on the loop");
         loop_.run();
         return status_;
     }
@@ -205,6 +219,29 @@ private:
         });
     }
 
+    void wait_for_hangup() {
+        hangups_.async_wait([this](const boost::system::error_code& failure, int) {
+            if (failure) return;
+            reload();
+            wait_for_hangup();
+        });
+    }
+
+    /// The log's settings count from now on, and its file is opened anew; the rest of the file counts at the next start.
+    void reload() {
+        try {
+            auto fresh = load_configuration(options_);
+            start_log(fresh);
+            configuration_.log_level = fresh.log_level;
+            configuration_.log_file = fresh.log_file;
+            configuration_.log_json = fresh.log_json;
+            log::info("the configuration was read again");
+            if (fresh != configuration_) log::warning("what has changed in the configuration beside [log] counts at the next start");
+        } catch (const std::exception& error) {
+            log::error("the configuration stays as it was: {}", error.what());
+        }
+    }
+
     Task<> stop() {
         constexpr auto patience_with_calls = std::chrono::seconds(2);
         notify_service_manager("STOPPING=1");
@@ -227,7 +264,8 @@ private:
     service::Service service_;
     wire::Dispatcher dispatcher_;
     wire::Server server_;
-    SignalSet signals_;
+    SignalSet signals_, hangups_;
+    LoopWatch watch_;
     std::vector<fs::path> made_;
     int status_ = 0;
     bool stopping_ = false;
@@ -236,11 +274,8 @@ private:
 } // namespace
 
 int run(const Options& options) {
-    Configuration configuration;
-    const auto own = places(options).configuration / "domus.toml";
-    if (!options.configuration_file.empty()) read_configuration(options.configuration_file, configuration);
-    else if (fs::exists(own)) read_configuration(own, configuration);
-    log::start({configuration.log_level, configuration.log_file, configuration.log_json});
+    auto configuration = load_configuration(options);
+    start_log(configuration);
     ::signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
     int status = 1;
