@@ -139,13 +139,22 @@ Task<std::string> Driver::list_rules() {
     co_return std::move(output.out);
 }
 
+/// What cannot be opened (a table may belong to one process alone) is logged: the network runs, and guests may be cut
+/// off.
 Task<> Driver::open_foreign_chains(std::string bridge) {
-    co_await close_foreign_chains(bridge); // of a daemon that died
-    const auto ruleset = co_await list_rules();
-    auto script = foreign_acceptance(ruleset, bridge);
-    if (script.empty()) co_return;
-    co_await apply_rules(std::move(script));
-    log::info("bridge '{}' is let through the chains of others whose policy is to drop", bridge);
+    std::exception_ptr trouble;
+    try {
+        co_await close_foreign_chains(bridge); // of a daemon that died
+        const auto ruleset = co_await list_rules();
+        auto script = foreign_acceptance(ruleset, bridge);
+        if (script.empty()) co_return;
+        co_await apply_rules(std::move(script));
+        log::info("bridge '{}' is let through the chains of others whose policy is to drop", bridge);
+    } catch (...) {
+        trouble = std::current_exception();
+    }
+    if (trouble)
+        log::warning("bridge '{}': chains of others may drop what its guests send: {}", bridge, words_of(trouble));
 }
 
 Task<> Driver::close_foreign_chains(std::string bridge) {
@@ -208,7 +217,6 @@ Task<> Driver::build(Start& start) {
         start.step = "setting the firewall's rules";
         co_await apply_rules(firewall_rules(*live, subnets_of(*live)));
         start.made = Made::rules;
-        start.step = "opening the chains of others";
         if (live->mode() != model::ForwardMode::open) co_await open_foreign_chains(*live->bridge.name);
         start.step = "running dnsmasq";
         start.made = Made::files;

@@ -130,25 +130,29 @@ def test_a_tap_has_its_guests_address_and_the_bridge_keeps_its_own(conn, daemon,
     network.destroy()
 
 
+# Not the one that only tests the configuration.
+SERVER = "inner.conf --pid-file"
+
+
 def test_dnsmasq_that_dies_comes_back(conn, daemon):
     network = conn.networkDefineXML(network_xml())
     network.create()
-    [before] = daemon.pids_of("inner.conf")
+    [before] = daemon.pids_of(SERVER)
     os.kill(before, signal.SIGKILL)
-    wait_until(lambda: daemon.pids_of("inner.conf") not in ([], [before]), "dnsmasq did not come back")
+    wait_until(lambda: daemon.pids_of(SERVER) not in ([], [before]), "dnsmasq did not come back")
     assert "dnsmasq was killed by signal 9" in daemon.log.read_text()
-    [second] = daemon.pids_of("inner.conf")
+    [second] = daemon.pids_of(SERVER)
     # Also where it died while the daemon was away.
     daemon.kill()
     os.kill(second, signal.SIGKILL)
     daemon.start()
-    wait_until(lambda: daemon.pids_of("inner.conf") not in ([], [second]), "dnsmasq did not come back")
+    wait_until(lambda: daemon.pids_of(SERVER) not in ([], [second]), "dnsmasq did not come back")
     daemon.kill()
-    third = daemon.pids_of("inner.conf")
+    third = daemon.pids_of(SERVER)
     daemon.start()
-    assert daemon.pids_of("inner.conf") == third, "the record names the one that came back"
+    assert daemon.pids_of(SERVER) == third, "the record names the one that came back"
     daemon.virsh("net-destroy", "inner")
-    assert daemon.pids_of("inner.conf") == []
+    assert daemon.pids_of(SERVER) == []
 
 
 def test_options_that_run_programs_are_refused(conn):
@@ -213,3 +217,18 @@ def test_guests_are_let_through_the_chains_of_docker_and_these_are_left_as_they_
     finally:
         for argv in ("ip link delete world7", "ip link delete outer7", "nft delete table ip filter"):
             run(*argv.split())
+
+
+def test_a_chain_that_belongs_to_another_process_is_told_of_and_stops_no_network(conn, daemon):
+    owner = subprocess.Popen(daemon.sandbox.command("nft", "-i"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    owner.stdin.write("add table ip owned { flags owner; }\n"
+                      "add chain ip owned forward { type filter hook forward priority 0; policy drop; }\n")
+    owner.stdin.flush()
+    wait_until(lambda: "policy drop" in daemon.sandbox.run("nft", "list", "ruleset").stdout, "the table was not made")
+    network = conn.networkDefineXML(network_xml())
+    network.create()
+    assert "bridge 'dmsbr7': chains of others may drop what its guests send" in daemon.log.read_text()
+    network.destroy()
+    owner.stdin.close()
+    owner.wait(10)
+    assert daemon.sandbox.run("nft", "list", "tables").stdout == ""
