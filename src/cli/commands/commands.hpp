@@ -9,6 +9,7 @@ class Call;
 
 std::vector<Command> lifecycle_commands();
 std::vector<Command> definition_commands();
+std::vector<Command> import_commands();
 std::vector<Command> save_commands();
 std::vector<Command> snapshot_commands();
 std::vector<Command> attach_commands();
