@@ -9,12 +9,16 @@
 #include "format/xml.hpp"
 #include "os/files.hpp"
 
+#include <fcntl.h>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <csignal>
 
 namespace domus::compute {
 
+namespace json = boost::json;
 using namespace std::chrono_literals;
 
 namespace {
@@ -259,10 +263,38 @@ Task<> Domain::settle(std::shared_ptr<Running> running) {
     running->gone.notify_all();
 }
 
+/// The crashed guest's memory as an ELF file in the library's folder `dump`. A failure is logged: the policy goes on.
+Task<> Domain::dump_core(std::shared_ptr<Running> running) {
+    constexpr auto patience = 10min; // as long as the disk needs for all of its memory
+    const auto folder = environment_.store.folders().library / "dump";
+    const auto path = (folder / fmt::format("{}-{:%Y-%m-%d-%H-%M-%S}.core", name_, fmt::gmtime(std::time(nullptr)))).string();
+    std::exception_ptr failure;
+    try {
+        auto make = [folder, path] {
+            ensure_directory(folder, 0700);
+            return open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+        };
+        auto file = co_await environment_.files.run(Deadline::in(queue_patience), std::move(make));
+        json::object passed{{"fdname", "core"}};
+        (void)co_await running->monitor->execute_with_fd("getfd", std::move(passed), std::move(file), Deadline::in(10s));
+        json::object arguments{{"paging", false}, {"protocol", "fd:core"}};
+        (void)co_await running->monitor->execute("dump-guest-memory", std::move(arguments), Deadline::in(patience));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) {
+        log::info("domain '{}': the crashed guest's memory is in '{}'", name_, path);
+        co_return;
+    }
+    log::error("domain '{}': the crashed guest's memory could not be dumped: {}", name_, describe(failure));
+    ::unlink(path.c_str());
+}
+
 Task<> Domain::after_guest_stopped(std::shared_ptr<Running> running, std::string action) {
     const auto self = shared_from_this();
     const bool crash = action.starts_with("crash-");
     if (crash) action.erase(0, 6);
+    if (action.starts_with("coredump")) co_await dump_core(running);
     if (action == "restart" || action == "coredump-restart") {
         running->reboot_wanted = false;
         co_await running->monitor->execute("system_reset", {}, Deadline::in(10s));
@@ -278,7 +310,8 @@ Task<> Domain::after_guest_stopped(std::shared_ptr<Running> running, std::string
     running->ending = crash ? Running::Ending{ShutoffReason::crashed, event::Stopped::crashed}
                             : Running::Ending{ShutoffReason::shutdown, event::Stopped::shutdown};
     running->process.signal(SIGTERM);
-    if (!co_await running->gone.wait(Deadline::in(5s))) running->process.signal(SIGKILL);
+    const bool gone = co_await running->gone.wait(Deadline::in(5s));
+    if (!gone) running->process.signal(SIGKILL);
 }
 
 // ---- figures --------------------------------------------------------------------------------------------------
@@ -293,7 +326,8 @@ Task<std::shared_ptr<const Figures>> Domain::figures(std::chrono::milliseconds a
         running->refreshing = true;
         spawn(environment_.executor, refresh_figures(running), fmt::format("figures of '{}'", name_));
     }
-    if (co_await running->refreshed.wait(by)) co_return running->figures;
+    const bool told = co_await running->refreshed.wait(by);
+    if (told) co_return running->figures;
     co_return nullptr;
 }
 

@@ -199,6 +199,7 @@ private:
     /// Waits for the end of the process, then settles the domain's state.
     Task<> watch(std::shared_ptr<Running> running);
     Task<> settle(std::shared_ptr<Running> running);
+    Task<> dump_core(std::shared_ptr<Running> running);
     Task<> after_guest_stopped(std::shared_ptr<Running> running, std::string action);
     Task<> refresh_figures(std::shared_ptr<Running> running);
     Task<> resynchronize(std::shared_ptr<Running> running);

@@ -134,7 +134,8 @@ Task<> Domain::destroy(bool graceful) {
     running->process.signal(SIGTERM);
     if (!graceful) running->process.signal(SIGKILL);
     const auto patience = graceful ? 15s : 30s;
-    if (co_await running->gone.wait(Deadline::in(patience))) co_return;
+    const bool gone = co_await running->gone.wait(Deadline::in(patience));
+    if (gone) co_return;
     if (graceful) {
         running->ending.reset();
         throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,

@@ -38,7 +38,8 @@ Task<> from_guest(std::shared_ptr<Terminal> terminal) {
         const auto n = co_await terminal->pty.async_read_some(asio::buffer(buffer), asio::redirect_error(use_task, failure));
         if (failure || n == 0) break;
         buffer.resize(n);
-        if (!co_await terminal->stream->write(std::move(buffer))) break;
+        const bool taken = co_await terminal->stream->write(std::move(buffer));
+        if (!taken) break;
         buffer = {};
     }
     terminal->stream->send_end();
@@ -95,7 +96,8 @@ Task<> send_file(UniqueFd file, StreamPtr stream) {
         if (n <= 0) break;
         offset += n;
         buffer.resize(static_cast<std::size_t>(n));
-        if (!co_await stream->write(std::move(buffer))) break;
+        const bool taken = co_await stream->write(std::move(buffer));
+        if (!taken) break;
         buffer = {};
     }
     stream->send_end();

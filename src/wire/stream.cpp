@@ -64,7 +64,8 @@ Task<bool> Stream::write(std::string data) {
         packet.append(data, begin, stream_chunk);
         finish_packet(packet);
         session->send(std::move(packet));
-        if (!co_await session->writable()) co_return false;
+        const bool writable = co_await session->writable();
+        if (!writable) co_return false;
     }
     co_return !over_ && !client_done_;
 }

@@ -62,3 +62,18 @@ def test_a_reboot_keeps_domain_and_id_and_starts_the_guest_anew(conn, guest, she
         shell.run("(sleep 1; reboot) & true")
     assert shell.wait_anew().run("ls /tmp") == ""
     assert domain.ID() == before
+
+
+@pytest.mark.parametrize("policy, after", [("coredump-destroy", libvirt.VIR_DOMAIN_SHUTOFF), ("coredump-restart", libvirt.VIR_DOMAIN_RUNNING)])
+def test_a_crashed_guest_leaves_its_memory(daemon, conn, guest, shell_of, event_log, terminal, policy, after):
+    xml = guest("core", devices="<panic model='pvpanic'/>", cmdline="panic=0").replace("<on_crash>destroy", f"<on_crash>{policy}")
+    domain = conn.defineXML(xml)
+    domain.create()
+    shell = shell_of("core")
+    shell._terminal.send("echo c >/proc/sysrq-trigger\r")
+    event_log.wait_for("core", libvirt.VIR_DOMAIN_EVENT_CRASHED)
+    folder = daemon.root / "var/lib/domus/qemu/dump"
+    wait_until(lambda: "the crashed guest's memory is in" in daemon.log.read_text(), "no core was written")
+    [core] = folder.glob("core-*.core")
+    assert core.read_bytes()[:4] == b"\x7fELF" and core.stat().st_size > 96 << 20
+    wait_until(lambda: domain.state()[0] == after, "the policy was not followed")
