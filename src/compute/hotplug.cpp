@@ -191,6 +191,98 @@ Task<Terminals> run_plan(std::shared_ptr<Running> running, std::vector<PlugStep>
     std::rethrow_exception(failure);
 }
 
+// ---- opening what a device needs ----------------------------------------------------------------------------------
+
+using Images = decltype(engine::qemu::Launch::disks);
+
+/// A disk's images, opened with the rights of the caller in a lane of their own: what hangs there holds up nobody.
+Task<std::pair<model::Disk, Images>> open_in_lane(Executor executor, model::Disk disk, Credentials caller, std::string domain) {
+    Lane lane(executor, fmt::format("an image of domain '{}'", domain), 1);
+    auto work = [disk, caller]() mutable {
+        engine::qemu::Launch opened;
+        open_disk(caller, disk, opened);
+        return std::pair(std::move(disk), std::move(opened.disks));
+    };
+    auto opened = co_await lane.run(Deadline::in(file_patience), std::move(work));
+    co_return opened;
+}
+
+/// A device on its way into a running domain.
+struct Plan {
+    model::Domain live; ///< the live definition with the device, and with what was chosen for it
+    std::vector<std::string> fresh; ///< aliases of what is new
+    engine::qemu::CapabilitiesPtr capabilities;
+    engine::qemu::Launch launch;
+    std::vector<std::string> ports; ///< on networks, to be given back if it fails
+
+    bool is_new(const std::optional<std::string>& alias) const { return alias && std::ranges::find(fresh, *alias) != fresh.end(); }
+};
+
+Task<> open_new_devices(Environment& environment, Plan& plan, Credentials caller, std::string domain) {
+    for (auto& disk : plan.live.devices.disks) {
+        if (!plan.is_new(disk.alias)) continue;
+        auto opened = co_await open_in_lane(environment.executor, disk, caller, domain);
+        disk = std::move(opened.first);
+        plan.launch.disks = std::move(opened.second);
+    }
+    for (auto& interface : plan.live.devices.interfaces) {
+        if (!plan.is_new(interface.alias)) continue;
+        co_await attach_interface(environment, interface, domain, plan.launch);
+        const bool on_a_network = interface.type == model::InterfaceType::network || interface.type == model::InterfaceType::bridge;
+        if (on_a_network && interface.target_dev) plan.ports.push_back(*interface.target_dev);
+    }
+    for (auto& channel : plan.live.devices.channels) {
+        if (!plan.is_new(channel.alias)) continue;
+        listen_on_character(channel, plan.launch.folder, plan.launch);
+        channel.target.state = "disconnected";
+    }
+}
+
+Task<std::vector<PlugStep>> steps_of(std::shared_ptr<Running> running, const Plan& plan) {
+    const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
+    std::vector<PlugStep> steps;
+    auto next_set = free_set(sets);
+    for (const auto& alias : plan.fresh) {
+        auto more = engine::qemu::plug_steps(plan.live, alias, *plan.capabilities, plan.launch, next_set);
+        next_set += static_cast<unsigned>(more.size());
+        std::ranges::move(more, std::back_inserter(steps));
+    }
+    co_return steps;
+}
+
+void note_terminals(model::Domain& live, const Terminals& terminals) {
+    for (auto& channel : live.devices.channels)
+        if (const auto path = terminals.find("char" + channel.alias.value_or("")); path != terminals.end()) channel.source().path = path->second;
+}
+
+// ---- media --------------------------------------------------------------------------------------------------------
+
+/// What the drive is to have: the medium and how it is read; the rest of the drive stays.
+void set_medium(model::Disk& drive, const model::Disk& wanted) {
+    drive.type = wanted.type;
+    drive.source = wanted.source;
+    drive.driver.type = wanted.driver.type ? wanted.driver.type : std::optional<std::string>("raw");
+    drive.backing_store = wanted.backing_store;
+    drive.target.tray = wanted.source.empty() && wanted.target.tray == model::Tray::open ? wanted.target.tray : std::nullopt;
+}
+
+/// Takes the medium out of an open drive, and frees what `old` names and the descriptors that it had.
+Task<> take_medium(std::shared_ptr<Running> running, std::string alias, std::vector<MonitorCommand> old, std::string name) {
+    const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
+    json::object drive{{"id", alias}};
+    co_await running->monitor->execute("blockdev-remove-medium", std::move(drive), Deadline::in(monitor_patience));
+    std::ranges::move(sets_of(sets, alias), std::back_inserter(old));
+    co_await take_back(running, std::move(old), name);
+}
+
+Task<> insert_medium(std::shared_ptr<Running> running, std::string alias, std::vector<PlugStep> steps, std::string node, std::string name) {
+    json::object insertion{{"id", alias}, {"node-name", node}};
+    PlugStep insert;
+    insert.command = {"blockdev-insert-medium", std::move(insertion)};
+    steps.push_back(std::move(insert));
+    (void)co_await run_plan(running, std::move(steps), name);
+}
+
 } // namespace
 
 Task<> Domain::attach_device(std::string xml, Impact impact, Credentials caller) {
@@ -212,63 +304,33 @@ Task<> Domain::plug(OneDevice device, Credentials caller) {
     const auto running = require_running();
     require_hot_bus(device);
     engine::qemu::require_pluggable(device.element, 0);
-    auto live = with_device(*running->domain, device, 0);
-    engine::qemu::assign_aliases(live);
-    const auto fresh = new_aliases(running->domain->devices, live.devices);
-    require_free_port(live.devices, fresh);
-    const auto capabilities = co_await environment_.qemu->capabilities(live.devices.emulator.value_or(""));
+    Plan plan;
+    plan.live = with_device(*running->domain, device, 0);
+    engine::qemu::assign_aliases(plan.live);
+    plan.fresh = new_aliases(running->domain->devices, plan.live.devices);
+    require_free_port(plan.live.devices, plan.fresh);
+    plan.capabilities = co_await environment_.qemu->capabilities(plan.live.devices.emulator.value_or(""));
+    plan.launch.folder = running->folder;
 
-    engine::qemu::Launch launch;
-    launch.folder = running->folder;
-    std::vector<std::string> ports;
     std::exception_ptr failure;
     Terminals terminals;
     try {
-        for (auto& disk : live.devices.disks) {
-            if (std::ranges::find(fresh, *disk.alias) == fresh.end()) continue;
-            Lane lane(environment_.executor, fmt::format("an image of domain '{}'", name_), 1);
-            auto work = [disk, caller]() mutable {
-                engine::qemu::Launch opened;
-                open_disk(caller, disk, opened);
-                return std::pair(std::move(disk), std::move(opened.disks));
-            };
-            auto opened = co_await lane.run(Deadline::in(file_patience), std::move(work));
-            disk = std::move(opened.first);
-            launch.disks = std::move(opened.second);
-        }
-        for (auto& interface : live.devices.interfaces) {
-            if (std::ranges::find(fresh, *interface.alias) == fresh.end()) continue;
-            co_await attach_interface(environment_, interface, name_, launch);
-            if (interface.target_dev) ports.push_back(*interface.target_dev);
-        }
-        for (auto& channel : live.devices.channels) {
-            if (std::ranges::find(fresh, *channel.alias) == fresh.end()) continue;
-            listen_on_character(channel, running->folder, launch);
-            channel.target.state = "disconnected";
-        }
-        const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
-        std::vector<PlugStep> steps;
-        auto next_set = free_set(sets);
-        for (const auto& alias : fresh) {
-            auto more = engine::qemu::plug_steps(live, alias, *capabilities, launch, next_set);
-            next_set += static_cast<unsigned>(more.size());
-            std::ranges::move(more, std::back_inserter(steps));
-        }
+        co_await open_new_devices(environment_, plan, caller, name_);
+        auto steps = co_await steps_of(running, plan);
         terminals = co_await run_plan(running, std::move(steps), name_);
     } catch (...) {
         failure = std::current_exception();
     }
     if (failure) {
-        for (const auto& port : ports) co_await environment_.networks->detach(port);
+        for (const auto& port : plan.ports) co_await environment_.networks->detach(port);
         std::rethrow_exception(failure);
     }
-    for (auto& channel : live.devices.channels)
-        if (const auto path = terminals.find("char" + channel.alias.value_or("")); path != terminals.end()) channel.source().path = path->second;
+    note_terminals(plan.live, terminals);
     if (running_ != running) not_running();
     change_live([&](model::Domain& now) {
-        for (const auto& alias : fresh) copy_alias(live.devices, alias, now.devices);
+        for (const auto& alias : plan.fresh) copy_alias(plan.live.devices, alias, now.devices);
     });
-    for (const auto& alias : fresh) emit(event::DeviceAdded{alias});
+    for (const auto& alias : plan.fresh) emit(event::DeviceAdded{alias});
 }
 
 Task<> Domain::detach_device(std::string xml, Impact impact) {
@@ -396,49 +458,31 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
     const auto capabilities = co_await environment_.qemu->capabilities(live.devices.emulator.value_or(""));
     std::vector<MonitorCommand> old;
     if (!disk.source.empty()) old = engine::qemu::leftovers(live, alias, *capabilities);
-    disk.type = wanted.type;
-    disk.source = wanted.source;
-    disk.driver.type = wanted.driver.type ? wanted.driver.type : std::optional<std::string>("raw");
-    disk.backing_store = wanted.backing_store;
-    disk.target.tray = wanted.source.empty() && wanted.target.tray == model::Tray::open ? wanted.target.tray : std::nullopt;
+    set_medium(disk, wanted);
     require_sound(live);
 
     engine::qemu::Launch launch;
-    if (!disk.source.empty()) {
-        Lane lane(environment_.executor, fmt::format("a medium of domain '{}'", name_), 1);
-        auto work = [disk, caller]() mutable {
-            engine::qemu::Launch opened;
-            open_disk(caller, disk, opened);
-            return std::pair(std::move(disk), std::move(opened.disks));
-        };
-        auto opened = co_await lane.run(Deadline::in(file_patience), std::move(work));
+    std::vector<PlugStep> steps;
+    if (!disk.source.empty()) { // nothing is taken out before what is to come in is open
+        auto opened = co_await open_in_lane(environment_.executor, disk, caller, name_);
         disk = std::move(opened.first);
         launch.disks = std::move(opened.second);
+        const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
+        steps = engine::qemu::medium_steps(live, alias, *capabilities, launch, free_set(sets));
     }
-    const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
     co_await open_tray(running, alias, force);
-    json::object drive{{"id", alias}};
-    co_await running->monitor->execute("blockdev-remove-medium", drive, Deadline::in(monitor_patience));
-    std::ranges::move(sets_of(sets, alias), std::back_inserter(old));
-    co_await take_back(running, std::move(old), name_);
+    co_await take_medium(running, alias, std::move(old), name_);
     std::exception_ptr failure;
-    if (!disk.source.empty()) {
-        try {
-            auto steps = engine::qemu::medium_steps(live, alias, *capabilities, launch, free_set(sets));
-            json::object insertion{{"id", alias}, {"node-name", engine::qemu::node_of(disk)}};
-            PlugStep insert;
-            insert.command = {"blockdev-insert-medium", std::move(insertion)};
-            steps.push_back(std::move(insert));
-            (void)co_await run_plan(running, std::move(steps), name_);
-        } catch (...) {
-            failure = std::current_exception();
-            disk.source = {}; // the drive is empty now
-            disk.backing_store.clear();
-        }
+    try {
+        if (!disk.source.empty()) co_await insert_medium(running, alias, std::move(steps), engine::qemu::node_of(disk), name_);
+    } catch (...) {
+        failure = std::current_exception();
+        disk.source = {}; // the drive is empty now
+        disk.backing_store.clear();
     }
     if (running_ != running) not_running();
-    const bool stays_open = disk.target.tray == model::Tray::open;
-    if (!stays_open) co_await running->monitor->execute("blockdev-close-tray", drive, Deadline::in(monitor_patience));
+    json::object drive{{"id", alias}};
+    if (disk.target.tray != model::Tray::open) co_await running->monitor->execute("blockdev-close-tray", std::move(drive), Deadline::in(monitor_patience));
     change_live([&](model::Domain& now) {
         for (auto& each : now.devices.disks)
             if (each.alias == alias) each = disk;
