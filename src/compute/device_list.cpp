@@ -10,22 +10,31 @@ namespace domus::compute {
 
 namespace {
 
-template <class Kind> concept Single = requires(Kind& kind) { kind.has_value(); };
+template <class Kind>
+concept Single = requires(Kind& kind) {
+    kind.has_value();
+};
 
 /// Calls visit(device) for each of a kind, until it says true.
 template <class Kind, class Visitor> bool any_of(Kind& kind, Visitor&& visit) {
-    if constexpr (Single<Kind>) return kind && visit(*kind);
-    else return std::ranges::any_of(kind, visit);
+    if constexpr (Single<Kind>)
+        return kind && visit(*kind);
+    else
+        return std::ranges::any_of(kind, visit);
 }
 
 template <class Kind> const auto& only(const Kind& kind) {
-    if constexpr (Single<Kind>) return *kind;
-    else return kind.front();
+    if constexpr (Single<Kind>)
+        return *kind;
+    else
+        return kind.front();
 }
 
 template <class Kind> std::size_t count(const Kind& kind) {
-    if constexpr (Single<Kind>) return kind ? 1 : 0;
-    else return kind.size();
+    if constexpr (Single<Kind>)
+        return kind ? 1 : 0;
+    else
+        return kind.size();
 }
 
 // ---- whether a device is the one that is meant --------------------------------------------------------------------
@@ -39,7 +48,9 @@ template <class Device> bool alike(const Device& device, const Device& wanted) {
     return a == b;
 }
 
-bool alike(const model::Disk& disk, const model::Disk& wanted) { return disk.target.dev == wanted.target.dev; }
+bool alike(const model::Disk& disk, const model::Disk& wanted) {
+    return disk.target.dev == wanted.target.dev;
+}
 
 bool alike(const model::Controller& controller, const model::Controller& wanted) {
     return controller.type == wanted.type && controller.index == wanted.index;
@@ -54,8 +65,9 @@ bool alike(const model::Interface& interface, const model::Interface& wanted) {
 /// The same thing of the host.
 bool alike(const model::Hostdev& device, const model::Hostdev& wanted) {
     const auto source = [](const model::Hostdev& of) {
-        return std::tie(of.mode, of.type, of.vendor, of.product, of.adapter, of.source_domain, of.source_bus, of.source_slot,
-                        of.source_function, of.source_device, of.source_target, of.source_unit, of.source_uuid, of.wwpn, of.name);
+        return std::tie(of.mode, of.type, of.vendor, of.product, of.adapter, of.source_domain, of.source_bus,
+                        of.source_slot, of.source_function, of.source_device, of.source_target, of.source_unit,
+                        of.source_uuid, of.wwpn, of.name);
     };
     return source(device) == source(wanted);
 }
@@ -67,12 +79,16 @@ template <class Device> bool meant(const Device& device, const Device& wanted) {
 
 // ---- what to say --------------------------------------------------------------------------------------------------
 
-std::string describe(const model::Disk& disk) { return fmt::format("no target device {}", disk.target.dev); }
+std::string describe(const model::Disk& disk) {
+    return fmt::format("no target device {}", disk.target.dev);
+}
 std::string describe(const model::Interface& interface) {
     return interface.mac ? fmt::format("no device matching MAC address {} found", *interface.mac)
                          : std::string("matching network device was not found");
 }
-template <class Device> std::string describe(const Device&) { return "no device is described like that"; }
+template <class Device> std::string describe(const Device&) {
+    return "no device is described like that";
+}
 
 [[noreturn]] void missing(std::string_view element, const std::string& what) {
     throw Error(ErrorCode::device_missing, ErrorDomain::qemu, fmt::format("device not found: <{}>: {}", element, what))
@@ -118,7 +134,8 @@ OneDevice parse_device(const std::string& xml) {
         found += number;
     });
     if (found != 1)
-        throw Error(ErrorCode::xml_error, ErrorDomain::device, fmt::format("XML error: <{}> is not the XML of one device", root))
+        throw Error(ErrorCode::xml_error, ErrorDomain::device,
+                    fmt::format("XML error: <{}> is not the XML of one device", root))
             .hint("give one element as it stands below <devices>, such as <disk>, <interface> or <hostdev>");
     return one;
 }
@@ -149,8 +166,10 @@ void remove_device(model::Devices& from, const OneDevice& which) {
     in_its_kind(from, which, [&](auto& kind, const auto& wanted) {
         const auto found = [&](const auto& device) { return meant(device, wanted); };
         if (!any_of(kind, found)) missing(which.element, describe(wanted));
-        if constexpr (Single<std::remove_reference_t<decltype(kind)>>) kind.reset();
-        else kind.erase(std::ranges::find_if(kind, found));
+        if constexpr (Single<std::remove_reference_t<decltype(kind)>>)
+            kind.reset();
+        else
+            kind.erase(std::ranges::find_if(kind, found));
     });
 }
 
@@ -158,7 +177,8 @@ void replace_device(model::Devices& in, const OneDevice& device) {
     if (device.element == "graphics") {
         const auto& wanted = device.devices.graphics.front();
         const auto found = std::ranges::find(in.graphics, wanted.type, &model::Graphics::type);
-        if (found == in.graphics.end()) missing(device.element, fmt::format("no display of type '{}'", format::word(wanted.type)));
+        if (found == in.graphics.end())
+            missing(device.element, fmt::format("no display of type '{}'", format::word(wanted.type)));
         *found = wanted;
         return;
     }
@@ -212,8 +232,10 @@ void copy_alias(const model::Devices& from, std::string_view alias, model::Devic
         (void)any_of(from.*member, [&](const auto& device) {
             if (device.alias != alias) return false;
             auto& kind = to.*member;
-            if constexpr (Single<std::remove_reference_t<decltype(kind)>>) kind = device;
-            else kind.push_back(device);
+            if constexpr (Single<std::remove_reference_t<decltype(kind)>>)
+                kind = device;
+            else
+                kind.push_back(device);
             return true;
         });
     });

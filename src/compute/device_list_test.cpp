@@ -37,17 +37,24 @@ TEST(DeviceList, adds_a_device_where_its_place_is_free) {
     add_device(devices, scsi);
     EXPECT_EQ(code_of([&] { add_device(devices, scsi); }), ErrorCode::operation_invalid);
     add_device(devices, parse_device("<vsock><cid address='3'/></vsock>"));
-    EXPECT_EQ(code_of([&] { add_device(devices, parse_device("<vsock><cid address='4'/></vsock>")); }), ErrorCode::operation_invalid);
+    EXPECT_EQ(code_of([&] { add_device(devices, parse_device("<vsock><cid address='4'/></vsock>")); }),
+              ErrorCode::operation_invalid);
 }
 
 TEST(DeviceList, finds_what_is_meant) {
     model::Devices devices;
     add_device(devices, parse_device(vda));
-    add_device(devices, parse_device("<interface type='user'><mac address='52:54:00:00:00:01'/><alias name='net0'/></interface>"));
-    add_device(devices, parse_device("<interface type='user'><mac address='52:54:00:00:00:02'/><alias name='net1'/></interface>"));
-    EXPECT_EQ(alias_of(devices, parse_device("<interface type='user'><mac address='52:54:00:00:00:02'/></interface>")), "net1");
+    add_device(
+        devices,
+        parse_device("<interface type='user'><mac address='52:54:00:00:00:01'/><alias name='net0'/></interface>"));
+    add_device(
+        devices,
+        parse_device("<interface type='user'><mac address='52:54:00:00:00:02'/><alias name='net1'/></interface>"));
+    EXPECT_EQ(alias_of(devices, parse_device("<interface type='user'><mac address='52:54:00:00:00:02'/></interface>")),
+              "net1");
     EXPECT_EQ(alias_of(devices, parse_device("<interface type='user'><alias name='net0'/></interface>")), "net0");
-    EXPECT_EQ(code_of([&] { (void)alias_of(devices, parse_device("<interface type='user'/>")); }), ErrorCode::device_missing);
+    EXPECT_EQ(code_of([&] { (void)alias_of(devices, parse_device("<interface type='user'/>")); }),
+              ErrorCode::device_missing);
     // A disk is its target, whatever else is said of it.
     remove_device(devices, parse_device("<disk type='block' device='cdrom'><target dev='vda'/></disk>"));
     EXPECT_TRUE(devices.disks.empty());
@@ -55,8 +62,9 @@ TEST(DeviceList, finds_what_is_meant) {
 
 TEST(DeviceList, a_replacement_keeps_place_and_name) {
     model::Devices devices;
-    add_device(devices, parse_device("<disk type='file'><source file='/a'/><target dev='vda'/><alias name='virtio-disk0'/>"
-                                     "<address type='pci' domain='0' bus='1' slot='0' function='0'/></disk>"));
+    add_device(devices,
+               parse_device("<disk type='file'><source file='/a'/><target dev='vda'/><alias name='virtio-disk0'/>"
+                            "<address type='pci' domain='0' bus='1' slot='0' function='0'/></disk>"));
     const auto address = devices.disks[0].address;
     replace_device(devices, parse_device("<disk type='file'><source file='/b'/><target dev='vda'/></disk>"));
     EXPECT_EQ(devices.disks[0].source.file, "/b");

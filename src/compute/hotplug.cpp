@@ -55,12 +55,14 @@ void require_hot_bus(const OneDevice& device) {
     if (device.element == "disk") {
         const auto bus = device.devices.disks.front().target.bus.value_or(DiskBus::virtio);
         if (bus != DiskBus::virtio && bus != DiskBus::scsi && bus != DiskBus::usb)
-            throw cannot_plug(fmt::format("disk bus '{}' cannot be hotplugged.", format::word(bus)), "take bus 'virtio', 'scsi' or 'usb', or use --config");
+            throw cannot_plug(fmt::format("disk bus '{}' cannot be hotplugged.", format::word(bus)),
+                              "take bus 'virtio', 'scsi' or 'usb', or use --config");
     }
     if (device.element == "input") {
         const auto bus = device.devices.inputs.front().bus.value_or(InputBus::usb);
         if (bus != InputBus::usb && bus != InputBus::virtio)
-            throw cannot_plug(fmt::format("input device on bus '{}' cannot be hot plugged.", format::word(bus)), "take bus 'usb' or 'virtio', or use --config");
+            throw cannot_plug(fmt::format("input device on bus '{}' cannot be hot plugged.", format::word(bus)),
+                              "take bus 'usb' or 'virtio', or use --config");
     }
 }
 
@@ -70,17 +72,20 @@ std::vector<std::string> new_aliases(const model::Devices& before, const model::
     std::vector<std::string> fresh;
     for (const bool controllers : {true, false})
         model::for_each_device(after, [&](std::string_view element, const auto& device) {
-            if ((element == "controller") == controllers && device.alias && !known.contains(*device.alias)) fresh.push_back(*device.alias);
+            if ((element == "controller") == controllers && device.alias && !known.contains(*device.alias))
+                fresh.push_back(*device.alias);
         });
     return fresh;
 }
 
 void require_free_port(const model::Devices& after, const std::vector<std::string>& fresh) {
     for (const auto& controller : after.controllers)
-        if (controller.type == model::ControllerType::pci && std::ranges::find(fresh, controller.alias.value_or("")) != fresh.end())
+        if (controller.type == model::ControllerType::pci
+            && std::ranges::find(fresh, controller.alias.value_or("")) != fresh.end())
             throw Error(ErrorCode::internal_error, ErrorDomain::qemu, "internal error: No more available PCI slots")
                 .because("every hot-pluggable PCI Express port of the running domain is in use")
-                .hint("add <controller type='pci' model='pcie-root-port'/> to the definition, as many as devices are to come, and restart the domain");
+                .hint("add <controller type='pci' model='pcie-root-port'/> to the definition, as many as devices are "
+                      "to come, and restart the domain");
 }
 
 /// The first set of descriptors that QEMU does not have.
@@ -112,9 +117,12 @@ bool in_use(const model::Devices& devices, const model::Controller& controller) 
     model::for_each_device(devices, [&](std::string_view element, const auto& device) {
         if (!device.address || element == "controller") return;
         const auto& at = *device.address;
-        if (controller.type == ControllerType::usb) used |= at.type == AddressType::usb && at.bus == index;
-        else if (controller.type == ControllerType::virtio_serial) used |= at.type == AddressType::virtio_serial && at.controller == index;
-        else if (element == "disk") used |= at.type == AddressType::drive && at.controller == index;
+        if (controller.type == ControllerType::usb)
+            used |= at.type == AddressType::usb && at.bus == index;
+        else if (controller.type == ControllerType::virtio_serial)
+            used |= at.type == AddressType::virtio_serial && at.controller == index;
+        else if (element == "disk")
+            used |= at.type == AddressType::drive && at.controller == index;
     });
     return used;
 }
@@ -134,7 +142,8 @@ Task<> open_tray(std::shared_ptr<Running> running, std::string alias, bool force
         if (by.expired()) break;
         co_await sleep_until(Deadline::in(500ms));
     }
-    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("operation failed: the guest has locked the drive '{}'", alias))
+    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                fmt::format("operation failed: the guest has locked the drive '{}'", alias))
         .hint("let the guest eject or unmount it, or take the medium away with --force");
 }
 
@@ -152,11 +161,13 @@ Task<> take_back(std::shared_ptr<Running> running, std::vector<MonitorCommand> c
     for (auto& command : commands) {
         std::exception_ptr trouble;
         try {
-            (void)co_await running->monitor->execute(command.name, std::move(command.arguments), Deadline::in(monitor_patience));
+            (void)co_await running->monitor->execute(command.name, std::move(command.arguments),
+                                                     Deadline::in(monitor_patience));
         } catch (...) {
             trouble = std::current_exception();
         }
-        if (trouble) log::warning("domain '{}': '{}' while taking a device back: {}", name, command.name, describe(trouble));
+        if (trouble)
+            log::warning("domain '{}': '{}' while taking a device back: {}", name, command.name, describe(trouble));
     }
 }
 
@@ -167,7 +178,8 @@ Task<json::value> run_step(std::shared_ptr<Running> running, PlugStep step) {
         co_return answer;
     }
     auto fd = duplicate(step.fd->get());
-    auto answer = co_await running->monitor->execute_with_fd(step.command.name, std::move(step.command.arguments), std::move(fd), by);
+    auto answer = co_await running->monitor->execute_with_fd(step.command.name, std::move(step.command.arguments),
+                                                             std::move(fd), by);
     co_return answer;
 }
 
@@ -196,7 +208,8 @@ Task<Terminals> run_plan(std::shared_ptr<Running> running, std::vector<PlugStep>
 using Images = decltype(engine::qemu::Launch::disks);
 
 /// A disk's images, opened with the rights of the caller in a lane of their own: what hangs there holds up nobody.
-Task<std::pair<model::Disk, Images>> open_in_lane(Executor executor, model::Disk disk, Credentials caller, std::string domain) {
+Task<std::pair<model::Disk, Images>> open_in_lane(Executor executor, model::Disk disk, Credentials caller,
+                                                  std::string domain) {
     Lane lane(executor, fmt::format("an image of domain '{}'", domain), 1);
     auto work = [disk, caller]() mutable {
         engine::qemu::Launch opened;
@@ -209,13 +222,15 @@ Task<std::pair<model::Disk, Images>> open_in_lane(Executor executor, model::Disk
 
 /// A device on its way into a running domain.
 struct Plan {
-    model::Domain live; ///< the live definition with the device, and with what was chosen for it
+    model::Domain live;             ///< the live definition with the device, and with what was chosen for it
     std::vector<std::string> fresh; ///< aliases of what is new
     engine::qemu::CapabilitiesPtr capabilities;
     engine::qemu::Launch launch;
     std::vector<std::string> ports; ///< on networks, to be given back if it fails
 
-    bool is_new(const std::optional<std::string>& alias) const { return alias && std::ranges::find(fresh, *alias) != fresh.end(); }
+    bool is_new(const std::optional<std::string>& alias) const {
+        return alias && std::ranges::find(fresh, *alias) != fresh.end();
+    }
 };
 
 Task<> open_new_devices(Environment& environment, Plan& plan, Credentials caller, std::string domain) {
@@ -228,7 +243,8 @@ Task<> open_new_devices(Environment& environment, Plan& plan, Credentials caller
     for (auto& interface : plan.live.devices.interfaces) {
         if (!plan.is_new(interface.alias)) continue;
         co_await attach_interface(environment, interface, domain, plan.launch);
-        const bool on_a_network = interface.type == model::InterfaceType::network || interface.type == model::InterfaceType::bridge;
+        const bool on_a_network =
+            interface.type == model::InterfaceType::network || interface.type == model::InterfaceType::bridge;
         if (on_a_network && interface.target_dev) plan.ports.push_back(*interface.target_dev);
     }
     for (auto& channel : plan.live.devices.channels) {
@@ -252,7 +268,8 @@ Task<std::vector<PlugStep>> steps_of(std::shared_ptr<Running> running, const Pla
 
 void note_terminals(model::Domain& live, const Terminals& terminals) {
     for (auto& channel : live.devices.channels)
-        if (const auto path = terminals.find("char" + channel.alias.value_or("")); path != terminals.end()) channel.source().path = path->second;
+        if (const auto path = terminals.find("char" + channel.alias.value_or("")); path != terminals.end())
+            channel.source().path = path->second;
 }
 
 // ---- media --------------------------------------------------------------------------------------------------------
@@ -263,11 +280,13 @@ void set_medium(model::Disk& drive, const model::Disk& wanted) {
     drive.source = wanted.source;
     drive.driver.type = wanted.driver.type ? wanted.driver.type : std::optional<std::string>("raw");
     drive.backing_store = wanted.backing_store;
-    drive.target.tray = wanted.source.empty() && wanted.target.tray == model::Tray::open ? wanted.target.tray : std::nullopt;
+    drive.target.tray =
+        wanted.source.empty() && wanted.target.tray == model::Tray::open ? wanted.target.tray : std::nullopt;
 }
 
 /// Takes the medium out of an open drive, and frees what `old` names and the descriptors that it had.
-Task<> take_medium(std::shared_ptr<Running> running, std::string alias, std::vector<MonitorCommand> old, std::string name) {
+Task<> take_medium(std::shared_ptr<Running> running, std::string alias, std::vector<MonitorCommand> old,
+                   std::string name) {
     const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
     json::object drive{{"id", alias}};
     co_await running->monitor->execute("blockdev-remove-medium", std::move(drive), Deadline::in(monitor_patience));
@@ -275,7 +294,8 @@ Task<> take_medium(std::shared_ptr<Running> running, std::string alias, std::vec
     co_await take_back(running, std::move(old), name);
 }
 
-Task<> insert_medium(std::shared_ptr<Running> running, std::string alias, std::vector<PlugStep> steps, std::string node, std::string name) {
+Task<> insert_medium(std::shared_ptr<Running> running, std::string alias, std::vector<PlugStep> steps, std::string node,
+                     std::string name) {
     json::object insertion{{"id", alias}, {"node-name", node}};
     PlugStep insert;
     insert.command = {"blockdev-insert-medium", std::move(insertion)};
@@ -357,7 +377,8 @@ Task<> Domain::detach_alias(std::string alias, Impact impact) {
     impact = resolve(impact);
     std::optional<model::Domain> config;
     const auto missing = [&] {
-        return Error(ErrorCode::device_missing, ErrorDomain::qemu, fmt::format("device not found: no device found with alias {}", alias));
+        return Error(ErrorCode::device_missing, ErrorDomain::qemu,
+                     fmt::format("device not found: no device found with alias {}", alias));
     };
     if (impact.config) {
         config = parse_definition(*definition_);
@@ -367,7 +388,8 @@ Task<> Domain::detach_alias(std::string alias, Impact impact) {
         require_sound(*config);
     }
     if (impact.live) {
-        if (!element_of(running_->domain->devices, alias)) throw missing().hint(fmt::format("see <alias> in 'domus dumpxml {}'", name_));
+        if (!element_of(running_->domain->devices, alias))
+            throw missing().hint(fmt::format("see <alias> in 'domus dumpxml {}'", name_));
         co_await unplug(alias, false);
     }
     if (config) co_await save_definition(std::move(*config));
@@ -378,8 +400,10 @@ Task<> Domain::unplug(std::string alias, bool wait) {
     const auto element = element_of(running->domain->devices, alias).value_or("");
     engine::qemu::require_pluggable(element, 0);
     for (const auto& controller : running->domain->devices.controllers)
-        if (controller.alias == alias && (controller.type == model::ControllerType::pci || in_use(running->domain->devices, controller)))
-            throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, "operation failed: device cannot be detached: device is busy")
+        if (controller.alias == alias
+            && (controller.type == model::ControllerType::pci || in_use(running->domain->devices, controller)))
+            throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                        "operation failed: device cannot be detached: device is busy")
                 .because(fmt::format("devices sit on controller '{}'", alias));
     running->refused.clear();
     json::object arguments{{"id", alias}};
@@ -390,10 +414,12 @@ Task<> Domain::unplug(std::string alias, bool wait) {
         if (!told) break;
     }
     if (running->refused == alias)
-        throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("operation failed: unplug of device was rejected by the guest: '{}'", alias))
+        throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                    fmt::format("operation failed: unplug of device was rejected by the guest: '{}'", alias))
             .hint("see the guest's kernel log; a disk that is mounted, or a guest without PCI hotplug, keeps it");
     if (wait && running_ == running && element_of(running->domain->devices, alias))
-        log::warning("domain '{}': the guest has not let go of device '{}' within 5 s; it goes when the guest does", name_, alias);
+        log::warning("domain '{}': the guest has not let go of device '{}' within 5 s; it goes when the guest does",
+                     name_, alias);
 }
 
 Task<> Domain::device_gone(std::shared_ptr<Running> running, std::string alias) {
@@ -452,9 +478,11 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
     one.devices.disks.push_back(wanted);
     const auto alias = compute::alias_of(running->domain->devices, one);
     auto live = *running->domain;
-    auto& disk = *std::ranges::find(live.devices.disks, alias, [](const auto& each) { return each.alias.value_or(""); });
+    auto& disk =
+        *std::ranges::find(live.devices.disks, alias, [](const auto& each) { return each.alias.value_or(""); });
     if (disk.device != model::DiskDevice::cdrom && disk.device != model::DiskDevice::floppy)
-        throw cannot_plug(fmt::format("disk '{}' is no drive whose medium could be changed while the domain runs", disk.target.dev));
+        throw cannot_plug(
+            fmt::format("disk '{}' is no drive whose medium could be changed while the domain runs", disk.target.dev));
     const auto capabilities = co_await environment_.qemu->capabilities(live.devices.emulator.value_or(""));
     std::vector<MonitorCommand> old;
     if (!disk.source.empty()) old = engine::qemu::leftovers(live, alias, *capabilities);
@@ -474,7 +502,8 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
     co_await take_medium(running, alias, std::move(old), name_);
     std::exception_ptr failure;
     try {
-        if (!disk.source.empty()) co_await insert_medium(running, alias, std::move(steps), engine::qemu::node_of(disk), name_);
+        if (!disk.source.empty())
+            co_await insert_medium(running, alias, std::move(steps), engine::qemu::node_of(disk), name_);
     } catch (...) {
         failure = std::current_exception();
         disk.source = {}; // the drive is empty now
@@ -482,7 +511,8 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
     }
     if (running_ != running) not_running();
     json::object drive{{"id", alias}};
-    if (disk.target.tray != model::Tray::open) co_await running->monitor->execute("blockdev-close-tray", std::move(drive), Deadline::in(monitor_patience));
+    if (disk.target.tray != model::Tray::open)
+        co_await running->monitor->execute("blockdev-close-tray", std::move(drive), Deadline::in(monitor_patience));
     change_live([&](model::Domain& now) {
         for (auto& each : now.devices.disks)
             if (each.alias == alias) each = disk;
@@ -496,13 +526,15 @@ Task<> Domain::set_link(model::Interface wanted) {
     one.element = "interface";
     one.devices.interfaces.push_back(wanted);
     const auto alias = compute::alias_of(running->domain->devices, one);
-    const auto& now = *std::ranges::find(running->domain->devices.interfaces, alias, [](const auto& each) { return each.alias.value_or(""); });
+    const auto& now = *std::ranges::find(running->domain->devices.interfaces, alias,
+                                         [](const auto& each) { return each.alias.value_or(""); });
     const bool same_place = wanted.type == now.type && wanted.source.network == now.source.network
                             && (now.type == model::InterfaceType::network || wanted.source.bridge == now.source.bridge)
                             && wanted.model.value_or(now.model.value_or("")) == now.model.value_or("");
     if (!same_place)
-        throw cannot_plug(fmt::format("interface '{}' cannot be moved to another network or model while the domain runs", alias),
-                          "detach it and attach another one, or use --config");
+        throw cannot_plug(
+            fmt::format("interface '{}' cannot be moved to another network or model while the domain runs", alias),
+            "detach it and attach another one, or use --config");
     const bool up = wanted.link.value_or(model::LinkState::up) == model::LinkState::up;
     json::object arguments{{"name", alias}, {"up", up}};
     co_await running->monitor->execute("set_link", std::move(arguments), Deadline::in(monitor_patience));
@@ -517,7 +549,8 @@ Task<> Domain::set_password(model::Graphics wanted) {
     const auto& displays = running->domain->devices.graphics;
     const auto found = std::ranges::find(displays, wanted.type, &model::Graphics::type);
     if (found == displays.end())
-        throw Error(ErrorCode::device_missing, ErrorDomain::qemu, fmt::format("device not found: domain has no display of type '{}'", format::word(wanted.type)));
+        throw Error(ErrorCode::device_missing, ErrorDomain::qemu,
+                    fmt::format("device not found: domain has no display of type '{}'", format::word(wanted.type)));
     if (wanted.type != model::GraphicsType::vnc && wanted.type != model::GraphicsType::spice)
         throw cannot_plug(fmt::format("a display of type '{}' has no password", format::word(wanted.type)));
     if (!wanted.passwd) throw cannot_plug("of a display only the password can be changed while the domain runs");

@@ -53,7 +53,8 @@ std::size_t filled(const std::vector<Slot>& slots) {
 }
 
 Task<std::vector<Slot>> ask(std::shared_ptr<Running> running) {
-    const auto answer = co_await running->monitor->execute("query-hotpluggable-cpus", {}, Deadline::in(monitor_patience));
+    const auto answer =
+        co_await running->monitor->execute("query-hotpluggable-cpus", {}, Deadline::in(monitor_patience));
     co_return read_slots(answer);
 }
 
@@ -74,7 +75,8 @@ Task<> empty(std::shared_ptr<Running> running, std::vector<Slot> slots, std::siz
     for (std::size_t i = slots.size(); i-- > 0 && there > count;) {
         if (!slots[i].filled) continue;
         if (slots[i].device.empty())
-            throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: didn't find enough hot-unpluggable vcpus")
+            throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                        "Requested operation is not valid: didn't find enough hot-unpluggable vcpus")
                 .because("those that the domain booted with stay until it ends")
                 .hint("add --config: it takes effect at the next boot");
         json::object arguments{{"id", slots[i].device}};
@@ -88,12 +90,17 @@ Task<> empty(std::shared_ptr<Running> running, std::vector<Slot> slots, std::siz
 Task<> Domain::plug_vcpus(unsigned count) {
     const auto running = require_running();
     if (count > running->domain->vcpu)
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
-                    fmt::format("invalid argument: requested vcpus is greater than max allowable vcpus for the live domain: {} > {}", count, running->domain->vcpu))
+        throw Error(
+            ErrorCode::invalid_arg, ErrorDomain::qemu,
+            fmt::format(
+                "invalid argument: requested vcpus is greater than max allowable vcpus for the live domain: {} > {}",
+                count, running->domain->vcpu))
             .hint(fmt::format("raise that for the next boot: 'domus setvcpus {} {} --maximum --config'", name_, count));
     auto slots = co_await ask(running);
-    if (filled(slots) < count) co_await fill(running, slots, count);
-    else co_await empty(running, slots, count);
+    if (filled(slots) < count)
+        co_await fill(running, slots, count);
+    else
+        co_await empty(running, slots, count);
     const auto by = Deadline::in(guest_patience);
     for (;;) {
         slots = co_await ask(running);
@@ -103,12 +110,16 @@ Task<> Domain::plug_vcpus(unsigned count) {
     const auto cpus = co_await running->monitor->execute("query-cpus-fast", {}, Deadline::in(monitor_patience));
     if (running_ != running) not_running();
     running->vcpu_threads.clear();
-    for (const auto& cpu : cpus.as_array()) running->vcpu_threads.push_back(static_cast<int>(cpu.as_object().at("thread-id").as_int64()));
+    for (const auto& cpu : cpus.as_array())
+        running->vcpu_threads.push_back(static_cast<int>(cpu.as_object().at("thread-id").as_int64()));
     const auto now = static_cast<unsigned>(filled(slots));
     change_live([&](model::Domain& live) { live.vcpu_current = now; });
     pin_threads(*running->domain, running->process.pid(), running->vcpu_threads);
     if (now != count)
-        throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("operation failed: the guest has not let go of its vCPUs within 5 s: it has {} and not {}", now, count))
+        throw Error(
+            ErrorCode::operation_failed, ErrorDomain::qemu,
+            fmt::format("operation failed: the guest has not let go of its vCPUs within 5 s: it has {} and not {}", now,
+                        count))
             .hint("take them offline in the guest first, or use --config");
 }
 

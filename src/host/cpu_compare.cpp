@@ -36,19 +36,22 @@ std::string print(const pugi::xml_node& node) {
 }
 
 Error no_cpu() {
-    return Error(ErrorCode::xml_error, ErrorDomain::cpu, "XML error: there is no <cpu> in the XML").hint("give the <cpu> of a domain, or of 'domus capabilities'");
+    return Error(ErrorCode::xml_error, ErrorDomain::cpu, "XML error: there is no <cpu> in the XML")
+        .hint("give the <cpu> of a domain, or of 'domus capabilities'");
 }
 
 std::string known_feature(const std::string& name, const CpuTable& table) {
     if (auto known = table.feature(name)) return *known;
-    throw Error(ErrorCode::config_unsupported, ErrorDomain::cpu, fmt::format("unsupported configuration: unknown CPU feature: {}", name));
+    throw Error(ErrorCode::config_unsupported, ErrorDomain::cpu,
+                fmt::format("unsupported configuration: unknown CPU feature: {}", name));
 }
 
 } // namespace
 
 DescribedCpu parse_cpu(const std::string& xml) {
     pugi::xml_document document;
-    if (format::root_element(xml).empty() || !document.load_string(xml.c_str())) throw Error(ErrorCode::xml_error, ErrorDomain::cpu, "XML error: the CPU's XML is not well-formed");
+    if (format::root_element(xml).empty() || !document.load_string(xml.c_str()))
+        throw Error(ErrorCode::xml_error, ErrorDomain::cpu, "XML error: the CPU's XML is not well-formed");
     const auto found = document.select_node("/cpu|/domain/cpu|/capabilities/host/cpu");
     if (!found) throw no_cpu();
     auto node = found.node();
@@ -76,30 +79,37 @@ FeatureSet wanted_features(const model::Cpu& cpu, const CpuTable& table) {
     if (cpu.model) {
         const auto* model = table.find(*cpu.model);
         if (!model)
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::cpu, fmt::format("unsupported configuration: Unknown CPU model {}", *cpu.model))
+            throw Error(ErrorCode::config_unsupported, ErrorDomain::cpu,
+                        fmt::format("unsupported configuration: Unknown CPU model {}", *cpu.model))
                 .hint("see 'domus cpu-models x86_64'");
         wanted = *model;
     }
     for (const auto& feature : cpu.features) {
         const auto name = known_feature(feature.name, table);
         const auto policy = feature.policy.value_or(FeaturePolicy::require);
-        if (policy == FeaturePolicy::require || policy == FeaturePolicy::force) wanted.insert(name);
-        else if (policy != FeaturePolicy::optional) wanted.erase(name);
+        if (policy == FeaturePolicy::require || policy == FeaturePolicy::force)
+            wanted.insert(name);
+        else if (policy != FeaturePolicy::optional)
+            wanted.erase(name);
     }
     return wanted;
 }
 
-Judgement compare(const DescribedCpu& wanted, const FeatureSet& there, const std::string& architecture, const CpuTable& table) {
+Judgement compare(const DescribedCpu& wanted, const FeatureSet& there, const std::string& architecture,
+                  const CpuTable& table) {
     if (!wanted.architecture.empty() && wanted.architecture != architecture)
-        return {Comparison::incompatible, fmt::format("CPU arch {} does not match host arch {}", wanted.architecture, architecture)};
+        return {Comparison::incompatible,
+                fmt::format("CPU arch {} does not match host arch {}", wanted.architecture, architecture)};
     const auto features = wanted_features(wanted.cpu, table);
     if (const auto missing = difference(features, there); !missing.empty())
-        return {Comparison::incompatible, fmt::format("Host CPU does not provide required features: {}", fmt::join(missing, ", "))};
+        return {Comparison::incompatible,
+                fmt::format("Host CPU does not provide required features: {}", fmt::join(missing, ", "))};
     for (const auto& feature : wanted.cpu.features)
         if (feature.policy == model::FeaturePolicy::forbid && there.contains(known_feature(feature.name, table)))
             return {Comparison::incompatible, fmt::format("Host CPU provides forbidden features: {}", feature.name)};
     if (features == there) return {Comparison::identical, {}};
-    if (wanted.cpu.match == model::CpuMatch::strict) return {Comparison::incompatible, "Host CPU does not strictly match guest CPU: Extra features"};
+    if (wanted.cpu.match == model::CpuMatch::strict)
+        return {Comparison::incompatible, "Host CPU does not strictly match guest CPU: Extra features"};
     return {Comparison::superset, {}};
 }
 
@@ -108,12 +118,16 @@ model::Cpu describe(const FeatureSet& there, const CpuTable& table, const std::s
     const FeatureSet* most = nullptr;
     for (const auto& [name, features] : table.models()) {
         if (!is_model_of_people(name) || !std::ranges::includes(there, features)) continue;
-        const bool better = !most || features.size() > most->size() || (features.size() == most->size() && preferred.contains(name) && !preferred.contains(*best));
+        const bool better =
+            !most || features.size() > most->size()
+            || (features.size() == most->size() && preferred.contains(name) && !preferred.contains(*best));
         if (!better) continue;
         best = &name;
         most = &features;
     }
-    if (!best) throw Error(ErrorCode::operation_failed, ErrorDomain::cpu, "operation failed: CPUs are incompatible").because("no CPU model has only features that all of them have");
+    if (!best)
+        throw Error(ErrorCode::operation_failed, ErrorDomain::cpu, "operation failed: CPUs are incompatible")
+            .because("no CPU model has only features that all of them have");
     model::Cpu cpu;
     cpu.mode = model::CpuMode::custom;
     cpu.match = model::CpuMatch::exact;
@@ -127,7 +141,8 @@ model::Cpu describe(const FeatureSet& there, const CpuTable& table, const std::s
     return cpu;
 }
 
-model::Cpu baseline(const std::vector<DescribedCpu>& cpus, const FeatureSet* limit, bool expand, bool migratable, const CpuTable& table) {
+model::Cpu baseline(const std::vector<DescribedCpu>& cpus, const FeatureSet* limit, bool expand, bool migratable,
+                    const CpuTable& table) {
     if (cpus.empty()) throw Error(ErrorCode::invalid_arg, ErrorDomain::cpu, "invalid argument: No CPUs given");
     std::optional<FeatureSet> common;
     if (limit) common = *limit;
@@ -137,10 +152,15 @@ model::Cpu baseline(const std::vector<DescribedCpu>& cpus, const FeatureSet* lim
         if (each.cpu.model) models.insert(*each.cpu.model);
         if (each.cpu.vendor != vendor) vendor.reset();
         const auto features = wanted_features(each.cpu, table);
-        if (!common) common = features;
-        else std::erase_if(*common, [&](const std::string& feature) { return !features.contains(feature); });
+        if (!common)
+            common = features;
+        else
+            std::erase_if(*common, [&](const std::string& feature) { return !features.contains(feature); });
     }
-    if (migratable) std::erase_if(*common, [](const std::string& feature) { return std::ranges::find(not_migratable, feature) != not_migratable.end(); });
+    if (migratable)
+        std::erase_if(*common, [](const std::string& feature) {
+            return std::ranges::find(not_migratable, feature) != not_migratable.end();
+        });
     auto cpu = describe(*common, table, models);
     cpu.vendor = vendor;
     if (!expand) return cpu;

@@ -34,13 +34,15 @@ FeatureSet host_features(const std::vector<std::string>& flags, const CpuTable& 
 FeatureSet wanted_features(const model::Cpu& cpu, const CpuTable& table);
 
 /// Whether a processor with `there` serves as the described one.
-Judgement compare(const DescribedCpu& wanted, const FeatureSet& there, const std::string& architecture, const CpuTable& table);
+Judgement compare(const DescribedCpu& wanted, const FeatureSet& there, const std::string& architecture,
+                  const CpuTable& table);
 
 /// The model that has most of `there` and nothing beyond, with what is left as features. `preferred` wins among equals.
 /// Throws operation_failed if there is none.
 model::Cpu describe(const FeatureSet& there, const CpuTable& table, const std::set<std::string>& preferred = {});
 
 /// The processor that all of them can be, or have at most; within `limit` if that is given.
-model::Cpu baseline(const std::vector<DescribedCpu>& cpus, const FeatureSet* limit, bool expand, bool migratable, const CpuTable& table);
+model::Cpu baseline(const std::vector<DescribedCpu>& cpus, const FeatureSet* limit, bool expand, bool migratable,
+                    const CpuTable& table);
 
 } // namespace domus::host

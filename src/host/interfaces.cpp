@@ -37,7 +37,8 @@ HostInterface read_interface(const fs::path& folder) {
     interface.bridge = fs::exists(folder / "bridge");
     std::error_code gone;
     if (interface.bridge)
-        for (const auto& port : fs::directory_iterator(folder / "brif", gone)) interface.ports.push_back(port.path().filename().string());
+        for (const auto& port : fs::directory_iterator(folder / "brif", gone))
+            interface.ports.push_back(port.path().filename().string());
     std::ranges::sort(interface.ports);
     return interface;
 }

@@ -9,9 +9,9 @@ namespace domus::host {
 struct HostInterface {
     std::string name;
     std::string mac;
-    bool up = false;                 ///< by the administrator: IFF_UP
-    std::string state;               ///< "up", "down", "unknown", ... (operstate, RFC 2863)
-    std::vector<std::string> ports;  ///< of a bridge
+    bool up = false;                ///< by the administrator: IFF_UP
+    std::string state;              ///< "up", "down", "unknown", ... (operstate, RFC 2863)
+    std::vector<std::string> ports; ///< of a bridge
     bool bridge = false;
 };
 

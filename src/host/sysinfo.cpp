@@ -67,7 +67,8 @@ std::string sysinfo_xml(const std::string& root) {
         element.text() = value.c_str();
     }
     if (!sysinfo.first_child())
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu, "unsupported configuration: Host SMBIOS information is not available")
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
+                    "unsupported configuration: Host SMBIOS information is not available")
             .because("the kernel shows nothing in /sys/class/dmi/id");
     std::ostringstream out;
     document.print(out, "  ", pugi::format_indent | pugi::format_no_declaration | pugi::format_attribute_single_quote);

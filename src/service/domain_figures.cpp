@@ -18,7 +18,8 @@ using namespace std::chrono_literals;
 namespace {
 
 Error not_running() {
-    return Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: domain is not running");
+    return Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                 "Requested operation is not valid: domain is not running");
 }
 
 /// By its target or its source, as libvirt's calls name a disk.
@@ -31,14 +32,15 @@ const compute::DiskSummary& find_disk(const DomainView& view, const std::string&
 
 BlockInfo look_at_image(const std::string& path) {
     const auto fd = open_file(path, O_RDONLY | O_NONBLOCK);
-    struct stat info{};
+    struct stat info {};
     if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
     const auto header = image::read_header(fd.get());
     const auto end = ::lseek(fd.get(), 0, SEEK_END);
     BlockInfo block;
     block.physical = {static_cast<std::uint64_t>(std::max<off_t>(end, 0))};
     block.capacity = header.format == "raw" ? block.physical : header.virtual_size;
-    block.allocation = S_ISREG(info.st_mode) ? ByteCount{static_cast<std::uint64_t>(info.st_blocks) * 512} : block.physical;
+    block.allocation =
+        S_ISREG(info.st_mode) ? ByteCount{static_cast<std::uint64_t>(info.st_blocks) * 512} : block.physical;
     return block;
 }
 
@@ -48,7 +50,8 @@ void DomainOperations::require_active(const DomainRef& ref) const {
     if (!view(ref)->active()) throw not_running();
 }
 
-Task<std::map<std::string, std::uint64_t>> DomainOperations::block_counters(DomainRef ref, std::string disk, unsigned flags) {
+Task<std::map<std::string, std::uint64_t>> DomainOperations::block_counters(DomainRef ref, std::string disk,
+                                                                            unsigned flags) {
     require_flags(flags, 0, "virDomainBlockStatsFlags");
     const auto domain = find(ref);
     require_active(ref);
@@ -58,7 +61,8 @@ Task<std::map<std::string, std::uint64_t>> DomainOperations::block_counters(Doma
     std::optional<std::string> target;
     if (!disk.empty()) target = find_disk(*view, disk).target;
     if (!figures)
-        throw Error(ErrorCode::operation_timeout, ErrorDomain::qemu, fmt::format("the monitor of domain '{}' did not answer in time", view->ref.name))
+        throw Error(ErrorCode::operation_timeout, ErrorDomain::qemu,
+                    fmt::format("the monitor of domain '{}' did not answer in time", view->ref.name))
             .hint("its process hangs: see 'domus domstate --reason' and the host's storage");
     co_return compute::block_counters(*view, *figures, target);
 }
@@ -69,14 +73,17 @@ compute::InterfaceCounters DomainOperations::interface_counters(const DomainRef&
     for (const auto& interface : view->live->domain->devices.interfaces)
         if (interface.target_dev && (interface.target_dev == device || interface.mac == device))
             if (const auto counters = compute::interface_counters(*interface.target_dev)) return *counters;
-    throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, fmt::format("invalid argument: invalid path, '{}' is not a known interface", device))
+    throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                fmt::format("invalid argument: invalid path, '{}' is not a known interface", device))
         .hint("'domus domiflist' shows them; those of type 'user' have no device on the host");
 }
 
 Task<BlockInfo> DomainOperations::block_info(DomainRef ref, std::string disk, unsigned flags) {
     require_flags(flags, 0, "virDomainGetBlockInfo");
     const auto path = find_disk(*view(ref), disk).source;
-    if (path.empty()) throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, fmt::format("invalid argument: disk '{}' does not currently have a source assigned", disk));
+    if (path.empty())
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                    fmt::format("invalid argument: disk '{}' does not currently have a source assigned", disk));
     const auto executor = co_await asio::this_coro::executor;
     Lane lane(executor, "a look at an image", 1); // of its own: what hangs here holds up nobody
     auto work = [path] { return look_at_image(path); };
@@ -86,7 +93,10 @@ Task<BlockInfo> DomainOperations::block_info(DomainRef ref, std::string disk, un
 
 Task<std::string> DomainOperations::to_native(std::string format, std::string xml, unsigned flags) {
     require_flags(flags, 0, "virConnectDomainXMLToNative");
-    if (format != "qemu-argv") throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, fmt::format("invalid argument: unsupported config type {}", format)).hint("take qemu-argv");
+    if (format != "qemu-argv")
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                    fmt::format("invalid argument: unsupported config type {}", format))
+            .hint("take qemu-argv");
     auto domain = format::from_xml<model::Domain>(xml, ErrorDomain::domain);
     format::Findings findings;
     model::check(domain, findings);

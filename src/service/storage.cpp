@@ -11,17 +11,23 @@ namespace domus::service {
 namespace {
 
 namespace list_flag { // virConnectListAllStoragePoolsFlags
-constexpr unsigned inactive = 1, active = 2, persistent = 4, transient = 8, autostart = 16, no_autostart = 32, first_type = 64;
+constexpr unsigned inactive = 1, active = 2, persistent = 4, transient = 8, autostart = 16, no_autostart = 32,
+                   first_type = 64;
 constexpr unsigned all = (1u << 20) - 1;
 /// In the order of the flags from first_type on.
-constexpr std::string_view types[]{"dir", "fs", "netfs", "logical", "disk", "iscsi", "scsi", "mpath", "rbd", "sheepdog", "gluster", "zfs", "vstorage", "iscsi-direct"};
+constexpr std::string_view types[]{"dir",   "fs",  "netfs",    "logical", "disk", "iscsi",    "scsi",
+                                   "mpath", "rbd", "sheepdog", "gluster", "zfs",  "vstorage", "iscsi-direct"};
 } // namespace list_flag
 
-bool passes(unsigned flags, unsigned yes, unsigned no, bool value) { return !(flags & (yes | no)) || (flags & (value ? yes : no)); }
+bool passes(unsigned flags, unsigned yes, unsigned no, bool value) {
+    return !(flags & (yes | no)) || (flags & (value ? yes : no));
+}
 
 bool chosen(const PoolView& view, unsigned flags) {
     using namespace list_flag;
-    if (!passes(flags, active, inactive, view.active) || !passes(flags, persistent, transient, view.persistent) || !passes(flags, autostart, no_autostart, view.autostart)) return false;
+    if (!passes(flags, active, inactive, view.active) || !passes(flags, persistent, transient, view.persistent)
+        || !passes(flags, autostart, no_autostart, view.autostart))
+        return false;
     if (!(flags & ~(first_type - 1))) return true;
     for (unsigned i = 0; i < std::size(types); ++i)
         if (view.current().type == types[i]) return flags & (first_type << i);
@@ -32,7 +38,9 @@ void audit(const Caller& caller, std::string_view operation, const std::string& 
     log::info("{} '{}' asked by uid {} (connection {})", operation, name, caller.who.uid, caller.connection);
 }
 
-std::string whole(const VolumeRef& ref) { return ref.pool + "/" + ref.name; }
+std::string whole(const VolumeRef& ref) {
+    return ref.pool + "/" + ref.name;
+}
 
 } // namespace
 
@@ -60,8 +68,10 @@ std::string StorageOperations::capabilities(unsigned flags) const {
         text += fmt::format("  <pool type='{}' supported='{}'>\n", type, there ? "yes" : "no");
         if (there)
             text += "    <volOptions>\n      <defaultFormat type='raw'/>\n      <enum name='targetFormatType'>\n"
-                    "        <value>raw</value>\n        <value>qcow2</value>\n        <value>vmdk</value>\n        <value>vdi</value>\n"
-                    "        <value>vpc</value>\n        <value>vhdx</value>\n        <value>qed</value>\n      </enum>\n    </volOptions>\n";
+                    "        <value>raw</value>\n        <value>qcow2</value>\n        <value>vmdk</value>\n        "
+                    "<value>vdi</value>\n"
+                    "        <value>vpc</value>\n        <value>vhdx</value>\n        <value>qed</value>\n      "
+                    "</enum>\n    </volOptions>\n";
         text += "  </pool>\n";
     }
     return text + "</storagepoolCapabilities>\n";
@@ -69,7 +79,8 @@ std::string StorageOperations::capabilities(unsigned flags) const {
 
 const storage::VolumeMap& StorageOperations::volumes(const PoolView& view) const {
     if (view.volumes) return *view.volumes;
-    throw Error(ErrorCode::operation_invalid, ErrorDomain::storage, fmt::format("Requested operation is not valid: storage pool '{}' is not active", view.ref.name))
+    throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
+                fmt::format("Requested operation is not valid: storage pool '{}' is not active", view.ref.name))
         .hint(fmt::format("start it with 'domus pool-start {}'", view.ref.name));
 }
 
@@ -135,7 +146,8 @@ Task<VolumePtr> StorageOperations::create_volume(Caller caller, std::string pool
     co_return volume;
 }
 
-Task<VolumePtr> StorageOperations::copy_volume(Caller caller, std::string pool, std::string xml, VolumeRef from, unsigned flags) {
+Task<VolumePtr> StorageOperations::copy_volume(Caller caller, std::string pool, std::string xml, VolumeRef from,
+                                               unsigned flags) {
     constexpr unsigned preallocate_metadata = 1, reflink = 2;
     require_flags(flags, preallocate_metadata | reflink, "virStorageVolCreateXMLFrom");
     auto volume = co_await pools_.copy_volume(pool, std::move(xml), std::move(from));
@@ -160,13 +172,16 @@ Task<> StorageOperations::wipe_volume(Caller caller, VolumeRef ref, unsigned alg
     constexpr unsigned zero = 0;
     require_flags(flags, 0, "virStorageVolWipePattern");
     if (algorithm != zero)
-        throw Error(ErrorCode::argument_unsupported, ErrorDomain::storage, fmt::format("wiping algorithm {} is not supported", algorithm))
+        throw Error(ErrorCode::argument_unsupported, ErrorDomain::storage,
+                    fmt::format("wiping algorithm {} is not supported", algorithm))
             .hint("take 'zero': on today's drives further passes gain nothing");
     audit(caller, "wipe volume", whole(ref));
     co_await pools_.wipe_volume(std::move(ref));
 }
 
-Task<VolumePtr> StorageOperations::look(VolumeRef ref) { return pools_.look(std::move(ref)); }
+Task<VolumePtr> StorageOperations::look(VolumeRef ref) {
+    return pools_.look(std::move(ref));
+}
 
 Task<UniqueFd> StorageOperations::open_volume(Caller caller, VolumeRef ref, bool write) {
     audit(caller, write ? "upload to volume" : "download of volume", whole(ref));

@@ -2,7 +2,9 @@
 
 namespace domus::storage {
 
-std::vector<const Kind*> all_kinds() { return {&directory_kind()}; }
+std::vector<const Kind*> all_kinds() {
+    return {&directory_kind()};
+}
 
 const Kind* find_kind(std::string_view name) {
     for (const auto* kind : all_kinds())

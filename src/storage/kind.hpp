@@ -43,14 +43,15 @@ public:
     virtual model::Volume look_at(const model::Pool& pool, const std::string& volume) const = 0;
     virtual void remove_volume(const model::Pool& pool, const model::Volume& volume) const = 0;
 
-    /// Coroutines, since they run other programs for as long as it takes. What fails leaves nothing, and a volume has its
-    /// name only when it is whole. `blocking` runs work in the pool's lane.
+    /// Coroutines, since they run other programs for as long as it takes. What fails leaves nothing, and a volume has
+    /// its name only when it is whole. `blocking` runs work in the pool's lane.
     using Blocking = std::function<Task<>(std::function<void()>)>;
     virtual Task<> create(const model::Pool& pool, model::Volume wanted, Blocking blocking) const = 0;
     /// A copy of another volume's contents; of any pool. Flags: virStorageVolCreateFlags.
     virtual Task<> copy(const model::Pool& pool, model::Volume wanted, model::Volume from, Blocking blocking) const = 0;
     /// Flags: virStorageVolResizeFlags, without DELTA.
-    virtual Task<> resize(const model::Pool& pool, model::Volume volume, ByteCount capacity, unsigned flags, Blocking blocking) const = 0;
+    virtual Task<> resize(const model::Pool& pool, model::Volume volume, ByteCount capacity, unsigned flags,
+                          Blocking blocking) const = 0;
 };
 
 /// Null for kinds that this version does not have.

@@ -22,20 +22,25 @@ constexpr auto file_patience = 30s; ///< for what takes moments on a file system
 constexpr std::size_t largest_file = 4u << 20;
 
 Error no_pool(std::string_view by, const std::string& what) {
-    return Error(ErrorCode::no_storage_pool, ErrorDomain::storage, fmt::format("Storage pool not found: no storage pool with matching {} '{}'", by, what))
+    return Error(ErrorCode::no_storage_pool, ErrorDomain::storage,
+                 fmt::format("Storage pool not found: no storage pool with matching {} '{}'", by, what))
         .hint("see 'domus pool-list --all'");
 }
 
 Error no_volume(std::string_view by, const std::string& what) {
-    return Error(ErrorCode::no_storage_vol, ErrorDomain::storage, fmt::format("Storage volume not found: no storage vol with matching {} '{}'", by, what))
+    return Error(ErrorCode::no_storage_vol, ErrorDomain::storage,
+                 fmt::format("Storage volume not found: no storage vol with matching {} '{}'", by, what))
         .hint("'domus pool-refresh' finds what was put there by hand");
 }
 
 Error invalid(std::string what) {
-    return Error(ErrorCode::operation_invalid, ErrorDomain::storage, fmt::format("Requested operation is not valid: {}", what));
+    return Error(ErrorCode::operation_invalid, ErrorDomain::storage,
+                 fmt::format("Requested operation is not valid: {}", what));
 }
 
-void require_sound(const format::Findings& findings, std::string_view what) { format::throw_findings(findings, ErrorDomain::storage, what); }
+void require_sound(const format::Findings& findings, std::string_view what) {
+    format::throw_findings(findings, ErrorDomain::storage, what);
+}
 
 model::Volume parse_volume(const std::string& xml) {
     auto volume = format::from_xml<model::Volume>(xml, ErrorDomain::storage);
@@ -49,7 +54,8 @@ model::Volume parse_volume(const std::string& xml) {
 
 struct Pools::Pool {
     Pool(Executor executor, PoolRef named)
-        : ref(std::move(named)), jobs(executor, fmt::format("storage pool '{}'", ref.name), "wait, or look why its storage does not answer"),
+        : ref(std::move(named)),
+          jobs(executor, fmt::format("storage pool '{}'", ref.name), "wait, or look why its storage does not answer"),
           lane(executor, fmt::format("storage pool '{}'", ref.name), 4) {}
 
     PoolRef ref;
@@ -64,14 +70,16 @@ struct Pools::Pool {
 };
 
 Pools::Pools(Executor executor, Folders folders, std::function<void(const PoolView&, PoolEvent)> emit)
-    : executor_(executor), folders_(std::move(folders)), emit_(std::move(emit)), files_(executor, "the definitions of storage pools", 1) {}
+    : executor_(executor), folders_(std::move(folders)), emit_(std::move(emit)),
+      files_(executor, "the definitions of storage pools", 1) {}
 
 Pools::~Pools() = default;
 
 // ---- looking ------------------------------------------------------------------------------------------------------
 
 PoolView Pools::view(const Pool& pool) const {
-    return {pool.ref, pool.live != nullptr, pool.autostart, pool.definition != nullptr, pool.live, pool.definition, pool.volumes};
+    return {pool.ref,  pool.live != nullptr, pool.autostart, pool.definition != nullptr,
+            pool.live, pool.definition,      pool.volumes};
 }
 
 std::vector<PoolView> Pools::list() const {
@@ -83,10 +91,13 @@ std::vector<PoolView> Pools::list() const {
 Pools::PoolPtr Pools::find(const PoolRef& ref) const {
     for (const auto& [name, pool] : pools_)
         if (pool->ref.uuid == ref.uuid) return pool;
-    throw ref.name.empty() ? no_pool("uuid", ref.uuid.text()) : no_pool("uuid", fmt::format("{}' ({})", ref.uuid.text(), ref.name));
+    throw ref.name.empty() ? no_pool("uuid", ref.uuid.text())
+                           : no_pool("uuid", fmt::format("{}' ({})", ref.uuid.text(), ref.name));
 }
 
-PoolView Pools::get(const PoolRef& ref) const { return view(*find(ref)); }
+PoolView Pools::get(const PoolRef& ref) const {
+    return view(*find(ref));
+}
 
 PoolView Pools::get_name(const std::string& name) const {
     const auto found = pools_.find(name);
@@ -97,7 +108,9 @@ PoolView Pools::get_name(const std::string& name) const {
 Pools::PoolPtr Pools::find_active(const std::string& name) const {
     const auto found = pools_.find(name);
     if (found == pools_.end()) throw no_pool("name", name);
-    if (!found->second->live) throw invalid(fmt::format("storage pool '{}' is not active", name)).hint(fmt::format("start it with 'domus pool-start {}'", name));
+    if (!found->second->live)
+        throw invalid(fmt::format("storage pool '{}' is not active", name))
+            .hint(fmt::format("start it with 'domus pool-start {}'", name));
     return found->second;
 }
 
@@ -134,7 +147,8 @@ Kind::Blocking Pools::blocking(PoolPtr pool, Deadline by) const {
 void Pools::require_own_source(const model::Pool& wanted) const {
     const auto* kind = find_kind(wanted.type);
     for (const auto& [name, pool] : pools_)
-        if (pool->kind == kind && pool->ref.uuid != wanted.uuid && kind->source(pool->current()) == kind->source(wanted))
+        if (pool->kind == kind && pool->ref.uuid != wanted.uuid
+            && kind->source(pool->current()) == kind->source(wanted))
             throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
                         fmt::format("operation failed: Storage source conflict with pool: '{}'", name))
                 .because(fmt::format("both would be the {}", kind->source(wanted)))
@@ -148,30 +162,39 @@ Pools::PoolPtr Pools::admit(model::Pool wanted) {
     require_sound(findings, "<pool>");
     const auto* kind = find_kind(wanted.type);
     if (!kind)
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, fmt::format("unsupported configuration: missing backend for pool type '{}'", wanted.type))
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                    fmt::format("unsupported configuration: missing backend for pool type '{}'", wanted.type))
             .hint("this version has pools of type 'dir'");
     kind->admit(wanted);
     if (wanted.name.find('/') != std::string::npos)
-        throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: name {} cannot contain '/'", wanted.name));
+        throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                    fmt::format("XML error: name {} cannot contain '/'", wanted.name));
     const auto same_name = pools_.find(wanted.name);
     if (same_name != pools_.end() && wanted.uuid && *wanted.uuid != same_name->second->ref.uuid)
         throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
-                    fmt::format("operation failed: pool '{}' already exists with uuid {}", wanted.name, same_name->second->ref.uuid.text()))
+                    fmt::format("operation failed: pool '{}' already exists with uuid {}", wanted.name,
+                                same_name->second->ref.uuid.text()))
             .hint("choose another <name>, or give that uuid to change the pool");
     for (const auto& [name, pool] : pools_)
         if (wanted.uuid && pool->ref.uuid == *wanted.uuid && name != wanted.name)
-            throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
-                        fmt::format("operation failed: pool '{}' is already defined with uuid {}", name, wanted.uuid->text()))
+            throw Error(
+                ErrorCode::operation_failed, ErrorDomain::storage,
+                fmt::format("operation failed: pool '{}' is already defined with uuid {}", name, wanted.uuid->text()))
                 .hint("remove <uuid> from the XML to make a new pool");
     if (!wanted.uuid) wanted.uuid = same_name != pools_.end() ? same_name->second->ref.uuid : Uuid::random();
     require_own_source(wanted);
-    auto pool = same_name != pools_.end() ? same_name->second : std::make_shared<Pool>(executor_, PoolRef{wanted.name, *wanted.uuid});
+    auto pool = same_name != pools_.end() ? same_name->second
+                                          : std::make_shared<Pool>(executor_, PoolRef{wanted.name, *wanted.uuid});
     wanted.capacity = wanted.allocation = wanted.available = ByteCount{0};
     pool->kind = kind;
     pools_.emplace(wanted.name, pool);
-    if (!pool->definition) pool->definition = std::make_shared<const model::Pool>(std::move(wanted));
-    else if (!pool->live) pool->definition = std::make_shared<const model::Pool>(std::move(wanted));
-    else throw invalid(fmt::format("storage pool '{}' is active", pool->ref.name)).hint(fmt::format("stop it to change it: 'domus pool-destroy {}'", pool->ref.name));
+    if (!pool->definition)
+        pool->definition = std::make_shared<const model::Pool>(std::move(wanted));
+    else if (!pool->live)
+        pool->definition = std::make_shared<const model::Pool>(std::move(wanted));
+    else
+        throw invalid(fmt::format("storage pool '{}' is active", pool->ref.name))
+            .hint(fmt::format("stop it to change it: 'domus pool-destroy {}'", pool->ref.name));
     return pool;
 }
 
@@ -184,7 +207,9 @@ Task<PoolView> Pools::define(std::string xml) {
     const auto text = format::to_xml(*pool->definition, {.live = false, .secrets = true});
     std::exception_ptr failure;
     try {
-        auto work = [path = folders_.definitions / (pool->ref.name + ".xml"), text] { write_file_durably(path, text, 0600); };
+        auto work = [path = folders_.definitions / (pool->ref.name + ".xml"), text] {
+            write_file_durably(path, text, 0600);
+        };
         co_await files_.run(Deadline::in(file_patience), std::move(work));
     } catch (...) {
         failure = std::current_exception();
@@ -202,7 +227,9 @@ Task<PoolView> Pools::define(std::string xml) {
 Task<PoolView> Pools::create(std::string xml, unsigned flags) {
     auto wanted = format::from_xml<model::Pool>(xml, ErrorDomain::storage);
     if (const auto known = pools_.find(wanted.name); known != pools_.end())
-        throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("operation failed: pool '{}' already exists with uuid {}", wanted.name, known->second->ref.uuid.text()))
+        throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
+                    fmt::format("operation failed: pool '{}' already exists with uuid {}", wanted.name,
+                                known->second->ref.uuid.text()))
             .hint(fmt::format("start it with 'domus pool-start {}'", wanted.name));
     const auto pool = admit(std::move(wanted));
     std::exception_ptr failure;
@@ -226,7 +253,8 @@ Task<> Pools::activate(PoolPtr pool, unsigned flags) {
     const auto blocking_work = blocking(pool, Deadline::in(file_patience));
     std::function<void()> work = [kind = pool->kind, definition = pool->definition, flags] {
         constexpr unsigned build_overwrite = 8, build_no_overwrite = 4; // virStoragePoolBuildFlags
-        const unsigned how = (flags & overwrite ? build_overwrite : 0) | (flags & no_overwrite ? build_no_overwrite : 0);
+        const unsigned how =
+            (flags & overwrite ? build_overwrite : 0) | (flags & no_overwrite ? build_no_overwrite : 0);
         if (flags & (with_build | overwrite | no_overwrite)) kind->build(*definition, how);
         kind->start(*definition);
     };
@@ -235,7 +263,10 @@ Task<> Pools::activate(PoolPtr pool, unsigned flags) {
     std::exception_ptr failure;
     try {
         co_await look_again(pool);
-        auto record = [path = folders_.state / (pool->ref.name + ".xml"), text = format::to_xml(*pool->live, {.live = true, .secrets = true})] { replace_file(path, text, 0600); };
+        auto record = [path = folders_.state / (pool->ref.name + ".xml"),
+                       text = format::to_xml(*pool->live, {.live = true, .secrets = true})] {
+            replace_file(path, text, 0600);
+        };
         co_await files_.run(Deadline::in(file_patience), std::move(record));
     } catch (...) {
         failure = std::current_exception();
@@ -293,7 +324,9 @@ Task<> Pools::stop(PoolRef ref) {
 Task<> Pools::undefine(PoolRef ref) {
     const auto pool = find(ref);
     const auto turn = co_await pool->jobs.enter("undefine", Deadline::in(queue_patience));
-    if (pool->live) throw invalid(fmt::format("storage pool '{}' is still active", pool->ref.name)).hint(fmt::format("stop it first: 'domus pool-destroy {}'; its volumes stay", pool->ref.name));
+    if (pool->live)
+        throw invalid(fmt::format("storage pool '{}' is still active", pool->ref.name))
+            .hint(fmt::format("stop it first: 'domus pool-destroy {}'; its volumes stay", pool->ref.name));
     auto work = [folders = folders_, name = pool->ref.name] {
         std::error_code ignored;
         fs::remove(folders.autostart / (name + ".xml"), ignored);
@@ -309,7 +342,9 @@ Task<> Pools::build(PoolRef ref, unsigned flags) {
     const auto pool = find(ref);
     const auto turn = co_await pool->jobs.enter("build", Deadline::in(queue_patience));
     if (pool->live) throw invalid(fmt::format("storage pool '{}' is already active", pool->ref.name));
-    std::function<void()> work = [kind = pool->kind, definition = pool->definition, flags] { kind->build(*definition, flags); };
+    std::function<void()> work = [kind = pool->kind, definition = pool->definition, flags] {
+        kind->build(*definition, flags);
+    };
     co_await pool->lane.run(Deadline::in(file_patience), std::move(work));
     emit_(view(*pool), PoolEvent::created);
 }
@@ -317,7 +352,9 @@ Task<> Pools::build(PoolRef ref, unsigned flags) {
 Task<> Pools::remove(PoolRef ref) {
     const auto pool = find(ref);
     const auto turn = co_await pool->jobs.enter("delete", Deadline::in(queue_patience));
-    if (pool->live) throw invalid(fmt::format("storage pool '{}' is still active", pool->ref.name)).hint(fmt::format("stop it first: 'domus pool-destroy {}'", pool->ref.name));
+    if (pool->live)
+        throw invalid(fmt::format("storage pool '{}' is still active", pool->ref.name))
+            .hint(fmt::format("stop it first: 'domus pool-destroy {}'", pool->ref.name));
     std::function<void()> work = [kind = pool->kind, definition = pool->definition] { kind->remove(*definition); };
     co_await pool->lane.run(Deadline::in(file_patience), std::move(work));
     emit_(view(*pool), PoolEvent::deleted);
@@ -335,13 +372,17 @@ Task<> Pools::set_autostart(PoolRef ref, bool on) {
     const auto pool = find(ref);
     const auto turn = co_await pool->jobs.enter("autostart", Deadline::in(queue_patience));
     if (!pool->definition)
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: pool has no config file").hint("a pool that was made with pool-create is not kept: use pool-define");
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: pool has no config file")
+            .hint("a pool that was made with pool-create is not kept: use pool-define");
     auto work = [folders = folders_, name = pool->ref.name, on] {
         const auto link = folders.autostart / (name + ".xml");
         std::error_code failure;
-        if (on) fs::create_symlink(folders.definitions / (name + ".xml"), link, failure);
-        else fs::remove(link, failure);
-        if (failure && failure != std::errc::file_exists) throw path_error(failure.value(), "cannot change the link", link);
+        if (on)
+            fs::create_symlink(folders.definitions / (name + ".xml"), link, failure);
+        else
+            fs::remove(link, failure);
+        if (failure && failure != std::errc::file_exists)
+            throw path_error(failure.value(), "cannot change the link", link);
     };
     co_await files_.run(Deadline::in(file_patience), std::move(work));
     pool->autostart = on;
@@ -357,7 +398,9 @@ void Pools::publish_volume(Pool& pool, VolumePtr volume) {
 
 Task<VolumePtr> Pools::look_at(PoolPtr pool, std::string name) {
     const auto seen = std::make_shared<model::Volume>();
-    std::function<void()> work = [kind = pool->kind, live = pool->live, name, seen] { *seen = kind->look_at(*live, name); };
+    std::function<void()> work = [kind = pool->kind, live = pool->live, name, seen] {
+        *seen = kind->look_at(*live, name);
+    };
     co_await pool->lane.run(Deadline::in(file_patience), std::move(work));
     VolumePtr volume = seen;
     if (pool->live) publish_volume(*pool, volume);
@@ -413,8 +456,10 @@ Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags) {
     const auto now = co_await look_at(pool, ref.name);
     const auto old = now->capacity.value_or(ByteCount{0});
     constexpr unsigned shrink = 4;
-    if (flags & delta) capacity = {flags & shrink ? old.bytes - std::min(old.bytes, capacity.bytes) : old.bytes + capacity.bytes};
-    if (capacity.bytes == 0) throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: a volume has one byte at least");
+    if (flags & delta)
+        capacity = {flags & shrink ? old.bytes - std::min(old.bytes, capacity.bytes) : old.bytes + capacity.bytes};
+    if (capacity.bytes == 0)
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: a volume has one byte at least");
     co_await pool->kind->resize(*pool->live, *now, capacity, flags & ~delta, blocking(pool, Deadline::never()));
     (void)co_await look_at(pool, ref.name);
 }
@@ -425,12 +470,13 @@ Task<> Pools::wipe_volume(VolumeRef ref) {
     const auto known = volume(ref);
     std::function<void()> work = [path = *known->target.path] {
         const auto fd = open_file(path, O_RDWR);
-        struct stat info{};
+        struct stat info {};
         if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
         const std::string zeros(1u << 20, '\0');
         const auto size = static_cast<std::uint64_t>(info.st_size);
         for (std::uint64_t at = 0; at < size;) {
-            const auto n = ::pwrite(fd.get(), zeros.data(), std::min<std::uint64_t>(zeros.size(), size - at), static_cast<off_t>(at));
+            const auto n = ::pwrite(fd.get(), zeros.data(), std::min<std::uint64_t>(zeros.size(), size - at),
+                                    static_cast<off_t>(at));
             if (n < 0) throw path_error(errno, "cannot overwrite", path);
             at += static_cast<std::uint64_t>(n);
         }
@@ -444,12 +490,16 @@ Task<UniqueFd> Pools::open_volume(VolumeRef ref, bool write) {
     const auto pool = find_active(ref.pool);
     const auto known = volume(ref);
     const auto opened = std::make_shared<UniqueFd>();
-    std::function<void()> work = [path = *known->target.path, write, opened] { *opened = open_file(path, (write ? O_WRONLY : O_RDONLY) | O_NONBLOCK); };
+    std::function<void()> work = [path = *known->target.path, write, opened] {
+        *opened = open_file(path, (write ? O_WRONLY : O_RDONLY) | O_NONBLOCK);
+    };
     co_await pool->lane.run(Deadline::in(file_patience), std::move(work));
     co_return std::move(*opened);
 }
 
-Lane& Pools::lane(const std::string& pool) { return find_active(pool)->lane; }
+Lane& Pools::lane(const std::string& pool) {
+    return find_active(pool)->lane;
+}
 
 Task<> Pools::settle(VolumeRef ref) {
     const auto known = pools_.find(ref.pool);
@@ -473,7 +523,8 @@ Task<> Pools::load() {
         std::vector<std::string> complaints;
     };
     auto work = [folders = folders_] {
-        for (const auto* folder : {&folders.definitions, &folders.autostart, &folders.state}) ensure_directory(*folder, 0700);
+        for (const auto* folder : {&folders.definitions, &folders.autostart, &folders.state})
+            ensure_directory(*folder, 0700);
         Loaded loaded;
         const auto read = [&](const fs::path& folder, const auto& keep) {
             for (const auto& entry : fs::directory_iterator(folder)) {

@@ -1,6 +1,6 @@
-// Storage pools: definitions on disk, the volumes of those that are active, and the work on them. Each pool has a queue of
-// jobs and a lane of its own, so that a file system that hangs holds up its own pool and no other; listings and looks read
-// what the last change published. What a kind of pool does stands in kinds/.
+// Storage pools: definitions on disk, the volumes of those that are active, and the work on them. Each pool has a queue
+// of jobs and a lane of its own, so that a file system that hangs holds up its own pool and no other; listings and
+// looks read what the last change published. What a kind of pool does stands in kinds/.
 #pragma once
 
 #include "async/lane.hpp"
@@ -17,7 +17,7 @@ namespace domus::storage {
 struct Folders {
     std::filesystem::path definitions; ///< NAME.xml: /etc/domus/storage
     std::filesystem::path autostart;
-    std::filesystem::path state;       ///< NAME.xml of those that are active: /run/domus/storage
+    std::filesystem::path state; ///< NAME.xml of those that are active: /run/domus/storage
 };
 
 /// virStoragePoolEventLifecycleType; `refreshed` is an event of its own.

@@ -27,7 +27,9 @@ constexpr std::size_t copy_chunk = 8u << 20;
 
 // ---- looking ------------------------------------------------------------------------------------------------------
 
-std::string time_text(const timespec& time) { return fmt::format("{}.{:09}", time.tv_sec, time.tv_nsec); }
+std::string time_text(const timespec& time) {
+    return fmt::format("{}.{:09}", time.tv_sec, time.tv_nsec);
+}
 
 model::Permissions permissions_of(const struct stat& info) {
     model::Permissions permissions;
@@ -57,13 +59,17 @@ void describe_image(int fd, const std::string& path, model::Volume& volume) {
     if (!header.backing_file) return;
     const fs::path named(*header.backing_file);
     auto& backing = volume.backing_store.emplace();
-    backing.path = named.is_absolute() ? named.string() : (fs::path(path).parent_path() / named).lexically_normal().string();
-    backing.format = header.backing_format.value_or("raw"); // what the image does not say is not guessed from its contents
+    backing.path =
+        named.is_absolute() ? named.string() : (fs::path(path).parent_path() / named).lexically_normal().string();
+    backing.format =
+        header.backing_format.value_or("raw"); // what the image does not say is not guessed from its contents
 }
 
 } // namespace
 
-bool is_unfinished(std::string_view name) { return name.starts_with(unfinished); }
+bool is_unfinished(std::string_view name) {
+    return name.starts_with(unfinished);
+}
 
 std::optional<model::Volume> read_volume_file(const std::string& path, const std::string& name) {
     // Opening must not wait: a pipe has a reader some day only.
@@ -72,7 +78,7 @@ std::optional<model::Volume> read_volume_file(const std::string& path, const std
         if (errno == ENOENT || errno == ELOOP || errno == ENXIO) return std::nullopt; // gone, a dangling link, a socket
         throw path_error(errno, "cannot open", path);
     }
-    struct stat info{};
+    struct stat info {};
     if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
     model::Volume volume;
     volume.name = name;
@@ -110,7 +116,8 @@ std::string unfinished_path(const std::string& path) {
 }
 
 Error exists(const std::string& path) {
-    return Error(ErrorCode::storage_vol_exist, ErrorDomain::storage, fmt::format("storage volume '{}' exists already", fs::path(path).filename().string()))
+    return Error(ErrorCode::storage_vol_exist, ErrorDomain::storage,
+                 fmt::format("storage volume '{}' exists already", fs::path(path).filename().string()))
         .hint("choose another name, or delete that volume first: 'domus vol-delete'");
 }
 
@@ -133,14 +140,15 @@ void finish(const std::string& path, const model::Permissions& permissions) {
 }
 
 void require_absent(const std::string& path) {
-    struct stat info{};
+    struct stat info {};
     if (::lstat(path.c_str(), &info) == 0) throw exists(path);
     ::unlink(unfinished_path(path).c_str()); // what a daemon left that was killed
 }
 
 void make_raw(const std::string& path, ByteCount capacity, ByteCount allocation) {
     const auto fd = open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600);
-    if (::ftruncate(fd.get(), static_cast<off_t>(capacity.bytes)) < 0) throw path_error(errno, "cannot give a size to", path);
+    if (::ftruncate(fd.get(), static_cast<off_t>(capacity.bytes)) < 0)
+        throw path_error(errno, "cannot give a size to", path);
     const auto reserved = std::min(capacity.bytes, allocation.bytes);
     if (reserved == 0) return;
     if (const int failure = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(reserved)); failure != 0)
@@ -152,7 +160,8 @@ Task<> run_qemu_img(std::vector<std::string> arguments, std::string what) {
     command.arguments = std::move(arguments);
     const auto output = co_await run_command(std::move(command), Deadline::never());
     if (output.status.success()) co_return;
-    throw Error(ErrorCode::internal_error, ErrorDomain::storage, fmt::format("cannot {}: qemu-img {}", what, output.status.text()))
+    throw Error(ErrorCode::internal_error, ErrorDomain::storage,
+                fmt::format("cannot {}: qemu-img {}", what, output.status.text()))
         .because(output.err.empty() ? "it said nothing" : output.err);
 }
 
@@ -166,13 +175,16 @@ std::string option(std::string_view value) {
 std::string creation_options(const model::Volume& wanted) {
     const auto& target = wanted.target;
     std::string list;
-    const auto add = [&](std::string_view key, std::string_view value) { list += fmt::format("{}{}={}", list.empty() ? "" : ",", key, value); };
+    const auto add = [&](std::string_view key, std::string_view value) {
+        list += fmt::format("{}{}={}", list.empty() ? "" : ",", key, value);
+    };
     if (target.format == "qcow2") {
         add("compat", target.compat.value_or("1.1"));
         if (target.cluster_size) add("cluster_size", std::to_string(target.cluster_size->bytes));
         if (target.lazy_refcounts) add("lazy_refcounts", "on");
         if (target.extended_l2) add("extended_l2", "on");
-        const bool full = !wanted.backing_store && wanted.allocation && wanted.capacity && *wanted.allocation >= *wanted.capacity && wanted.capacity->bytes > 0;
+        const bool full = !wanted.backing_store && wanted.allocation && wanted.capacity
+                          && *wanted.allocation >= *wanted.capacity && wanted.capacity->bytes > 0;
         if (full) add("preallocation", "falloc");
     }
     if (wanted.backing_store) {
@@ -187,14 +199,22 @@ constexpr std::array<std::string_view, 7> made_formats{"raw", "qcow2", "vmdk", "
 void admit_volume(const model::Volume& wanted) {
     const auto format = wanted.target.format.value_or("raw");
     const auto refuse = [&](std::string what, std::string hint = {}) {
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, fmt::format("unsupported configuration: volume '{}': {}", wanted.name, what)).hint(std::move(hint));
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                    fmt::format("unsupported configuration: volume '{}': {}", wanted.name, what))
+            .hint(std::move(hint));
     };
-    if (std::ranges::find(made_formats, format) == made_formats.end()) refuse(fmt::format("format '{}' cannot be made", format), "take 'raw' or 'qcow2'");
+    if (std::ranges::find(made_formats, format) == made_formats.end())
+        refuse(fmt::format("format '{}' cannot be made", format), "take 'raw' or 'qcow2'");
     if (wanted.target.encryption) refuse("this version does not make encrypted volumes");
-    if (wanted.backing_store && format == "raw") refuse("a raw image has no backing image", "take <format type='qcow2'/>");
-    if (wanted.backing_store && !wanted.backing_store->format) refuse("the format of its backing image is not said", "write <backingStore><format type='...'/></backingStore>: it is not guessed from contents that a guest could have written");
+    if (wanted.backing_store && format == "raw")
+        refuse("a raw image has no backing image", "take <format type='qcow2'/>");
+    if (wanted.backing_store && !wanted.backing_store->format)
+        refuse("the format of its backing image is not said",
+               "write <backingStore><format type='...'/></backingStore>: it is not guessed from contents that a guest "
+               "could have written");
     if (wanted.backing_store && !fs::exists(wanted.backing_store->path))
-        throw Error(ErrorCode::internal_error, ErrorDomain::storage, fmt::format("internal error: inaccessible backing store volume {}", wanted.backing_store->path));
+        throw Error(ErrorCode::internal_error, ErrorDomain::storage,
+                    fmt::format("internal error: inaccessible backing store volume {}", wanted.backing_store->path));
     if (!wanted.capacity && !wanted.backing_store) refuse("it has no <capacity>");
 }
 
@@ -216,12 +236,16 @@ Task<> make_whole(std::string path, model::Permissions permissions, Kind::Blocki
 
 Task<> make_image(std::string made, model::Volume wanted, Kind::Blocking blocking) {
     if (wanted.target.format.value_or("raw") == "raw") {
-        std::function<void()> work = [made, capacity = *wanted.capacity, allocation = wanted.allocation.value_or(*wanted.capacity)] { make_raw(made, capacity, allocation); };
+        std::function<void()> work = [made, capacity = *wanted.capacity,
+                                      allocation = wanted.allocation.value_or(*wanted.capacity)] {
+            make_raw(made, capacity, allocation);
+        };
         co_await blocking(std::move(work));
         co_return;
     }
     std::vector<std::string> arguments{"create", "-q", "-f", *wanted.target.format};
-    if (const auto options = creation_options(wanted); !options.empty()) arguments.insert(arguments.end(), {"-o", options});
+    if (const auto options = creation_options(wanted); !options.empty())
+        arguments.insert(arguments.end(), {"-o", options});
     arguments.push_back(made);
     if (wanted.capacity && wanted.capacity->bytes > 0) arguments.push_back(std::to_string(wanted.capacity->bytes));
     co_await run_qemu_img(std::move(arguments), fmt::format("make volume '{}'", wanted.name));
@@ -232,7 +256,7 @@ void copy_raw(const std::string& from, const std::string& to) {
     const auto source = open_file(from, O_RDONLY);
     const auto target = open_file(to, O_RDWR | O_CREAT | O_EXCL, 0600);
     if (::ioctl(target.get(), FICLONE, source.get()) == 0) return;
-    struct stat info{};
+    struct stat info {};
     if (::fstat(source.get(), &info) < 0) throw path_error(errno, "cannot look at", from);
     const auto size = S_ISBLK(info.st_mode) ? ::lseek(source.get(), 0, SEEK_END) : info.st_size;
     if (::ftruncate(target.get(), size) < 0) throw path_error(errno, "cannot give a size to", to);
@@ -242,7 +266,8 @@ void copy_raw(const std::string& from, const std::string& to) {
         off_t end = ::lseek(source.get(), data, SEEK_HOLE);
         if (end < 0) end = size;
         for (off_t in = data, out = data; in < end;) {
-            const auto n = ::copy_file_range(source.get(), &in, target.get(), &out, std::min<std::size_t>(copy_chunk, static_cast<std::size_t>(end - in)), 0);
+            const auto n = ::copy_file_range(source.get(), &in, target.get(), &out,
+                                             std::min<std::size_t>(copy_chunk, static_cast<std::size_t>(end - in)), 0);
             if (n < 0) throw path_error(errno, "cannot copy to", to);
             if (n == 0) break;
         }
@@ -259,7 +284,8 @@ Task<> copy_image(std::string made, model::Volume wanted, model::Volume from, Ki
     } else {
         std::vector<std::string> arguments{"convert", "-q", "-f", source_format, "-O", format};
         wanted.target.format = format;
-        if (const auto options = creation_options(wanted); !options.empty()) arguments.insert(arguments.end(), {"-o", options});
+        if (const auto options = creation_options(wanted); !options.empty())
+            arguments.insert(arguments.end(), {"-o", options});
         arguments.insert(arguments.end(), {*from.target.path, made});
         co_await run_qemu_img(std::move(arguments), fmt::format("copy volume '{}'", from.name));
     }
@@ -283,7 +309,8 @@ Task<> create_volume_file(std::string path, model::Volume wanted, Kind::Blocking
 }
 
 Task<> copy_volume_file(std::string path, model::Volume wanted, model::Volume from, Kind::Blocking blocking) {
-    if (wanted.capacity && from.capacity && *wanted.capacity < *from.capacity) wanted.capacity = from.capacity; // a copy is never cut off
+    if (wanted.capacity && from.capacity && *wanted.capacity < *from.capacity)
+        wanted.capacity = from.capacity; // a copy is never cut off
     if (!wanted.target.format) wanted.target.format = from.target.format;
     std::function<void()> check = [path, wanted] {
         admit_volume(wanted);
@@ -299,15 +326,18 @@ Task<> resize_volume_file(model::Volume volume, ByteCount capacity, unsigned fla
     constexpr unsigned allocate = 1, shrink = 4; // virStorageVolResizeFlags
     const auto path = *volume.target.path;
     if (capacity < volume.capacity.value_or(ByteCount{0}) && !(flags & shrink))
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
-                    "invalid argument: Can't shrink capacity below current capacity unless shrink flag explicitly specified")
+        throw Error(
+            ErrorCode::invalid_arg, ErrorDomain::storage,
+            "invalid argument: Can't shrink capacity below current capacity unless shrink flag explicitly specified")
             .hint("what lies behind the new end is lost: 'domus vol-resize --shrink'");
     if (volume.target.format.value_or("raw") == "raw") {
         std::function<void()> work = [path, capacity, reserve = (flags & allocate) != 0] {
             const auto fd = open_file(path, O_RDWR);
-            if (::ftruncate(fd.get(), static_cast<off_t>(capacity.bytes)) < 0) throw path_error(errno, "cannot resize", path);
+            if (::ftruncate(fd.get(), static_cast<off_t>(capacity.bytes)) < 0)
+                throw path_error(errno, "cannot resize", path);
             if (!reserve) return;
-            if (const int failure = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(capacity.bytes)); failure != 0) throw path_error(failure, "cannot reserve space for", path);
+            if (const int failure = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(capacity.bytes)); failure != 0)
+                throw path_error(failure, "cannot reserve space for", path);
         };
         co_await blocking(std::move(work));
         co_return;

@@ -16,19 +16,23 @@ void serve_devices(Dispatcher& on, service::Service& service) {
         return domains.attach_device(session->caller(), from_wire(std::move(args.dom)), std::move(args.xml), live);
     });
     on.on<Procedure::domain_attach_device_flags>([&](SessionPtr session, DomainAttachDeviceFlagsArgs args) -> Task<> {
-        return domains.attach_device(session->caller(), from_wire(std::move(args.dom)), std::move(args.xml), args.flags);
+        return domains.attach_device(session->caller(), from_wire(std::move(args.dom)), std::move(args.xml),
+                                     args.flags);
     });
     on.on<Procedure::domain_detach_device>([&](SessionPtr session, DomainDetachDeviceArgs args) -> Task<> {
         return domains.detach_device(session->caller(), from_wire(std::move(args.dom)), std::move(args.xml), live);
     });
     on.on<Procedure::domain_detach_device_flags>([&](SessionPtr session, DomainDetachDeviceFlagsArgs args) -> Task<> {
-        return domains.detach_device(session->caller(), from_wire(std::move(args.dom)), std::move(args.xml), args.flags);
+        return domains.detach_device(session->caller(), from_wire(std::move(args.dom)), std::move(args.xml),
+                                     args.flags);
     });
     on.on<Procedure::domain_detach_device_alias>([&](SessionPtr session, DomainDetachDeviceAliasArgs args) -> Task<> {
-        return domains.detach_alias(session->caller(), from_wire(std::move(args.dom)), std::move(args.alias), args.flags);
+        return domains.detach_alias(session->caller(), from_wire(std::move(args.dom)), std::move(args.alias),
+                                    args.flags);
     });
     on.on<Procedure::domain_update_device_flags>([&](SessionPtr session, DomainUpdateDeviceFlagsArgs args) -> Task<> {
-        return domains.update_device(session->caller(), from_wire(std::move(args.dom)), std::move(args.xml), args.flags);
+        return domains.update_device(session->caller(), from_wire(std::move(args.dom)), std::move(args.xml),
+                                     args.flags);
     });
 }
 

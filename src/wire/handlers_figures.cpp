@@ -21,7 +21,9 @@ TypedParam parameter(std::string name, std::uint64_t value) {
 void serve_blocks(Dispatcher& on, DomainOperations& domains) {
     on.on<Procedure::domain_block_stats>([&](SessionPtr, DomainBlockStatsArgs args) -> Task<DomainBlockStatsRet> {
         const auto counters = co_await domains.block_counters(from_wire(std::move(args.dom)), std::move(args.path), 0);
-        const auto value = [&](std::string_view name) { return static_cast<std::int64_t>(counters.contains(std::string(name)) ? counters.at(std::string(name)) : 0); };
+        const auto value = [&](std::string_view name) {
+            return static_cast<std::int64_t>(counters.contains(std::string(name)) ? counters.at(std::string(name)) : 0);
+        };
         DomainBlockStatsRet ret;
         ret.rd_req = value("rd_operations");
         ret.rd_bytes = value("rd_bytes");
@@ -30,16 +32,19 @@ void serve_blocks(Dispatcher& on, DomainOperations& domains) {
         ret.errs = -1; // QEMU counts none
         co_return ret;
     });
-    on.on<Procedure::domain_block_stats_flags>([&](SessionPtr, DomainBlockStatsFlagsArgs args) -> Task<DomainBlockStatsFlagsRet> {
-        constexpr unsigned string_okay = 4;
-        const auto counters = co_await domains.block_counters(from_wire(std::move(args.dom)), std::move(args.path), args.flags & ~string_okay);
-        DomainBlockStatsFlagsRet ret;
-        ret.nparams = static_cast<std::int32_t>(counters.size());
-        if (args.nparams > 0)
-            for (const auto& [name, value] : counters) ret.params.push_back(parameter(name, value));
-        co_return ret;
-    });
-    on.on<Procedure::domain_get_block_info>([&](SessionPtr, DomainGetBlockInfoArgs args) -> Task<DomainGetBlockInfoRet> {
+    on.on<Procedure::domain_block_stats_flags>(
+        [&](SessionPtr, DomainBlockStatsFlagsArgs args) -> Task<DomainBlockStatsFlagsRet> {
+            constexpr unsigned string_okay = 4;
+            const auto counters = co_await domains.block_counters(from_wire(std::move(args.dom)), std::move(args.path),
+                                                                  args.flags & ~string_okay);
+            DomainBlockStatsFlagsRet ret;
+            ret.nparams = static_cast<std::int32_t>(counters.size());
+            if (args.nparams > 0)
+                for (const auto& [name, value] : counters) ret.params.push_back(parameter(name, value));
+            co_return ret;
+        });
+    on.on<Procedure::domain_get_block_info>([&](SessionPtr,
+                                                DomainGetBlockInfoArgs args) -> Task<DomainGetBlockInfoRet> {
         const auto info = co_await domains.block_info(from_wire(std::move(args.dom)), std::move(args.path), args.flags);
         DomainGetBlockInfoRet ret;
         ret.allocation = info.allocation.bytes;
@@ -50,7 +55,8 @@ void serve_blocks(Dispatcher& on, DomainOperations& domains) {
     on.on<Procedure::domain_get_disk_errors>([&](Session&, const DomainGetDiskErrorsArgs& args) {
         service::require_flags(args.flags, 0, "virDomainGetDiskErrors");
         domains.require_active(from_wire(args.dom));
-        return DomainGetDiskErrorsRet{}; // a disk whose error stopped the guest is told of by its event and the state's reason
+        return DomainGetDiskErrorsRet{}; // a disk whose error stopped the guest is told of by its event and the state's
+                                         // reason
     });
 }
 
@@ -71,10 +77,12 @@ void serve_figures(Dispatcher& on, DomainOperations& domains) {
         ret.tx_drop = static_cast<std::int64_t>(counters.tx_drops);
         return ret;
     });
-    on.on<Procedure::connect_domain_xml_to_native>([&](SessionPtr, ConnectDomainXmlToNativeArgs args) -> Task<ConnectDomainXmlToNativeRet> {
-        auto text = co_await domains.to_native(std::move(args.native_format), std::move(args.domain_xml), args.flags);
-        co_return ConnectDomainXmlToNativeRet{std::move(text)};
-    });
+    on.on<Procedure::connect_domain_xml_to_native>(
+        [&](SessionPtr, ConnectDomainXmlToNativeArgs args) -> Task<ConnectDomainXmlToNativeRet> {
+            auto text =
+                co_await domains.to_native(std::move(args.native_format), std::move(args.domain_xml), args.flags);
+            co_return ConnectDomainXmlToNativeRet{std::move(text)};
+        });
 }
 
 } // namespace domus::wire

@@ -1,5 +1,5 @@
-// Procedures on the host's network interfaces, which are looked at and not changed; and on kinds of objects of which this
-// version keeps none.
+// Procedures on the host's network interfaces, which are looked at and not changed; and on kinds of objects of which
+// this version keeps none.
 #include "wire/handlers.hpp"
 
 #include "host/interfaces.hpp"
@@ -23,7 +23,8 @@ Interface to_wire(const HostInterface& interface) {
 HostInterface find(const std::vector<HostInterface>& all, const std::string& name) {
     for (const auto& interface : all)
         if (interface.name == name) return interface;
-    throw Error(ErrorCode::no_interface, ErrorDomain::interface, fmt::format("Interface not found: couldn't find interface named '{}'", name))
+    throw Error(ErrorCode::no_interface, ErrorDomain::interface,
+                fmt::format("Interface not found: couldn't find interface named '{}'", name))
         .hint("see 'ip link'");
 }
 
@@ -41,7 +42,9 @@ std::vector<std::string> names(bool active, std::int32_t most) {
     return list;
 }
 
-std::int32_t count(bool active) { return static_cast<std::int32_t>(chosen(active, !active).size()); }
+std::int32_t count(bool active) {
+    return static_cast<std::int32_t>(chosen(active, !active).size());
+}
 
 void serve_host_interfaces(Dispatcher& on) {
     on.on<Procedure::connect_list_all_interfaces>([](Session&, const ConnectListAllInterfacesArgs& args) {
@@ -54,9 +57,13 @@ void serve_host_interfaces(Dispatcher& on) {
         if (!args.need_results) ret.ifaces.clear();
         return ret;
     });
-    on.on<Procedure::connect_num_of_interfaces>([](Session&, const Nothing&) { return ConnectNumOfInterfacesRet{count(true)}; });
-    on.on<Procedure::connect_num_of_defined_interfaces>([](Session&, const Nothing&) { return ConnectNumOfDefinedInterfacesRet{count(false)}; });
-    on.on<Procedure::connect_list_interfaces>([](Session&, const ConnectListInterfacesArgs& args) { return ConnectListInterfacesRet{names(true, args.maxnames)}; });
+    on.on<Procedure::connect_num_of_interfaces>(
+        [](Session&, const Nothing&) { return ConnectNumOfInterfacesRet{count(true)}; });
+    on.on<Procedure::connect_num_of_defined_interfaces>(
+        [](Session&, const Nothing&) { return ConnectNumOfDefinedInterfacesRet{count(false)}; });
+    on.on<Procedure::connect_list_interfaces>([](Session&, const ConnectListInterfacesArgs& args) {
+        return ConnectListInterfacesRet{names(true, args.maxnames)};
+    });
     on.on<Procedure::connect_list_defined_interfaces>([](Session&, const ConnectListDefinedInterfacesArgs& args) {
         return ConnectListDefinedInterfacesRet{names(false, args.maxnames)};
     });
@@ -67,11 +74,18 @@ void serve_host_interfaces(Dispatcher& on) {
         std::vector<HostInterface> found;
         for (auto& interface : host::read_interfaces())
             if (interface.mac == args.mac) found.push_back(std::move(interface));
-        if (found.empty()) throw Error(ErrorCode::no_interface, ErrorDomain::interface, fmt::format("Interface not found: couldn't find interface with MAC address '{}'", args.mac));
-        if (found.size() > 1) throw Error(ErrorCode::multiple_interfaces, ErrorDomain::interface, "multiple interfaces with matching MAC address").hint("look it up by its name");
+        if (found.empty())
+            throw Error(ErrorCode::no_interface, ErrorDomain::interface,
+                        fmt::format("Interface not found: couldn't find interface with MAC address '{}'", args.mac));
+        if (found.size() > 1)
+            throw Error(ErrorCode::multiple_interfaces, ErrorDomain::interface,
+                        "multiple interfaces with matching MAC address")
+                .hint("look it up by its name");
         return InterfaceLookupByMacStringRet{to_wire(found.front())};
     });
-    on.on<Procedure::interface_is_active>([](Session&, const InterfaceIsActiveArgs& args) { return InterfaceIsActiveRet{find(host::read_interfaces(), args.iface.name).up}; });
+    on.on<Procedure::interface_is_active>([](Session&, const InterfaceIsActiveArgs& args) {
+        return InterfaceIsActiveRet{find(host::read_interfaces(), args.iface.name).up};
+    });
     on.on<Procedure::interface_get_xml_desc>([](Session&, const InterfaceGetXmlDescArgs& args) {
         constexpr unsigned inactive = 1;
         service::require_flags(args.flags, inactive, "virInterfaceGetXMLDesc");
@@ -82,9 +96,11 @@ void serve_host_interfaces(Dispatcher& on) {
 
 /// There are none, since none can be made: clients that list them go on.
 void serve_kinds_without_objects(Dispatcher& on) {
-    on.on<Procedure::connect_list_all_secrets>([](Session&, const ConnectListAllSecretsArgs&) { return ConnectListAllSecretsRet{}; });
+    on.on<Procedure::connect_list_all_secrets>(
+        [](Session&, const ConnectListAllSecretsArgs&) { return ConnectListAllSecretsRet{}; });
     on.on<Procedure::connect_num_of_secrets>([](Session&, const Nothing&) { return ConnectNumOfSecretsRet{}; });
-    on.on<Procedure::connect_list_all_nwfilters>([](Session&, const ConnectListAllNwfiltersArgs&) { return ConnectListAllNwfiltersRet{}; });
+    on.on<Procedure::connect_list_all_nwfilters>(
+        [](Session&, const ConnectListAllNwfiltersArgs&) { return ConnectListAllNwfiltersRet{}; });
     on.on<Procedure::connect_num_of_nwfilters>([](Session&, const Nothing&) { return ConnectNumOfNwfiltersRet{}; });
 }
 

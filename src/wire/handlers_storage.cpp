@@ -35,8 +35,12 @@ StorageVol to_wire(const std::string& pool, const model::Volume& volume) {
     return out;
 }
 
-PoolRef from_wire(StoragePool pool) { return {std::move(pool.name), pool.uuid}; }
-VolumeRef from_wire(StorageVol volume) { return {std::move(volume.pool), std::move(volume.name), std::move(volume.key)}; }
+PoolRef from_wire(StoragePool pool) {
+    return {std::move(pool.name), pool.uuid};
+}
+VolumeRef from_wire(StorageVol volume) {
+    return {std::move(volume.pool), std::move(volume.name), std::move(volume.key)};
+}
 
 std::vector<std::string> names_of(const std::vector<PoolView>& views, std::int32_t most) {
     std::vector<std::string> names;
@@ -46,7 +50,9 @@ std::vector<std::string> names_of(const std::vector<PoolView>& views, std::int32
 }
 
 /// virStorageVolType.
-std::int32_t type_of(const model::Volume& volume) { return static_cast<std::int32_t>(volume.type.value_or(model::VolumeType::file)); }
+std::int32_t type_of(const model::Volume& volume) {
+    return static_cast<std::int32_t>(volume.type.value_or(model::VolumeType::file));
+}
 
 void serve_pools(Dispatcher& on, StorageOperations& storage) {
     on.on<Procedure::connect_list_all_storage_pools>([&](Session&, const ConnectListAllStoragePoolsArgs& args) {
@@ -100,20 +106,23 @@ void serve_pools(Dispatcher& on, StorageOperations& storage) {
     on.on<Procedure::storage_pool_is_persistent>([&](Session&, const StoragePoolIsPersistentArgs& args) {
         return StoragePoolIsPersistentRet{storage.get(from_wire(args.pool)).persistent};
     });
-    on.on<Procedure::connect_get_storage_pool_capabilities>([&](Session&, const ConnectGetStoragePoolCapabilitiesArgs& args) {
-        return ConnectGetStoragePoolCapabilitiesRet{storage.capabilities(args.flags)};
-    });
+    on.on<Procedure::connect_get_storage_pool_capabilities>(
+        [&](Session&, const ConnectGetStoragePoolCapabilitiesArgs& args) {
+            return ConnectGetStoragePoolCapabilitiesRet{storage.capabilities(args.flags)};
+        });
 }
 
 void serve_pool_changes(Dispatcher& on, StorageOperations& storage) {
-    on.on<Procedure::storage_pool_define_xml>([&](SessionPtr session, StoragePoolDefineXmlArgs args) -> Task<StoragePoolDefineXmlRet> {
-        const auto view = co_await storage.define(session->caller(), std::move(args.xml), args.flags);
-        co_return StoragePoolDefineXmlRet{to_wire(view.ref)};
-    });
-    on.on<Procedure::storage_pool_create_xml>([&](SessionPtr session, StoragePoolCreateXmlArgs args) -> Task<StoragePoolCreateXmlRet> {
-        const auto view = co_await storage.create_xml(session->caller(), std::move(args.xml), args.flags);
-        co_return StoragePoolCreateXmlRet{to_wire(view.ref)};
-    });
+    on.on<Procedure::storage_pool_define_xml>(
+        [&](SessionPtr session, StoragePoolDefineXmlArgs args) -> Task<StoragePoolDefineXmlRet> {
+            const auto view = co_await storage.define(session->caller(), std::move(args.xml), args.flags);
+            co_return StoragePoolDefineXmlRet{to_wire(view.ref)};
+        });
+    on.on<Procedure::storage_pool_create_xml>(
+        [&](SessionPtr session, StoragePoolCreateXmlArgs args) -> Task<StoragePoolCreateXmlRet> {
+            const auto view = co_await storage.create_xml(session->caller(), std::move(args.xml), args.flags);
+            co_return StoragePoolCreateXmlRet{to_wire(view.ref)};
+        });
     on.on<Procedure::storage_pool_create>([&](SessionPtr session, StoragePoolCreateArgs args) -> Task<> {
         return storage.create(session->caller(), from_wire(std::move(args.pool)), args.flags);
     });
@@ -182,36 +191,42 @@ void serve_volumes(Dispatcher& on, StorageOperations& storage) {
         ret.allocation = volume->allocation.value_or(ByteCount{0}).bytes;
         co_return ret;
     });
-    on.on<Procedure::storage_vol_get_info_flags>([&](SessionPtr, StorageVolGetInfoFlagsArgs args) -> Task<StorageVolGetInfoFlagsRet> {
-        constexpr unsigned physical = 1; // VIR_STORAGE_VOL_GET_PHYSICAL: in the place of the allocation
-        service::require_flags(args.flags, physical, "virStorageVolGetInfoFlags");
-        const auto volume = co_await storage.look(from_wire(std::move(args.vol)));
-        StorageVolGetInfoFlagsRet ret;
-        ret.type = type_of(*volume);
-        ret.capacity = volume->capacity.value_or(ByteCount{0}).bytes;
-        ret.allocation = ((args.flags & physical) ? volume->physical : volume->allocation).value_or(ByteCount{0}).bytes;
-        co_return ret;
-    });
-    on.on<Procedure::storage_vol_get_xml_desc>([&](SessionPtr, StorageVolGetXmlDescArgs args) -> Task<StorageVolGetXmlDescRet> {
-        service::require_flags(args.flags, 0, "virStorageVolGetXMLDesc");
-        const auto volume = co_await storage.look(from_wire(std::move(args.vol)));
-        auto xml = format::to_xml(*volume, {.live = true, .secrets = false});
-        co_return StorageVolGetXmlDescRet{std::move(xml)};
-    });
+    on.on<Procedure::storage_vol_get_info_flags>(
+        [&](SessionPtr, StorageVolGetInfoFlagsArgs args) -> Task<StorageVolGetInfoFlagsRet> {
+            constexpr unsigned physical = 1; // VIR_STORAGE_VOL_GET_PHYSICAL: in the place of the allocation
+            service::require_flags(args.flags, physical, "virStorageVolGetInfoFlags");
+            const auto volume = co_await storage.look(from_wire(std::move(args.vol)));
+            StorageVolGetInfoFlagsRet ret;
+            ret.type = type_of(*volume);
+            ret.capacity = volume->capacity.value_or(ByteCount{0}).bytes;
+            ret.allocation =
+                ((args.flags & physical) ? volume->physical : volume->allocation).value_or(ByteCount{0}).bytes;
+            co_return ret;
+        });
+    on.on<Procedure::storage_vol_get_xml_desc>(
+        [&](SessionPtr, StorageVolGetXmlDescArgs args) -> Task<StorageVolGetXmlDescRet> {
+            service::require_flags(args.flags, 0, "virStorageVolGetXMLDesc");
+            const auto volume = co_await storage.look(from_wire(std::move(args.vol)));
+            auto xml = format::to_xml(*volume, {.live = true, .secrets = false});
+            co_return StorageVolGetXmlDescRet{std::move(xml)};
+        });
 }
 
 void serve_volume_changes(Dispatcher& on, StorageOperations& storage) {
-    on.on<Procedure::storage_vol_create_xml>([&](SessionPtr session, StorageVolCreateXmlArgs args) -> Task<StorageVolCreateXmlRet> {
+    on.on<Procedure::storage_vol_create_xml>([&](SessionPtr session,
+                                                 StorageVolCreateXmlArgs args) -> Task<StorageVolCreateXmlRet> {
         const auto name = storage.get(from_wire(std::move(args.pool))).ref.name;
         const auto volume = co_await storage.create_volume(session->caller(), name, std::move(args.xml), args.flags);
         co_return StorageVolCreateXmlRet{to_wire(name, *volume)};
     });
-    on.on<Procedure::storage_vol_create_xml_from>([&](SessionPtr session, StorageVolCreateXmlFromArgs args) -> Task<StorageVolCreateXmlFromRet> {
-        const auto name = storage.get(from_wire(std::move(args.pool))).ref.name;
-        auto from = from_wire(std::move(args.clonevol));
-        const auto volume = co_await storage.copy_volume(session->caller(), name, std::move(args.xml), std::move(from), args.flags);
-        co_return StorageVolCreateXmlFromRet{to_wire(name, *volume)};
-    });
+    on.on<Procedure::storage_vol_create_xml_from>(
+        [&](SessionPtr session, StorageVolCreateXmlFromArgs args) -> Task<StorageVolCreateXmlFromRet> {
+            const auto name = storage.get(from_wire(std::move(args.pool))).ref.name;
+            auto from = from_wire(std::move(args.clonevol));
+            const auto volume =
+                co_await storage.copy_volume(session->caller(), name, std::move(args.xml), std::move(from), args.flags);
+            co_return StorageVolCreateXmlFromRet{to_wire(name, *volume)};
+        });
     on.on<Procedure::storage_vol_delete>([&](SessionPtr session, StorageVolDeleteArgs args) -> Task<> {
         return storage.remove_volume(session->caller(), from_wire(std::move(args.vol)), args.flags);
     });
@@ -226,35 +241,44 @@ void serve_volume_changes(Dispatcher& on, StorageOperations& storage) {
     });
 }
 
-void tell(Session& session, std::int32_t callback, std::int32_t wanted, const PoolView& view, storage::PoolEvent event) {
+void tell(Session& session, std::int32_t callback, std::int32_t wanted, const PoolView& view,
+          storage::PoolEvent event) {
     constexpr std::int32_t lifecycle = 0, refresh = 1; // virStoragePoolEventID
     if (event == storage::PoolEvent::refreshed) {
-        if (wanted == refresh) session.send_event<Procedure::storage_pool_event_refresh>(StoragePoolEventRefreshMsg{callback, to_wire(view.ref)});
+        if (wanted == refresh)
+            session.send_event<Procedure::storage_pool_event_refresh>(
+                StoragePoolEventRefreshMsg{callback, to_wire(view.ref)});
         return;
     }
     if (wanted != lifecycle) return;
-    session.send_event<Procedure::storage_pool_event_lifecycle>(StoragePoolEventLifecycleMsg{callback, to_wire(view.ref), static_cast<std::int32_t>(event), 0});
+    session.send_event<Procedure::storage_pool_event_lifecycle>(
+        StoragePoolEventLifecycleMsg{callback, to_wire(view.ref), static_cast<std::int32_t>(event), 0});
 }
 
 void serve_events(Dispatcher& on, StorageOperations& storage) {
     const auto all = std::make_shared<Registrations>("storage pool");
-    on.on<Procedure::connect_storage_pool_event_register_any>([&storage, all](Session& session, const ConnectStoragePoolEventRegisterAnyArgs& args) {
-        if (args.event_id != 0 && args.event_id != 1)
-            throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc, fmt::format("unsupported storage pool event ID {}", args.event_id));
-        std::optional<Uuid> only;
-        if (args.pool) only = args.pool->uuid;
-        const auto listen = [&storage, weak = session.weak_from_this(), only, wanted = args.event_id](std::int32_t id) -> std::function<void()> {
-            const auto handle = storage.listen([weak, id, only, wanted](const PoolView& view, storage::PoolEvent event) {
-                const auto target = weak.lock();
-                if (target && (!only || *only == view.ref.uuid)) tell(*target, id, wanted, view, event);
-            });
-            return [&storage, handle] { storage.forget(handle); };
-        };
-        return ConnectStoragePoolEventRegisterAnyRet{all->add(session, listen)};
-    });
-    on.on<Procedure::connect_storage_pool_event_deregister_any>([all](Session& session, const ConnectStoragePoolEventDeregisterAnyArgs& args) {
-        all->remove(session, args.callback_id);
-    });
+    on.on<Procedure::connect_storage_pool_event_register_any>(
+        [&storage, all](Session& session, const ConnectStoragePoolEventRegisterAnyArgs& args) {
+            if (args.event_id != 0 && args.event_id != 1)
+                throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc,
+                            fmt::format("unsupported storage pool event ID {}", args.event_id));
+            std::optional<Uuid> only;
+            if (args.pool) only = args.pool->uuid;
+            const auto listen = [&storage, weak = session.weak_from_this(), only,
+                                 wanted = args.event_id](std::int32_t id) -> std::function<void()> {
+                const auto handle =
+                    storage.listen([weak, id, only, wanted](const PoolView& view, storage::PoolEvent event) {
+                        const auto target = weak.lock();
+                        if (target && (!only || *only == view.ref.uuid)) tell(*target, id, wanted, view, event);
+                    });
+                return [&storage, handle] { storage.forget(handle); };
+            };
+            return ConnectStoragePoolEventRegisterAnyRet{all->add(session, listen)};
+        });
+    on.on<Procedure::connect_storage_pool_event_deregister_any>(
+        [all](Session& session, const ConnectStoragePoolEventDeregisterAnyArgs& args) {
+            all->remove(session, args.callback_id);
+        });
 }
 
 } // namespace

@@ -32,7 +32,8 @@ struct Transfer {
 };
 
 Error transfer_error(int number, std::string_view what, const Transfer& transfer) {
-    return system_error(number, fmt::format("{} volume '{}' at byte {}", what, transfer.volume.name, transfer.at), ErrorDomain::storage);
+    return system_error(number, fmt::format("{} volume '{}' at byte {}", what, transfer.volume.name, transfer.at),
+                        ErrorDomain::storage);
 }
 
 /// What lies at the transfer's place: so much data, or a hole.
@@ -52,7 +53,8 @@ Piece read_piece(int fd, std::uint64_t at, std::uint64_t end, bool holes) {
             piece.hole = begin - at;
             return piece;
         }
-        if (const auto hole = ::lseek(fd, static_cast<off_t>(at), SEEK_HOLE); hole > 0) upto = std::min<std::uint64_t>(end, static_cast<std::uint64_t>(hole));
+        if (const auto hole = ::lseek(fd, static_cast<off_t>(at), SEEK_HOLE); hole > 0)
+            upto = std::min<std::uint64_t>(end, static_cast<std::uint64_t>(hole));
     }
     piece.data.resize(std::min<std::uint64_t>(stream_chunk, upto - at));
     const auto n = ::pread(fd, piece.data.data(), piece.data.size(), static_cast<off_t>(at));
@@ -65,14 +67,19 @@ Task<> download(Transfer transfer) {
     std::optional<Error> failure;
     try {
         while (transfer.at < transfer.end) {
-            auto work = [fd = transfer.fd, at = transfer.at, end = transfer.end, holes = transfer.holes] { return read_piece(fd->get(), at, end, holes); };
-            auto piece = co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+            auto work = [fd = transfer.fd, at = transfer.at, end = transfer.end, holes = transfer.holes] {
+                return read_piece(fd->get(), at, end, holes);
+            };
+            auto piece =
+                co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
             if (piece.failure) throw transfer_error(piece.failure, "cannot read", transfer);
             if (!piece.hole && piece.data.empty()) break; // it was made shorter meanwhile
             const auto length = piece.hole ? piece.hole : piece.data.size();
             bool there = false;
-            if (piece.hole) there = co_await transfer.stream->write_hole(static_cast<std::int64_t>(piece.hole));
-            else there = co_await transfer.stream->write(std::move(piece.data));
+            if (piece.hole)
+                there = co_await transfer.stream->write_hole(static_cast<std::int64_t>(piece.hole));
+            else
+                there = co_await transfer.stream->write(std::move(piece.data));
             if (!there) co_return;
             transfer.at += length;
         }
@@ -100,21 +107,33 @@ int write_piece(int fd, std::uint64_t at, const std::string& data) {
 
 /// The bytes of a hole are zeros; a file that ends in one gets its length.
 int write_hole(int fd, std::uint64_t at, std::uint64_t length) {
-    struct stat info{};
+    struct stat info {};
     if (::fstat(fd, &info) < 0) return errno;
     const auto size = static_cast<std::uint64_t>(info.st_size);
-    if (at < size && ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at), static_cast<off_t>(length)) < 0) return errno;
+    if (at < size
+        && ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at),
+                       static_cast<off_t>(length))
+               < 0)
+        return errno;
     return at + length > size && ::ftruncate(fd, static_cast<off_t>(at + length)) < 0 ? errno : 0;
 }
 
 Task<> take(Transfer& transfer, Stream::Incoming incoming) {
     const bool hole = incoming.what == Stream::Incoming::What::hole;
-    const auto length = hole ? static_cast<std::uint64_t>(std::max<std::int64_t>(incoming.hole, 0)) : incoming.data.size();
-    if (hole && !transfer.holes) throw Error(ErrorCode::invalid_stream, ErrorDomain::streams, "a hole in a stream that was not opened as sparse");
+    const auto length =
+        hole ? static_cast<std::uint64_t>(std::max<std::int64_t>(incoming.hole, 0)) : incoming.data.size();
+    if (hole && !transfer.holes)
+        throw Error(ErrorCode::invalid_stream, ErrorDomain::streams,
+                    "a hole in a stream that was not opened as sparse");
     if (length > transfer.end - transfer.at)
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, fmt::format("more than the {} bytes were sent that were announced for volume '{}'", transfer.end, transfer.volume.name));
-    auto work = [fd = transfer.fd, at = transfer.at, length, hole, data = std::move(incoming.data)] { return hole ? write_hole(fd->get(), at, length) : write_piece(fd->get(), at, data); };
-    const int failure = co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
+                    fmt::format("more than the {} bytes were sent that were announced for volume '{}'", transfer.end,
+                                transfer.volume.name));
+    auto work = [fd = transfer.fd, at = transfer.at, length, hole, data = std::move(incoming.data)] {
+        return hole ? write_hole(fd->get(), at, length) : write_piece(fd->get(), at, data);
+    };
+    const int failure =
+        co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
     if (failure) throw transfer_error(failure, "cannot write", transfer);
     transfer.at += length;
 }
@@ -133,8 +152,10 @@ Task<> upload(Transfer transfer) {
     }
     transfer.fd.reset();
     co_await transfer.storage.settle(transfer.volume);
-    if (failure) transfer.stream->fail(*failure);
-    else transfer.stream->confirm();
+    if (failure)
+        transfer.stream->fail(*failure);
+    else
+        transfer.stream->confirm();
 }
 
 std::uint64_t size_of(int fd) {
@@ -145,29 +166,36 @@ std::uint64_t size_of(int fd) {
 } // namespace
 
 void serve_transfers(Dispatcher& on, StorageOperations& storage) {
-    on.on<Procedure::storage_vol_download>([&storage](SessionPtr session, StorageVolDownloadArgs args, StreamPtr stream) -> Task<> {
-        service::require_flags(args.flags, sparse, "virStorageVolDownload");
-        VolumeRef volume{args.vol.pool, args.vol.name, args.vol.key};
-        const auto fd = std::make_shared<UniqueFd>(co_await storage.open_volume(session->caller(), volume, false));
-        const auto size = size_of(fd->get());
-        if (args.offset > size)
-            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, fmt::format("volume '{}' has {} bytes and no byte {}", volume.name, size, args.offset));
-        const auto end = args.length == 0 ? size : std::min(size, args.offset + std::min(args.length, size));
-        const auto executor = co_await asio::this_coro::executor;
-        Transfer transfer{storage, std::move(volume), std::move(stream), fd, args.offset, end, (args.flags & sparse) != 0};
-        spawn(executor, download(std::move(transfer)), "a download");
-    });
-    on.on<Procedure::storage_vol_upload>([&storage](SessionPtr session, StorageVolUploadArgs args, StreamPtr stream) -> Task<> {
-        service::require_flags(args.flags, sparse, "virStorageVolUpload");
-        VolumeRef volume{args.vol.pool, args.vol.name, args.vol.key};
-        const auto fd = std::make_shared<UniqueFd>(co_await storage.open_volume(session->caller(), volume, true));
-        constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
-        if (args.offset > most) throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, fmt::format("no volume has a byte {}", args.offset));
-        const auto end = args.length == 0 || args.length > most - args.offset ? most : args.offset + args.length;
-        const auto executor = co_await asio::this_coro::executor;
-        Transfer transfer{storage, std::move(volume), std::move(stream), fd, args.offset, end, (args.flags & sparse) != 0};
-        spawn(executor, upload(std::move(transfer)), "an upload");
-    });
+    on.on<Procedure::storage_vol_download>(
+        [&storage](SessionPtr session, StorageVolDownloadArgs args, StreamPtr stream) -> Task<> {
+            service::require_flags(args.flags, sparse, "virStorageVolDownload");
+            VolumeRef volume{args.vol.pool, args.vol.name, args.vol.key};
+            const auto fd = std::make_shared<UniqueFd>(co_await storage.open_volume(session->caller(), volume, false));
+            const auto size = size_of(fd->get());
+            if (args.offset > size)
+                throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
+                            fmt::format("volume '{}' has {} bytes and no byte {}", volume.name, size, args.offset));
+            const auto end = args.length == 0 ? size : std::min(size, args.offset + std::min(args.length, size));
+            const auto executor = co_await asio::this_coro::executor;
+            Transfer transfer{storage, std::move(volume),         std::move(stream), fd, args.offset,
+                              end,     (args.flags & sparse) != 0};
+            spawn(executor, download(std::move(transfer)), "a download");
+        });
+    on.on<Procedure::storage_vol_upload>(
+        [&storage](SessionPtr session, StorageVolUploadArgs args, StreamPtr stream) -> Task<> {
+            service::require_flags(args.flags, sparse, "virStorageVolUpload");
+            VolumeRef volume{args.vol.pool, args.vol.name, args.vol.key};
+            const auto fd = std::make_shared<UniqueFd>(co_await storage.open_volume(session->caller(), volume, true));
+            constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
+            if (args.offset > most)
+                throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
+                            fmt::format("no volume has a byte {}", args.offset));
+            const auto end = args.length == 0 || args.length > most - args.offset ? most : args.offset + args.length;
+            const auto executor = co_await asio::this_coro::executor;
+            Transfer transfer{storage, std::move(volume),         std::move(stream), fd, args.offset,
+                              end,     (args.flags & sparse) != 0};
+            spawn(executor, upload(std::move(transfer)), "an upload");
+        });
 }
 
 } // namespace domus::wire

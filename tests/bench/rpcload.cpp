@@ -1,9 +1,10 @@
-// Calls per second and latency of a daemon, through the stock client library, which is loaded at run time: no headers of
-// it are needed, and both daemons are asked by the same code.
+// Calls per second and latency of a daemon, through the stock client library, which is loaded at run time: no headers
+// of it are needed, and both daemons are asked by the same code.
 //
 //     bench_rpcload URI CONNECTIONS SECONDS
 //
-// A thread and a connection each, getLibVersion in a loop. Prints one line of JSON: calls per second, percentiles in us.
+// A thread and a connection each, getLibVersion in a loop. Prints one line of JSON: calls per second, percentiles in
+// us.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,7 +22,8 @@ struct Library {
     void* handle = ::dlopen("libvirt.so.0", RTLD_NOW);
     void* (*open)(const char*) = reinterpret_cast<void* (*)(const char*)>(::dlsym(handle, "virConnectOpen"));
     int (*close)(void*) = reinterpret_cast<int (*)(void*)>(::dlsym(handle, "virConnectClose"));
-    int (*version)(void*, unsigned long*) = reinterpret_cast<int (*)(void*, unsigned long*)>(::dlsym(handle, "virConnectGetLibVersion"));
+    int (*version)(void*, unsigned long*) =
+        reinterpret_cast<int (*)(void*, unsigned long*)>(::dlsym(handle, "virConnectGetLibVersion"));
 };
 
 using Clock = std::chrono::steady_clock;
@@ -73,6 +75,9 @@ int main(int argc, char** argv) {
         all.insert(all.end(), part.begin(), part.end());
     }
     std::ranges::sort(all);
-    const auto at = [&](double share) { return all[static_cast<std::size_t>(share * static_cast<double>(all.size() - 1))]; };
-    fmt::print("{{\"calls_per_second\": {:.0f}, \"p50\": {:.1f}, \"p99\": {:.1f}}}\n", static_cast<double>(all.size()) / seconds, at(0.5), at(0.99));
+    const auto at = [&](double share) {
+        return all[static_cast<std::size_t>(share * static_cast<double>(all.size() - 1))];
+    };
+    fmt::print("{{\"calls_per_second\": {:.0f}, \"p50\": {:.1f}, \"p99\": {:.1f}}}\n",
+               static_cast<double>(all.size()) / seconds, at(0.5), at(0.99));
 }

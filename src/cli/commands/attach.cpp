@@ -25,16 +25,22 @@ std::uint32_t change_flags(Call& call, const wire::Domain& domain) {
     return flags;
 }
 
-bool flagless(const Arguments& args, std::uint32_t flags) { return flags == 0 && !args.flag("current"); }
+bool flagless(const Arguments& args, std::uint32_t flags) {
+    return flags == 0 && !args.flag("current");
+}
 
 void attach(Call& call, const wire::Domain& domain, const std::string& xml, std::uint32_t flags) {
-    if (flagless(call.args, flags)) call.server().call<Procedure::domain_attach_device>({.dom = domain, .xml = xml});
-    else call.server().call<Procedure::domain_attach_device_flags>({.dom = domain, .xml = xml, .flags = flags});
+    if (flagless(call.args, flags))
+        call.server().call<Procedure::domain_attach_device>({.dom = domain, .xml = xml});
+    else
+        call.server().call<Procedure::domain_attach_device_flags>({.dom = domain, .xml = xml, .flags = flags});
 }
 
 void detach(Call& call, const wire::Domain& domain, const std::string& xml, std::uint32_t flags) {
-    if (flagless(call.args, flags)) call.server().call<Procedure::domain_detach_device>({.dom = domain, .xml = xml});
-    else call.server().call<Procedure::domain_detach_device_flags>({.dom = domain, .xml = xml, .flags = flags});
+    if (flagless(call.args, flags))
+        call.server().call<Procedure::domain_detach_device>({.dom = domain, .xml = xml});
+    else
+        call.server().call<Procedure::domain_detach_device_flags>({.dom = domain, .xml = xml, .flags = flags});
 }
 
 void set(pugi::xml_node node, const char* attribute, const std::optional<std::string>& value) {
@@ -105,10 +111,15 @@ std::string disk_xml(const Arguments& args) {
     disk.append_attribute("type") = "file";
     set(disk, "device", args.text("type"));
     if (args.flag("rawio")) disk.append_attribute("rawio") = "yes";
-    const bool driven = args.given("driver") || args.given("subdriver") || args.given("cache") || args.given("io") || args.given("iothread");
+    const bool driven = args.given("driver") || args.given("subdriver") || args.given("cache") || args.given("io")
+                        || args.given("iothread");
     if (driven) {
         auto driver = disk.append_child("driver");
-        for (const auto& [option, attribute] : {std::pair("driver", "name"), {"subdriver", "type"}, {"cache", "cache"}, {"io", "io"}, {"iothread", "iothread"}})
+        for (const auto& [option, attribute] : {std::pair("driver", "name"),
+                                                {"subdriver", "type"},
+                                                {"cache", "cache"},
+                                                {"io", "io"},
+                                                {"iothread", "iothread"}})
             set(driver, attribute, args.text(option));
     }
     describe_source(args, disk, args.required("source"));
@@ -167,7 +178,8 @@ struct MediaChange {
 
 MediaChange media_change(const Arguments& args) {
     MediaChange change{args.flag("eject"), args.flag("insert"), args.flag("update")};
-    if (change.eject + change.insert + change.update > 1) fail("--eject, --insert, and --update must be specified exclusively.");
+    if (change.eject + change.insert + change.update > 1)
+        fail("--eject, --insert, and --update must be specified exclusively.");
     if (change.eject && args.given("source")) fail("Option '--source' is not needed with --eject");
     if (!change.eject && !change.insert && !change.update) (args.given("source") ? change.update : change.eject) = true;
     return change;
@@ -186,23 +198,31 @@ void change_media(Call& call) {
     const bool full = disk.child("source");
     if (change.insert && full) fail("The disk device '{}' already has media", path);
     if (change.eject && !full) fail("The disk device '{}' doesn't have media", path);
-    if (!change.eject && !call.args.given("source")) fail("No disk source specified for {}", change.insert ? "inserting" : "updating");
+    if (!change.eject && !call.args.given("source"))
+        fail("No disk source specified for {}", change.insert ? "inserting" : "updating");
     disk.remove_child("source");
     disk.remove_child("backingStore");
     if (!change.eject) describe_source(call.args, disk, call.args.required("source"));
     const auto xml = element_text(disk);
     if (call.args.flag("print-xml")) return call.out.document(xml);
-    doing(fmt::format("Failed to complete action {} on media", change.eject ? "eject" : change.insert ? "insert" : "update"), [&] {
-        call.server().call<Procedure::domain_update_device_flags>({.dom = domain, .xml = xml, .flags = flags});
-    });
-    call.out.done({{"domain", domain.name}, {"device", path}, {"action", change.done()}}, "Successfully {} media.", change.done());
+    doing(fmt::format("Failed to complete action {} on media", change.eject    ? "eject"
+                                                               : change.insert ? "insert"
+                                                                               : "update"),
+          [&] {
+              call.server().call<Procedure::domain_update_device_flags>({.dom = domain, .xml = xml, .flags = flags});
+          });
+    call.out.done({{"domain", domain.name}, {"device", path}, {"action", change.done()}}, "Successfully {} media.",
+                  change.done());
 }
 
 // ---- interfaces ---------------------------------------------------------------------------------------------------
 
 std::string interface_xml(const Arguments& args) {
     const auto type = args.required("type");
-    const char* attribute = type == "network" ? "network" : type == "bridge" ? "bridge" : type == "direct" ? "dev" : nullptr;
+    const char* attribute = type == "network"  ? "network"
+                            : type == "bridge" ? "bridge"
+                            : type == "direct" ? "dev"
+                                               : nullptr;
     if (!attribute && type != "user") fail("No support for {} in command 'attach-interface'", type);
     pugi::xml_document document;
     auto interface = document.append_child("interface");
@@ -225,15 +245,19 @@ void attach_interface(Call& call) {
 }
 
 /// The interface of that type, and of that MAC address if there are several.
-pugi::xml_node find_interface(const pugi::xml_document& document, const std::string& type, const std::optional<std::string>& mac) {
+pugi::xml_node find_interface(const pugi::xml_document& document, const std::string& type,
+                              const std::optional<std::string>& mac) {
     std::vector<pugi::xml_node> found;
     for (const auto& interface : document.child("domain").child("devices").children("interface"))
-        if (type == interface.attribute("type").value() && (!mac || *mac == interface.child("mac").attribute("address").value())) found.push_back(interface);
+        if (type == interface.attribute("type").value()
+            && (!mac || *mac == interface.child("mac").attribute("address").value()))
+            found.push_back(interface);
     if (found.empty()) {
         if (mac) fail("No interface with MAC address {} was found", *mac);
         fail("No interface found whose type is {}", type);
     }
-    if (found.size() > 1) fail("Domain has {} interfaces. Please specify which one to detach using --mac", found.size());
+    if (found.size() > 1)
+        fail("Domain has {} interfaces. Please specify which one to detach using --mac", found.size());
     return found.front();
 }
 
@@ -245,12 +269,15 @@ void detach_interface(Call& call) {
     const auto xml = element_text(interface);
     if (call.args.flag("print-xml")) return call.out.document(xml);
     doing("Failed to detach interface", [&] { detach(call, domain, xml, flags); });
-    call.out.done({{"domain", domain.name}, {"mac", interface.child("mac").attribute("address").value()}}, "Interface detached successfully");
+    call.out.done({{"domain", domain.name}, {"mac", interface.child("mac").attribute("address").value()}},
+                  "Interface detached successfully");
 }
 
 pugi::xml_node find_interface_named(const pugi::xml_document& document, const std::string& name) {
     for (const auto& interface : document.child("domain").child("devices").children("interface"))
-        if (name == interface.child("target").attribute("dev").value() || name == interface.child("mac").attribute("address").value()) return interface;
+        if (name == interface.child("target").attribute("dev").value()
+            || name == interface.child("mac").attribute("address").value())
+            return interface;
     return {};
 }
 
@@ -268,7 +295,8 @@ void domif_setlink(Call& call) {
     const auto xml = element_text(interface);
     if (call.args.flag("print-xml")) return call.out.document(xml);
     doing("Failed to update interface link state", [&] {
-        call.server().call<Procedure::domain_update_device_flags>({.dom = domain, .xml = xml, .flags = of_definition ? config : live});
+        call.server().call<Procedure::domain_update_device_flags>(
+            {.dom = domain, .xml = xml, .flags = of_definition ? config : live});
     });
     call.out.done({{"domain", domain.name}, {"interface", name}, {"state", state}}, "Device updated successfully");
 }
@@ -293,44 +321,88 @@ std::vector<Command> attach_commands() {
     const auto print = flag("print-xml", "show the device's XML and change nothing");
     const auto file = required(text("file", "file with the XML of one device", Complete::file));
     return {
-        {.name = "attach-device", .summary = "add a device from an XML file",
-         .options = {the_domain(), file, persistent, of_config, of_live, current}, .run = attach_device},
-        {.name = "detach-device", .summary = "take a device away that an XML file describes",
+        {.name = "attach-device",
+         .summary = "add a device from an XML file",
+         .options = {the_domain(), file, persistent, of_config, of_live, current},
+         .run = attach_device},
+        {.name = "detach-device",
+         .summary = "take a device away that an XML file describes",
          .about = "A disk is found by its target, an interface by its MAC address, any device by its alias.",
-         .options = {the_domain(), file, persistent, of_config, of_live, current}, .run = detach_device},
-        {.name = "detach-device-alias", .summary = "take the device with an alias away",
+         .options = {the_domain(), file, persistent, of_config, of_live, current},
+         .run = detach_device},
+        {.name = "detach-device-alias",
+         .summary = "take the device with an alias away",
          .about = "Does not wait for the guest: 'domus event --event device-removed' tells when it is gone.",
-         .options = {the_domain(), required(text("alias", "name of the device in <alias>")), of_config, of_live, current}, .run = detach_device_alias},
-        {.name = "update-device", .summary = "change a device as an XML file describes it",
-         .about = "While the domain runs: the medium of a drive, the link of an interface, the password of a display. With --config all of it.",
-         .options = {the_domain(), file, persistent, of_config, of_live, current, flag("force", "take a medium away that the guest has locked")}, .run = update_device},
-        {.name = "attach-disk", .summary = "add a disk",
-         .options = {the_domain(), required(or_empty(text("source", "image or device", Complete::file))), required(text("target", "name in the guest: vdb, sda")),
-                     text("targetbus", "virtio, scsi, usb, sata"), text("driver", "driver's name"), text("subdriver", "format of the image: qcow2, raw"),
-                     text("iothread", "number of its I/O thread"), text("cache", "none, writeback, ..."), text("io", "threads, native, io_uring"),
-                     one_of("type", "disk|cdrom|floppy|lun", "what the guest sees"), text("alias", "name of the device, ua-..."),
-                     one_of("mode", "readonly|shareable", "how it is used"), one_of("sourcetype", "file|block", "kind of the source"),
-                     text("serial", "serial number"), text("wwn", "world wide name"), flag("rawio", "raw SCSI commands"), print, persistent, of_config, of_live, current},
+         .options = {the_domain(), required(text("alias", "name of the device in <alias>")), of_config, of_live,
+                     current},
+         .run = detach_device_alias},
+        {.name = "update-device",
+         .summary = "change a device as an XML file describes it",
+         .about = "While the domain runs: the medium of a drive, the link of an interface, the password of a display. "
+                  "With --config all of it.",
+         .options = {the_domain(), file, persistent, of_config, of_live, current,
+                     flag("force", "take a medium away that the guest has locked")},
+         .run = update_device},
+        {.name = "attach-disk",
+         .summary = "add a disk",
+         .options = {the_domain(),
+                     required(or_empty(text("source", "image or device", Complete::file))),
+                     required(text("target", "name in the guest: vdb, sda")),
+                     text("targetbus", "virtio, scsi, usb, sata"),
+                     text("driver", "driver's name"),
+                     text("subdriver", "format of the image: qcow2, raw"),
+                     text("iothread", "number of its I/O thread"),
+                     text("cache", "none, writeback, ..."),
+                     text("io", "threads, native, io_uring"),
+                     one_of("type", "disk|cdrom|floppy|lun", "what the guest sees"),
+                     text("alias", "name of the device, ua-..."),
+                     one_of("mode", "readonly|shareable", "how it is used"),
+                     one_of("sourcetype", "file|block", "kind of the source"),
+                     text("serial", "serial number"),
+                     text("wwn", "world wide name"),
+                     flag("rawio", "raw SCSI commands"),
+                     print,
+                     persistent,
+                     of_config,
+                     of_live,
+                     current},
          .run = attach_disk},
-        {.name = "detach-disk", .summary = "take a disk away",
-         .options = {the_domain(), required(text("target", "name in the guest, or the image")), persistent, of_config, of_live, current, print}, .run = detach_disk},
-        {.name = "change-media", .summary = "change the medium of a CD-ROM or floppy drive",
-         .options = {the_domain(), required(text("path", "name of the drive in the guest, or its image")), text("source", "new image", Complete::file),
-                     flag("eject", "take it out"), flag("insert", "put one in"), flag("update", "put another one in"), current, of_live, of_config,
-                     flag("force", "though the guest has locked the drive"), print, one_of("sourcetype", "file|block", "kind of the source")},
+        {.name = "detach-disk",
+         .summary = "take a disk away",
+         .options = {the_domain(), required(text("target", "name in the guest, or the image")), persistent, of_config,
+                     of_live, current, print},
+         .run = detach_disk},
+        {.name = "change-media",
+         .summary = "change the medium of a CD-ROM or floppy drive",
+         .options = {the_domain(), required(text("path", "name of the drive in the guest, or its image")),
+                     text("source", "new image", Complete::file), flag("eject", "take it out"),
+                     flag("insert", "put one in"), flag("update", "put another one in"), current, of_live, of_config,
+                     flag("force", "though the guest has locked the drive"), print,
+                     one_of("sourcetype", "file|block", "kind of the source")},
          .run = change_media},
-        {.name = "attach-interface", .summary = "add a network interface",
-         .options = {the_domain(), required(one_of("type", "network|bridge|direct|user", "how it is joined to the host")), text("source", "network, bridge or device"),
-                     text("target", "name of the device on the host"), text("mac", "MAC address"), text("model", "virtio, e1000e, ..."), text("alias", "name of the device, ua-..."),
-                     print, persistent, of_config, of_live, current},
+        {.name = "attach-interface",
+         .summary = "add a network interface",
+         .options = {the_domain(),
+                     required(one_of("type", "network|bridge|direct|user", "how it is joined to the host")),
+                     text("source", "network, bridge or device"), text("target", "name of the device on the host"),
+                     text("mac", "MAC address"), text("model", "virtio, e1000e, ..."),
+                     text("alias", "name of the device, ua-..."), print, persistent, of_config, of_live, current},
          .run = attach_interface},
-        {.name = "detach-interface", .summary = "take a network interface away",
-         .options = {the_domain(), required(text("type", "network, bridge, ...")), text("mac", "MAC address"), persistent, of_config, of_live, current, print}, .run = detach_interface},
-        {.name = "domif-setlink", .summary = "plug or unplug the cable of a network interface",
-         .options = {the_domain(), required(text("interface", "device on the host, or MAC address")), required(one_of("state", "up|down", "new state")), of_config, print},
+        {.name = "detach-interface",
+         .summary = "take a network interface away",
+         .options = {the_domain(), required(text("type", "network, bridge, ...")), text("mac", "MAC address"),
+                     persistent, of_config, of_live, current, print},
+         .run = detach_interface},
+        {.name = "domif-setlink",
+         .summary = "plug or unplug the cable of a network interface",
+         .options = {the_domain(), required(text("interface", "device on the host, or MAC address")),
+                     required(one_of("state", "up|down", "new state")), of_config, print},
          .run = domif_setlink},
-        {.name = "domif-getlink", .group = Group::monitor, .summary = "tell whether the cable of a network interface is plugged in",
-         .options = {the_domain(), required(text("interface", "device on the host, or MAC address")), of_config}, .run = domif_getlink},
+        {.name = "domif-getlink",
+         .group = Group::monitor,
+         .summary = "tell whether the cable of a network interface is plugged in",
+         .options = {the_domain(), required(text("interface", "device on the host, or MAC address")), of_config},
+         .run = domif_getlink},
     };
 }
 

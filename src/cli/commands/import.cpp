@@ -31,10 +31,14 @@ struct Outcome {
 
 std::string_view word(Result result) {
     switch (result) {
-    case Result::imported: return "imported";
-    case Result::would_be: return "would be imported";
-    case Result::there: return "there already";
-    case Result::refused: return "refused";
+    case Result::imported:
+        return "imported";
+    case Result::would_be:
+        return "would be imported";
+    case Result::there:
+        return "there already";
+    case Result::refused:
+        return "refused";
     }
     return "";
 }
@@ -42,7 +46,8 @@ std::string_view word(Result result) {
 /// A kind of object: where libvirtd keeps it, and the calls that it takes.
 struct Kind {
     std::string_view name, element, folder, autostart;
-    std::optional<std::string> (*uuid_of)(Call&, const std::string& name); ///< of the one with that name, if there is one
+    std::optional<std::string> (*uuid_of)(Call&,
+                                          const std::string& name); ///< of the one with that name, if there is one
     void (*define)(Call&, const std::string& xml, bool autostart);
 };
 
@@ -56,7 +61,8 @@ template <class Look> std::optional<std::string> uuid_if_there(ErrorCode missing
 }
 
 std::optional<std::string> network_uuid(Call& call, const std::string& name) {
-    return uuid_if_there(ErrorCode::no_network, [&] { return call.server().call<Procedure::network_lookup_by_name>({.name = name}).net; });
+    return uuid_if_there(ErrorCode::no_network,
+                         [&] { return call.server().call<Procedure::network_lookup_by_name>({.name = name}).net; });
 }
 void define_network(Call& call, const std::string& xml, bool autostart) {
     const auto made = call.server().call<Procedure::network_define_xml>({.xml = xml}).net;
@@ -64,7 +70,9 @@ void define_network(Call& call, const std::string& xml, bool autostart) {
 }
 
 std::optional<std::string> pool_uuid(Call& call, const std::string& name) {
-    return uuid_if_there(ErrorCode::no_storage_pool, [&] { return call.server().call<Procedure::storage_pool_lookup_by_name>({.name = name}).pool; });
+    return uuid_if_there(ErrorCode::no_storage_pool, [&] {
+        return call.server().call<Procedure::storage_pool_lookup_by_name>({.name = name}).pool;
+    });
 }
 void define_pool(Call& call, const std::string& xml, bool autostart) {
     const auto made = call.server().call<Procedure::storage_pool_define_xml>({.xml = xml, .flags = 0}).pool;
@@ -72,7 +80,8 @@ void define_pool(Call& call, const std::string& xml, bool autostart) {
 }
 
 std::optional<std::string> domain_uuid(Call& call, const std::string& name) {
-    return uuid_if_there(ErrorCode::no_domain, [&] { return call.server().call<Procedure::domain_lookup_by_name>({.name = name}).dom; });
+    return uuid_if_there(ErrorCode::no_domain,
+                         [&] { return call.server().call<Procedure::domain_lookup_by_name>({.name = name}).dom; });
 }
 void define_domain(Call& call, const std::string& xml, bool autostart) {
     const auto made = call.server().call<Procedure::domain_define_xml>({.xml = xml}).dom;
@@ -91,7 +100,8 @@ std::vector<fs::path> definitions_in(const fs::path& folder) {
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(folder, none))
         if (entry.path().extension() == ".xml" && entry.is_regular_file()) files.push_back(entry.path());
-    if (none && none != std::errc::no_such_file_or_directory) fail("cannot read '{}': {}", folder.string(), none.message());
+    if (none && none != std::errc::no_such_file_or_directory)
+        fail("cannot read '{}': {}", folder.string(), none.message());
     std::ranges::sort(files);
     return files;
 }
@@ -134,14 +144,17 @@ void warn_of_running(Call& call, const fs::path& run) {
         if (entry.path().extension() != ".pid") continue;
         const int pid = std::atoi(read_file(entry.path(), 64).c_str());
         if (pid <= 0 || (::kill(pid, 0) < 0 && errno == ESRCH)) continue;
-        call.out.complain(fmt::format("domain '{}' runs under libvirtd (process {}): end it there before it is started here", entry.path().stem().string(), pid));
+        call.out.complain(
+            fmt::format("domain '{}' runs under libvirtd (process {}): end it there before it is started here",
+                        entry.path().stem().string(), pid));
     }
 }
 
 void warn_of_others(Call& call, const fs::path& folder) {
     for (const auto& [below, what] : {std::pair("secrets", "secrets"), {"nwfilter", "network filters"}})
         if (const auto files = definitions_in(folder / below); !files.empty())
-            call.out.complain(fmt::format("{} {} in '{}' are left out: this version has none", files.size(), what, (folder / below).string()));
+            call.out.complain(fmt::format("{} {} in '{}' are left out: this version has none", files.size(), what,
+                                          (folder / below).string()));
 }
 
 fs::path usual_folder() {
@@ -153,7 +166,9 @@ fs::path usual_folder() {
 
 void import(Call& call) {
     const fs::path folder = call.args.text("folder").value_or(usual_folder().string());
-    if (!fs::is_directory(folder)) throw Failure(fmt::format("there is no folder '{}'", folder.string())).hint("name the folder that libvirtd kept: 'domus import DIR'");
+    if (!fs::is_directory(folder))
+        throw Failure(fmt::format("there is no folder '{}'", folder.string()))
+            .hint("name the folder that libvirtd kept: 'domus import DIR'");
     Table table{.columns = {{"Kind", "kind"}, {"Name", "name"}, {"Result", "result"}, {"Note", "note"}}, .rows = {}};
     std::size_t refused = 0;
     for (const auto& kind : kinds)
@@ -167,19 +182,27 @@ void import(Call& call) {
     if (folder == "/etc/libvirt") warn_of_running(call, "/run/libvirt/qemu");
     if (refused == 0) return;
     call.out.finish(); // what was imported is told, whatever was refused
-    throw Failure(fmt::format("{} of {} definitions were refused", refused, table.rows.size())).hint("mend them in a copy of the folder and import that, or define them one by one");
+    throw Failure(fmt::format("{} of {} definitions were refused", refused, table.rows.size()))
+        .hint("mend them in a copy of the folder and import that, or define them one by one");
 }
 
 } // namespace
 
 std::vector<Command> import_commands() {
-    return {{.name = "import", .group = Group::self, .summary = "take over what libvirtd kept",
-             .about = "Defines the networks, storage pools and domains whose definitions libvirtd has below a folder, with their UUIDs, and sets which of "
-                      "them start with the host. The folder is not changed; what is there already stays as it is. End libvirtd's guests before they are "
-                      "started here.",
-             .options = {text("folder", "libvirtd's folder; /etc/libvirt, or ~/.config/libvirt for other users than root", Complete::folder),
-                         flag("dry-run", "say what would be done"), flag("replace", "define anew what is there already with the same name and UUID")},
-             .run = import}};
+    return {
+        {.name = "import",
+         .group = Group::self,
+         .summary = "take over what libvirtd kept",
+         .about = "Defines the networks, storage pools and domains whose definitions libvirtd has below a folder, with "
+                  "their UUIDs, and sets which of "
+                  "them start with the host. The folder is not changed; what is there already stays as it is. End "
+                  "libvirtd's guests before they are "
+                  "started here.",
+         .options = {text("folder", "libvirtd's folder; /etc/libvirt, or ~/.config/libvirt for other users than root",
+                          Complete::folder),
+                     flag("dry-run", "say what would be done"),
+                     flag("replace", "define anew what is there already with the same name and UUID")},
+         .run = import}};
 }
 
 } // namespace domus::cli

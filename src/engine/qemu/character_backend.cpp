@@ -28,9 +28,12 @@ struct Parsed {
 Parsed parse(std::string_view text) {
     std::vector<std::string> parts(1);
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != ',') parts.back() += text[i];
-        else if (i + 1 < text.size() && text[i + 1] == ',') parts.back() += text[i++];
-        else parts.emplace_back();
+        if (text[i] != ',')
+            parts.back() += text[i];
+        else if (i + 1 < text.size() && text[i + 1] == ',')
+            parts.back() += text[i++];
+        else
+            parts.emplace_back();
     }
     Parsed parsed{parts.front(), {}};
     for (std::size_t i = 1; i < parts.size(); ++i) {
@@ -50,9 +53,12 @@ json::object inet(const std::string& host, const std::string& port) {
 
 json::object socket(const Parsed& from) {
     json::object address;
-    if (const auto* fd = from.find("fd")) address = {{"type", "fd"}, {"data", json::object{{"str", *fd}}}};
-    else if (const auto* path = from.find("path")) address = {{"type", "unix"}, {"data", json::object{{"path", *path}}}};
-    else address = inet(from.get("host"), from.get("port"));
+    if (const auto* fd = from.find("fd"))
+        address = {{"type", "fd"}, {"data", json::object{{"str", *fd}}}};
+    else if (const auto* path = from.find("path"))
+        address = {{"type", "unix"}, {"data", json::object{{"path", *path}}}};
+    else
+        address = inet(from.get("host"), from.get("port"));
     json::object data{{"addr", std::move(address)}, {"server", from.find("server") != nullptr}};
     for (const auto* key : {"wait", "telnet"}) copy_switch(from, key, data);
     if (const auto* seconds = from.find("reconnect")) data["reconnect"] = std::stoi(*seconds);
@@ -71,9 +77,15 @@ json::object file(const Parsed& from) {
     return data;
 }
 
-json::object device_file(const Parsed& from) { return {{"device", from.get("path")}}; }
-json::object nothing(const Parsed&) { return {}; }
-json::object channel_type(const Parsed& from) { return {{"type", from.get("name")}}; }
+json::object device_file(const Parsed& from) {
+    return {{"device", from.get("path")}};
+}
+json::object nothing(const Parsed&) {
+    return {};
+}
+json::object channel_type(const Parsed& from) {
+    return {{"type", from.get("name")}};
+}
 
 struct Kind {
     std::string_view name;

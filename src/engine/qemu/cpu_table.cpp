@@ -8,20 +8,44 @@ namespace domus::engine::qemu {
 namespace {
 
 /// Switches of QEMU's CPU objects that are no features of a processor.
-constexpr std::array<std::string_view, 20> switches{
-    "check", "enforce", "cpuid-0xb", "fill-mtrr-mask", "full-cpuid-auto-level", "host-cache-info", "host-phys-bits", "l3-cache", "legacy-cache", "lmce",
-    "migratable", "pmu", "tcg-cpuid", "vmware-cpuid-freq", "hotplugged", "hotpluggable", "realized", "start-powered-off", "kvm", "hypervisor"};
+constexpr std::array<std::string_view, 20> switches{"check",
+                                                    "enforce",
+                                                    "cpuid-0xb",
+                                                    "fill-mtrr-mask",
+                                                    "full-cpuid-auto-level",
+                                                    "host-cache-info",
+                                                    "host-phys-bits",
+                                                    "l3-cache",
+                                                    "legacy-cache",
+                                                    "lmce",
+                                                    "migratable",
+                                                    "pmu",
+                                                    "tcg-cpuid",
+                                                    "vmware-cpuid-freq",
+                                                    "hotplugged",
+                                                    "hotpluggable",
+                                                    "realized",
+                                                    "start-powered-off",
+                                                    "kvm",
+                                                    "hypervisor"};
 constexpr std::array<std::string_view, 6> switch_prefixes{"x-", "hv-", "kvm-", "kvm_", "xen-", "unavailable"};
 
 /// Second names, without separators, of QEMU's and of Linux's (/proc/cpuinfo).
 struct Synonym {
     std::string_view other, name;
 };
-constexpr std::array<Synonym, 8> synonyms{{{"sse3", "pni"}, {"i64", "lm"}, {"xd", "nx"}, {"ffxsr", "fxsropt"}, {"pclmuldq", "pclmulqdq"},
-                                           {"tscdeadlinetimer", "tscdeadline"}, {"dts", "ds"}, {"cr8legacy", "cr8legacy"}}};
+constexpr std::array<Synonym, 8> synonyms{{{"sse3", "pni"},
+                                           {"i64", "lm"},
+                                           {"xd", "nx"},
+                                           {"ffxsr", "fxsropt"},
+                                           {"pclmuldq", "pclmulqdq"},
+                                           {"tscdeadlinetimer", "tscdeadline"},
+                                           {"dts", "ds"},
+                                           {"cr8legacy", "cr8legacy"}}};
 
 bool is_switch(std::string_view name) {
-    return std::ranges::find(switches, name) != switches.end() || std::ranges::any_of(switch_prefixes, [&](std::string_view prefix) { return name.starts_with(prefix); });
+    return std::ranges::find(switches, name) != switches.end()
+           || std::ranges::any_of(switch_prefixes, [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
 std::string key_of(std::string_view spelling) {
@@ -34,7 +58,9 @@ std::string key_of(std::string_view spelling) {
 }
 
 /// QEMU keeps the names that libvirt uses as aliases of its own: those with a dot or an underscore.
-int rank(std::string_view name) { return name.find('.') != name.npos ? 2 : name.find('_') != name.npos ? 1 : 0; }
+int rank(std::string_view name) {
+    return name.find('.') != name.npos ? 2 : name.find('_') != name.npos ? 1 : 0;
+}
 
 } // namespace
 
@@ -44,7 +70,9 @@ void CpuTable::add(const std::string& model, const boost::json::object& props) {
     for (const auto& [name, value] : props) {
         if (!value.is_bool() || is_switch(name)) continue;
         auto key = key_of(name);
-        const bool own = std::ranges::none_of(synonyms, [&](const Synonym& each) { return each.other != each.name && std::string_view(name) == each.other; });
+        const bool own = std::ranges::none_of(synonyms, [&](const Synonym& each) {
+            return each.other != each.name && std::string_view(name) == each.other;
+        });
         auto& chosen = names_[key];
         if (own && (chosen.empty() || rank(name) > rank(chosen))) chosen = name;
         if (value.get_bool()) keys.insert(std::move(key));

@@ -114,10 +114,12 @@ PlugStep step_of(const Arguments::Entry& entry) {
     return {{std::string(found->add), *object}, nullptr, {std::string(found->remove), std::move(undo)}};
 }
 
-bool is_device(const PlugStep& step) { return step.command.name == "device_add"; }
+bool is_device(const PlugStep& step) {
+    return step.command.name == "device_add";
+}
 
-std::vector<PlugStep> device_steps(const model::Domain& live, const std::string& alias, const Capabilities& capabilities,
-                                   const Launch& launch, unsigned free_set) {
+std::vector<PlugStep> device_steps(const model::Domain& live, const std::string& alias,
+                                   const Capabilities& capabilities, const Launch& launch, unsigned free_set) {
     const auto element = element_of(live, alias);
     const auto part = part_of(element);
     if (!part)
@@ -126,7 +128,8 @@ std::vector<PlugStep> device_steps(const model::Domain& live, const std::string&
             .hint("use --config: the change is there after the next start");
     const auto domain = only(live, alias);
     Command unused(capabilities.binary);
-    Build build{domain, capabilities, launch, chipset_of(live.os.machine.value_or("")), unused, {}, boot_indexes(domain), {}};
+    Build build{domain, capabilities,         launch, chipset_of(live.os.machine.value_or("")), unused,
+                {},     boot_indexes(domain), {}};
     build.next_fdset = free_set;
     build.plugging = true;
     part(build);
@@ -160,14 +163,15 @@ std::vector<PlugStep> plug_steps(const model::Domain& live, const std::string& a
     return steps;
 }
 
-std::vector<PlugStep> medium_steps(const model::Domain& live, const std::string& alias, const Capabilities& capabilities,
-                                   const Launch& launch, unsigned free_set) {
+std::vector<PlugStep> medium_steps(const model::Domain& live, const std::string& alias,
+                                   const Capabilities& capabilities, const Launch& launch, unsigned free_set) {
     auto steps = device_steps(live, alias, capabilities, launch, free_set);
     std::erase_if(steps, is_device);
     return steps;
 }
 
-std::vector<MonitorCommand> leftovers(const model::Domain& live, const std::string& alias, const Capabilities& capabilities) {
+std::vector<MonitorCommand> leftovers(const model::Domain& live, const std::string& alias,
+                                      const Capabilities& capabilities) {
     constexpr unsigned any_set = 1; // nothing is passed
     std::vector<MonitorCommand> commands;
     for (auto& step : std::views::reverse(medium_steps(live, alias, capabilities, Launch{}, any_set)))

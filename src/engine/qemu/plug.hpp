@@ -3,8 +3,8 @@
 //
 //     for (auto& step : plug_steps(live, "virtio-disk1", capabilities, launch, free_set)) ...
 //
-// A plan is run from its first step; if one fails, the undoing of those before it is run backwards. What a device leaves
-// behind when the guest has let it go (DEVICE_DELETED) is the undoing of its plan without the device itself.
+// A plan is run from its first step; if one fails, the undoing of those before it is run backwards. What a device
+// leaves behind when the guest has let it go (DEVICE_DELETED) is the undoing of its plan without the device itself.
 #pragma once
 
 #include "engine/qemu/launch.hpp"
@@ -34,18 +34,19 @@ struct PlugStep {
 /// Whether devices of that element ("disk") can be plugged into a running domain at all. Throws operation_unsupported.
 void require_pluggable(std::string_view element, int line);
 
-/// What plugs in the device with that alias, which `live` already has, addresses and all. `launch` holds what was opened
-/// for it; descriptors go into sets from `free_set` on, marked with the alias. Throws config_unsupported like
+/// What plugs in the device with that alias, which `live` already has, addresses and all. `launch` holds what was
+/// opened for it; descriptors go into sets from `free_set` on, marked with the alias. Throws config_unsupported like
 /// build_command().
 std::vector<PlugStep> plug_steps(const model::Domain& live, const std::string& alias, const Capabilities& capabilities,
                                  const Launch& launch, unsigned free_set);
 
 /// The images of a disk alone, for a change of medium.
-std::vector<PlugStep> medium_steps(const model::Domain& live, const std::string& alias, const Capabilities& capabilities,
-                                   const Launch& launch, unsigned free_set);
+std::vector<PlugStep> medium_steps(const model::Domain& live, const std::string& alias,
+                                   const Capabilities& capabilities, const Launch& launch, unsigned free_set);
 
 /// What frees the host's side of a device that is gone (or of a medium that was taken out), in order. Sets of
 /// descriptors are not among it: they are found by the alias that they are marked with.
-std::vector<MonitorCommand> leftovers(const model::Domain& live, const std::string& alias, const Capabilities& capabilities);
+std::vector<MonitorCommand> leftovers(const model::Domain& live, const std::string& alias,
+                                      const Capabilities& capabilities);
 
 } // namespace domus::engine::qemu

@@ -1,10 +1,10 @@
 #include "engine/qemu/plug.hpp"
 
+#include "base/error.hpp"
+#include "engine/qemu/alias.hpp"
 #include "engine/qemu/character_backend.hpp"
 #include "engine/qemu/complete.hpp"
-#include "engine/qemu/alias.hpp"
 #include "engine/qemu/test_domains.hpp"
-#include "base/error.hpp"
 #include "format/xml.hpp"
 #include "os/files.hpp"
 
@@ -18,7 +18,8 @@ namespace {
 
 model::Domain machine_with(const std::string& devices) {
     auto domain = format::from_xml<model::Domain>("<domain type='qemu'><name>plug</name><memory>65536</memory>"
-                                                  "<os><type arch='x86_64' machine='q35'>hvm</type></os><devices>" + devices + "</devices></domain>");
+                                                  "<os><type arch='x86_64' machine='q35'>hvm</type></os><devices>"
+                                                  + devices + "</devices></domain>");
     complete(domain, test_capabilities());
     assign_aliases(domain);
     return domain;
@@ -67,7 +68,8 @@ TEST(Plug, a_tap_goes_by_name) {
 }
 
 TEST(Plug, a_controller_is_plugged_in_without_the_others) {
-    const auto live = machine_with("<controller type='scsi' model='virtio-scsi'/><controller type='scsi' model='virtio-scsi'/>");
+    const auto live =
+        machine_with("<controller type='scsi' model='virtio-scsi'/><controller type='scsi' model='virtio-scsi'/>");
     const auto steps = plug_steps(live, "scsi1", test_capabilities(), {}, 1);
     ASSERT_EQ(steps.size(), 1u);
     EXPECT_EQ(steps[0].command.arguments.at("id"), "scsi1");

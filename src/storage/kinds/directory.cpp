@@ -23,9 +23,11 @@ public:
 
     void admit(model::Pool& pool) const override {
         if (!pool.target || pool.target->empty())
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: missing storage pool target path").hint("write <target><path>/folder</path></target>");
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: missing storage pool target path")
+                .hint("write <target><path>/folder</path></target>");
         if (!fs::path(*pool.target).is_absolute())
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: the target path '{}' is not absolute", *pool.target));
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                        fmt::format("XML error: the target path '{}' is not absolute", *pool.target));
         auto clean = fs::path(*pool.target).lexically_normal().string();
         while (clean.size() > 1 && clean.back() == '/') clean.pop_back();
         pool.target = clean;
@@ -41,14 +43,17 @@ public:
         fs::create_directories(*pool.target, failure);
         if (failure) throw path_error(failure.value(), "cannot make", *pool.target);
         if (!there || permissions.mode)
-            if (::chmod(pool.target->c_str(), mode) < 0) throw path_error(errno, "cannot set the mode of", *pool.target);
+            if (::chmod(pool.target->c_str(), mode) < 0)
+                throw path_error(errno, "cannot set the mode of", *pool.target);
         if (permissions.owner || permissions.group)
-            if (::chown(pool.target->c_str(), static_cast<uid_t>(permissions.owner.value_or(-1)), static_cast<gid_t>(permissions.group.value_or(-1))) < 0)
+            if (::chown(pool.target->c_str(), static_cast<uid_t>(permissions.owner.value_or(-1)),
+                        static_cast<gid_t>(permissions.group.value_or(-1)))
+                < 0)
                 throw path_error(errno, "cannot give away", *pool.target);
     }
 
     void start(const model::Pool& pool) const override {
-        struct stat info{};
+        struct stat info {};
         if (::stat(pool.target->c_str(), &info) < 0) {
             auto error = path_error(errno, "cannot open directory", *pool.target);
             throw std::move(error).hint(fmt::format("make it with 'domus pool-build {}'", pool.name));
@@ -64,7 +69,7 @@ public:
 
     Contents look(const model::Pool& pool) const override {
         Contents contents;
-        struct statvfs space{};
+        struct statvfs space {};
         if (::statvfs(pool.target->c_str(), &space) < 0) throw path_error(errno, "cannot look at", *pool.target);
         contents.capacity = {std::uint64_t{space.f_frsize} * space.f_blocks};
         contents.available = {std::uint64_t{space.f_frsize} * space.f_bfree};
@@ -74,35 +79,41 @@ public:
             if (failure) break;
             auto name = entry->path().filename().string();
             if (is_unfinished(name) || !nameable(name)) continue;
-            if (auto volume = read_volume_file(entry->path().string(), name)) contents.volumes.push_back(std::move(*volume));
+            if (auto volume = read_volume_file(entry->path().string(), name))
+                contents.volumes.push_back(std::move(*volume));
         }
         if (failure) throw path_error(failure.value(), "cannot read", *pool.target);
         return contents;
     }
 
     std::string path_of(const model::Pool& pool, const std::string& volume) const override {
-        if (volume.empty() || volume.find('/') != volume.npos || volume == "." || volume == ".." || is_unfinished(volume) || !nameable(volume))
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: volume name '{}' cannot be that of a file in a folder", volume))
+        if (volume.empty() || volume.find('/') != volume.npos || volume == "." || volume == ".."
+            || is_unfinished(volume) || !nameable(volume))
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                        fmt::format("XML error: volume name '{}' cannot be that of a file in a folder", volume))
                 .hint("a name has no '/' and no control characters");
         return (fs::path(*pool.target) / volume).string();
     }
 
     model::Volume look_at(const model::Pool& pool, const std::string& volume) const override {
         if (auto found = read_volume_file(path_of(pool, volume), volume)) return std::move(*found);
-        throw Error(ErrorCode::no_storage_vol, ErrorDomain::storage, fmt::format("Storage volume not found: no storage vol with matching name '{}'", volume))
+        throw Error(ErrorCode::no_storage_vol, ErrorDomain::storage,
+                    fmt::format("Storage volume not found: no storage vol with matching name '{}'", volume))
             .hint(fmt::format("it is no longer in its folder; 'domus pool-refresh {}' looks again", pool.name));
     }
 
     void remove_volume(const model::Pool&, const model::Volume& volume) const override {
         const auto& path = *volume.target.path;
-        struct stat info{};
+        struct stat info {};
         if (::lstat(path.c_str(), &info) < 0) throw path_error(errno, "cannot look at", path);
         if (S_ISDIR(info.st_mode)) {
             if (::rmdir(path.c_str()) < 0) throw path_error(errno, "cannot remove", path);
             return;
         }
         if (!S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
-            throw Error(ErrorCode::operation_invalid, ErrorDomain::storage, fmt::format("Requested operation is not valid: '{}' is a device and not a file of the pool", path));
+            throw Error(
+                ErrorCode::operation_invalid, ErrorDomain::storage,
+                fmt::format("Requested operation is not valid: '{}' is a device and not a file of the pool", path));
         if (::unlink(path.c_str()) < 0) throw path_error(errno, "cannot remove", path);
     }
 
@@ -116,7 +127,8 @@ public:
         return copy_volume_file(std::move(path), std::move(wanted), std::move(from), std::move(blocking));
     }
 
-    Task<> resize(const model::Pool&, model::Volume volume, ByteCount capacity, unsigned flags, Blocking blocking) const override {
+    Task<> resize(const model::Pool&, model::Volume volume, ByteCount capacity, unsigned flags,
+                  Blocking blocking) const override {
         return resize_volume_file(std::move(volume), capacity, flags, std::move(blocking));
     }
 
