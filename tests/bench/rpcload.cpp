@@ -1,46 +1,88 @@
-// Calls per second and latency of a daemon, through the stock client library, which is loaded at run time: no headers
-// of it are needed, and both daemons are asked by the same code.
+// Calls per second and latency of a daemon, through the stock client library, which is loaded at run time: no headers of
+// it are needed, and both daemons are asked by the same code.
 //
-//     bench_rpcload URI CONNECTIONS SECONDS
+//     bench_rpcload URI CONNECTIONS SECONDS [version|list|statistics]
 //
-// A thread and a connection each, getLibVersion in a loop. Prints one line of JSON: calls per second, percentiles in
-// us.
+// A thread and a connection each, one call in a loop: getLibVersion, listAllDomains or getAllDomainStats. Prints one line
+// of JSON: calls per second, percentiles in us.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
+#include <array>
 #include <barrier>
 #include <chrono>
 #include <cstdlib>
 #include <dlfcn.h>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 namespace {
 
+template <class Function> Function symbol(void* library, const char* name) {
+    return reinterpret_cast<Function>(::dlsym(library, name));
+}
+
 struct Library {
     void* handle = ::dlopen("libvirt.so.0", RTLD_NOW);
-    void* (*open)(const char*) = reinterpret_cast<void* (*)(const char*)>(::dlsym(handle, "virConnectOpen"));
-    int (*close)(void*) = reinterpret_cast<int (*)(void*)>(::dlsym(handle, "virConnectClose"));
-    int (*version)(void*, unsigned long*) =
-        reinterpret_cast<int (*)(void*, unsigned long*)>(::dlsym(handle, "virConnectGetLibVersion"));
+    void* (*open)(const char*) = symbol<void* (*)(const char*)>(handle, "virConnectOpen");
+    int (*close)(void*) = symbol<int (*)(void*)>(handle, "virConnectClose");
+    int (*version)(void*, unsigned long*) = symbol<int (*)(void*, unsigned long*)>(handle, "virConnectGetLibVersion");
+    int (*list)(void*, void***, unsigned) = symbol<int (*)(void*, void***, unsigned)>(handle, "virConnectListAllDomains");
+    int (*free_domain)(void*) = symbol<int (*)(void*)>(handle, "virDomainFree");
+    int (*statistics)(void*, unsigned, void***, unsigned) =
+        symbol<int (*)(void*, unsigned, void***, unsigned)>(handle, "virConnectGetAllDomainStats");
+    void (*free_statistics)(void**) = symbol<void (*)(void**)>(handle, "virDomainStatsRecordListFree");
 };
+
+/// What is called; negative if it failed. What it brought is freed outside of the time that is taken.
+struct Operation {
+    std::string_view name;
+    int (*call)(const Library&, void* connection, void*** result);
+    void (*free)(const Library&, void** result, int count);
+};
+
+int ask_version(const Library& library, void* connection, void***) {
+    unsigned long number = 0;
+    return library.version(connection, &number);
+}
+void free_nothing(const Library&, void**, int) {}
+
+int ask_list(const Library& library, void* connection, void*** result) { return library.list(connection, result, 0); }
+void free_list(const Library& library, void** result, int count) {
+    for (int i = 0; i < count; ++i) library.free_domain(result[i]);
+    std::free(result);
+}
+
+int ask_statistics(const Library& library, void* connection, void*** result) {
+    return library.statistics(connection, 0, result, 0);
+}
+void free_statistics(const Library& library, void** result, int) { library.free_statistics(result); }
+
+constexpr std::array<Operation, 3> operations{{
+    {"version", ask_version, free_nothing},
+    {"list", ask_list, free_list},
+    {"statistics", ask_statistics, free_statistics},
+}};
 
 using Clock = std::chrono::steady_clock;
 
 /// Latencies in us; empty if the connection failed or a call did.
-std::vector<float> load(const Library& library, const char* uri, std::barrier<>& start, double seconds) {
+std::vector<float> load(const Library& library, const Operation& operation, const char* uri, std::barrier<>& start,
+                        double seconds) {
     void* const connection = library.open(uri);
     start.arrive_and_wait();
     std::vector<float> latencies;
     if (!connection) return latencies;
     const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-    for (auto before = Clock::now(); before < end;) {
-        unsigned long number = 0;
-        if (library.version(connection, &number) < 0) return {};
+    while (Clock::now() < end) {
+        void** result = nullptr;
+        const auto before = Clock::now();
+        const int count = operation.call(library, connection, &result);
         const auto after = Clock::now();
+        if (count < 0) return {};
+        operation.free(library, result, count);
         latencies.push_back(std::chrono::duration<float, std::micro>(after - before).count());
-        before = after;
     }
     library.close(connection);
     return latencies;
@@ -49,8 +91,10 @@ std::vector<float> load(const Library& library, const char* uri, std::barrier<>&
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4) {
-        fmt::print(stderr, "usage: {} URI CONNECTIONS SECONDS\n", argv[0]);
+    const std::string_view wanted = argc == 5 ? argv[4] : "version";
+    const auto operation = std::ranges::find(operations, wanted, &Operation::name);
+    if (argc < 4 || argc > 5 || operation == operations.end()) {
+        fmt::print(stderr, "usage: {} URI CONNECTIONS SECONDS [version|list|statistics]\n", argv[0]);
         return 2;
     }
     const Library library;
@@ -64,7 +108,7 @@ int main(int argc, char** argv) {
     std::vector<std::vector<float>> parts(count);
     {
         std::vector<std::jthread> threads;
-        for (auto& part : parts) threads.emplace_back([&] { part = load(library, argv[1], start, seconds); });
+        for (auto& part : parts) threads.emplace_back([&] { part = load(library, *operation, argv[1], start, seconds); });
     }
     std::vector<float> all;
     for (const auto& part : parts) {
