@@ -24,9 +24,11 @@ class UserDaemon:
         self.runtime = self.home / "run"
         self.runtime.mkdir(mode=0o700)
         os.chown(self.runtime, NOBODY, NOBODY)
+        for program in ("domusd", "domus"):  # the build folder need not be open to others
+            shutil.copy(BUILD / "bin" / program, self.home / program)
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.runtime), "LC_ALL": "C", "LIBVIRT_AUTOSTART": "0"}
         self.log = open(self.home / "domusd.stderr", "w+")
-        self.process = subprocess.Popen([*self.user(), BUILD / "bin/domusd", "--session"], env=self.environment, stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*self.user(), self.home / "domusd", "--session"], env=self.environment, stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log, cwd="/")
         self.socket = self.runtime / "domus/libvirt-sock"
         wait_until(self.socket.exists, "the socket is not there")
@@ -95,7 +97,7 @@ def test_a_guest_of_a_user(user, terminal):
     assert os.stat(f"/proc/{qemu}").st_uid == NOBODY
     shell = GuestShell(terminal(*user.user(), "virsh", "-c", user.uri, "console", "mine", "--force", env=user.environment)).wait_up()
     assert "10.0.2.15" in shell.run("for i in 1 2 3 4 5 6 7 8 9; do ip -4 addr show eth0 | grep inet && break; sleep 1; done")
-    assert "mine" in user.call(BUILD / "bin/domus", "list").out
+    assert "mine" in user.call(user.home / "domus", "list").out
     user.virsh("shutdown", "mine")
     wait_until(lambda: user.virsh("domstate", "mine").out.strip() == "shut off", "it does not shut down", 30)
     kept = user.home / ".config/domus/qemu/mine.xml"
