@@ -52,9 +52,9 @@ void start(const Settings& settings) {
 }
 
 void stop() {
+    spdlog::shutdown(); // ends the writer, which holds the logger too
     logger.reset();
     target.reset();
-    spdlog::shutdown();
 }
 
 void set_level(Level level) { current_level = level; }
