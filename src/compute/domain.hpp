@@ -202,6 +202,7 @@ private:
     Task<> dump_core(std::shared_ptr<Running> running);
     Task<> after_guest_stopped(std::shared_ptr<Running> running, std::string action);
     Task<> refresh_figures(std::shared_ptr<Running> running);
+    Task<> reach_monitor(std::shared_ptr<Running> running);
     Task<> resynchronize(std::shared_ptr<Running> running);
     Task<> stop_guest(std::shared_ptr<Running> running, PausedReason why);
     Task<> let_guest_run(std::shared_ptr<Running> running, RunningReason why);

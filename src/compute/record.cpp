@@ -14,6 +14,8 @@
 
 #include <fmt/format.h>
 
+#include <sys/socket.h>
+
 #include <csignal>
 #include <filesystem>
 #include <set>
@@ -23,8 +25,6 @@ namespace domus::compute {
 using namespace std::chrono_literals;
 
 namespace {
-
-constexpr auto reconnect_patience = 30s;
 
 /// A process that was started by a daemon which ended before it could write down the pid: its monitor's socket is on
 /// its command line, or in its folder.
@@ -60,6 +60,13 @@ std::vector<std::string> gone_devices(const model::Devices& devices, const boost
     look(devices.redirdevs);
     look(devices.rngs);
     return gone;
+}
+
+/// A monitor for callers who come before the real one is reached: it says that it has gone.
+std::shared_ptr<qmp::Client> unreachable_monitor(const Executor& executor, std::string who) {
+    auto monitor = qmp::Client::open(executor, UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), std::move(who));
+    monitor->close();
+    return monitor;
 }
 
 } // namespace
@@ -122,6 +129,7 @@ Task<> Domain::reconnect(std::shared_ptr<const RunRecord> record) {
     running->vcpu_threads = record->vcpu_threads;
     running->unfinished = record->job;
     running->starting = false;
+    running->monitor = unreachable_monitor(environment_.executor, fmt::format("domain '{}'", name_));
     running_ = running;
     status_ = Status(static_cast<State>(record->state), record->reason);
     auto process = Process::adopt(record->pid, record->start_time);
@@ -145,11 +153,27 @@ Task<> Domain::reconnect(std::shared_ptr<const RunRecord> record) {
     spawn(environment_.executor, resynchronize(running), fmt::format("reconnecting to domain '{}'", name_));
 }
 
-/// Connects to the monitor again and learns what has changed meanwhile.
+/// Connects to the monitor, as often as needed: a QEMU that is stopped takes no more than a few connections.
+Task<> Domain::reach_monitor(std::shared_ptr<Running> running) {
+    const auto self = shared_from_this();
+    for (bool told = false; running_ == running && !running->monitor->connected();) {
+        try {
+            running->monitor =
+                qmp::Client::open(environment_.executor, connect_to(running->folder + "/monitor.sock"), fmt::format("domain '{}'", name_));
+            listen_to_monitor(running);
+            co_return;
+        } catch (const Error& error) {
+            if (!std::exchange(told, true)) log::error("domain '{}': {}; trying again each second", name_, error.message());
+        }
+        co_await sleep_until(Deadline::in(1s));
+    }
+}
+
+/// Learns what has changed while no daemon listened.
 Task<> Domain::resynchronize(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
-    running->monitor = qmp::Client::open(environment_.executor, connect_to(running->folder + "/monitor.sock"), fmt::format("domain '{}'", name_));
-    listen_to_monitor(running);
+    co_await reach_monitor(running);
+    if (running_ != running) co_return;
     for (const auto& channel : running->domain->devices.channels)
         if (channel.target.name == "org.qemu.guest_agent.0" && channel.source().path) {
             running->agent = std::make_shared<qmp::Agent>(environment_.executor, *channel.source().path, fmt::format("domain '{}'", name_));
@@ -159,7 +183,8 @@ Task<> Domain::resynchronize(std::shared_ptr<Running> running) {
     questions.push_back({"query-status", {}});
     boost::json::object devices{{"path", "/machine/peripheral"}};
     questions.push_back({"qom-list", std::move(devices)});
-    const auto answers = co_await running->monitor->handshake(Deadline::in(reconnect_patience), std::move(questions));
+    // A stopped QEMU answers when it is continued; when it ends, its monitor is closed.
+    const auto answers = co_await running->monitor->handshake(Deadline::never(), std::move(questions));
     if (running_ != running) co_return;
     for (auto& alias : gone_devices(running->domain->devices, answers[1]))
         spawn(environment_.executor, device_gone(running, alias), fmt::format("a device that left domain '{}'", name_));

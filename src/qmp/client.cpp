@@ -34,8 +34,11 @@ std::string text_of(const json::object& object, std::string_view key) {
 } // namespace
 
 Client::Client(Executor executor, UniqueFd socket, std::string who)
-    : executor_(executor), socket_(executor, socket.release()), who_(std::move(who)), parser_({}, options()), greeting_(executor) {
+    : executor_(executor), socket_(executor, socket.release()), who_(std::move(who)), parser_({}, options()) {
     socket_.native_non_blocking(true);
+    std::string out;
+    negotiated_ = enqueue({"qmp_capabilities", {}}, out);
+    send(std::move(out));
 }
 
 Client::~Client() = default;
@@ -89,7 +92,10 @@ void Client::take(std::string_view bytes) {
 void Client::dispatch(json::value message) {
     if (!message.is_object()) return;
     auto& object = message.as_object();
-    if (object.contains("QMP")) return greeting_.set(true);
+    if (object.contains("QMP")) {
+        greeted_ = true;
+        return flush();
+    }
     if (object.contains("event")) {
         static const json::object nothing;
         const auto* data = object.if_contains("data");
@@ -169,10 +175,8 @@ Task<json::value> Client::execute_with_fd(std::string command, json::object argu
 
 Task<std::vector<json::value>> Client::handshake(Deadline by, std::vector<Command> more) {
     const auto self = shared_from_this();
-    (void)co_await greeting_.take(by, fmt::format("the monitor of {}", who_));
-    more.insert(more.begin(), Command{"qmp_capabilities", {}});
     auto answers = co_await execute_all(std::move(more), by);
-    answers.erase(answers.begin());
+    (void)co_await answer(negotiated_, "qmp_capabilities", by);
     co_return answers;
 }
 
@@ -181,12 +185,16 @@ void Client::send(std::string bytes, UniqueFd fd) {
         throw Error(ErrorCode::resource_busy, ErrorDomain::qemu, fmt::format("the monitor of {} does not read its commands", who_))
             .hint("its process hangs or is stopped; 'domus destroy' ends it");
     output_bytes_ += bytes.size();
-    output_.push_back({std::move(bytes), std::move(fd)});
+    if (fd || output_.empty()) {
+        output_.push_back({std::move(bytes), std::move(fd)});
+    } else {
+        output_.back().bytes += bytes;
+    }
     flush();
 }
 
 void Client::flush() {
-    while (connected_ && !output_.empty() && !waiting_to_write_) {
+    while (connected_ && greeted_ && !output_.empty() && !waiting_to_write_) {
         auto& out = output_.front();
         iovec piece{out.bytes.data() + out.sent, out.bytes.size() - out.sent};
         msghdr message{};
@@ -226,7 +234,6 @@ void Client::close() {
     boost::system::error_code ignored;
     socket_.close(ignored);
     const auto failure = std::make_exception_ptr(gone());
-    greeting_.fail(failure);
     for (const auto& [id, slot] : std::exchange(waiting_, {})) slot->fail(failure);
     output_.clear();
     event_ = nullptr;

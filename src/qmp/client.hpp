@@ -34,7 +34,8 @@ struct Command {
 
 class Client : public std::enable_shared_from_this<Client> {
 public:
-    /// Starts to read. `who` names the monitor in errors: "domain 'web'".
+    /// Starts to read, and leaves negotiation mode when QEMU greets; commands wait for that. `who` names the monitor in
+    /// errors: "domain 'web'".
     static std::shared_ptr<Client> open(Executor executor, UniqueFd socket, std::string who);
     ~Client();
 
@@ -43,8 +44,8 @@ public:
     /// Called once when the monitor has gone.
     void on_closed(std::function<void()> handler) { closed_handler_ = std::move(handler); }
 
-    /// Waits for the greeting and leaves negotiation mode. `more` goes out in the same write; their answers are
-    /// returned in order, and the first refusal is thrown.
+    /// Waits until QEMU has left negotiation mode. `more` goes out right behind; their answers are returned in order,
+    /// and the first refusal is thrown.
     Task<std::vector<json::value>> handshake(Deadline by, std::vector<Command> more = {});
 
     /// The command's `return`. Throws operation_timeout at the deadline, operation_failed when QEMU refuses (with its
@@ -85,7 +86,8 @@ private:
     std::size_t message_bytes_ = 0;
     std::unordered_map<std::uint64_t, Slot> waiting_;
     std::uint64_t next_id_ = 1;
-    Reply<bool> greeting_;
+    Slot negotiated_;
+    bool greeted_ = false; ///< before that QEMU takes no command
     std::deque<Outgoing> output_;
     std::size_t output_bytes_ = 0;
     bool waiting_to_write_ = false;

@@ -3,6 +3,7 @@
 #include "async/spawn.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <boost/asio/write.hpp>
@@ -78,14 +79,39 @@ TEST(Qmp, answers_are_matched_by_id_in_whatever_order_and_pieces_they_come) {
     });
 }
 
+TEST(Qmp, commands_that_come_before_the_handshake_wait_for_it) {
+    run([](Executor executor, ScriptedMonitor& monitor) -> Task<> {
+        const auto client = Client::open(executor, std::move(monitor.ours), "domain 'web'");
+        json::value status;
+        const auto ask = [](std::shared_ptr<Client> of, json::value& into) -> Task<> {
+            json::object nothing;
+            into = co_await of->execute("query-status", std::move(nothing), Deadline::in(5s));
+        };
+        spawn(executor, ask(client, status), "an early command");
+        co_await sleep_until(Deadline::in(20ms));
+        int unread = -1;
+        EXPECT_EQ(::ioctl(monitor.socket.native_handle(), FIONREAD, &unread), 0);
+        EXPECT_EQ(unread, 0) << "QEMU refuses what comes before the handshake";
+        co_await monitor.say(std::string(greeting));
+        const auto asked = co_await monitor.hear();
+        EXPECT_LT(asked.find("qmp_capabilities"), asked.find("query-status"));
+        EXPECT_NE(asked.find("query-status"), std::string::npos);
+        co_await monitor.say(R"({"return": {}, "id": 1}{"return": {"status": "paused"}, "id": 2})" "\r\n");
+        (void)co_await client->handshake(Deadline::in(5s));
+        for (int i = 0; i < 500 && status.is_null(); ++i) co_await sleep_until(Deadline::in(10ms));
+        EXPECT_EQ(status.at("status"), "paused");
+    });
+}
+
 TEST(Qmp, an_answer_may_nest_as_deep_as_a_chain_of_images) {
     run([](Executor executor, ScriptedMonitor& monitor) -> Task<> {
         const auto client = Client::open(executor, std::move(monitor.ours), "domain 'web'");
         const auto script = [](ScriptedMonitor& from) -> Task<> {
+            co_await from.say(std::string(greeting));
             (void)co_await from.hear();
             std::string image = "null";
             for (int depth = 0; depth < 800; ++depth) image = R"({"backing-image": )" + image + "}";
-            co_await from.say(R"({"return": )" + image + R"(, "id": 1})" "\r\n");
+            co_await from.say(R"({"return": )" + image + R"(, "id": 2})" "\r\n");
         };
         spawn(executor, script(monitor), "script");
         const auto answer = co_await client->execute("query-named-block-nodes", {}, Deadline::in(5s));
@@ -104,7 +130,7 @@ TEST(Qmp, a_stuck_monitor_costs_only_its_deadline_and_a_late_answer_is_dropped) 
             failure = std::current_exception();
         }
         EXPECT_EQ(code_of(failure), ErrorCode::operation_timeout);
-        co_await monitor.say(R"({"return": {"late": true}, "id": 1})");
+        co_await monitor.say(R"({"return": {"late": true}, "id": 2})");
         co_await sleep_until(Deadline::in(10ms));
         EXPECT_TRUE(client->connected());
     });
@@ -132,7 +158,7 @@ TEST(Qmp, what_a_stopped_qemu_does_not_read_is_bounded) {
 TEST(Qmp, refusals_quote_qemu) {
     run([](Executor executor, ScriptedMonitor& monitor) -> Task<> {
         const auto client = Client::open(executor, std::move(monitor.ours), "domain 'web'");
-        co_await monitor.say(R"({"error": {"class": "GenericError", "desc": "Device 'x' not found"}, "id": 1})");
+        co_await monitor.say(std::string(greeting) + R"({"error": {"class": "GenericError", "desc": "Device 'x' not found"}, "id": 2})");
         std::exception_ptr failure;
         json::object nothing;
         const auto pending = [](std::shared_ptr<Client> of, json::object arguments, std::exception_ptr& thrown) -> Task<> {

@@ -111,3 +111,31 @@ def test_destroy_of_the_stuck_one_takes_under_a_second(daemon, conn, stuck):
     assert took < 1.0
     wait_until(lambda: not daemon.pids_of("guest=b"), "the process is still there")
     assert conn.lookupByName(stuck).state()[0] == libvirt.VIR_DOMAIN_SHUTOFF
+
+
+def test_a_stopped_guest_is_found_by_each_new_daemon_and_answers_when_it_goes_on(daemon, guest, _event_loop):
+    conn = libvirt.open(daemon.uri)
+    conn.defineXML(guest("stopped", memory=32, disks=())).createWithFlags(PAUSED)
+    conn.close()
+    [pid] = daemon.pids_of("guest=stopped")
+    os.kill(pid, signal.SIGSTOP)
+    for _ in range(5):  # each connects once more; QEMU's queue of those who wait is short
+        daemon.kill()
+        daemon.start()
+    conn = libvirt.open(daemon.uri)
+    domain = conn.lookupByName("stopped")
+    assert domain.isActive()
+    with pytest.raises(libvirt.libvirtError):
+        domain.resume()
+    os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: resumes(domain), "its monitor was not reached again")
+    assert domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
+    domain.destroy()
+    conn.close()
+
+
+def resumes(domain):
+    try:
+        return domain.resume() == 0
+    except libvirt.libvirtError:
+        return False
