@@ -325,6 +325,7 @@ Task<std::shared_ptr<const Figures>> Domain::figures(std::chrono::milliseconds a
     if (!running->refreshing) {
         running->refreshing = true;
         spawn(environment_.executor, refresh_figures(running), fmt::format("figures of '{}'", name_));
+        if (!running->refreshing) co_return running->figures; // there was nothing to ask
     }
     const bool told = co_await running->refreshed.wait(by);
     if (told) co_return running->figures;

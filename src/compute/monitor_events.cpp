@@ -57,8 +57,10 @@ void MonitorEvents::handle(Domain& domain, const std::shared_ptr<Running>& runni
     else if (name == "BLOCK_IO_ERROR") io_error(domain, *running, data);
     else if (name == "VSERPORT_CHANGE") port_changed(domain, running, data);
     else if (name == "RTC_CHANGE") domain.emit(event::RtcChange{number(data, "offset")});
-    else if (name == "BALLOON_CHANGE") domain.emit(event::BalloonChange{static_cast<std::uint64_t>(number(data, "actual")) >> 10});
-    else if (name == "DEVICE_TRAY_MOVED") domain.emit(event::TrayChange{alias_of(data), truth(data, "tray-open") ? 0 : 1});
+    else if (name == "BALLOON_CHANGE") {
+        running->balloon_kib = static_cast<std::uint64_t>(number(data, "actual")) >> 10;
+        domain.emit(event::BalloonChange{*running->balloon_kib});
+    } else if (name == "DEVICE_TRAY_MOVED") domain.emit(event::TrayChange{alias_of(data), truth(data, "tray-open") ? 0 : 1});
     else if (name == "DEVICE_DELETED") device_deleted(domain, running, text(data, "device"));
     else if (name == "DEVICE_UNPLUG_GUEST_ERROR") unplug_refused(domain, *running, text(data, "device"));
     else if (name == "SUSPEND") {

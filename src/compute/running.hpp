@@ -69,6 +69,8 @@ struct Running {
         event::Stopped detail;
     };
     std::optional<Ending> ending;
+    /// What the balloon leaves the guest; asked for once, then told by QEMU's events.
+    std::optional<std::uint64_t> balloon_kib;
     bool starting = true;         ///< the start job still owns it and cleans up itself
     bool guest_stopped = false;   ///< the guest has shut down; the process waits for what the policy says
     bool reboot_wanted = false;   ///< what looks like a shutdown is our way to reboot

@@ -60,3 +60,18 @@ def test_the_command_of_a_definition(virsh, guest, scratch):
     assert "/usr/bin/qemu-system-x86_64" in command and "guest=argv" in command and "/images/a.qcow2" in command
     assert virsh("domxml-to-native", "vmware-vmx", scratch / "argv.xml", check=False).code == 1
     assert virsh("list", "--all", "--name").out.split() == []
+
+
+def test_the_balloon_tells_what_the_guest_has(conn, guest, shell_of):
+    quiet = conn.createXML(guest("quiet", memory=64, devices="<memballoon model='virtio'/>"), libvirt.VIR_DOMAIN_START_PAUSED)
+    figures = quiet.memoryStats()
+    assert figures["actual"] == 64 * 1024 and figures["last_update"] == 0 and figures["rss"] > 0
+    assert "unused" not in figures  # nobody asked the guest
+    domain = conn.createXML(guest("telling", memory=128, devices="<memballoon model='virtio'><stats period='1'/></memballoon>"))
+    shell_of("telling")
+    wait_until(lambda: domain.memoryStats().get("unused"), "the guest told nothing of its memory")
+    figures = domain.memoryStats()
+    assert 0 < figures["unused"] < figures["available"] < 128 * 1024 and figures["last_update"] > 0
+    domain.setMemory(100 * 1024)
+    wait_until(lambda: domain.memoryStats()["actual"] == 100 * 1024, "the balloon was not seen to grow")
+    assert {d.name(): s["balloon.current"] for d, s in conn.getAllDomainStats()} == {"quiet": 64 * 1024, "telling": 100 * 1024}
