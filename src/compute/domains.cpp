@@ -155,15 +155,13 @@ Task<> Domains::load() {
 }
 
 Task<> Domains::load_snapshots() {
-    std::vector<std::string> names;
-    for (const auto& [name, domain] : by_name_) names.push_back(name);
     struct Loaded {
         std::map<std::string, SnapshotTree> trees;
         std::vector<std::string> complaints;
     };
-    auto work = [store = environment_.store, names = std::move(names)] {
+    auto work = [store = environment_.store] {
         Loaded loaded;
-        for (const auto& name : names) {
+        for (const auto& name : store.domains_with_snapshots()) {
             auto tree = store.load_snapshots(name, loaded.complaints);
             if (!tree.empty()) loaded.trees.emplace(name, std::move(tree));
         }

@@ -1,6 +1,7 @@
 #include "compute/store.hpp"
 
 #include "base/log.hpp"
+#include "base/parallel.hpp"
 #include "compute/running.hpp"
 #include "compute/save_image.hpp"
 #include "format/xml.hpp"
@@ -11,6 +12,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace domus::compute {
 
@@ -20,11 +22,54 @@ namespace {
 
 constexpr std::size_t largest_definition = 4u << 20;
 
+/// A file in the definitions' folder, and what it holds or why it cannot be used.
 struct Candidate {
-    StoredDomain domain;
-    fs::file_time_type written;
     fs::path path;
+    fs::file_time_type written;
+    std::optional<StoredDomain> domain;
+    std::string fault;
 };
+
+StoredDomain read_definition(const fs::path& path) {
+    auto domain = format::from_xml<model::Domain>(read_file(path, largest_definition), ErrorDomain::domain);
+    if (domain.name + ".xml" != path.filename())
+        throw Error(ErrorCode::xml_error, ErrorDomain::domain, fmt::format("the file is not named after the domain '{}' in it", domain.name));
+    if (!domain.uuid) throw Error(ErrorCode::xml_error, ErrorDomain::domain, "there is no <uuid> in it");
+    StoredDomain stored;
+    stored.definition = make_definition(domain);
+    stored.ref = {std::move(domain.name), *domain.uuid, -1};
+    return stored;
+}
+
+std::vector<Candidate> read_definitions(const fs::path& folder) {
+    std::vector<Candidate> found;
+    for (const auto& entry : fs::directory_iterator(folder))
+        if (entry.path().extension() == ".xml" && entry.is_regular_file()) found.push_back({entry.path(), entry.last_write_time(), {}, {}});
+    parallel_for(found.size(), [&](std::size_t i) {
+        try {
+            found[i].domain = read_definition(found[i].path);
+        } catch (const std::exception& error) {
+            found[i].fault = error.what();
+        }
+    });
+    return found;
+}
+
+/// Returns the line that tells of it.
+std::string set_aside(const Candidate& broken) {
+    const fs::path aside = broken.path.string() + ".broken";
+    std::error_code failure;
+    fs::rename(broken.path, aside, failure);
+    return fmt::format("set aside '{}' as '{}': {}", broken.path.string(), (failure ? broken.path : aside).string(), broken.fault);
+}
+
+/// The names of the files in a folder, which need not be there.
+std::set<std::string, std::less<>> names_in(const fs::path& folder) {
+    std::set<std::string, std::less<>> names;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(folder, none)) names.insert(entry.path().filename().string());
+    return names;
+}
 
 } // namespace
 
@@ -42,47 +87,37 @@ void Store::prepare() const {
 LoadedDomains Store::load() const {
     LoadedDomains loaded;
     std::map<Uuid, Candidate> by_uuid;
-    for (const auto& entry : fs::directory_iterator(folders_.definitions)) {
-        const auto& path = entry.path();
-        if (path.extension() != ".xml" || !entry.is_regular_file()) continue;
-        try {
-            const auto xml = read_file(path, largest_definition);
-            auto domain = format::from_xml<model::Domain>(xml, ErrorDomain::domain);
-            if (domain.name + ".xml" != path.filename())
-                throw Error(ErrorCode::xml_error, ErrorDomain::domain,
-                            fmt::format("the file is not named after the domain '{}' in it", domain.name));
-            if (!domain.uuid) throw Error(ErrorCode::xml_error, ErrorDomain::domain, "there is no <uuid> in it");
-            Candidate found{{{domain.name, *domain.uuid, -1}, make_definition(domain), false},
-                            entry.last_write_time(), path};
-            auto [place, fresh] = by_uuid.try_emplace(*domain.uuid, found);
-            if (fresh) continue;
-            // A rename that was cut off left both names: the newer file is the one that was meant.
-            auto& older = place->second.written < found.written ? place->second : found;
-            loaded.complaints.push_back(fmt::format("removed '{}': a newer definition has its UUID", older.path.string()));
-            remove_durably(older.path);
-            if (&older == &place->second) place->second = std::move(found);
-        } catch (const std::exception& error) {
-            const auto aside = fs::path(path.string() + ".broken");
-            std::error_code failure;
-            fs::rename(path, aside, failure);
-            loaded.complaints.push_back(fmt::format("set aside '{}' as '{}': {}", path.string(),
-                                                    failure ? path.string() : aside.string(), error.what()));
+    for (auto& found : read_definitions(folders_.definitions)) {
+        if (!found.domain) {
+            loaded.complaints.push_back(set_aside(found));
+            continue;
         }
+        const auto uuid = found.domain->ref.uuid;
+        const auto place = by_uuid.find(uuid);
+        if (place == by_uuid.end()) {
+            by_uuid.emplace(uuid, std::move(found));
+            continue;
+        }
+        // A rename that was cut off left both names: the newer file is the one that was meant.
+        if (place->second.written < found.written) std::swap(place->second, found);
+        loaded.complaints.push_back(fmt::format("removed '{}': a newer definition has its UUID", found.path.string()));
+        remove_durably(found.path);
     }
+    const auto autostarted = names_in(folders_.autostart);
+    const auto saves = names_in(managed_save_path("").parent_path());
     for (auto& [uuid, candidate] : by_uuid) {
-        const auto& name = candidate.domain.ref.name;
-        candidate.domain.autostart = fs::is_symlink(autostart_path(name));
-        candidate.domain.managed_save = find_managed_save(name, loaded.complaints);
-        loaded.domains.push_back(std::move(candidate.domain));
+        const auto& name = candidate.domain->ref.name;
+        candidate.domain->autostart = autostarted.contains(name + ".xml");
+        if (saves.contains(name + ".save")) candidate.domain->managed_save = usable_managed_save(name, loaded.complaints);
+        loaded.domains.push_back(std::move(*candidate.domain));
     }
     return loaded;
 }
 
 /// A power cut in the middle of a save leaves a part that nobody can use; one of a domain that still runs is the
 /// business of whoever takes that over.
-bool Store::find_managed_save(const std::string& name, std::vector<std::string>& complaints) const {
+bool Store::usable_managed_save(const std::string& name, std::vector<std::string>& complaints) const {
     const auto path = managed_save_path(name);
-    if (!fs::exists(path)) return false;
     if (!is_unfinished_save(path)) return true;
     if (fs::exists(folders_.state / (name + ".xml"))) return false;
     remove_durably(path);

@@ -58,6 +58,8 @@ public:
     /// Those of a domain that goes.
     void remove_snapshots(const std::string& domain) const;
     SnapshotTree load_snapshots(const std::string& domain, std::vector<std::string>& complaints) const;
+    /// The domains that may have some.
+    std::vector<std::string> domains_with_snapshots() const;
 
     /// Records of running domains, in the state folder. That folder is in memory and lost with the processes that it
     /// tells of, so that records are replaced as a whole but not synced.
@@ -69,7 +71,7 @@ private:
     std::filesystem::path definition_path(const std::string& name) const;
     std::filesystem::path autostart_path(const std::string& name) const;
     std::filesystem::path snapshot_folder(const std::string& domain) const;
-    bool find_managed_save(const std::string& name, std::vector<std::string>& complaints) const;
+    bool usable_managed_save(const std::string& name, std::vector<std::string>& complaints) const;
 
     Folders folders_;
 };

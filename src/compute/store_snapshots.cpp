@@ -75,4 +75,11 @@ SnapshotTree Store::load_snapshots(const std::string& domain, std::vector<std::s
     return tree;
 }
 
+std::vector<std::string> Store::domains_with_snapshots() const {
+    std::vector<std::string> names;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(folders_.library / "snapshot", none)) names.push_back(entry.path().filename().string());
+    return names;
+}
+
 } // namespace domus::compute

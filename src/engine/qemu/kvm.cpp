@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
@@ -19,7 +20,8 @@ namespace domus::engine::qemu {
 namespace {
 
 constexpr std::size_t page = 4096;
-constexpr std::uint32_t rounds = 100'000;
+constexpr std::uint32_t rounds = 10'000;
+constexpr int attempts = 3; ///< a busy host may take the processor away in the middle of one
 constexpr double least_rate = 20e6; ///< a stock kernel's boot takes some 10^9 instructions
 
 /// dec ecx; jnz back to it; hlt: in 16-bit mode with 32-bit operands.
@@ -94,7 +96,8 @@ KvmVerdict probe_kvm(const std::string& device) {
         verdict.reason = fmt::format("{} speaks version {}, {} is needed", device, version, api_version);
         return verdict;
     }
-    const double rate = measure(kvm.get());
+    double rate = measure(kvm.get());
+    for (int more = 1; more < attempts && rate >= 0 && rate < least_rate; ++more) rate = std::max(rate, measure(kvm.get()));
     if (rate < 0) {
         verdict.reason = fmt::format("a test guest did not run on {}: {}", device, words(static_cast<int>(-rate)));
         return verdict;

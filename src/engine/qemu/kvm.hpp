@@ -1,6 +1,6 @@
 // Whether /dev/kvm truly carries guests. That it opens says little: in a nested or emulated host it may interpret
 // guest code instruction by instruction, and a stock kernel would not boot in minutes. So a tiny guest is run and
-// measured (Linux Documentation/virt/kvm/api.rst). Blocks for a few milliseconds, 150 at most.
+// measured (Linux Documentation/virt/kvm/api.rst). Blocks for a few milliseconds, 50 at most.
 #pragma once
 
 #include <string>
