@@ -1,10 +1,12 @@
 #include "daemon/daemon.hpp"
 
 #include "async/loop_watch.hpp"
+#include "async/run_loop.hpp"
 #include "async/spawn.hpp"
 #include "base/log.hpp"
 #include "compute/domains.hpp"
 #include "os/files.hpp"
+#include "os/free_memory.hpp"
 #include "os/systemd.hpp"
 #include "service/service.hpp"
 #include "wire/handlers.hpp"
@@ -136,7 +138,8 @@ public:
         wait_for_signal();
         wait_for_hangup();
         spawn(executor_, watch_.run(), "the watch on the loop");
-        loop_.run();
+        spawn(executor_, give_back_memory(), "giving back memory");
+        run_loop(loop_);
         return status_;
     }
 
@@ -168,6 +171,10 @@ private:
         if (!options_.session) co_await networks_.autostart();
         co_await pools_.autostart();
         co_await domains_.autostart();
+    }
+
+    static Task<> give_back_memory() {
+        for (FreeMemory memory;; memory.give_back()) co_await sleep_until(Deadline::in(2s));
     }
 
     Task<> warm_up() { (void)co_await qemu_.capabilities(""); }
