@@ -45,6 +45,10 @@ storage::Folders storage_folders(const Places& places) {
             .state = places.state / "storage"};
 }
 
+secret::Folders secret_folders(const Places& places) {
+    return {.definitions = places.configuration / "secrets", .key = places.library / "secrets/key"};
+}
+
 network::Folders network_folders(const Places& places) {
     return {.definitions = places.configuration / "qemu/networks",
             .autostart = places.configuration / "qemu/networks/autostart",
@@ -101,6 +105,8 @@ public:
         : options_(options), configuration_(std::move(configuration)), places_(places(options)), executor_(loop_.get_executor()),
           events_(executor_), qemu_(executor_, places_.cache / "capabilities"),
           networks_(executor_, network_folders(places_), [this](const network::NetworkView& view, network::NetworkEvent event) { service_.networks.emit(view, event); }),
+          secrets_(executor_, secret_folders(places_),
+                   [this](const secret::SecretView& view, secret::SecretEvent event) { service_.secrets.emit(view, event); }),
           pools_(executor_, storage_folders(places_), [this](const storage::PoolView& view, storage::PoolEvent event) { service_.storage.emit(view, event); }),
           environment_{.executor = executor_,
                        .settings = domain_settings(options, configuration_),
@@ -115,6 +121,7 @@ public:
           service_{.domains = service::DomainOperations(domains_),
                    .host = service::HostOperations(qemu_),
                    .networks = service::NetworkOperations(options.session ? nullptr : &networks_),
+                   .secrets = service::SecretOperations(secrets_),
                    .storage = service::StorageOperations(pools_),
                    .events = events_,
                    .uri = options.session ? "qemu:///session" : "qemu:///system"},
@@ -161,6 +168,7 @@ private:
         spawn(executor_, warm_up(), "the capabilities of QEMU");
         events_.begin_start();
         if (!options_.session) co_await networks_.load();
+        co_await secrets_.load();
         co_await pools_.load();
         co_await domains_.load();
         open_sockets();
@@ -265,6 +273,7 @@ private:
     service::Events events_;
     engine::qemu::Qemu qemu_;
     network::Driver networks_;
+    secret::Secrets secrets_;
     storage::Pools pools_;
     compute::Environment environment_;
     compute::Domains domains_;

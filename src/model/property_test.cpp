@@ -3,6 +3,7 @@
 #include "format/json.hpp"
 #include "format/random_value.hpp"
 #include "model/network.hpp"
+#include "model/secret.hpp"
 #include "model/snapshot.hpp"
 #include "model/storage.hpp"
 
@@ -53,7 +54,7 @@ void json_keys_stand_once(const format::Node& node, const std::string& path) {
 } // namespace
 
 template <class T> class EveryDocument : public testing::Test {};
-using Documents = testing::Types<Domain, Network, Pool, Volume, Snapshot>;
+using Documents = testing::Types<Domain, Network, Pool, Volume, Snapshot, Secret>;
 TYPED_TEST_SUITE(EveryDocument, Documents);
 
 TYPED_TEST(EveryDocument, is_equal_after_writing_and_reading) {

@@ -5,6 +5,7 @@
 #include "service/events.hpp"
 #include "service/host.hpp"
 #include "service/networks.hpp"
+#include "service/secrets.hpp"
 #include "service/storage.hpp"
 
 #include <string>
@@ -15,6 +16,7 @@ struct Service {
     DomainOperations domains;
     HostOperations host;
     NetworkOperations networks;
+    SecretOperations secrets;
     StorageOperations storage;
     Events& events;
     std::string uri; ///< qemu:///system or qemu:///session

@@ -17,6 +17,7 @@ void serve_saves(Dispatcher& dispatcher, service::Service& service);
 void serve_snapshots(Dispatcher& dispatcher, service::Service& service);
 void serve_host(Dispatcher& dispatcher, service::Service& service);
 void serve_networks(Dispatcher& dispatcher, service::Service& service);
+void serve_secrets(Dispatcher& dispatcher, service::Service& service);
 void serve_storage(Dispatcher& dispatcher, service::Service& service);
 void serve_transfers(Dispatcher& dispatcher, service::StorageOperations& storage);
 
@@ -32,6 +33,7 @@ inline void serve_all(Dispatcher& dispatcher, service::Service& service) {
     serve_snapshots(dispatcher, service);
     serve_host(dispatcher, service);
     serve_networks(dispatcher, service);
+    serve_secrets(dispatcher, service);
     serve_storage(dispatcher, service);
 }
 

@@ -4,6 +4,7 @@ import pty
 import re
 import select
 import subprocess
+import termios
 import time
 
 
@@ -38,6 +39,13 @@ class Terminal:
         assert found, f"no {pattern!r} within {timeout} s in:\n{self.text}"
         self.text = self.text[found.end():]
         return found
+
+    def wait_unseen(self, timeout=10):
+        """Returns once the program reads without echo: it may throw away what was typed before."""
+        deadline = time.monotonic() + timeout
+        while termios.tcgetattr(self._master)[3] & termios.ECHO:
+            assert time.monotonic() < deadline, "what is typed stays visible"
+            time.sleep(0.01)
 
     def wait(self, timeout=10):
         """Reads to the end and returns the exit code."""

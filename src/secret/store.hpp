@@ -1,0 +1,53 @@
+// Secrets on the disk: UUID.xml, readable and editable, and beside it UUID.value, encrypted with the host's key, which
+// lies elsewhere: a copy of the one folder tells nothing without the other. Both are replaced as a whole, so that a
+// power cut at any instant leaves the old or the new. Everything here blocks: call it in a lane.
+#pragma once
+
+#include "base/sensitive.hpp"
+#include "model/secret.hpp"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace domus::secret {
+
+struct Folders {
+    std::filesystem::path definitions; ///< UUID.xml, UUID.value: /etc/domus/secrets
+    std::filesystem::path key;         ///< file with the host's key: /var/lib/domus/secrets/key
+};
+
+struct LoadedSecrets {
+    std::vector<model::Secret> secrets;
+    std::vector<std::string> complaints; ///< a line for each file that was set aside, or whose value cannot be read
+};
+
+class Store {
+public:
+    explicit Store(Folders folders) : folders_(std::move(folders)) {}
+
+    /// Creates the folder that is missing.
+    void prepare() const;
+    /// Reads all definitions. A file that does not parse is renamed to UUID.xml.broken and reported; it harms no other.
+    LoadedSecrets load() const;
+    void save(const model::Secret& secret) const;
+    /// Value first: one without a definition is never left.
+    void remove(Uuid uuid) const;
+
+    /// Makes the key if there is none yet.
+    void save_value(Uuid uuid, const Sensitive& value) const;
+    /// Nothing where there is no value. Throws operation_failed, naming the file, for one that cannot be decrypted.
+    std::optional<Sensitive> read_value(Uuid uuid) const;
+
+private:
+    std::filesystem::path definition_path(Uuid uuid) const;
+    std::filesystem::path value_path(Uuid uuid) const;
+    bool has_values() const;
+    void clear_leftovers() const;
+    Sensitive read_key() const;
+    Sensitive make_key() const;
+
+    Folders folders_;
+};
+
+} // namespace domus::secret
