@@ -18,7 +18,7 @@ namespace domus::cli {
 
 class Call;
 
-enum class Group { domain, monitor, events, host, network, pool, snapshot, self };
+enum class Group { domain, monitor, events, host, network, pool, volume, snapshot, self };
 
 struct GroupName {
     Group group;
@@ -47,6 +47,8 @@ enum class Complete {
     running_network,
     stopped_network,
     pool,
+    running_pool,
+    stopped_pool,
     command,
 };
 

@@ -20,16 +20,17 @@ std::vector<std::string> networks(client::Connection& server, std::uint32_t flag
     return names;
 }
 
-std::vector<std::string> pools(client::Connection& server) {
+std::vector<std::string> pools(client::Connection& server, std::uint32_t flags) {
     std::vector<std::string> names;
-    for (auto& pool : server.call<Procedure::connect_list_all_storage_pools>({.need_results = 1, .flags = 0}).pools) names.push_back(std::move(pool.name));
+    for (auto& pool : server.call<Procedure::connect_list_all_storage_pools>({.need_results = 1, .flags = flags}).pools) names.push_back(std::move(pool.name));
     return names;
 }
 
 } // namespace
 
 std::vector<std::string> names_for_completion(Session& session, Complete kind) {
-    constexpr std::uint32_t all = 0, domains_active = 1, domains_inactive = 2, networks_inactive = 1, networks_active = 2;
+    constexpr std::uint32_t all = 0, domains_active = 1, domains_inactive = 2, networks_inactive = 1, networks_active = 2,
+                            pools_inactive = 1, pools_active = 2;
     try {
         auto& server = session.connection();
         switch (kind) {
@@ -39,7 +40,9 @@ std::vector<std::string> names_for_completion(Session& session, Complete kind) {
         case Complete::network: return networks(server, all);
         case Complete::running_network: return networks(server, networks_active);
         case Complete::stopped_network: return networks(server, networks_inactive);
-        case Complete::pool: return pools(server);
+        case Complete::pool: return pools(server, all);
+        case Complete::running_pool: return pools(server, pools_active);
+        case Complete::stopped_pool: return pools(server, pools_inactive);
         default: return {};
         }
     } catch (const std::exception&) {

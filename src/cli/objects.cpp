@@ -39,7 +39,7 @@ Object find_named(Call& call, std::string_view option, unsigned lookup, std::str
     if (const auto uuid = as_uuid(name); uuid && (lookup & by_uuid))
         if (auto found = if_there<Object>([&] { return server.call<uuid_procedure>({.uuid = *uuid}).*member.first; })) return *found;
     const auto line = fmt::format("failed to get {} '{}'", what, name);
-    if (!(lookup & by_name)) throw Failure(line);
+    if (!(lookup & by_name)) throw Failure(line).hint(fmt::format("it takes the UUID of a {}", what));
     return doing(line, [&] { return server.call<name_procedure>({.name = name}).*member.second; });
 }
 

@@ -1,11 +1,8 @@
 // Events of domains as they happen, and waiting for a state.
 #include "cli/commands/commands.hpp"
-#include "cli/objects.hpp"
+#include "cli/commands/event_loop.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
-
-#include <csignal>
 
 namespace domus::cli {
 
@@ -34,14 +31,8 @@ std::int32_t event_number(const std::string& name) {
     return static_cast<std::int32_t>(found - std::begin(event_names));
 }
 
-/// One message as a line and as JSON.
-struct Seen {
-    std::string line;
-    boost::json::object json;
-};
-
 template <Procedure procedure, class Describe>
-Seen read(std::string_view message, std::string_view name, const Describe& describe) {
+SeenEvent read(std::string_view message, std::string_view name, const Describe& describe) {
     const auto body = wire::decode<typename wire::Call<procedure>::Ret>(message);
     const wire::Domain& domain = [&]() -> const wire::Domain& {
         if constexpr (requires { body.msg.dom; }) return body.msg.dom;
@@ -52,7 +43,7 @@ Seen read(std::string_view message, std::string_view name, const Describe& descr
     return {fmt::format("event '{}' for domain '{}'{}{}", name, domain.name, text.empty() ? "" : ": ", text), std::move(json)};
 }
 
-std::optional<Seen> read_event(std::int32_t procedure, std::string_view message) {
+std::optional<SeenEvent> read_event(std::int32_t procedure, std::string_view message) {
     const auto nothing = [](const auto&, boost::json::object&) { return std::string(); };
     switch (static_cast<Procedure>(procedure)) {
     case Procedure::domain_event_callback_lifecycle:
@@ -112,48 +103,28 @@ std::optional<Seen> read_event(std::int32_t procedure, std::string_view message)
     }
 }
 
-volatile std::sig_atomic_t interrupted = 0;
-
 void event(Call& call) {
-    if (call.args.flag("list")) {
-        boost::json::array all;
-        for (const auto name : event_names) {
-            call.out.text("{}\n", name);
-            all.push_back(boost::json::string(name));
-        }
-        call.out.result(std::move(all));
-        return;
-    }
+    if (call.args.flag("list")) return list_event_names(call, event_names);
     const auto name = call.args.text("event");
     if (!name && !call.args.flag("all")) fail("one of --list, --all, or --event <type> is required");
-    std::optional<wire::Domain> only;
-    if (call.args.given("domain")) only = find_domain(call);
     std::vector<std::int32_t> wanted;
     if (name) wanted = {event_number(*name)};
     else
         for (std::int32_t i = 0; i < static_cast<std::int32_t>(std::size(event_names)); ++i) wanted.push_back(i);
-    unsigned count = 0;
-    call.server().on_event([&](std::int32_t procedure, std::string_view message) {
-        auto seen = read_event(procedure, message);
-        if (!seen) return;
-        ++count;
-        const auto stamp = fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::localtime(std::time(nullptr)));
-        if (call.args.flag("timestamp")) call.out.text("{}: {}\n", stamp, seen->line);
-        else call.out.text("{}\n", seen->line);
-        if (call.out.json()) call.out.record(std::move(seen->json));
-    });
-    for (const auto id : wanted)
-        doing("failed to register for events", [&] { call.server().call<Procedure::connect_domain_event_callback_register_any>({.event_id = id, .dom = only}); });
-    std::optional<client::Clock::time_point> by;
-    if (const auto seconds = call.args.natural("timeout", 1u << 30)) by = client::Clock::now() + std::chrono::seconds(*seconds);
-    interrupted = 0;
-    const auto before = std::signal(SIGINT, [](int) { interrupted = 1; });
-    const bool loop = call.args.flag("loop");
-    const bool done = call.server().run_until([&] { return interrupted || (!loop && count > 0); }, by);
-    std::signal(SIGINT, before);
-    if (!done) call.out.text("event loop timed out\n");
-    if (interrupted) call.out.text("event loop interrupted\n");
-    call.out.text("events received: {}\n", count);
+    std::optional<wire::Domain> only;
+    if (call.args.given("domain")) only = find_domain(call);
+    auto& server = call.server();
+    std::vector<std::int32_t> callbacks;
+    const auto begin = [&] {
+        for (const auto id : wanted)
+            callbacks.push_back(doing("failed to register for events", [&] {
+                return server.call<Procedure::connect_domain_event_callback_register_any>({.event_id = id, .dom = only}).callback_id;
+            }));
+    };
+    const auto end = [&] {
+        for (const auto id : callbacks) server.call<Procedure::connect_domain_event_callback_deregister_any>({.callback_id = id});
+    };
+    watch_events(call, {.read = read_event, .begin = begin, .end = end});
 }
 
 // -- wait --

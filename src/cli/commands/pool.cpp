@@ -1,46 +1,170 @@
-// Storage pools.
+// Storage pools: starting and stopping them, and what else is done to one that is defined.
+#include "cli/commands/pool.hpp"
+
 #include "cli/commands/commands.hpp"
-#include "cli/objects.hpp"
+#include "cli/commands/storage.hpp"
+#include "cli/editor.hpp"
+
+#include <fmt/format.h>
 
 namespace domus::cli {
 
 namespace {
 
-constexpr std::string_view states[]{"inactive", "building", "running", "degraded", "inaccessible"};
-
-void pool_list(Call& call) {
-    constexpr std::uint32_t inactive = 1, active = 2;
-    std::uint32_t flags = active;
-    if (call.args.flag("inactive")) flags = inactive;
-    if (call.args.flag("all")) flags = active | inactive;
-    auto pools = doing("Failed to list pools", [&] {
-        return call.server().call<Procedure::connect_list_all_storage_pools>({.need_results = 1, .flags = flags}).pools;
-    });
-    std::ranges::sort(pools, {}, &wire::StoragePool::name);
-    Table table{.columns = {{"Name", "name"}, {"State", "state"}, {"Autostart", "autostart"}}, .rows = {}};
-    for (const auto& pool : pools) {
-        const bool runs = call.server().call<Procedure::storage_pool_is_active>({.pool = pool}).active != 0;
-        const bool starts = call.server().call<Procedure::storage_pool_get_autostart>({.pool = pool}).autostart != 0;
-        table.rows.push_back({pool.name, runs ? "active" : "inactive", yes_no(starts)});
-    }
-    call.out.table(table);
+/// Runs a change of the pool; the words are virsh's: "Failed to start pool p", "Pool p started".
+template <class Change>
+void change(Call& call, const wire::StoragePool& pool, std::string_view verb, std::string_view done, std::string hint,
+            Change&& what) {
+    doing_in_pool(fmt::format("Failed to {} pool {}", verb, pool.name), pool.name, std::move(hint), what);
+    call.out.done({{"pool", pool.name}, {"uuid", pool.uuid.text()}}, "Pool {} {}", pool.name, done);
 }
 
-void pool_info(Call& call) {
+std::string look_at(const wire::StoragePool& pool) {
+    return fmt::format("'domus pool-dumpxml {}' shows what it is made of", pool.name);
+}
+
+void start(Call& call) {
+    const auto flags = pool_build_at_start(call.args);
     const auto pool = find_pool(call);
-    const auto info = doing("Failed to get pool information", [&] { return call.server().call<Procedure::storage_pool_get_info>({.pool = pool}); });
-    call.out.fields({{"Name:", "name", pool.name}, {"UUID:", "uuid", pool.uuid.text()}, {"State:", "state", std::string(word_of(states, static_cast<std::int64_t>(info.state)))}});
+    change(call, pool, "start", "started", look_at(pool),
+           [&] { call.server().call<Procedure::storage_pool_create>({.pool = pool, .flags = flags}); });
+}
+
+void build(Call& call) {
+    constexpr std::uint32_t no_overwrite = 4, overwrite = 8; // virStoragePoolBuildFlags
+    const auto flags =
+        (call.args.flag("no-overwrite") ? no_overwrite : 0) | (call.args.flag("overwrite") ? overwrite : 0);
+    const auto pool = find_pool(call);
+    change(call, pool, "build", "built", look_at(pool),
+           [&] { call.server().call<Procedure::storage_pool_build>({.pool = pool, .flags = flags}); });
+}
+
+void destroy(Call& call) {
+    const auto pool = find_pool(call);
+    change(call, pool, "destroy", "destroyed", "'domus list' shows the domains that may still use its volumes",
+           [&] { call.server().call<Procedure::storage_pool_destroy>({.pool = pool}); });
+}
+
+void remove(Call& call) {
+    const auto pool = find_pool(call);
+    change(call, pool, "delete", "deleted", "only what is empty can be deleted, and only while the pool does not run",
+           [&] { call.server().call<Procedure::storage_pool_delete>({.pool = pool, .flags = 0}); });
+}
+
+void refresh(Call& call) {
+    const auto pool = find_pool(call);
+    change(call, pool, "refresh", "refreshed", look_at(pool),
+           [&] { call.server().call<Procedure::storage_pool_refresh>({.pool = pool, .flags = 0}); });
+}
+
+void undefine(Call& call) {
+    const auto pool = find_pool(call);
+    change(call, pool, "undefine", "has been undefined",
+           fmt::format("stop it first: 'domus pool-destroy {}'", pool.name),
+           [&] { call.server().call<Procedure::storage_pool_undefine>({.pool = pool}); });
+}
+
+void autostart(Call& call) {
+    const bool on = !call.args.flag("disable");
+    const auto pool = find_pool(call);
+    const auto what = fmt::format("failed to {} pool {} as autostarted", on ? "mark" : "unmark", pool.name);
+    doing_in_pool(
+        what, pool.name, "only a pool with a definition can start with the host: see 'domus pool-define'",
+        [&] { call.server().call<Procedure::storage_pool_set_autostart>({.pool = pool, .autostart = on ? 1 : 0}); });
+    call.out.done({{"pool", pool.name}, {"autostart", on}}, "Pool {} {} as autostarted", pool.name,
+                  on ? "marked" : "unmarked");
+}
+
+constexpr std::uint32_t inactive_xml = 1;
+
+std::string xml_of(Call& call, const wire::StoragePool& pool, std::uint32_t flags) {
+    return call.server().call<Procedure::storage_pool_get_xml_desc>({.pool = pool, .flags = flags}).xml;
+}
+
+void dumpxml(Call& call) {
+    const auto pool = find_pool(call);
+    print_xml(call, xml_of(call, pool, call.args.flag("inactive") ? inactive_xml : 0));
+}
+
+void edit(Call& call) {
+    const auto pool = find_pool(call);
+    const auto store = [&](const std::string& xml, bool) {
+        call.server().call<Procedure::storage_pool_define_xml>({.xml = xml, .flags = 0});
+    };
+    const bool changed =
+        edit_object({.fetch = [&] { return xml_of(call, pool, inactive_xml); }, .store = store, .validate = false});
+    call.out.done({{"pool", pool.name}, {"changed", changed}}, "Pool {} XML configuration {}.", pool.name,
+                  changed ? "edited" : "not changed");
+}
+
+std::vector<Command> running_commands() {
+    auto start_options = std::vector<Option>{the_pool(Complete::stopped_pool)};
+    for (auto& option : pool_build_options()) start_options.push_back(option);
+    return {
+        {.name = "pool-start",
+         .summary = "start a pool",
+         .about =
+             "Makes its volumes available: mounts, logs in or activates what the pool is made of, and looks what is "
+             "in it.",
+         .options = start_options,
+         .run = start},
+        {.name = "pool-destroy",
+         .summary = "stop a pool",
+         .about = "Its volumes are no longer to be had; nothing of what they hold is lost.",
+         .options = {the_pool(Complete::running_pool)},
+         .run = destroy},
+        {.name = "pool-refresh",
+         .summary = "look again what is in a pool",
+         .about = "Finds volumes that were made or removed by hand.",
+         .options = {the_pool(Complete::running_pool)},
+         .run = refresh},
+        {.name = "pool-autostart",
+         .summary = "start a pool with the host",
+         .options = {the_pool(), flag("disable", "do not start it any more")},
+         .run = autostart},
+    };
+}
+
+std::vector<Command> keeping_commands() {
+    return {
+        {.name = "pool-build",
+         .summary = "make what a pool lies on",
+         .about = "Makes the folder, the file system or the volume group of a pool that is defined and does not run.",
+         .options = {the_pool(Complete::stopped_pool), flag("no-overwrite", "not if anything is there already"),
+                     flag("overwrite", "whatever is there now is lost")},
+         .run = build},
+        {.name = "pool-delete",
+         .summary = "remove what a pool lies on",
+         .about = "Removes the folder or the volume group of a pool that does not run. The definition stays: see "
+                  "pool-undefine.",
+         .options = {the_pool(Complete::stopped_pool)},
+         .run = remove},
+        {.name = "pool-undefine",
+         .summary = "remove a pool's definition",
+         .about = "What is in the pool stays where it is.",
+         .options = {the_pool(Complete::stopped_pool)},
+         .run = undefine},
+        {.name = "pool-dumpxml",
+         .summary = "show a pool's XML",
+         .options = {the_pool(), flag("inactive", "the definition"), xpath_option(), wrap_option()},
+         .run = dumpxml},
+        {.name = "pool-edit",
+         .summary = "edit a pool's XML",
+         .about = "Opens the definition in $VISUAL or $EDITOR and defines what you saved.",
+         .options = {the_pool()},
+         .run = edit},
+    };
 }
 
 } // namespace
 
 std::vector<Command> pool_commands() {
-    return {
-        {.name = "pool-list", .group = Group::pool, .summary = "list storage pools",
-         .options = {flag("inactive", "only those that do not run"), flag("all", "those that run and those that do not")}, .run = pool_list},
-        {.name = "pool-info", .group = Group::pool, .summary = "tell about a storage pool",
-         .options = {required(text("pool", "name or UUID of the pool", Complete::pool))}, .run = pool_info},
-    };
+    std::vector<Command> all;
+    for (const auto part :
+         {running_commands, keeping_commands, pool_reading_commands, pool_defining_commands, pool_event_commands})
+        for (auto& command : part()) all.push_back(std::move(command));
+    for (auto& command : all) command.group = Group::pool;
+    return all;
 }
 
 } // namespace domus::cli

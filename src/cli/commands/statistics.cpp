@@ -1,6 +1,7 @@
 // Statistics of many domains at once, and of a domain's job.
 #include "cli/commands/commands.hpp"
 #include "cli/objects.hpp"
+#include "cli/sizes.hpp"
 
 #include <fmt/format.h>
 
@@ -61,18 +62,6 @@ struct JobLine {
     enum class Unit { milliseconds, bytes, whole_bytes, bytes_each_second, pages, plain, nanoseconds } unit;
 };
 
-/// The number and the unit that keep a size short, as virsh rounds it.
-std::string pretty_size(std::uint64_t bytes) {
-    constexpr std::string_view units[]{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    auto value = static_cast<double>(bytes);
-    std::size_t unit = 0;
-    while (value >= 1024 && unit + 1 < std::size(units)) {
-        value /= 1024;
-        ++unit;
-    }
-    return fmt::format("{:.3f} {}", value, units[unit]);
-}
-
 constexpr JobLine job_lines[]{
     {"Time elapsed:", "time_elapsed", JobLine::Unit::milliseconds},
     {"Time elapsed w/o network:", "time_elapsed_net", JobLine::Unit::milliseconds},
@@ -102,8 +91,8 @@ constexpr JobLine job_lines[]{
 std::string job_value(const JobLine& line, std::uint64_t value) {
     switch (line.unit) {
     case JobLine::Unit::milliseconds: return fmt::format("{:<12} ms", value);
-    case JobLine::Unit::bytes: return pretty_size(value);
-    case JobLine::Unit::bytes_each_second: return pretty_size(value) + "/s";
+    case JobLine::Unit::bytes: return pretty_size(value, 3);
+    case JobLine::Unit::bytes_each_second: return pretty_size(value, 3) + "/s";
     case JobLine::Unit::whole_bytes: return fmt::format("{:<12} bytes", value);
     case JobLine::Unit::pages: return fmt::format("{:<12} pages/s", value);
     case JobLine::Unit::nanoseconds: return fmt::format("{:<12} ns", value);

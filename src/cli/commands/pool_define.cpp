@@ -1,0 +1,266 @@
+// Making pools: from XML, from options, from a folder, and finding what pools could be made of.
+#include "cli/commands/pool.hpp"
+#include "cli/commands/storage.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+namespace domus::cli {
+
+namespace {
+
+constexpr std::string_view form_hint = "'domus pool-define-as NAME TYPE --print-xml' shows the form of such a document";
+
+wire::StoragePool define_xml(Call& call, const std::string& xml, std::uint32_t flags) {
+    return call.server().call<Procedure::storage_pool_define_xml>({.xml = xml, .flags = flags}).pool;
+}
+
+wire::StoragePool create_xml(Call& call, const std::string& xml, std::uint32_t flags) {
+    return call.server().call<Procedure::storage_pool_create_xml>({.xml = xml, .flags = flags}).pool;
+}
+
+boost::json::object made(const wire::StoragePool& pool) {
+    return {{"pool", pool.name}, {"uuid", pool.uuid.text()}};
+}
+
+// -- from XML --
+
+void define(Call& call) {
+    constexpr std::uint32_t validate = 1;
+    const auto file = call.args.required("file");
+    const auto xml = read_file_option(call);
+    const auto pool = doing_in_pool(fmt::format("Failed to define pool from {}", file), {}, std::string(form_hint),
+                                    [&] { return define_xml(call, xml, call.args.flag("validate") ? validate : 0); });
+    call.out.done(made(pool), "Pool {} defined from {}", pool.name, file);
+}
+
+void create(Call& call) {
+    const auto flags = pool_build_at_start(call.args);
+    const auto file = call.args.required("file");
+    const auto xml = read_file_option(call);
+    const auto pool = doing_in_pool(fmt::format("Failed to create pool from {}", file), {}, std::string(form_hint),
+                                    [&] { return create_xml(call, xml, flags); });
+    call.out.done(made(pool), "Pool {} created from {}", pool.name, file);
+}
+
+// -- from options --
+
+bool only_printed(Call& call, const std::string& xml) {
+    if (call.args.flag("print-xml")) call.out.document(xml);
+    return call.args.flag("print-xml");
+}
+
+void define_as(Call& call) {
+    const auto name = call.args.required("name");
+    const auto xml = pool_xml(call.args);
+    if (only_printed(call, xml)) return;
+    const auto pool = doing_in_pool(fmt::format("Failed to define pool {}", name), name, std::string(form_hint),
+                                    [&] { return define_xml(call, xml, 0); });
+    call.out.done(made(pool), "Pool {} defined", pool.name);
+}
+
+void create_as(Call& call) {
+    const auto flags = pool_build_at_start(call.args);
+    const auto name = call.args.required("name");
+    const auto xml = pool_xml(call.args);
+    if (only_printed(call, xml)) return;
+    const auto pool = doing_in_pool(fmt::format("Failed to create pool {}", name), name, std::string(form_hint),
+                                    [&] { return create_xml(call, xml, flags); });
+    call.out.done(made(pool), "Pool {} created", pool.name);
+}
+
+// -- from a folder --
+
+/// Takes back what was done when the rest of it failed; the folder stays, since it may have been there before.
+void forget(Call& call, const wire::StoragePool& pool, bool started) {
+    try {
+        if (started) call.server().call<Procedure::storage_pool_destroy>({.pool = pool});
+        call.server().call<Procedure::storage_pool_undefine>({.pool = pool});
+    } catch (const Error&) {
+        // what failed first is told
+    }
+}
+
+bool pool_exists(Call& call, const std::string& name) {
+    try {
+        call.server().call<Procedure::storage_pool_lookup_by_name>({.name = name});
+        return true;
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::no_storage_pool) throw;
+        return false;
+    }
+}
+
+void create_from_folder(Call& call) {
+    const auto name = call.args.required("name");
+    const auto folder = std::filesystem::absolute(call.args.required("folder")).lexically_normal().string();
+    const auto xml = fmt::format("<pool type='dir'><name>{}</name><target><path>{}</path></target></pool>",
+                                 xml_escaped(name), xml_escaped(folder));
+    auto& server = call.server();
+    const auto what = fmt::format("Failed to make pool {} of {}", name, folder);
+    const std::string hint = "'domus pool-list --all' shows the pools that are there";
+    if (pool_exists(call, name))
+        throw Failure(fmt::format("Pool {} is there already", name))
+            .hint(fmt::format("'domus pool-info {}' tells about it", name));
+    const auto pool = doing_in_pool(what, name, hint, [&] { return define_xml(call, xml, 0); });
+    bool started = false;
+    try {
+        doing_in_pool(what, name, hint, [&] {
+            server.call<Procedure::storage_pool_build>({.pool = pool, .flags = 0});
+            server.call<Procedure::storage_pool_create>({.pool = pool, .flags = 0});
+            started = true;
+            server.call<Procedure::storage_pool_set_autostart>({.pool = pool, .autostart = 1});
+        });
+    } catch (const Failure&) {
+        forget(call, pool, started);
+        throw;
+    }
+    auto result = made(pool);
+    result["folder"] = folder;
+    call.out.done(std::move(result), "Pool {} of {} runs, and starts with the host", pool.name, folder);
+}
+
+void pool(Call& call) {
+    const auto action = call.args.required("action");
+    if (action != "create")
+        throw Failure(fmt::format("'pool {}' is not known", action))
+            .hint("'domus pool create NAME FOLDER' makes a pool; the others are pool-list, pool-info, pool-start ...");
+    create_from_folder(call);
+}
+
+// -- what there could be --
+
+void find_sources(Call& call, const std::optional<std::string>& source) {
+    const auto type = call.args.required("type");
+    const auto found = doing_in_pool(
+        fmt::format("Failed to find any {} pool sources", type), {},
+        "sources are looked for in types netfs (with --host), iscsi (with --host) and logical", [&] {
+            return call.server()
+                .call<Procedure::connect_find_storage_pool_sources>({.type = type, .src_spec = source, .flags = 0})
+                .xml;
+        });
+    call.out.document(found);
+}
+
+void find_sources_of_file(Call& call) {
+    find_sources(call, call.args.given("srcSpec") ? std::optional(read_file_option(call, "srcSpec")) : std::nullopt);
+}
+
+void find_sources_as(Call& call) {
+    const auto host = call.args.text("host");
+    if (!host) return find_sources(call, std::nullopt);
+    auto xml = fmt::format("<source>\n  <host name='{}'", xml_escaped(*host));
+    if (const auto port = call.args.text("port")) xml += fmt::format(" port='{}'", xml_escaped(*port));
+    xml += "/>\n";
+    if (const auto initiator = call.args.text("initiator"))
+        xml += fmt::format("  <initiator>\n    <iqn name='{}'/>\n  </initiator>\n", xml_escaped(*initiator));
+    find_sources(call, xml + "</source>\n");
+}
+
+// -- the table --
+
+Option type_option() {
+    return required(one_of("type", "dir|fs|netfs|logical|disk|iscsi|scsi|mpath|rbd|gluster|zfs", "type of the pool"));
+}
+
+std::vector<Option> describing_options() {
+    return {required(text("name", "name of the pool")),
+            type_option(),
+            flag("print-xml", "show the XML and make nothing"),
+            text("source-host", "host that has the storage"),
+            text("source-path", "path of the storage on its host"),
+            text("source-dev", "device that the pool lies on", Complete::file),
+            text("source-name", "name of the storage: a volume group, for one"),
+            text("target", "folder where the volumes appear", Complete::folder),
+            text("source-format", "format of the storage"),
+            text("auth-type", "how to log in at the storage: chap or ceph"),
+            text("auth-username", "as whom to log in"),
+            text("secret-usage", "the password is the secret of this use"),
+            text("secret-uuid", "the password is the secret of this UUID"),
+            text("adapter-name", "adapter of the host"),
+            text("adapter-wwnn", "node's number of a virtual adapter"),
+            text("adapter-wwpn", "port's number of a virtual adapter"),
+            text("adapter-parent", "adapter of the host that a virtual one hangs on"),
+            text("adapter-parent-wwnn", "the same by its node's number"),
+            text("adapter-parent-wwpn", "the same by its port's number"),
+            text("adapter-parent-fabric-wwn", "the same by its fabric's number"),
+            text("source-protocol-ver", "version of NFS"),
+            text("source-initiator", "iSCSI name that this host shows")};
+}
+
+std::vector<Option> with_build(std::vector<Option> options) {
+    for (auto& option : pool_build_options()) options.push_back(option);
+    return options;
+}
+
+std::vector<Command> xml_commands() {
+    const auto file = required(text("file", "file with the pool's XML", Complete::file));
+    return {
+        {.name = "pool-define",
+         .summary = "define a pool from an XML file, without starting it",
+         .about = "Makes a pool that stays, or changes the definition of one.",
+         .options = {file, flag("validate", "judge the XML by the schema first")},
+         .run = define},
+        {.name = "pool-create",
+         .summary = "start a pool from an XML file",
+         .about = "Its definition is gone when it stops; what is in it stays.",
+         .options = with_build({file}),
+         .run = create},
+        {.name = "pool-define-as",
+         .summary = "define a pool from options, without starting it",
+         .about = "As pool-define, with the XML made from what is given here.",
+         .options = describing_options(),
+         .run = define_as},
+        {.name = "pool-create-as",
+         .summary = "start a pool from options",
+         .about = "As pool-create, with the XML made from what is given here.",
+         .options = with_build(describing_options()),
+         .run = create_as},
+    };
+}
+
+std::vector<Command> other_commands() {
+    return {
+        {.name = "pool",
+         .summary = "make a pool of a folder in one step",
+         .about = "'pool create NAME FOLDER' makes the folder if it is missing, defines a pool of it, starts the pool "
+                  "and lets it start with the host.",
+         .options = {required(one_of("action", "create", "what to do")), required(text("name", "name of the new pool")),
+                     required(text("folder", "where its volumes lie", Complete::folder))},
+         .run = pool},
+        {.name = "find-storage-pool-sources",
+         .summary = "find what pools could be made of",
+         .about = "Shows an XML document with the exports, targets or volume groups that are there.",
+         .options = {type_option(), text("srcSpec", "file with a <source> to ask", Complete::file)},
+         .run = find_sources_of_file},
+        {.name = "find-storage-pool-sources-as",
+         .summary = "find what pools could be made of, at a host",
+         .about = "As find-storage-pool-sources, with the host to ask given here.",
+         .options = {type_option(), text("host", "host to ask"), text("port", "its port"),
+                     text("initiator", "iSCSI name to show it")},
+         .run = find_sources_as},
+    };
+}
+
+} // namespace
+
+std::uint32_t pool_build_at_start(const Arguments& args) {
+    constexpr std::uint32_t build = 1, overwrite = 2, no_overwrite = 4;
+    args.exclusive("overwrite", "no-overwrite");
+    return (args.flag("build") ? build : 0) | (args.flag("overwrite") ? overwrite : 0)
+           | (args.flag("no-overwrite") ? no_overwrite : 0);
+}
+
+std::vector<Option> pool_build_options() {
+    return {flag("build", "make first what it lies on"), flag("no-overwrite", "not if anything is there already"),
+            flag("overwrite", "whatever is there now is lost")};
+}
+
+std::vector<Command> pool_defining_commands() {
+    auto all = xml_commands();
+    for (auto& command : other_commands()) all.push_back(std::move(command));
+    return all;
+}
+
+} // namespace domus::cli
