@@ -1,6 +1,7 @@
 #include "service/events.hpp"
 
-#include <boost/asio/post.hpp>
+#include "async/deadline.hpp"
+#include "async/spawn.hpp"
 
 namespace domus::service {
 
@@ -10,12 +11,15 @@ Events::Handle Events::listen(Listener listener) {
     if (!missed_.empty() && !starting_ && Clock::now() - started_at_ > 60s) missed_.clear();
     const auto handle = next_++;
     listeners_.emplace(handle, std::move(listener));
-    if (!missed_.empty())
-        asio::post(executor_, [this, handle] {
-            for (const auto& event : missed_)
-                if (const auto found = listeners_.find(handle); found != listeners_.end()) found->second(event);
-        });
+    if (!missed_.empty()) spawn(executor_, tell_missed(handle), "telling what was missed");
     return handle;
+}
+
+Task<> Events::tell_missed(Handle handle) {
+    const auto missed = missed_;
+    co_await sleep_until(Deadline::in(200ms));
+    for (const auto& event : missed)
+        if (const auto found = listeners_.find(handle); found != listeners_.end()) found->second(event);
 }
 
 void Events::forget(Handle handle) { listeners_.erase(handle); }

@@ -19,7 +19,8 @@ public:
     using Handle = std::uint64_t;
 
     /// Calls the listener for each event from now on, in their order. Ends of domains that the daemon noticed at its
-    /// own start, while nobody could be listening, are told to those who come in its first minute, after this returned.
+    /// own start, while nobody could be listening, are told to those who come in its first minute, a little later:
+    /// libvirt's client drops an event that comes before the thread that asked for it has seen the reply.
     Handle listen(Listener listener);
     void forget(Handle handle);
     std::size_t listeners() const { return listeners_.size(); }
@@ -34,6 +35,8 @@ public:
     }
 
 private:
+    Task<> tell_missed(Handle handle);
+
     Executor executor_;
     std::map<Handle, Listener> listeners_;
     Handle next_ = 1;
