@@ -15,7 +15,7 @@ from harness import events
 from harness.wait import wait_until
 
 HEADER = struct.Struct("<16sIIIII")
-COUNT = "(i=0; while true; do i=$((i+1)); echo $i > /tmp/count; sleep 0.05; done >/dev/null 2>&1 &)"
+COUNT = "(i=0; while true; do i=$((i+1)); echo $i >/tmp/next; mv /tmp/next /tmp/count; sleep 0.05; done >/dev/null 2>&1 &)"
 
 
 @pytest.fixture
@@ -224,9 +224,10 @@ class Outcome(threading.Thread):
 
 @pytest.fixture
 def full_guest(counting, shell_of):
-    """A counting guest with 100 MB of what cannot be left out in its memory."""
-    domain = counting(memory=224)
-    shell_of("web").run("dd if=/dev/urandom of=/tmp/noise bs=1M count=100", timeout=60)
+    """A counting guest with 300 MB of what cannot be left out in its memory: so much is not over before it is stopped."""
+    domain = counting(memory=640)
+    shell_of("web").run("dd if=/dev/urandom of=/tmp/noise bs=1M count=10; for i in $(seq 29); do cat /tmp/noise; done >/tmp/more",
+                        timeout=60)
     return domain
 
 
