@@ -23,7 +23,8 @@ Summary summarize(const model::Domain& domain) {
     summary.maximum_vcpus = domain.vcpu;
     summary.vcpus = domain.vcpu_current.value_or(domain.vcpu);
     summary.title = domain.title.value_or("");
-    for (const auto& disk : domain.devices.disks) summary.disks.push_back({disk.target.dev, source_of(disk)});
+    for (const auto& disk : domain.devices.disks)
+        summary.disks.push_back({disk.target.dev, source_of(disk), disk.driver.type.value_or("raw")});
     for (const auto& interface : domain.devices.interfaces)
         if (interface.target_dev) summary.interfaces.push_back(*interface.target_dev);
     for (const auto& graphics : domain.devices.graphics)

@@ -18,6 +18,7 @@ namespace domus::compute {
 struct DiskSummary {
     std::string target; ///< "vda"
     std::string source; ///< path, or empty
+    std::string format; ///< of the source: "raw" where the definition names none
 };
 
 struct Summary {

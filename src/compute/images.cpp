@@ -1,7 +1,7 @@
 #include "compute/images.hpp"
 
 #include "engine/qemu/firmware.hpp"
-#include "image/header.hpp"
+#include "image/chain.hpp"
 #include "os/access.hpp"
 
 #include <fcntl.h>
@@ -14,16 +14,19 @@ namespace {
 using engine::qemu::Launch;
 using engine::qemu::SharedFd;
 
-constexpr unsigned longest_chain = 200;
 constexpr std::size_t largest_variables = 64u << 20;
 
 SharedFd open_shared(const Credentials& caller, const std::string& path, int flags) {
     return std::make_shared<UniqueFd>(open_as(caller, path, flags));
 }
 
-std::string beside(const std::string& image, const std::string& named) {
-    const std::filesystem::path path(named);
-    return path.is_absolute() ? named : (std::filesystem::path(image).parent_path() / path).lexically_normal().string();
+image::Header read_qcow2(const std::string& path, int fd) {
+    try {
+        return image::read_header(fd, "qcow2");
+    } catch (Error& error) {
+        error.prefix(fmt::format("image '{}'", path));
+        throw;
+    }
 }
 
 const std::string* path_of(model::DiskType type, const model::DiskSource& source) {
@@ -36,13 +39,14 @@ const std::string* path_of(model::DiskType type, const model::DiskSource& source
 /// the contents of a raw backing file may look like another format and name any file of the host.
 void discover(std::vector<model::BackingStore>& below, const std::string& image, const std::string& format, int fd) {
     if (!below.empty() || format != "qcow2") return;
-    const auto header = image::read_header(fd);
-    if (header.format != "qcow2")
-        throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
-                    fmt::format("'{}' is not in the format qcow2 but {}", image, header.format))
-            .hint("name the true format in <driver type='...'/>");
+    const auto header = read_qcow2(image, fd);
     auto& store = below.emplace_back();
     if (!header.backing_file) return;
+    if (image::is_elsewhere(*header.backing_file))
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                    fmt::format("unsupported configuration: image '{}' has the backing image '{}', which is no file", image,
+                                *header.backing_file))
+            .hint("describe it with <backingStore>");
     if (!header.backing_format)
         throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
                     fmt::format("the format of backing image '{}' of image '{}' was not specified in the image metadata",
@@ -50,13 +54,13 @@ void discover(std::vector<model::BackingStore>& below, const std::string& image,
             .hint(fmt::format("qemu-img rebase -u -F FORMAT -b '{}' '{}'", *header.backing_file, image));
     store.type = model::DiskType::file;
     store.format = header.backing_format;
-    store.source.file = beside(image, *header.backing_file);
+    store.source.file = image::beside(image, *header.backing_file);
 }
 
 void open_chain(const Credentials& caller, std::vector<model::BackingStore>& below, std::vector<Launch::Image>& images) {
     if (below.empty() || !below.front().type) return;
-    if (images.size() > longest_chain)
-        throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("the backing chain is longer than {}", longest_chain));
+    if (images.size() > image::longest_chain)
+        throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("the backing chain is longer than {}", image::longest_chain));
     auto& store = below.front();
     const auto* path = path_of(*store.type, store.source);
     if (!path) return;
