@@ -163,20 +163,25 @@ std::optional<std::uint64_t> Arguments::natural(std::string_view name, std::uint
     return scanned->value;
 }
 
-std::optional<std::uint64_t> Arguments::size(std::string_view name, std::uint64_t scale) const {
-    const auto found = values_.find(name);
-    if (found == values_.end() || found->second.empty()) return std::nullopt;
-    const auto& value = found->second.front();
-    const auto line = fmt::format("Scaled numeric value '{}' for <{}> option is malformed or out of range", value, name);
+std::uint64_t parse_size(const std::string& value, std::uint64_t scale, const std::string& line) {
+    constexpr std::string_view hint = "a size is a number of bytes, or a number with a unit: 512M, 10G, 1T";
     const auto scanned = scan(value);
-    if (!scanned || scanned->negative) throw Failure(line);
+    if (!scanned || scanned->negative) throw Failure(line).hint(std::string(hint));
     auto factor = std::optional<std::uint64_t>(scale);
     if (!scanned->rest.empty()) factor = unit_factor(scanned->rest);
     if (!factor)
         throw Failure(line, Error(ErrorCode::invalid_arg, ErrorDomain::none,
-                                  fmt::format("invalid argument: unknown suffix '{}'", scanned->rest)));
-    if (scanned->value > std::numeric_limits<std::uint64_t>::max() / *factor) throw Failure(line);
+                                  fmt::format("invalid argument: unknown suffix '{}'", scanned->rest)))
+            .hint(std::string(hint));
+    if (scanned->value > std::numeric_limits<std::uint64_t>::max() / *factor) throw Failure(line).hint(std::string(hint));
     return scanned->value * *factor;
+}
+
+std::optional<std::uint64_t> Arguments::size(std::string_view name, std::uint64_t scale) const {
+    const auto found = values_.find(name);
+    if (found == values_.end() || found->second.empty()) return std::nullopt;
+    const auto& value = found->second.front();
+    return parse_size(value, scale, fmt::format("Scaled numeric value '{}' for <{}> option is malformed or out of range", value, name));
 }
 
 std::span<const std::string> Arguments::list(std::string_view name) const {

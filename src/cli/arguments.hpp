@@ -51,6 +51,9 @@ private:
     bool json_ = false;
 };
 
+/// "10G" and the like; a bare number counts in `scale`. Throws Failure `line`.
+std::uint64_t parse_size(const std::string& value, std::uint64_t scale, const std::string& line);
+
 /// Throws UsageError.
 Arguments parse(const Command& command, std::span<const std::string> words);
 

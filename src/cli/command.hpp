@@ -49,6 +49,7 @@ enum class Complete {
     pool,
     running_pool,
     stopped_pool,
+    volume, ///< by name in the pool that was given, else by path
     command,
 };
 

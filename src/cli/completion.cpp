@@ -23,6 +23,7 @@ struct Progress {
     std::set<std::string_view> given;
     const Option* wants_value = nullptr; ///< the last word was "--name"
     bool only_data = false;
+    std::string pool; ///< the value of --inputpool, --pool or what stands in its place
 
     const Option* by_place(const Command& command) const {
         for (const auto& option : command.options) {
@@ -34,6 +35,7 @@ struct Progress {
 
     void take(const Command& command, const std::string& word) {
         if (wants_value) {
+            note(*wants_value, word);
             wants_value = nullptr;
             return;
         }
@@ -45,13 +47,19 @@ struct Progress {
             if (!option) return;
             given.insert(option->name);
             if (option->kind != OptionKind::flag && equals == std::string::npos) wants_value = option;
+            if (equals != std::string::npos) note(*option, word.substr(equals + 1));
         } else if (const auto* option = by_place(command)) {
             given.insert(option->name);
+            note(*option, word);
         }
+    }
+
+    void note(const Option& option, const std::string& value) {
+        if (option.name == "inputpool" || (option.name == "pool" && pool.empty())) pool = value;
     }
 };
 
-void offer_value(const Option& option, const NameSource& names, Candidates& found) {
+void offer_value(const Option& option, const NameSource& names, const std::string& pool, Candidates& found) {
     switch (option.complete) {
     case Complete::nothing: return;
     case Complete::file: found.files = true; return;
@@ -66,7 +74,7 @@ void offer_value(const Option& option, const NameSource& names, Candidates& foun
         return;
     default:
         if (!names) return;
-        for (auto& name : names(option.complete)) found.words.push_back({std::move(name)});
+        for (auto& name : names(option.complete, pool)) found.words.push_back({std::move(name)});
     }
 }
 
@@ -97,11 +105,11 @@ Candidates complete(const Words& words, const std::string& begun, const NameSour
     for (std::size_t i = 1; i < words.size(); ++i) progress.take(*command, words[i]);
 
     if (progress.wants_value) {
-        offer_value(*progress.wants_value, names, found);
+        offer_value(*progress.wants_value, names, progress.pool, found);
     } else if (begun.starts_with("-") && !progress.only_data) {
         offer_options(*command, progress, found);
     } else {
-        if (const auto* option = progress.by_place(*command)) offer_value(*option, names, found);
+        if (const auto* option = progress.by_place(*command)) offer_value(*option, names, progress.pool, found);
         if (found.words.empty() && !found.files && !found.folders) offer_options(*command, progress, found);
     }
     keep_matching(found, begun);

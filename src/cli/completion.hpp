@@ -21,8 +21,8 @@ struct Candidates {
     bool folders = false;
 };
 
-/// Names that only the daemon knows; may return nothing.
-using NameSource = std::function<std::vector<std::string>(Complete)>;
+/// Names that only the daemon knows; may return nothing. `pool` is the one that the words name so far, or empty.
+using NameSource = std::function<std::vector<std::string>(Complete kind, const std::string& pool)>;
 
 /// `words` are the finished words of a command (without the options before it), `begun` is what is being typed.
 Candidates complete(const Words& words, const std::string& begun, const NameSource& names);

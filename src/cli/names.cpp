@@ -26,9 +26,26 @@ std::vector<std::string> pools(client::Connection& server, std::uint32_t flags) 
     return names;
 }
 
+std::vector<wire::StorageVol> volumes_of(client::Connection& server, const wire::StoragePool& pool) {
+    return server.call<Procedure::storage_pool_list_all_volumes>({.pool = pool, .need_results = 1, .flags = 0}).vols;
+}
+
+/// Names in one pool; without one, the keys of all, which any volume command takes as well.
+std::vector<std::string> volumes(client::Connection& server, const std::string& pool, std::uint32_t active) {
+    std::vector<std::string> names;
+    if (!pool.empty()) {
+        const auto found = server.call<Procedure::storage_pool_lookup_by_name>({.name = pool}).pool;
+        for (auto& volume : volumes_of(server, found)) names.push_back(std::move(volume.name));
+        return names;
+    }
+    for (const auto& each : server.call<Procedure::connect_list_all_storage_pools>({.need_results = 1, .flags = active}).pools)
+        for (auto& volume : volumes_of(server, each)) names.push_back(std::move(volume.key));
+    return names;
+}
+
 } // namespace
 
-std::vector<std::string> names_for_completion(Session& session, Complete kind) {
+std::vector<std::string> names_for_completion(Session& session, Complete kind, const std::string& pool) {
     constexpr std::uint32_t all = 0, domains_active = 1, domains_inactive = 2, networks_inactive = 1, networks_active = 2,
                             pools_inactive = 1, pools_active = 2;
     try {
@@ -43,6 +60,7 @@ std::vector<std::string> names_for_completion(Session& session, Complete kind) {
         case Complete::pool: return pools(server, all);
         case Complete::running_pool: return pools(server, pools_active);
         case Complete::stopped_pool: return pools(server, pools_inactive);
+        case Complete::volume: return volumes(server, pool, pools_active);
         default: return {};
         }
     } catch (const std::exception&) {

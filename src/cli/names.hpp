@@ -1,4 +1,4 @@
-// Names of domains, networks and pools, asked of the daemon for completion.
+// Names of domains, networks, pools and volumes, asked of the daemon for completion.
 #pragma once
 
 #include "cli/command.hpp"
@@ -10,6 +10,6 @@
 namespace domus::cli {
 
 /// Nothing when the daemon cannot be reached: completion never complains.
-std::vector<std::string> names_for_completion(Session& session, Complete kind);
+std::vector<std::string> names_for_completion(Session& session, Complete kind, const std::string& pool);
 
 } // namespace domus::cli

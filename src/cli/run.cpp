@@ -54,7 +54,7 @@ int answer_completion(Settings settings) {
         typed.readonly = true;
         Output silent({.json = true, .quiet = true});
         Session session(typed, silent);
-        found = complete(typed.words, begun, [&](Complete kind) { return names_for_completion(session, kind); });
+        found = complete(typed.words, begun, [&](Complete kind, const std::string& pool) { return names_for_completion(session, kind, pool); });
     }
     fmt::print("{}\n", found.files ? "files" : found.folders ? "folders" : "words");
     for (const auto& each : found.words) fmt::print("{}{}{}\n", each.word, each.help.empty() ? "" : "\t", each.help);

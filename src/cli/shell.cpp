@@ -92,7 +92,7 @@ private:
         const std::string_view before(line->buffer, static_cast<std::size_t>(line->cursor - line->buffer));
         const auto unfinished = split_unfinished(before);
         auto found = complete(unfinished.words, unfinished.begun,
-                              [this](Complete kind) { return names_for_completion(session_, kind); });
+                              [this](Complete kind, const std::string& pool) { return names_for_completion(session_, kind, pool); });
         if (found.files || found.folders) add_files(found, unfinished.begun);
         if (found.words.empty()) return CC_ERROR;
         const auto common = common_start(found);

@@ -20,6 +20,9 @@ namespace {
 /// A stream that is written faster than the daemon takes it waits beyond this.
 constexpr std::size_t outgoing_limit = 4u * 1024 * 1024;
 
+/// Bytes that are taken at once before somebody looks at them.
+constexpr std::size_t incoming_limit = 4u * 1024 * 1024;
+
 enum Keepalive : std::int32_t { ping = 1, pong = 2 };
 
 Error decode_error(std::string_view payload) {
@@ -185,7 +188,9 @@ void Connection::flush_some() {
 
 void Connection::receive() {
     std::array<char, 65536> buffer;
-    while (true) {
+    // A daemon that sends a volume faster than we write it must not fill our memory: the rest waits in the socket.
+    const auto most = incoming_.size() + incoming_limit;
+    while (incoming_.size() < most) {
         const auto count = ::recv(channel_.fd(), buffer.data(), buffer.size(), 0);
         if (count > 0) {
             incoming_.append(buffer.data(), static_cast<std::size_t>(count));

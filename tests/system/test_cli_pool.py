@@ -1,16 +1,13 @@
 """`domus pool-*` beside stock `virsh` on the same daemon: what scripts read is the same to the letter."""
 import json
 import os
-import re
 import threading
 import time
 
 import pytest
 
+from harness.compare import STAMP, UUID, assert_hint, assert_same_options, differences, offered, said, verbs_of
 from harness.daemon import BUILD, run
-
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\+0000", re.M)
 
 READING = [
     "pool-list", "pool-list --all", "pool-list --inactive", "pool-list --all --name", "pool-list --all --uuid",
@@ -50,11 +47,6 @@ LIFE = [
 ]
 
 
-def said(result):
-    """What a script sees of it: output, exit code, and the line that says what failed."""
-    return UUID.sub("UUID", result.out), result.code, result.err.splitlines()[:1]
-
-
 @pytest.fixture
 def pools(daemon, scratch):
     if not (BUILD / "bin/domus").exists():
@@ -67,20 +59,8 @@ def pools(daemon, scratch):
     return daemon
 
 
-def same(daemon, words):
-    return said(daemon.virsh(*words, check=False)), said(daemon.domus(*words, check=False))
-
-
 def test_reads_as_virsh_does(pools):
-    differences = []
-    for line in READING:
-        for _ in range(3):  # others write to the same file system, and its free space is shown
-            theirs, ours = same(pools, line.split())
-            if ours == theirs:
-                break
-        else:
-            differences.append((line, theirs, ours))
-    assert not differences
+    assert not differences(pools, READING)
 
 
 def test_a_life_in_virshs_words(pools, scratch):
@@ -107,10 +87,7 @@ def test_errors_end_in_a_hint(pools):
     for line in ("pool-info absent", "pool-name on", "pool-start on", "pool-destroy off", "pool-refresh off", "pool-list --type x",
                  "find-storage-pool-sources nonsense", "pool-event", "pool eat x /y", "pool create on /tmp/elsewhere",
                  "pool-create-as a dir --target relative", "pool-undefine on", "pool-define-as b nonsense"):
-        failed = pools.domus(*line.split(), check=False)
-        assert failed.code == 1 and failed.out.strip() == ""
-        assert failed.err.strip().splitlines()[-1].startswith("hint: "), failed
-        assert failed.err.count("hint: ") == 1, failed
+        assert_hint(pools, line)
 
 
 def test_what_xml_needs_is_escaped(pools, scratch):
@@ -177,11 +154,6 @@ def test_events_as_virsh_shows_them(pools, words):
     assert "for storage pool" in ours.out
 
 
-def offered(daemon, *words):
-    lines = run(BUILD / "bin/domus", "__complete", "-c", daemon.uri, *words).out.splitlines()
-    return lines[0], {line.split("\t")[0] for line in lines[1:]}
-
-
 def test_completion(pools):
     assert offered(pools, "pool-start", "") == ("words", {"off", "Zebra"})
     assert offered(pools, "pool-destroy", "") == ("words", {"on"})
@@ -194,15 +166,6 @@ def test_completion(pools):
 
 
 def test_the_same_options_as_virsh(pools):
-    """Each option of virsh's verbs is there, in virsh's order, which decides what is taken by its place."""
-    verbs = [line.split()[0] for line in pools.virsh("help", "pool").out.splitlines()[1:] if line.strip()]
+    verbs = verbs_of(pools, "pool")
     assert len(verbs) == 21
-    for verb in verbs:
-        def options(client):
-            synopsis = client("help", verb).out.split("SYNOPSIS")[1].split("DESCRIPTION")[0].split("OPTIONS")[0]
-            return re.findall(r"<(\w+)>|--([\w-]+)", synopsis)
-        theirs, ours = options(pools.virsh), options(pools.domus)
-        assert [option for option in ours if option in theirs] == theirs, verb
-    manual = run(BUILD / "bin/domus", "__manual").out
-    for verb in verbs:
-        assert f"*{verb}*" in manual
+    assert_same_options(pools, verbs)

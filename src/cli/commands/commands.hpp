@@ -27,6 +27,7 @@ std::vector<Command> host_commands();
 std::vector<Command> cpu_commands();
 std::vector<Command> network_commands();
 std::vector<Command> pool_commands();
+std::vector<Command> volume_commands();
 std::vector<Command> shell_commands();
 std::vector<Command> doctor_commands();
 
