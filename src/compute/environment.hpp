@@ -7,6 +7,7 @@
 #include "engine/qemu/capabilities.hpp"
 #include "network/ports.hpp"
 #include "os/credentials.hpp"
+#include "secret/secrets.hpp"
 
 #include <functional>
 #include <memory>
@@ -34,6 +35,7 @@ struct Environment {
     Domains* domains = nullptr;
     engine::qemu::Qemu* qemu = nullptr;
     network::Ports* networks = nullptr;   ///< null where there is no network driver
+    secret::Secrets* secrets = nullptr;   ///< null where there is nobody to keep them
     std::function<void(const DomainEvent&)> emit;
     int last_id = 0;
 };

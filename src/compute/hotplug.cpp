@@ -3,6 +3,7 @@
 #include "compute/domain.hpp"
 
 #include "base/log.hpp"
+#include "compute/disk_secrets.hpp"
 #include "compute/images.hpp"
 #include "compute/start.hpp"
 #include "engine/qemu/alias.hpp"
@@ -189,8 +190,11 @@ Task<Terminals> run_plan(std::shared_ptr<Running> running, std::vector<PlugStep>
     Terminals terminals;
     std::exception_ptr failure;
     try {
-        for (const auto& step : steps) {
+        std::int64_t passed = -1;
+        for (auto& step : steps) {
+            if (step.opens_passed) step.command.arguments["file"] = fmt::format("/dev/fd/{}", passed);
             const auto answer = co_await run_step(running, step);
+            if (step.command.name == "add-fd") passed = answer.as_object().at("fd").to_number<std::int64_t>();
             note_terminal(step, answer, terminals);
             if (!step.undo.name.empty()) undo.push_back(step.undo);
         }
@@ -239,6 +243,7 @@ Task<> open_new_devices(Environment& environment, Plan& plan, Credentials caller
         auto opened = co_await open_in_lane(environment.executor, disk, caller, domain);
         disk = std::move(opened.first);
         plan.launch.disks = std::move(opened.second);
+        plan.launch.secrets = co_await disk_secrets(environment, disk);
     }
     for (auto& interface : plan.live.devices.interfaces) {
         if (!plan.is_new(interface.alias)) continue;
@@ -495,6 +500,7 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
         auto opened = co_await open_in_lane(environment_.executor, disk, caller, name_);
         disk = std::move(opened.first);
         launch.disks = std::move(opened.second);
+        launch.secrets = co_await disk_secrets(environment_, disk);
         const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
         steps = engine::qemu::medium_steps(live, alias, *capabilities, launch, free_set(sets));
     }

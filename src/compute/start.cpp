@@ -3,6 +3,7 @@
 #include "async/process_wait.hpp"
 #include "async/spawn.hpp"
 #include "base/log.hpp"
+#include "compute/disk_secrets.hpp"
 #include "compute/images.hpp"
 #include "compute/monitor_events.hpp"
 #include "compute/save_image.hpp"
@@ -69,6 +70,7 @@ std::span<const Start::Step> Start::steps() {
         {"preparing the definition", &Start::prepare, &Start::nothing},
         {"making its folder", &Start::make_folder, &Start::remove_folder},
         {"opening its images", &Start::open_images, &Start::nothing},
+        {"fetching its secrets", &Start::fetch_secrets, &Start::nothing},
         {"attaching its interfaces", &Start::attach_interfaces, &Start::detach_interfaces},
         {"writing its record", &Start::write_record, &Start::remove_record},
         {"running QEMU", &Start::run_process, &Start::end_process},
@@ -181,6 +183,13 @@ Task<> Start::open_images() {
     launch_ = std::move(opened.launch);
     launch_.log = std::move(opened.log);
     log_start_ = opened.log_start;
+}
+
+Task<> Start::fetch_secrets() {
+    for (const auto& disk : live_.devices.disks) {
+        auto values = co_await disk_secrets(environment(), disk);
+        launch_.secrets.merge(values);
+    }
 }
 
 Task<> attach_interface(Environment& environment, model::Interface& interface, std::string domain, engine::qemu::Launch& launch) {

@@ -30,6 +30,7 @@ private:
     Task<> make_folder();
     Task<> remove_folder();
     Task<> open_images();
+    Task<> fetch_secrets();
     Task<> attach_interfaces();
     Task<> detach_interfaces();
     Task<> write_record();

@@ -115,6 +115,7 @@ public:
                        .domains = nullptr,
                        .qemu = &qemu_,
                        .networks = options.session ? nullptr : &networks_,
+                       .secrets = &secrets_,
                        .emit = [this](const compute::DomainEvent& event) { events_.emit(event); },
                        .last_id = 0},
           domains_(environment_),

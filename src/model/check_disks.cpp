@@ -86,6 +86,31 @@ void tune(const Disk& disk, Report& report) {
                    disk.target.dev);
 }
 
+void reference(const Disk& disk, const SecretReference& secret, Report& report) {
+    if (secret.uuid.has_value() == secret.usage.has_value())
+        report.add(secret.rest, "a <secret> of the disk '{}' is named either by uuid='...' or by usage='...'",
+                   disk.target.dev);
+}
+
+void secrets(const Disk& disk, const DiskSource& source, Report& report) {
+    if (source.encryption)
+        for (const auto& secret : source.encryption->secrets) reference(disk, secret, report);
+    if (source.auth) reference(disk, source.auth->secret, report);
+}
+
+/// Both <encryption> and <auth> may stand in the disk or in its source.
+void secrets(const Disk& disk, Report& report) {
+    secrets(disk, disk.source, report);
+    if (disk.encryption)
+        for (const auto& secret : disk.encryption->secrets) reference(disk, secret, report);
+    if (disk.auth) reference(disk, disk.auth->secret, report);
+    if (disk.encryption && disk.source.encryption)
+        report.add(disk.encryption->rest, "the disk '{}' has an <encryption> of its own and one in <source>",
+                   disk.target.dev);
+    if (disk.auth && disk.source.auth)
+        report.add(disk.auth->rest, "the disk '{}' has an <auth> of its own and one in <source>", disk.target.dev);
+}
+
 void chain(const Disk& disk, Report& report) {
     for (const auto* below = &disk.backing_store; !below->empty(); below = &below->front().backing_store) {
         const auto& image = below->front();
@@ -93,6 +118,7 @@ void chain(const Disk& disk, Report& report) {
             report.add((*below)[1].rest, "the disk '{}' has two <backingStore> beside each other; an image has one",
                        disk.target.dev);
         if (!image.type) return;
+        secrets(disk, image.source, report);
         const auto missing = lacks(*image.type, image.source);
         if (!missing.empty())
             report.add(image.rest, "a <backingStore type='{}'> needs <source {}>", format::word(*image.type), missing);
@@ -112,6 +138,7 @@ void disks(const Domain& domain, Report& report) {
         bus(disk, report);
         texts(disk, report);
         tune(disk, report);
+        secrets(disk, report);
         chain(disk, report);
     }
 }

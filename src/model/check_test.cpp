@@ -52,6 +52,21 @@ TEST(Check, says_the_line_and_what_to_do) {
     EXPECT_FALSE(found[0].unsupported);
 }
 
+TEST(Check, wants_secrets_of_disks_named_once) {
+    const auto with = [](const std::string& inside, const std::string& beside) {
+        return findings_of(domain_with("<disk type='file'><source file='/a'>" + inside
+                                       + "</source><target dev='vda'/>" + beside + "</disk>"));
+    };
+    const std::string luks = "<encryption format='luks'><secret type='passphrase' usage='/a'/></encryption>";
+    EXPECT_THAT(with(luks, ""), IsEmpty());
+    EXPECT_THAT(with("", luks), IsEmpty());
+    EXPECT_EQ(with(luks, luks).size(), 1u);
+    EXPECT_EQ(with("", "<encryption format='luks'><secret type='passphrase'/></encryption>").size(), 1u);
+    EXPECT_EQ(with("<auth username='u'><secret type='iscsi'/></auth>", "").size(), 1u);
+    EXPECT_EQ(with("<auth username='u'><secret usage='a'/></auth>", "<auth username='u'><secret usage='a'/></auth>").size(),
+              1u);
+}
+
 TEST(Check, judges_names) {
     auto domain = domain_with("");
     EXPECT_THAT(findings_of(domain), IsEmpty());

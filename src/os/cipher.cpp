@@ -13,7 +13,6 @@ namespace domus {
 namespace {
 
 constexpr std::size_t nonce_size = 12, tag_size = 16; // of AES-GCM (NIST SP 800-38D)
-constexpr std::size_t iv_size = 16;                   // of AES-CBC
 
 using Context = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
 
@@ -87,19 +86,6 @@ std::optional<Sensitive> unseal(const Sensitive& key, std::string_view sealed, s
     require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, tag_size, tag.data()) == 1);
     if (EVP_DecryptFinal_ex(context.get(), bytes(plain.data()) + count, &count) != 1) return std::nullopt;
     return plain;
-}
-
-CbcText encrypt_cbc(const Sensitive& key, std::string_view plain) {
-    require_key(key);
-    const auto context = make_context();
-    CbcText text{random_text(iv_size), std::string(plain.size() + iv_size, '\0')};
-    require(EVP_EncryptInit_ex2(context.get(), EVP_aes_256_cbc(), bytes(key.view()), bytes(text.iv), nullptr) == 1);
-    int first = 0, last = 0;
-    auto* const out = bytes(text.data.data());
-    require(EVP_EncryptUpdate(context.get(), out, &first, bytes(plain), length(plain)) == 1);
-    require(EVP_EncryptFinal_ex(context.get(), out + first, &last) == 1);
-    text.data.resize(static_cast<std::size_t>(first + last));
-    return text;
 }
 
 std::string base64_encode(std::string_view plain) {

@@ -20,12 +20,6 @@ std::string seal(const Sensitive& key, std::string_view plain, std::string_view 
 /// Nothing if it was changed, is bound to something else or was sealed with another key.
 std::optional<Sensitive> unseal(const Sensitive& key, std::string_view sealed, std::string_view bound_to);
 
-/// AES-256-CBC with PKCS #7 padding, as QEMU's secret objects take it.
-struct CbcText {
-    std::string iv, data;
-};
-CbcText encrypt_cbc(const Sensitive& key, std::string_view plain);
-
 std::string base64_encode(std::string_view bytes);
 /// Blanks and line ends do not count. Nothing if the text is not base64.
 std::optional<Sensitive> base64_decode(std::string_view text);

@@ -34,9 +34,14 @@ std::string Build::path(const Launch::Image& image, const std::string& otherwise
     return fmt::format("/dev/fdset/{}", set);
 }
 
-std::string Build::secret(const std::string& id, const std::string& text) {
-    const auto memory = std::make_shared<UniqueFd>(make_memfd("domus-secret", text));
-    arguments.object({{"qom-type", "secret"}, {"id", id}, {"format", "raw"}, {"file", path(memory, {})}});
+std::string Build::secret(const std::string& id, const Sensitive* value, const std::string& owner) {
+    auto file = id;
+    if (value) {
+        const auto memory = std::make_shared<UniqueFd>(make_memfd("domus-secret", value->view()));
+        // QEMU reads the file by itself, not as it does images: a set of descriptors means nothing to it.
+        file = plugging ? path(Launch::Image{{memory}}, {}, owner) : path(memory, {});
+    }
+    arguments.object({{"qom-type", "secret"}, {"id", id}, {"format", "raw"}, {"file", file}});
     return id;
 }
 

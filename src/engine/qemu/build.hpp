@@ -1,6 +1,7 @@
 // The state of one build_command(), handed from part to part; and what the parts for devices have in common. Internal.
 #pragma once
 
+#include "base/sensitive.hpp"
 #include "engine/qemu/arguments.hpp"
 #include "engine/qemu/launch.hpp"
 #include "engine/qemu/machine.hpp"
@@ -26,7 +27,7 @@ struct Build {
     Chipset chipset;
     Command& command;
     Arguments arguments;
-    std::map<std::string, unsigned> boot_indexes; ///< by alias
+    std::map<std::string, unsigned> boot_indexes;  ///< by alias
     std::map<const UniqueFd*, std::string> passed; ///< names of descriptors that were passed
     unsigned next_fdset = 1;
     bool plugging = false; ///< into a running QEMU, which takes descriptors from its monitor
@@ -37,8 +38,9 @@ struct Build {
     std::string path(const SharedFd& fd, const std::string& otherwise);
     /// "/dev/fdset/N" when there are descriptors, else the path. `owner`: alias of the device that they are for.
     std::string path(const Launch::Image& image, const std::string& otherwise, const std::string& owner);
-    /// A secret that QEMU reads from memory; returns the id.
-    std::string secret(const std::string& id, const std::string& text);
+    /// A secret that QEMU reads from memory; returns the id. Without a value, for people to read, its file is named
+    /// like it. `owner`: alias of the device that it is for.
+    std::string secret(const std::string& id, const Sensitive* value, const std::string& owner = {});
     /// A socket or file of launch.characters or .helpers; null if there is none.
     static SharedFd find(const std::map<std::string, SharedFd>& in, const std::string& alias);
 

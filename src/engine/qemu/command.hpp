@@ -43,6 +43,14 @@ Command build_command(const model::Domain& live, const Capabilities& capabilitie
 /// What the monitor must be told after the start, in order, before "cont".
 std::vector<Preparation> preparations(const model::Domain& live);
 
+/// A secret that an image of a disk is opened with.
+struct WantedSecret {
+    std::string id; ///< key of its value in Launch::secrets, and the id of QEMU's object
+    model::SecretReference reference;
+};
+/// Of the disk's own image and of those below it that the definition names.
+std::vector<WantedSecret> wanted_secrets(const model::Disk& disk);
+
 /// The block node on top of a disk's chain, as block jobs and statistics name it.
 std::string node_of(const model::Disk& disk);
 /// The format node at a depth of its chain.

@@ -101,6 +101,52 @@ TEST(CommandSecrets, never_stand_among_the_arguments) {
     EXPECT_THAT(text, HasSubstr("password-secret=graphics0-password"));
 }
 
+TEST(CommandSecrets, open_encrypted_images) {
+    const std::string luks = "<encryption format='luks'><secret type='passphrase' usage='/a'/></encryption>";
+    const auto disk = [](const std::string& type, const std::string& inside, const std::string& beside) {
+        return "<disk type='file'><driver name='qemu' type='" + type + "'/><source file='/a'>" + inside
+               + "</source><target dev='vda'/>" + beside + "</disk>";
+    };
+    for (const auto& text : {built(disk("raw", luks, "")), built(disk("raw", "", luks))}) {
+        EXPECT_THAT(text, HasSubstr("{\"qom-type\":\"secret\",\"id\":\"vda-passphrase\""));
+        EXPECT_THAT(text, HasSubstr("{\"driver\":\"luks\",\"node-name\":\"vda\""));
+        EXPECT_THAT(text, HasSubstr("\"key-secret\":\"vda-passphrase\""));
+    }
+    EXPECT_THAT(built(disk("qcow2", luks, "")),
+                HasSubstr("\"encrypt\":{\"format\":\"luks\",\"key-secret\":\"vda-passphrase\"}"));
+    EXPECT_THAT(refusal(disk("vmdk", luks, "")), HasSubstr("'vmdk' are not encrypted"));
+    EXPECT_THAT(refusal(disk("raw", "<encryption format='luks'/>", "")), HasSubstr("needs one <secret>"));
+    EXPECT_THAT(refusal(disk("raw", "<encryption format='qcow'><secret usage='/a'/></encryption>", "")),
+                HasSubstr("take format='luks'"));
+    EXPECT_THAT(refusal(disk("luks", "", "")), HasSubstr("needs a passphrase"));
+}
+
+TEST(CommandSecrets, log_in_to_storage_servers) {
+    const auto disk = [](const std::string& protocol, const std::string& name) {
+        return "<disk type='network'><auth username='me'><secret usage='s'/></auth><source protocol='" + protocol
+               + "' name='" + name + "'><host name='h'/></source><target dev='vda'/></disk>";
+    };
+    EXPECT_THAT(built(disk("iscsi", "iqn.2020-01.org.x:t/1")),
+                HasSubstr("\"user\":\"me\",\"password-secret\":\"vda-auth\""));
+    EXPECT_THAT(built(disk("rbd", "pool/image")),
+                HasSubstr("\"user\":\"me\",\"key-secret\":\"vda-auth\",\"auth-client-required\":[\"cephx\",\"none\"]"));
+    EXPECT_THAT(refusal(disk("nbd", "x")), HasSubstr("no login for protocol 'nbd'"));
+}
+
+TEST(CommandSecrets, are_wanted_by_each_image_of_a_chain) {
+    const auto disk = format::from_xml<model::Disk>(
+        "<disk type='file'><source file='/a'/><target dev='vda'/>"
+        "<encryption format='luks'><secret usage='top'/></encryption>"
+        "<backingStore type='network'><format type='raw'/><source protocol='rbd' name='p/i'>"
+        "<auth username='u'><secret usage='server'/></auth>"
+        "<encryption format='luks'><secret usage='below'/></encryption></source><backingStore/></backingStore></disk>",
+        ErrorDomain::domain);
+    std::string found;
+    for (const auto& wanted : wanted_secrets(disk)) found += wanted.id + '=' + wanted.reference.usage.value() + ' ';
+    EXPECT_EQ(found, "vda-passphrase=top vda-1-passphrase=below vda-1-auth=server ");
+    EXPECT_EQ(wanted_secrets(disk).back().reference.type, model::SecretType::ceph);
+}
+
 TEST(CommandDescriptors, take_the_place_of_paths) {
     auto domain = format::from_xml<model::Domain>(
         "<domain type='qemu'><name>x</name><memory unit='MiB'>128</memory><os><type "

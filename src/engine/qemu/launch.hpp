@@ -3,6 +3,7 @@
 // what tests and `domxml-to-native` do.
 #pragma once
 
+#include "base/sensitive.hpp"
 #include "os/process.hpp"
 
 #include <ctime>
@@ -32,6 +33,9 @@ struct Launch {
     };
     /// Images of disks by alias; [0] the disk's own, [1] the one below, ...
     std::map<std::string, std::vector<Image>> disks;
+
+    /// Values of the secrets that disks need; by WantedSecret::id.
+    std::map<std::string, Sensitive> secrets;
 
     struct Link {
         std::vector<SharedFd> taps;   ///< one for each queue

@@ -111,7 +111,9 @@ PlugStep step_of(const Arguments::Entry& entry) {
                     fmt::format("QEMU's option {} has no counterpart while it runs", entry.option))
             .hint("add the device with --config: it is there after the next start");
     json::object undo{{found->key, object->at(found->key)}};
-    return {{std::string(found->add), *object}, nullptr, {std::string(found->remove), std::move(undo)}};
+    const auto* type = object->if_contains("qom-type");
+    const bool secret = type && *type == "secret";
+    return {{std::string(found->add), *object}, nullptr, {std::string(found->remove), std::move(undo)}, secret};
 }
 
 bool is_device(const PlugStep& step) {

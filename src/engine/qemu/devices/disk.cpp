@@ -1,6 +1,7 @@
 // Disks: a chain of block nodes for the images, and the device that the guest sees.
 #include "engine/qemu/command.hpp"
 #include "engine/qemu/devices/devices.hpp"
+#include "engine/qemu/devices/disk_secrets.hpp"
 
 #include "base/error.hpp"
 
@@ -110,7 +111,7 @@ json::object url_node(Build&, const Disk&, const Layer& layer) {
     return node;
 }
 
-json::object iscsi_node(Build&, const Disk&, const Layer& layer) {
+json::object iscsi_node(Build& build, const Disk& disk, const Layer& layer) {
     constexpr unsigned iscsi_port = 3260;
     const auto& host = only_host(layer);
     const auto& name = layer.source.name.value_or("");
@@ -125,10 +126,11 @@ json::object iscsi_node(Build&, const Disk&, const Layer& layer) {
                       {"lun", std::stoi(lun)},
                       {"transport", "tcp"}};
     set(node, "initiator-name", layer.source.initiator);
+    set_auth(build, disk, auth_of(disk, layer.source, layer.depth), layer.depth, "password-secret", node);
     return node;
 }
 
-json::object rbd_node(Build&, const Disk&, const Layer& layer) {
+json::object rbd_node(Build& build, const Disk& disk, const Layer& layer) {
     const auto& source = layer.source;
     const auto& name = source.name.value_or("");
     const auto slash = name.find('/');
@@ -137,6 +139,10 @@ json::object rbd_node(Build&, const Disk&, const Layer& layer) {
     json::object node{{"driver", "rbd"}, {"pool", name.substr(0, slash)}, {"image", name.substr(slash + 1)}};
     set(node, "snapshot", source.snapshot);
     set(node, "conf", source.config_file);
+    if (const auto* auth = auth_of(disk, source, layer.depth)) {
+        set_auth(build, disk, auth, layer.depth, "key-secret", node);
+        node["auth-client-required"] = json::array{"cephx", "none"};
+    }
     if (source.hosts.empty()) return node;
     json::array servers;
     constexpr unsigned ceph_port = 6789;
@@ -165,7 +171,9 @@ json::object network_node(Build& build, const Disk& disk, const Layer& layer) {
     const auto found = std::ranges::find(protocols, name, &Protocol::name);
     if (found == protocols.end()) refuse("source", layer.line, fmt::format("protocol '{}' is not supported", name));
     if (layer.source.tls.value_or(false)) refuse("source", layer.line, "TLS to storage servers is not supported");
-    if (layer.source.auth || disk.auth) refuse("auth", layer.line, "secrets for storage servers are not supported");
+    const bool logs_in = found->node == iscsi_node || found->node == rbd_node;
+    if (const auto* auth = auth_of(disk, layer.source, layer.depth); auth && !logs_in)
+        refuse("auth", auth->rest.line, fmt::format("there is no login for protocol '{}'", name));
     return found->node(build, disk, layer);
 }
 
@@ -233,23 +241,14 @@ void add_slice(Build& build, const Layer& layer, json::object& node, const std::
     node["file"] = name;
 }
 
-std::string encryption_secret(const Layer& layer) {
-    const auto& secrets = layer.source.encryption->secrets;
-    if (secrets.empty()) return "?";
-    if (secrets.front().uuid) return secrets.front().uuid->text();
-    return secrets.front().usage.value_or("?");
-}
-
-json::object format_node(const Disk& disk, const Layer& layer, bool readonly) {
+json::object format_node(Build& build, const Disk& disk, const Layer& layer, bool readonly) {
     const auto name = node_of(disk, layer.depth);
     if (std::ranges::find(formats, layer.format) == formats.end())
         refuse("driver", layer.line,
                fmt::format("image format '{}' of disk '{}' is not known", layer.format, disk.target.dev));
-    if (layer.source.encryption)
-        refuse("encryption", layer.line,
-               fmt::format("encrypted images are not supported (secret {})", encryption_secret(layer)));
     json::object node{
         {"driver", layer.format == "fat" ? "raw" : layer.format}, {"node-name", name}, {"read-only", readonly}};
+    set_encryption(build, disk, encryption_of(disk, layer.source, layer.depth), layer.depth, node);
     if (layer.depth == 0) {
         if (disk.driver.discard) node["discard"] = format::word(*disk.driver.discard);
         if (disk.driver.detect_zeroes) {
@@ -276,7 +275,7 @@ void add_layer(Build& build, const Disk& disk, const Layer& layer) {
     if (readonly) protocol["auto-read-only"] = true;
     protocol["discard"] = "unmap";
     build.arguments.blockdev(protocol);
-    auto node = format_node(disk, layer, readonly);
+    auto node = format_node(build, disk, layer, readonly);
     if (!layer.source.slices.empty()) add_slice(build, layer, node, file);
     const bool has_backing =
         layer.format == "qcow2" || layer.format == "qed" || layer.format == "vmdk" || layer.format == "qcow";
@@ -468,7 +467,6 @@ void refuse_unsupported(const Disk& disk) {
     if (disk.rawio.value_or(false)) refuse(element, line, "rawio='yes' is not supported");
     if (disk.type == DiskType::vhostuser || disk.type == DiskType::vhostvdpa)
         refuse(element, line, fmt::format("disks of type '{}' are not supported", format::word(disk.type)));
-    if (disk.encryption) refuse("encryption", line, "encrypted images are not supported");
     if (disk.source.fdgroup) refuse("source", line, "fdgroup is not supported");
     const auto& driver = disk.driver;
     const bool virtio_options = driver.iothread || driver.ioeventfd || driver.event_idx || driver.queues

@@ -35,7 +35,8 @@ std::string bracketed(const std::string& address) {
 std::optional<std::string> password(Build& build, const Graphics& graphics, std::size_t number) {
     if (graphics.passwd_valid_to) refuse(element, graphics.rest.line, "passwordValidTo is not supported");
     if (!graphics.passwd) return std::nullopt;
-    return build.secret(fmt::format("graphics{}-password", number), *graphics.passwd);
+    const Sensitive value(std::string_view(*graphics.passwd));
+    return build.secret(fmt::format("graphics{}-password", number), &value);
 }
 
 std::string socket_path(const Build& build, const Graphics& graphics, std::size_t number) {
