@@ -21,7 +21,7 @@ def table(path):
 def pytest_cases(path):
     """The single tests of the pytest files: name of the ctest test, outcome, name, reason."""
     for outcome, name, reason in table(path):
-        file = re.sub(r"^(?:.*/)?test_(.*)\.py$", r"system.\1", name.split("::")[0])
+        file = re.sub(r"^(.*)/test_(.*)\.py$", r"\1.\2", name.split("::")[0])
         yield file, outcome, name, reason
 
 

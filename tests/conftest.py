@@ -1,4 +1,4 @@
-"""Fixtures of the system tests: a private daemon for each test, stock clients, guests.
+"""Fixtures of the system tests and those of the lab: a private daemon for each test, stock clients, guests.
 
 A test that needs what this machine lacks is skipped with a reason; if all of a file are, pytest exits with 77, which
 ctest counts as skipped. With DOMUS_RESULTS=FILE the outcome of each test is added to FILE for `./check`.
