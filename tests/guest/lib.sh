@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Pieces that `build` and `demo-image` share: the kernel, and the file tree of a guest. Sourced by bash.
+# Pieces that `build`, `demo-image` and tests/lab/build share: the kernel, and the file tree of a guest. Sourced by bash.
 
 guest_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -41,30 +41,37 @@ fetch_kernel() { # OUT
     echo "${package#linux-image-}" >"$1/version"
 }
 
-# The modules of $guest_modules with all they depend on, as a tree that modprobe in the guest understands.
-copy_modules() { # OUT TREE
-    local version module path
-    version=$(cat "$1/version")
-    mkdir -p "$2/lib/modules/$version"
-    cp "$1/kernel/lib/modules/$version"/modules.{order,builtin,builtin.modinfo} "$2/lib/modules/$version/"
-    for module in $guest_modules; do
-        modprobe -d "$1/kernel" -S "$version" --show-depends "$module"
+# The modules named with all they depend on, as a tree that modprobe in the guest understands.
+copy_modules() { # OUT TREE MODULE...
+    local out=$1 tree=$2 version module path
+    shift 2
+    version=$(cat "$out/version")
+    mkdir -p "$tree/lib/modules/$version"
+    cp "$out/kernel/lib/modules/$version"/modules.{order,builtin,builtin.modinfo} "$tree/lib/modules/$version/"
+    for module in "$@"; do
+        modprobe -d "$out/kernel" -S "$version" --show-depends "$module"
     done | awk '$1 == "insmod" {print $2}' | sort -u | while read -r path; do
-        install -D -m 644 "$path" "$2/lib/modules/$version/${path#*/"$version"/}"
+        install -D -m 644 "$path" "$tree/lib/modules/$version/${path#*/"$version"/}"
     done
-    depmod -b "$2" "$version"
+    depmod -b "$tree" "$version"
+}
+
+# The folders of a system and busybox's programs in them, without those that end it.
+make_busybox() { # TREE
+    local applet
+    mkdir -p "$1"/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,run,tmp,root,etc,mnt,var/log}
+    ln -s ../run "$1/var/run"
+    cp "$(command -v busybox)" "$1/bin/busybox"
+    for applet in $("$1/bin/busybox" --list-full); do
+        [ "$applet" = bin/busybox ] || ln -sf /bin/busybox "$1/$applet"
+    done
+    rm -f "$1"/{sbin,bin,usr/sbin,usr/bin}/{poweroff,reboot,halt,shutdown,init}
 }
 
 # A busybox system that starts with our init.
 make_tree() { # OUT TREE
     local applet
-    mkdir -p "$2"/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,run,tmp,root,etc,mnt,var/log}
-    ln -s ../run "$2/var/run"
-    cp "$(command -v busybox)" "$2/bin/busybox"
-    for applet in $("$2/bin/busybox" --list-full); do
-        [ "$applet" = bin/busybox ] || ln -sf /bin/busybox "$2/$applet"
-    done
-    rm -f "$2"/{sbin,bin,usr/sbin,usr/bin}/{poweroff,reboot,halt,shutdown,init}
+    make_busybox "$2"
     install -m 755 "$guest_dir/init" "$2/sbin/init"
     install -m 755 "$guest_dir/power.script" "$2/sbin/poweroff"
     for applet in reboot halt shutdown; do ln -s poweroff "$2/sbin/$applet"; done
@@ -72,7 +79,20 @@ make_tree() { # OUT TREE
     install -m 755 "$guest_dir/uevent.script" "$2/etc/uevent.script"
     echo 'root:x:0:0:root:/root:/bin/sh' >"$2/etc/passwd"
     echo 'root:x:0:' >"$2/etc/group"
-    copy_modules "$1" "$2"
+    # shellcheck disable=SC2086 # one word a module
+    copy_modules "$1" "$2" $guest_modules
+}
+
+# Whether OUT/NAME was packed from what its stamp says.
+fresh() { # OUT NAME STAMP
+    [ -s "$1/$2" ] && [ "$(cat "$1/$2.stamp" 2>/dev/null)" = "$3" ]
+}
+
+# TREE as the RAM disk OUT/NAME.
+pack() { # TREE OUT NAME STAMP
+    (cd "$1" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) | gzip -1 >"$2/$3.new"
+    mv "$2/$3.new" "$2/$3"
+    echo "$4" >"$2/$3.stamp"
 }
 
 # Changes with anything of ours that goes into a guest. A newer kernel package is not looked for; delete OUT for that.
