@@ -13,7 +13,8 @@ const std::vector<GroupName>& groups() {
         {Group::events, "events", "Domain Events"},       {Group::host, "host", "Host and Hypervisor"},
         {Group::network, "network", "Networking"},        {Group::pool, "pool", "Storage Pool"},
         {Group::volume, "volume", "Storage Volume"},
-        {Group::snapshot, "snapshot", "Snapshot"},          {Group::self, "domus", "Domus itself"},
+        {Group::snapshot, "snapshot", "Snapshot"},        {Group::image, "image", "Disk Image"},
+        {Group::self, "domus", "Domus itself"},
     };
     return all;
 }
@@ -63,6 +64,15 @@ const Option* find_option(const Command& command, std::string_view name) {
 const Command* find_command(std::string_view name) {
     const auto found = std::ranges::find(command_table(), name, &Command::name);
     return found == command_table().end() ? nullptr : &*found;
+}
+
+std::vector<std::string> join_command(std::vector<std::string> words) {
+    if (words.size() < 2 || find_command(words[0])) return words;
+    auto both = fmt::format("{}-{}", words[0], words[1]);
+    if (!find_command(both)) return words;
+    words[1] = std::move(both);
+    words.erase(words.begin());
+    return words;
 }
 
 namespace {

@@ -18,7 +18,7 @@ namespace domus::cli {
 
 class Call;
 
-enum class Group { domain, monitor, events, host, network, pool, volume, snapshot, self };
+enum class Group { domain, monitor, events, host, network, pool, volume, snapshot, image, self };
 
 struct GroupName {
     Group group;
@@ -91,6 +91,8 @@ const Option* find_option(const Command& command, std::string_view name);
 /// All commands in the order of the help. Made once.
 const std::vector<Command>& command_table();
 const Command* find_command(std::string_view name);
+/// The words with the first two as one where only that is a command: "image info" is "image-info".
+std::vector<std::string> join_command(std::vector<std::string> words);
 /// The command whose name is nearest to a mistyped one; null when none is near.
 const Command* nearest_command(std::string_view name);
 

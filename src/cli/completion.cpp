@@ -85,14 +85,22 @@ void offer_options(const Command& command, const Progress& progress, Candidates&
     found.words.push_back({"--help", "how to use it"});
 }
 
+/// "image" may go on with "info", since there is "image-info".
+void offer_second_words(const std::string& first, Candidates& found) {
+    for (const auto& command : command_table())
+        if (!command.hidden && command.name.starts_with(first))
+            found.words.push_back({std::string(command.name.substr(first.size())), std::string(command.summary)});
+}
+
 void keep_matching(Candidates& found, const std::string& begun) {
     std::erase_if(found.words, [&](const Candidate& candidate) { return !candidate.word.starts_with(begun); });
 }
 
 } // namespace
 
-Candidates complete(const Words& words, const std::string& begun, const NameSource& names) {
+Candidates complete(const Words& typed, const std::string& begun, const NameSource& names) {
     Candidates found;
+    const auto words = join_command(typed);
     if (words.empty()) {
         for (const auto& command : command_table())
             if (!command.hidden) found.words.push_back({std::string(command.name), std::string(command.summary)});
@@ -100,7 +108,11 @@ Candidates complete(const Words& words, const std::string& begun, const NameSour
         return found;
     }
     const auto* command = find_command(words.front());
-    if (!command) return found;
+    if (!command) {
+        if (words.size() == 1) offer_second_words(words.front() + "-", found);
+        keep_matching(found, begun);
+        return found;
+    }
     Progress progress;
     for (std::size_t i = 1; i < words.size(); ++i) progress.take(*command, words[i]);
 

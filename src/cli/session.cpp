@@ -14,10 +14,14 @@ namespace domus::cli {
 
 namespace {
 
-Arguments understand(const Words& words) {
+Arguments understand(const Words& typed) {
+    const auto words = join_command(typed);
     const auto* command = find_command(words.front());
     if (!command) {
         UsageError unknown(fmt::format("unknown command: '{}'", words.front()));
+        const auto is_group = [&](const GroupName& group) { return group.keyword == words.front(); };
+        if (std::ranges::any_of(groups(), is_group))
+            throw UsageError(std::move(unknown), fmt::format("'domus help {}' lists the commands for it", words.front()));
         if (const auto* near = nearest_command(words.front()))
             throw UsageError(std::move(unknown), fmt::format("did you mean '{}'?", near->name));
         throw unknown;

@@ -51,7 +51,7 @@ void discover(std::vector<model::BackingStore>& below, const std::string& image,
         throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
                     fmt::format("the format of backing image '{}' of image '{}' was not specified in the image metadata",
                                 *header.backing_file, image))
-            .hint(fmt::format("qemu-img rebase -u -F FORMAT -b '{}' '{}'", *header.backing_file, image));
+            .hint(fmt::format("domus image rebase --unsafe --backing-format FORMAT --backing '{}' '{}'", *header.backing_file, image));
     store.type = model::DiskType::file;
     store.format = header.backing_format;
     store.source.file = image::beside(image, *header.backing_file);

@@ -35,7 +35,7 @@ Error without_format(const Link& link) {
     return Error(ErrorCode::operation_invalid, ErrorDomain::storage,
                  fmt::format("the format of backing image '{}' of image '{}' was not specified in the image metadata",
                              *link.header.backing_file, link.path))
-        .hint(fmt::format("qemu-img rebase -u -F FORMAT -b '{}' '{}'", *link.header.backing_file, link.path));
+        .hint(fmt::format("domus image rebase --unsafe --backing-format FORMAT --backing '{}' '{}'", *link.header.backing_file, link.path));
 }
 
 Error too_long(const std::string& path) {

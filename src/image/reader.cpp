@@ -19,7 +19,7 @@ constexpr auto last_offset = static_cast<std::uint64_t>(std::numeric_limits<off_
 Error damage(std::string_view format, std::string_view what) {
     return Error(ErrorCode::operation_failed, ErrorDomain::storage,
                  fmt::format("the {} header is damaged: {}", format, what))
-        .hint(format == "qcow2" || format == "qed" ? "'qemu-img check' may repair it"
+        .hint(format == "qcow2" || format == "qed" ? "'domus image check' may repair it"
                                                    : "name its true format if it is not that");
 }
 

@@ -1,0 +1,68 @@
+#include "cli/progress.hpp"
+
+#include "base/bytes.hpp"
+#include "cli/terminal.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace domus::cli {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto patience = 1s; // what is faster needs no bar
+constexpr auto redrawing = 100ms;
+
+std::string time_text(double seconds) {
+    const auto whole = static_cast<std::uint64_t>(std::min(std::ceil(seconds), 359999.0)); // 99:59:59
+    if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+    return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+std::string rate_text(double bytes_per_second) {
+    constexpr double mib = 1 << 20;
+    return fmt::format("{:.{}f} MiB/s", bytes_per_second / mib, bytes_per_second < 10 * mib ? 1 : 0);
+}
+
+} // namespace
+
+std::string progress_line(std::string_view label, double part, std::chrono::duration<double> taken, std::uint64_t bytes,
+                          std::size_t width) {
+    part = std::clamp(part, 0.0, 1.0);
+    std::string figures = fmt::format("{:3.0f} %", std::floor(part * 100));
+    const auto seconds = taken.count();
+    if (bytes > 0 && seconds > 0) figures += "   " + rate_text(static_cast<double>(bytes) * part / seconds);
+    if (part > 0) figures += fmt::format("   {} left", time_text(seconds * (1 - part) / part));
+    const auto beside = label.size() + figures.size() + 4; // blanks and brackets
+    const auto room = beside < width ? std::min<std::size_t>(width - beside, 40) : 0;
+    if (room < 5) return fmt::format("{} {}", label, figures).substr(0, width);
+    const auto full = static_cast<std::size_t>(part * static_cast<double>(room));
+    return fmt::format("{} [{}{}] {}", label, std::string(full, '#'), std::string(room - full, ' '), figures);
+}
+
+ProgressBar::ProgressBar(std::string_view label, std::uint64_t bytes, bool wanted)
+    : label_(label), bytes_(bytes), wanted_(wanted && is_terminal(STDERR_FILENO)) {}
+
+ProgressBar::~ProgressBar() {
+    if (drawn_) std::fputs("\r\033[K", stderr);
+}
+
+void ProgressBar::show(double part) {
+    const auto now = Clock::now();
+    part_ = part;
+    if (!wanted_ || now - begun_ < patience || now - last_ < redrawing) return;
+    last_ = now;
+    drawn_ = true;
+    const auto width = terminal_width(STDERR_FILENO);
+    const auto line = progress_line(label_, part, now - begun_, bytes_, width > 1 ? width - 1 : 79);
+    fmt::print(stderr, "\r{}\033[K", line);
+    std::fflush(stderr);
+}
+
+} // namespace domus::cli
