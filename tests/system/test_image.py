@@ -142,6 +142,33 @@ def test_what_is_asked_wrongly_is_told(scratch, disk):
     assert json.loads(named.out)["filename"] == str(disk)
 
 
+@pytest.mark.parametrize("kind", ["qcow2", "luks"])
+def test_encrypted_images_take_their_passphrase_from_a_file(scratch, disk, kind):
+    phrase, path = scratch / "a phrase, with a comma", scratch / "secret.img"
+    phrase.write_text("letmein")
+    write(disk, 0x42, at="2M")
+    for _attempt in range(20):  # QEMU measures the host to choose its iterations, and on a busy one sometimes cannot
+        made = image("convert", disk, path, "--output-format", kind, "--target-secret-file", phrase, "--overwrite", check=False)
+        if "accurate CPU usage" not in made.err:
+            break
+    assert made.code == 0, made.err
+    told = said("info", path)
+    assert told["format"] == kind and told["encryption"]["method"] == "luks" and told["virtual-size"] == 64 << 20
+    assert said("compare", path, disk, "--secret-file", phrase)["identical"]
+    assert said("compare", disk, path, "--other-secret-file", phrase)["identical"]
+    image("resize", path, "+1M", "--secret-file", phrase)
+    assert said("info", path)["virtual-size"] == 65 << 20
+    without = image("map", path, check=False)
+    assert without.code == 1 and "secret" in without.err
+    phrase.write_text("wrong")
+    wrong = image("convert", path, scratch / "open", "--secret-file", phrase, check=False)
+    assert wrong.code == 1 and "assw" in wrong.err  # QEMU's "Invalid password"
+    plain = image("map", disk, "--secret-file", phrase, check=False)
+    assert plain.code == 1 and "is not encrypted" in plain.err
+    refused = image("create", scratch / "x", "1M", "--format", "vdi", "--secret-file", phrase, check=False)
+    assert refused.code == 1 and not (scratch / "x").exists()
+
+
 # -- what a guest may have written --
 
 def test_a_guess_opens_no_other_file(scratch, overlay):

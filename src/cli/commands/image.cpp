@@ -29,10 +29,20 @@ void create(Call& call) {
         arguments.insert(arguments.end(), {"-b", *backing, "-F", *backing_format});
     }
     if (const auto options = call.args.text("options")) arguments.insert(arguments.end(), {"-o", *options});
+    if (const auto secret = call.args.text("secret-file")) {
+        for (auto& word : secret_words(fs::absolute(*secret).string())) arguments.push_back(std::move(word));
+        arguments.insert(arguments.end(), {"-o", encrypted_with(format, "key")});
+    }
     arguments.push_back(path);
     if (size) arguments.push_back(fmt::format("{}", *size));
     qemu_img(std::move(arguments));
     call.out.done({{"image", path}, {"format", format}}, "Image '{}' created, {}", path, format);
+}
+
+std::vector<std::string> opening(std::string verb, const Image& image) {
+    std::vector<std::string> words{std::move(verb), "-q"};
+    for (auto& word : secret_words(image.secret_file)) words.push_back(std::move(word));
+    return words;
 }
 
 /// "20G", or "+5G" and "-5G" from what it is.
@@ -55,10 +65,10 @@ void resize(Call& call) {
             .hint("shrink the file systems in it first, then say --shrink");
     (void)follow(image);
     keep_off_used(call, image.path, Touch::change);
-    std::vector<std::string> arguments{"resize", "-q", "-f", image.format()};
+    auto arguments = opening("resize", image);
     if (smaller) arguments.emplace_back("--shrink");
     if (const auto how = call.args.text("preallocation")) arguments.push_back("--preallocation=" + *how);
-    arguments.insert(arguments.end(), {image.path, fmt::format("{}", size)});
+    arguments.insert(arguments.end(), {"--image-opts", as_options(image), fmt::format("{}", size)});
     qemu_img(std::move(arguments));
     call.out.done({{"image", image.path}, {"virtual-size", size}}, "Image '{}' has {} now", image.path,
                   size_text(size));
@@ -73,13 +83,6 @@ void list_snapshots(Call& call, const Image& image) {
                               {size_text(each.vm_state_size), each.vm_state_size},
                               {time_text(each.seconds), each.seconds}});
     call.out.table(table);
-}
-
-/// The image as options, for the one verb that takes no format otherwise. A comma in them is written twice.
-std::string as_options(const Image& image) {
-    std::string path;
-    for (const char each : image.path) path += each == ',' ? ",," : std::string(1, each);
-    return fmt::format("driver={},file.filename={}", image.format(), path);
 }
 
 struct SnapshotVerb {
@@ -100,7 +103,9 @@ void snapshot(Call& call) {
     const auto name = call.args.required(wanted->option);
     (void)follow(image);
     keep_off_used(call, image.path, Touch::change);
-    qemu_img({"snapshot", "-q", "--image-opts", std::string(wanted->letter), name, as_options(image)});
+    auto arguments = opening("snapshot", image);
+    arguments.insert(arguments.end(), {std::string(wanted->letter), name, "--image-opts", as_options(image)});
+    qemu_img(std::move(arguments));
     call.out.done({{"image", image.path}, {"snapshot", name}}, "Snapshot '{}' of image '{}' {}", name, image.path,
                   wanted->done);
 }
@@ -110,17 +115,18 @@ std::vector<Command> changing_commands() {
         {.name = "image-create",
          .summary = "make an image",
          .options = {the_image("path of the new image"), number("size", "20G; that of the backing image if missing"),
-                     named(one_of("format", "qcow2|raw|vmdk|vdi|vhdx|vpc|qed|qcow", "qcow2 if missing")),
+                     named(one_of("format", "qcow2|raw|vmdk|vdi|vhdx|vpc|qed|qcow|luks", "qcow2 if missing")),
                      named(text("backing", "what it is built on, as seen from the image's folder", Complete::file)),
                      named(text("backing-format", "its format")),
                      named(text("options", "of the format, as qemu-img has them: cluster_size=64k,...")),
+                     secret_file("secret-file", "encrypt it with the passphrase in this file, without a line's end"),
                      flag("overwrite", "replace a file that is there")},
          .run = create,
          .connects = false},
         {.name = "image-resize",
          .summary = "change the size that an image shows to the guest",
          .about = "The size of a running domain's disk is changed with 'blockresize'.",
-         .options = {the_image(), required(text("size", "20G, or +5G more, -5G less")), image_format(),
+         .options = {the_image(), required(text("size", "20G, or +5G more, -5G less")), image_format(), secret_file(),
                      flag("shrink", "also if contents are lost with it"),
                      named(one_of("preallocation", "off|metadata|falloc|full", "how the new part is reserved"))},
          .run = resize,
@@ -128,7 +134,7 @@ std::vector<Command> changing_commands() {
         {.name = "image-snapshot",
          .summary = "list, make, go back to and delete snapshots within an image",
          .about = "Those of a domain, which has its own memory of them, are made with 'snapshot-create'.",
-         .options = {the_image(), image_format(), named(text("create", "make one of this name")),
+         .options = {the_image(), image_format(), secret_file(), named(text("create", "make one of this name")),
                      named(text("apply", "go back to this one")), named(text("delete", "delete this one"))},
          .run = snapshot,
          .connects = false},

@@ -19,13 +19,26 @@ struct Image {
     std::string path;  ///< absolute, so that QEMU takes it for no protocol
     bool told = false; ///< the command names the format
     image::Header header;
+    std::string secret_file; ///< absolute: holds the passphrase; or empty
 
     /// The name that QEMU has for the format: a disc is raw to it.
     std::string format() const { return header.format == "iso" ? "raw" : header.format; }
 };
 
-/// The image of `option`, as of the format of `format_option` or, without, as its first bytes look.
-Image find_image(Call& call, std::string_view option = "image", std::string_view format_option = "format");
+/// The options of a command that tell of one image.
+struct ImageOptions {
+    std::string_view path = "image", format = "format", secret = "secret-file";
+};
+
+/// The image of these options, as of the format they tell or, without, as its first bytes look.
+Image find_image(Call& call, const ImageOptions& options = {});
+
+/// For qemu-img behind --image-opts: the image and the format as which it is opened, with its passphrase.
+std::string as_options(const Image& image, std::string_view secret = "key");
+/// What makes its passphrase known by that name; nothing if it has none.
+std::vector<std::string> secret_words(const std::string& secret_file, std::string_view secret = "key");
+/// What makes a new image of the format encrypted, for -o. Throws Failure for a format that has no encryption.
+std::string encrypted_with(std::string_view format, std::string_view secret);
 
 /// Before QEMU opens the image with all that it names: throws where the format was only guessed and the image names
 /// other files, or where one of its chain does not tell the format of the next.
@@ -48,6 +61,8 @@ std::string time_text(std::uint32_t seconds);
 Option the_image(std::string_view help = "path of the image");
 Option image_format(std::string_view help = "its format; without, what its first bytes look like");
 Option force_share();
+Option secret_file(std::string_view name = "secret-file",
+                   std::string_view help = "file with the passphrase of an encrypted image");
 
 std::vector<Command> image_reading_commands();
 std::vector<Command> image_copy_commands();

@@ -20,7 +20,7 @@ struct Work {
         : bar(verb, bytes, !call.out.json() && !call.out.quiet()), arguments{std::move(verb)} {
         if (bar.wanted()) arguments.emplace_back("-p");
     }
-    void add(std::initializer_list<std::string> more) { arguments.insert(arguments.end(), more); }
+    void add(const std::vector<std::string>& more) { arguments.insert(arguments.end(), more.begin(), more.end()); }
     std::string run() { return qemu_img(std::move(arguments), bar.wanted() ? &bar : nullptr); }
 };
 
@@ -34,20 +34,26 @@ void open_for_reading(Call& call, const Image& image, Work& work) {
 }
 
 void convert(Call& call) {
-    const auto source = find_image(call, "source");
+    const auto source = find_image(call, {.path = "source"});
     const auto target = std::filesystem::absolute(call.args.required("target")).string();
     const auto format = call.args.text("output-format").value_or("qcow2");
     std::error_code absent;
-    if (std::filesystem::equivalent(source.path, target, absent)) fail("'{}' cannot be copied onto itself", source.path);
+    if (std::filesystem::equivalent(source.path, target, absent))
+        fail("'{}' cannot be copied onto itself", source.path);
     may_replace(call, target);
     Work work(call, "convert", source.header.virtual_size.bytes);
     open_for_reading(call, source, work);
-    work.add({"-f", source.format(), "-O", format});
+    work.add(secret_words(source.secret_file));
+    work.add({"--image-opts", "-O", format});
     if (call.args.flag("compress")) work.add({"-c"});
     if (const auto snapshot = call.args.text("snapshot")) work.add({"-l", "snapshot.name=" + *snapshot});
     if (const auto rate = call.args.size("rate-limit", 1)) work.add({"-r", fmt::format("{}", *rate)});
     if (const auto options = call.args.text("options")) work.add({"-o", *options});
-    work.add({source.path, target});
+    if (const auto secret = call.args.text("target-secret-file")) {
+        work.add(secret_words(std::filesystem::absolute(*secret).string(), "target"));
+        work.add({"-o", encrypted_with(format, "target")});
+    }
+    work.add({as_options(source), target});
     work.run();
     call.out.done({{"source", source.path}, {"target", target}, {"format", format}}, "Image '{}' converted to '{}', {}",
                   source.path, target, format);
@@ -55,13 +61,15 @@ void convert(Call& call) {
 
 void compare(Call& call) {
     constexpr int differ = 1;
-    const auto first = find_image(call), second = find_image(call, "other", "other-format");
+    const auto first = find_image(call), second = find_image(call, {"other", "other-format", "other-secret-file"});
     Work work(call, "compare", std::max(first.header.virtual_size.bytes, second.header.virtual_size.bytes));
     open_for_reading(call, first, work);
     (void)follow(second);
     if (!call.args.flag("force-share")) keep_off_used(call, second.path, Touch::read);
     if (call.args.flag("strict")) work.add({"-s"});
-    work.add({"-f", first.format(), "-F", second.format(), first.path, second.path});
+    work.add(secret_words(first.secret_file));
+    work.add(secret_words(second.secret_file, "other"));
+    work.add({"--image-opts", as_options(first), as_options(second, "other")});
     auto answer = run_qemu_img(work.arguments, work.bar.wanted() ? &work.bar : nullptr);
     if (answer.code > differ) throw_problem(answer);
     answer.out.resize(answer.out.find_last_not_of(" \n") + 1);
@@ -79,12 +87,12 @@ void commit(Call& call) {
     const auto base = call.args.text("base");
     for (const auto& link : chain.links) keep_off_used(call, link.path, Touch::change);
     Work work(call, "commit", image.header.virtual_size.bytes);
-    work.add({"-f", image.format()});
+    work.add(secret_words(image.secret_file));
     if (base)
         work.add({"-b", *base});
     else if (call.args.flag("keep-contents"))
         work.add({"-d"});
-    work.add({image.path});
+    work.add({"--image-opts", as_options(image)});
     work.run();
     const auto into = base.value_or(chain.links[1].path);
     call.out.done({{"image", image.path}, {"base", into}}, "Image '{}' committed to '{}'", image.path, into);
@@ -99,7 +107,7 @@ void rebase(Call& call) {
     keep_off_used(call, image.path, Touch::change);
     if (!unsafe) (void)follow(image);
     Work work(call, "rebase", image.header.virtual_size.bytes);
-    work.add({"-f", image.format()});
+    work.add(secret_words(image.secret_file));
     if (unsafe) work.add({"-u"});
     if (backing) {
         const auto below = image::beside(image.path, *backing);
@@ -108,7 +116,7 @@ void rebase(Call& call) {
     } else {
         work.add({"-b", ""});
     }
-    work.add({image.path});
+    work.add({"--image-opts", as_options(image)});
     work.run();
     const boost::json::value now = backing ? boost::json::value(*backing) : boost::json::value(nullptr);
     if (backing)
@@ -135,22 +143,24 @@ std::vector<Command> image_copy_commands() {
                      named(text("options", "of the new format, as qemu-img has them: cluster_size=64k,...")),
                      flag("compress", "compress what is written"),
                      named(text("snapshot", "copy this internal snapshot")),
-                     named(number("rate-limit", "write at most so many bytes a second; 10M")), force_share(),
-                     flag("overwrite", "replace a file that is there")},
+                     named(number("rate-limit", "write at most so many bytes a second; 10M")), secret_file(),
+                     secret_file("target-secret-file", "encrypt the copy with the passphrase in this file"),
+                     force_share(), flag("overwrite", "replace a file that is there")},
          .run = convert,
          .connects = false},
         {.name = "image-compare",
          .summary = "tell whether two images have the same contents",
          .about = "Fails if they differ.",
          .options = {the_image("path of one image"), required(text("other", "path of the other", Complete::file)),
-                     image_format(), named(text("other-format", "format of the other")),
+                     image_format(), named(text("other-format", "format of the other")), secret_file(),
+                     secret_file("other-secret-file", "file with the passphrase of the other"),
                      flag("strict", "sizes and what is allocated must be the same too"), force_share()},
          .run = compare,
          .connects = false},
         {.name = "image-commit",
          .summary = "write an image's contents into the one below it",
          .about = "No running domain may use any image of the chain.",
-         .options = {the_image(), image_format(),
+         .options = {the_image(), image_format(), secret_file(),
                      named(text("base", "into this one of the chain instead of the next", Complete::file)),
                      flag("keep-contents", "do not empty the image afterwards")},
          .run = commit,
@@ -159,7 +169,8 @@ std::vector<Command> image_copy_commands() {
          .summary = "put an image on another backing image",
          .about = "Copies what differs, so that the contents stay the same; without --backing, all that is below. With "
                   "--unsafe, only the name in the header is changed: for a backing image that was moved.",
-         .options = {the_image(), image_format(), named(text("backing", "the new backing image", Complete::file)),
+         .options = {the_image(), image_format(), secret_file(),
+                     named(text("backing", "the new backing image", Complete::file)),
                      named(text("backing-format", "its format")), flag("unsafe", "change the name only")},
          .run = rebase,
          .connects = false},

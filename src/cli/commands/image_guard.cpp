@@ -65,6 +65,13 @@ Failure used(Call& call, const std::string& path, Touch touch) {
         .hint(fmt::format("'fuser {}' shows which process has it open{}", path, share));
 }
 
+/// As QEMU's options have it: a comma within a value is written twice.
+std::string doubled(std::string_view text) {
+    std::string out;
+    for (const char each : text) out.append(each == ',' ? 2 : 1, each);
+    return out;
+}
+
 std::vector<std::string> named_files(const image::Header& header) {
     std::vector<std::string> names;
     if (header.backing_file) names.push_back(*header.backing_file);
@@ -76,9 +83,11 @@ std::vector<std::string> named_files(const image::Header& header) {
 
 } // namespace
 
-Image find_image(Call& call, std::string_view option, std::string_view format_option) {
-    Image found{.path = std::filesystem::absolute(call.args.required(option)).string(), .header = {}};
-    const auto format = call.args.text(format_option);
+Image find_image(Call& call, const ImageOptions& options) {
+    Image found;
+    found.path = std::filesystem::absolute(call.args.required(options.path)).string();
+    if (const auto file = call.args.text(options.secret)) found.secret_file = std::filesystem::absolute(*file).string();
+    const auto format = call.args.text(options.format);
     found.told = format.has_value();
     const auto fd = image::open_image(found.path);
     struct stat info {};
@@ -91,6 +100,24 @@ Image find_image(Call& call, std::string_view option, std::string_view format_op
         throw;
     }
     return found;
+}
+
+std::string as_options(const Image& image, std::string_view secret) {
+    auto words = fmt::format("driver={},file.filename={}", image.format(), doubled(image.path));
+    if (image.secret_file.empty()) return words;
+    if (!image.header.encrypted()) fail("the image '{}' is not encrypted", image.path);
+    return words + fmt::format(",{}key-secret={}", image.header.format == "luks" ? "" : "encrypt.", secret);
+}
+
+std::vector<std::string> secret_words(const std::string& secret_file, std::string_view secret) {
+    if (secret_file.empty()) return {};
+    return {"--object", fmt::format("secret,id={},file={}", secret, doubled(secret_file))};
+}
+
+std::string encrypted_with(std::string_view format, std::string_view secret) {
+    if (format == "luks") return fmt::format("key-secret={}", secret);
+    if (format == "qcow2") return fmt::format("encrypt.format=luks,encrypt.key-secret={}", secret);
+    throw Failure(fmt::format("images of the format {} cannot be encrypted", format)).hint("qcow2 and luks can");
 }
 
 image::Chain follow(const Image& image) {
@@ -141,6 +168,10 @@ Option the_image(std::string_view help) {
 
 Option image_format(std::string_view help) {
     return named(one_of("format", "raw|qcow2|qcow|qed|vmdk|vhdx|luks|vdi|vpc|iso", help));
+}
+
+Option secret_file(std::string_view name, std::string_view help) {
+    return named(text(name, help, Complete::file));
 }
 
 Option force_share() {

@@ -145,15 +145,20 @@ void info(Call& call) {
     call.out.result(std::move(all));
 }
 
+void add_opening(std::vector<std::string>& arguments, const Image& image) {
+    for (auto& word : secret_words(image.secret_file)) arguments.push_back(std::move(word));
+    arguments.insert(arguments.end(), {"--image-opts", as_options(image)});
+}
+
 void map(Call& call) {
     const auto image = find_image(call);
     (void)follow(image);
-    std::vector<std::string> arguments{"map", "--output=json", "-f", image.format()};
+    std::vector<std::string> arguments{"map", "--output=json"};
     if (call.args.flag("force-share"))
         arguments.emplace_back("-U");
     else
         keep_off_used(call, image.path, Touch::read);
-    arguments.push_back(image.path);
+    add_opening(arguments, image);
     auto pieces = json::parse(qemu_img(std::move(arguments)));
     if (call.out.json()) return call.out.result(std::move(pieces));
     Table table{.columns = {{"Start", ""}, {"Length", ""}, {"Contents", ""}, {"At", ""}, {"Depth", ""}}, .rows = {}};
@@ -194,13 +199,13 @@ void check(Call& call) {
     const auto repair = call.args.text("repair");
     if (repair && *repair != "leaks" && *repair != "all") fail("--repair is 'leaks' or 'all', not '{}'", *repair);
     (void)follow(image);
-    std::vector<std::string> arguments{"check", "--output=json", "-f", image.format()};
+    std::vector<std::string> arguments{"check", "--output=json"};
     if (repair) arguments.insert(arguments.end(), {"-r", *repair});
     if (call.args.flag("force-share") && !repair)
         arguments.emplace_back("-U");
     else
         keep_off_used(call, image.path, repair ? Touch::change : Touch::read);
-    arguments.push_back(image.path);
+    add_opening(arguments, image);
     const auto answer = run_qemu_img(std::move(arguments));
     if (answer.code == no_check)
         throw Failure(fmt::format("images of the format {} have nothing that could be checked", image.header.format));
@@ -228,7 +233,7 @@ std::vector<Command> image_reading_commands() {
          .connects = false},
         {.name = "image-map",
          .summary = "tell which parts of an image have contents, and where they lie",
-         .options = {the_image(), image_format(), force_share()},
+         .options = {the_image(), image_format(), secret_file(), force_share()},
          .run = map,
          .connects = false},
         {.name = "image-check",
@@ -236,7 +241,8 @@ std::vector<Command> image_reading_commands() {
          .about = "Fails if there are any. With --repair, clusters that are lost to use are given back (leaks), or all "
                   "that can "
                   "be mended is (all); a copy made before is wise for the latter.",
-         .options = {the_image(), image_format(), named(one_of("repair", "leaks|all", "what to mend")), force_share()},
+         .options = {the_image(), image_format(), secret_file(), named(one_of("repair", "leaks|all", "what to mend")),
+                     force_share()},
          .run = check,
          .connects = false},
     };
