@@ -66,8 +66,20 @@ const Command* find_command(std::string_view name) {
     return found == command_table().end() ? nullptr : &*found;
 }
 
+namespace {
+
+/// Whether the first word is a command that means something else by the second: `pool create`, but not `pool list`.
+bool stands_alone(const std::vector<std::string>& words) {
+    const auto* command = find_command(words[0]);
+    if (!command) return false;
+    if (command->options.empty() || command->options.front().complete != Complete::words) return true;
+    return ("|" + std::string(command->options.front().words) + "|").find("|" + words[1] + "|") != std::string::npos;
+}
+
+} // namespace
+
 std::vector<std::string> join_command(std::vector<std::string> words) {
-    if (words.size() < 2 || find_command(words[0])) return words;
+    if (words.size() < 2 || stands_alone(words)) return words;
     auto both = fmt::format("{}-{}", words[0], words[1]);
     if (!find_command(both)) return words;
     words[1] = std::move(both);

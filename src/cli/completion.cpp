@@ -121,7 +121,10 @@ Candidates complete(const Words& typed, const std::string& begun, const NameSour
     } else if (begun.starts_with("-") && !progress.only_data) {
         offer_options(*command, progress, found);
     } else {
-        if (const auto* option = progress.by_place(*command)) offer_value(*option, names, progress.pool, found);
+        const auto* option = progress.by_place(*command);
+        // "pool" is a command with a word of its own and the beginning of others.
+        if (words.size() == 1 && option && option->complete == Complete::words) offer_second_words(words.front() + "-", found);
+        if (option) offer_value(*option, names, progress.pool, found);
         if (found.words.empty() && !found.files && !found.folders) offer_options(*command, progress, found);
     }
     keep_matching(found, begun);

@@ -22,7 +22,14 @@ TEST(Progress, is_never_wider_than_the_terminal) {
 TEST(Progress, takes_any_figure) {
     EXPECT_EQ(progress_line("x", 0, 1s, 0, 30), "x [                    ]   0 %");
     EXPECT_EQ(progress_line("x", 7, 1s, 0, 30), "x [########] 100 %   0:00 left");
-    EXPECT_EQ(progress_line("x", 1e-9, 1s, 0, 20), "x   0 %   99:59:59 l");
+    EXPECT_EQ(progress_line("x", 1e-9, 1s, 0, 20), "  0 %   99:59:59 lef");
+}
+
+TEST(Progress, tells_what_is_done_where_the_end_is_not_known) {
+    EXPECT_EQ(progress_line_without_end("Wiping a", 0, 3723s, 80), "Wiping a 1:02:03");
+    EXPECT_EQ(progress_line_without_end("Uploading a", 64u << 20, 4s, 80), "Uploading a 64.00 MiB   16 MiB/s   0:04");
+    for (std::size_t width = 1; width < 80; ++width)
+        EXPECT_LE(progress_line_without_end("Uploading a", 64u << 20, 4s, width).size(), width);
 }
 
 } // namespace

@@ -17,8 +17,9 @@ namespace domus::client {
 
 namespace {
 
-/// A stream that is written faster than the daemon takes it waits beyond this.
-constexpr std::size_t outgoing_limit = 4u * 1024 * 1024;
+/// A stream that is written faster than the daemon takes it waits beyond this: two packets, so that what is counted as
+/// written is nearly what has gone.
+constexpr std::size_t outgoing_limit = 512u * 1024;
 
 /// Bytes that are taken at once before somebody looks at them.
 constexpr std::size_t incoming_limit = 4u * 1024 * 1024;

@@ -109,6 +109,12 @@ def test_a_pool_of_a_folder_in_one_step(pools, scratch):
     assert again.code == 1 and "there already" in again.err and not (scratch / "other").exists()
 
 
+def test_two_words_are_the_verb_of_both(pools):
+    """Where 'pool' has no such word of its own."""
+    assert pools.domus("pool", "list", "--all").out == pools.virsh("pool-list", "--all").out
+    assert pools.domus("vol", "list", "on").out == pools.virsh("vol-list", "on").out
+
+
 def test_a_pool_that_cannot_be_made_is_not_there(pools, scratch):
     (scratch / "file").write_text("in the way")
     failed = pools.domus("pool", "create", "mine", scratch / "file", check=False)
@@ -161,6 +167,7 @@ def test_completion(pools):
     assert "--details" in offered(pools, "pool-list", "--d")[1]
     assert offered(pools, "pool-event", "--event", "r") == ("words", {"refresh"})
     assert offered(pools, "pool", "create", "x", "")[0] == "folders"
+    assert {"create", "list", "start"} <= offered(pools, "pool", "")[1]
     assert offered(pools, "pool-define", "")[0] == "files"
     assert {"pool-capabilities", "pool-create", "pool-create-as"} <= offered(pools, "pool-c")[1]
 

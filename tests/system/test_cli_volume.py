@@ -1,4 +1,5 @@
 """`domus vol-*` beside stock `virsh` on the same daemon: what scripts read is the same to the letter."""
+import contextlib
 import json
 import os
 import re
@@ -168,35 +169,97 @@ def test_a_long_list_takes_few_trips(volumes, scratch):
     for number in range(500):
         (scratch / f"p/v{number:03}").touch()
     volumes.virsh("pool-refresh", "p")
-    relay = scratch / "relay.py"
-    relay.write_text(RELAY)
-    socket = volumes.root / "slow"
-    process = subprocess.Popen(["/usr/bin/python3", relay, socket, volumes.socket])
-    try:
-        while not socket.exists():
-            time.sleep(0.01)
+    with slow_way(volumes, scratch, "late") as uri:
         begin = time.monotonic()
-        out = run(BUILD / "bin/domus", "-c", f"qemu+unix:///system?socket={socket}", "vol-list", "p", "--details").out
+        out = run(BUILD / "bin/domus", "-c", uri, "vol-list", "p", "--details").out
         took = time.monotonic() - begin
-    finally:
-        process.kill()
-        process.wait()
     assert len(re.findall(r" v\d{3} ", out)) == 500
     assert took < 5, f"{took:.1f} s: more than some trips of 0.1 s"
 
 
-# Holds back what the client says for 0.1 s, as a long way would: 1,000 calls one after another take 100 s.
+def test_progress_is_shown_to_a_person(volumes, scratch, terminal):
+    (scratch / "data").write_bytes(os.urandom(8 * MIB))
+    for verb, word, way in (("vol-upload", "Uploading", "narrow"), ("vol-download", "Downloading", "narrow")):
+        with slow_way(volumes, scratch, way) as uri:
+            screen = terminal(BUILD / "bin/domus", "-c", uri, verb, "a", scratch / "data", "p")
+            screen.expect(word + r" a \[#+ *\] +\d+ %   [\d.]+ MiB/s   0:\d\d left", timeout=30)
+            assert screen.wait(30) == 0
+            assert screen.text.rstrip("\r\n").endswith("\r\x1b[K"), "the line is gone in the end"
+
+
+def test_a_copy_shows_how_far_it_is(volumes, scratch, terminal):
+    with slow_way(volumes, scratch, "copying") as uri:
+        screen = terminal(BUILD / "bin/domus", "-c", uri, "vol-clone", "a", "b", "p")
+        screen.expect(r"Copying a to b \[#+\] 100 %   [\d.]+ MiB/s   0:00 left", timeout=30)
+        screen.expect(r"\x1b\[KVol b cloned from a")
+        assert screen.wait(30) == 0
+
+
+def test_progress_is_silent_where_nobody_looks(volumes, scratch, terminal):
+    (scratch / "data").write_bytes(os.urandom(8 * MIB))
+    with slow_way(volumes, scratch, "narrow") as uri:
+        begin = time.monotonic()
+        done = run(BUILD / "bin/domus", "-c", uri, "vol-upload", "a", scratch / "data", "p")
+        assert time.monotonic() - begin > 1.5, "too fast to prove anything"
+    assert (done.out, done.err) == ("\n", "")
+    for option in ("-q", "--json"):
+        with slow_way(volumes, scratch, "narrow") as uri:
+            screen = terminal(BUILD / "bin/domus", option, "-c", uri, "vol-upload", "a", scratch / "data", "p")
+            assert screen.wait(30) == 0 and "Uploading" not in screen.text
+
+
+@contextlib.contextmanager
+def slow_way(daemon, scratch, kind):
+    """A URI that leads to the daemon through RELAY."""
+    (scratch / "relay.py").write_text(RELAY)
+    socket = daemon.root / "slow"
+    relay = subprocess.Popen(["/usr/bin/python3", scratch / "relay.py", socket, daemon.socket, kind])
+    try:
+        while not socket.exists():
+            assert relay.poll() is None
+            time.sleep(0.01)
+        yield f"qemu+unix:///system?socket={socket}"
+    finally:
+        relay.kill()
+        relay.wait()
+        socket.unlink(missing_ok=True)
+
+
+# late: what the client says comes 0.1 s later, as on a long way: 1,000 calls one after another take 100 s.
+# narrow: 4 MB a second. copying: the reply to a copy (procedure 125) comes after 2.5 s, all else at once.
 RELAY = """
-import socket, sys, threading, time
-listener = socket.socket(socket.AF_UNIX); listener.bind(sys.argv[1]); listener.listen()
+import os, socket, struct, sys, threading, time
+listener = socket.socket(socket.AF_UNIX); listener.bind(sys.argv[1] + ".new"); listener.listen()
+os.rename(sys.argv[1] + ".new", sys.argv[1])  # it is there once it listens
 client, _ = listener.accept()
 server = socket.socket(socket.AF_UNIX); server.connect(sys.argv[2])
-def pump(source, target, delay):
+kind = sys.argv[3]
+
+def pump(source, target, size, delay):
+    while data := source.recv(size):
+        target.sendall(data) if len(data) < 1000 and kind == "narrow" else (time.sleep(delay), target.sendall(data))
+
+def packets(source):
+    held = b""
     while data := source.recv(1 << 20):
-        time.sleep(delay)
-        target.sendall(data)
-threading.Thread(target=pump, args=(client, server, 0.1), daemon=True).start()
-pump(server, client, 0)
+        held += data
+        while len(held) >= 4 and len(held) >= (length := struct.unpack(">I", held[:4])[0]):
+            yield held[:length]
+            held = held[length:]
+
+def copying(source, target):
+    for packet in packets(source):
+        if struct.unpack(">I", packet[12:16])[0] == 125:
+            threading.Timer(2.5, target.sendall, [packet]).start()
+        else:
+            target.sendall(packet)
+
+size, delay = (1 << 20, 0.1) if kind == "late" else (1 << 16, 0.016) if kind == "narrow" else (1 << 20, 0)
+threading.Thread(target=pump, args=(client, server, size, delay), daemon=True).start()
+if kind == "copying":
+    copying(server, client)
+else:
+    pump(server, client, size, delay if kind == "narrow" else 0)
 """
 
 

@@ -22,16 +22,34 @@ std::uint32_t create_flags(const Arguments& args) {
 }
 
 wire::StorageVol create_xml(Call& call, const wire::StoragePool& pool, const std::string& xml) {
-    return call.server()
-        .call<Procedure::storage_vol_create_xml>({.pool = pool, .xml = xml, .flags = create_flags(call.args)})
+    ProgressBar bar(call.out, fmt::format("Making a volume in {}", pool.name));
+    const auto flags = create_flags(call.args);
+    return call_with_progress<Procedure::storage_vol_create_xml>(call, bar, {.pool = pool, .xml = xml, .flags = flags})
         .vol;
+}
+
+/// How much of a new volume is there already; daemons that show it only when it is whole tell nothing.
+void look_at_copy(Call& call, ProgressBar& bar, const wire::StoragePool& pool, const std::string& name) {
+    if (!bar.wanted()) return;
+    try {
+        const auto made = call.server().call<Procedure::storage_vol_lookup_by_name>({.pool = pool, .name = name}).vol;
+        bar.show_bytes(call.server().call<Procedure::storage_vol_get_info>({.vol = made}).allocation);
+    } catch (const Error&) {
+        bar.show_bytes(0);
+    }
 }
 
 /// Copies `from` into a new volume that `xml` describes.
 wire::StorageVol copy(Call& call, const wire::StoragePool& pool, const std::string& xml, const wire::StorageVol& from) {
-    return call.server()
-        .call<Procedure::storage_vol_create_xml_from>(
-            {.pool = pool, .xml = xml, .clonevol = from, .flags = create_flags(call.args)})
+    pugi::xml_document described; // the daemon judges it; here it only tells the name
+    described.load_string(xml.c_str());
+    const std::string name = described.child("volume").child_value("name");
+    ProgressBar bar(call.out, fmt::format("Copying {} to {}", from.name, name));
+    if (bar.wanted()) bar.expect(call.server().call<Procedure::storage_vol_get_info>({.vol = from}).allocation);
+    const auto flags = create_flags(call.args);
+    const auto look = [&] { look_at_copy(call, bar, pool, name); };
+    return call_with_progress<Procedure::storage_vol_create_xml_from>(
+               call, bar, {.pool = pool, .xml = xml, .clonevol = from, .flags = flags}, look)
         .vol;
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -46,6 +47,14 @@ public:
         // A pipe has no holes that could be told; ENXIO is a file of one hole.
         sparse_ = sparse && (lseek(fd_.get(), 0, SEEK_DATA) >= 0 || errno == ENXIO);
         if (sparse_) lseek(fd_.get(), 0, SEEK_SET);
+    }
+
+    /// How much it will be; 0 when that cannot be known, as with a pipe.
+    std::uint64_t size() const {
+        struct stat about {};
+        if (fstat(fd_.get(), &about) != 0 || !S_ISREG(about.st_mode)) return 0;
+        const auto whole = static_cast<std::uint64_t>(about.st_size);
+        return limited_ ? std::min(left_, whole) : whole;
     }
 
     /// The length of the hole that the file goes on with; 0 when data come.
@@ -93,13 +102,15 @@ private:
     std::string buffer_ = std::string(wire::stream_chunk, '\0');
 };
 
-void send_all(Source& source, client::Stream& stream) {
+void send_all(Source& source, client::Stream& stream, ProgressBar& bar) {
+    std::uint64_t sent = 0;
     while (true) {
         const auto hole = source.hole();
         if (hole > 0) stream.write_hole(static_cast<std::int64_t>(hole));
         const auto data = source.data();
         if (data.empty() && hole == 0) return;
         if (!data.empty()) stream.write(data);
+        bar.show_bytes(sent += hole + data.size());
     }
 }
 
@@ -114,8 +125,9 @@ void upload(Call& call) {
         return client::Stream::open<Procedure::storage_vol_upload>(
             call.server(), {.vol = volume, .offset = range.offset, .length = range.length, .flags = range.flags});
     });
+    ProgressBar bar(call.out, fmt::format("Uploading {}", volume.name), source.size());
     doing_in_pool(fmt::format("cannot send data to volume {}", given), volume.pool, hint,
-                  [&] { send_all(source, *stream); });
+                  [&] { send_all(source, *stream, bar); });
     doing_in_pool(fmt::format("cannot close volume {}", given), volume.pool, hint, [&] { stream->finish(); });
     call.out.result(volume_json(volume));
 }
@@ -168,12 +180,27 @@ private:
     bool made_ = false;
 };
 
-void receive_all(client::Stream& stream, Target& target) {
+void receive_all(client::Stream& stream, Target& target, ProgressBar& bar) {
+    std::uint64_t received = 0;
     while (auto chunk = stream.read_chunk()) {
         if (chunk->hole > 0)
             target.skip(static_cast<std::uint64_t>(chunk->hole));
         else
             target.write(chunk->data);
+        bar.show_bytes(received += static_cast<std::uint64_t>(chunk->hole) + chunk->data.size());
+    }
+}
+
+/// How much a download will be; 0 when that cannot be known.
+std::uint64_t download_size(Call& call, const wire::StorageVol& volume, const Range& range) {
+    constexpr std::uint32_t physical = 1;
+    try {
+        const auto size =
+            call.server().call<Procedure::storage_vol_get_info_flags>({.vol = volume, .flags = physical}).allocation;
+        const auto rest = size > range.offset ? size - range.offset : 0;
+        return range.length > 0 ? std::min(range.length, rest) : rest;
+    } catch (const Error&) {
+        return 0; // the download itself may go well
     }
 }
 
@@ -187,9 +214,11 @@ void download(Call& call) {
         return client::Stream::open<Procedure::storage_vol_download>(
             call.server(), {.vol = volume, .offset = range.offset, .length = range.length, .flags = range.flags});
     });
+    ProgressBar bar(call.out, fmt::format("Downloading {}", volume.name));
+    if (bar.wanted()) bar.expect(download_size(call, volume, range));
     Target target(file);
     doing_in_pool(fmt::format("cannot receive data from volume {}", given), volume.pool, hint, [&] {
-        receive_all(*stream, target);
+        receive_all(*stream, target, bar);
         stream->finish();
     });
     target.close();
