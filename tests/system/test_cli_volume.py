@@ -193,6 +193,11 @@ def test_a_copy_shows_how_far_it_is(volumes, scratch, terminal):
         screen.expect(r"Copying a to b \[#+\] 100 %   [\d.]+ MiB/s   0:00 left", timeout=30)
         screen.expect(r"\x1b\[KVol b cloned from a")
         assert screen.wait(30) == 0
+    with slow_way(volumes, scratch, "wiping") as uri:
+        screen = terminal(BUILD / "bin/domus", "-c", uri, "vol-wipe", "b", "p")
+        screen.expect(r"Wiping b 0:0[12]\x1b\[K", timeout=30)
+        screen.expect(r"\r\x1b\[KVol b wiped")
+        assert screen.wait(30) == 0
 
 
 def test_progress_is_silent_where_nobody_looks(volumes, scratch, terminal):
@@ -226,7 +231,8 @@ def slow_way(daemon, scratch, kind):
 
 
 # late: what the client says comes 0.1 s later, as on a long way: 1,000 calls one after another take 100 s.
-# narrow: 4 MB a second. copying: the reply to a copy (procedure 125) comes after 2.5 s, all else at once.
+# narrow: 4 MB a second. copying, wiping: the reply to that (procedure 125, 165) comes
+# after 2.5 s, all else at once.
 RELAY = """
 import os, socket, struct, sys, threading, time
 listener = socket.socket(socket.AF_UNIX); listener.bind(sys.argv[1] + ".new"); listener.listen()
@@ -247,17 +253,17 @@ def packets(source):
             yield held[:length]
             held = held[length:]
 
-def copying(source, target):
+def hold(source, target, procedure):
     for packet in packets(source):
-        if struct.unpack(">I", packet[12:16])[0] == 125:
+        if struct.unpack(">I", packet[12:16])[0] == procedure:
             threading.Timer(2.5, target.sendall, [packet]).start()
         else:
             target.sendall(packet)
 
 size, delay = (1 << 20, 0.1) if kind == "late" else (1 << 16, 0.016) if kind == "narrow" else (1 << 20, 0)
 threading.Thread(target=pump, args=(client, server, size, delay), daemon=True).start()
-if kind == "copying":
-    copying(server, client)
+if kind in ("copying", "wiping"):
+    hold(server, client, 125 if kind == "copying" else 165)
 else:
     pump(server, client, size, delay if kind == "narrow" else 0)
 """

@@ -26,8 +26,9 @@ std::string look_at(const wire::StoragePool& pool) {
 void start(Call& call) {
     const auto flags = pool_build_at_start(call.args);
     const auto pool = find_pool(call);
+    const auto label = fmt::format("Starting {}", pool.name);
     change(call, pool, "start", "started", look_at(pool),
-           [&] { call.server().call<Procedure::storage_pool_create>({.pool = pool, .flags = flags}); });
+           [&] { call_with_progress<Procedure::storage_pool_create>(call, label, {.pool = pool, .flags = flags}); });
 }
 
 void build(Call& call) {
@@ -35,8 +36,9 @@ void build(Call& call) {
     const auto flags =
         (call.args.flag("no-overwrite") ? no_overwrite : 0) | (call.args.flag("overwrite") ? overwrite : 0);
     const auto pool = find_pool(call);
+    const auto label = fmt::format("Building {}", pool.name);
     change(call, pool, "build", "built", look_at(pool),
-           [&] { call.server().call<Procedure::storage_pool_build>({.pool = pool, .flags = flags}); });
+           [&] { call_with_progress<Procedure::storage_pool_build>(call, label, {.pool = pool, .flags = flags}); });
 }
 
 void destroy(Call& call) {
@@ -47,14 +49,16 @@ void destroy(Call& call) {
 
 void remove(Call& call) {
     const auto pool = find_pool(call);
+    const auto label = fmt::format("Deleting {}", pool.name);
     change(call, pool, "delete", "deleted", "only what is empty can be deleted, and only while the pool does not run",
-           [&] { call.server().call<Procedure::storage_pool_delete>({.pool = pool, .flags = 0}); });
+           [&] { call_with_progress<Procedure::storage_pool_delete>(call, label, {.pool = pool, .flags = 0}); });
 }
 
 void refresh(Call& call) {
     const auto pool = find_pool(call);
+    const auto label = fmt::format("Looking at {}", pool.name);
     change(call, pool, "refresh", "refreshed", look_at(pool),
-           [&] { call.server().call<Procedure::storage_pool_refresh>({.pool = pool, .flags = 0}); });
+           [&] { call_with_progress<Procedure::storage_pool_refresh>(call, label, {.pool = pool, .flags = 0}); });
 }
 
 void undefine(Call& call) {

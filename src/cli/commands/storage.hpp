@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/objects.hpp"
+#include "cli/progress.hpp"
 
 #include <string>
 #include <string_view>
@@ -23,6 +24,14 @@ decltype(auto) doing_in_pool(std::string what, std::string_view pool, std::strin
     } catch (const Error& error) {
         throw Failure(std::move(what), error).hint(storage_hint(error, pool, std::move(hint)));
     }
+}
+
+/// A call of which the daemon says nothing until it is over: a line goes on meanwhile, and is gone with the reply.
+template <wire::Procedure procedure>
+auto call_with_progress(Call& call, const std::string& label, const typename wire::Call<procedure>::Args& args) {
+    ProgressBar bar(call.out, label);
+    const auto never = [] { return false; };
+    return call.server().call_watched<procedure>(args, ProgressBar::pace, never, [&] { bar.show_bytes(0); });
 }
 
 Option the_pool(Complete complete = Complete::pool);

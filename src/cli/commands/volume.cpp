@@ -97,11 +97,12 @@ void remove(Call& call) {
     constexpr std::uint32_t with_snapshots = 2;
     const auto given = call.args.required("vol"); // virsh's words name it as the caller does
     const auto volume = find_volume(call);
-    ProgressBar bar(call.out, fmt::format("Deleting {}", volume.name));
+    const auto label = fmt::format("Deleting {}", volume.name);
     doing_in_pool(fmt::format("Failed to delete vol {}", given), volume.pool,
                   "a volume that a running domain uses cannot be deleted", [&] {
                       call_with_progress<Procedure::storage_vol_delete>(
-                          call, bar, {.vol = volume, .flags = call.args.flag("delete-snapshots") ? with_snapshots : 0});
+                          call, label,
+                          {.vol = volume, .flags = call.args.flag("delete-snapshots") ? with_snapshots : 0});
                   });
     call.out.done(volume_json(volume), "Vol {} deleted", given);
 }
@@ -121,11 +122,11 @@ void resize(Call& call) {
     const auto capacity = parse_size(words, 1, fmt::format("Malformed size {}", words));
     const auto volume = find_volume(call);
     const std::string_view how = (flags & delta) ? "by" : "to";
-    ProgressBar bar(call.out, fmt::format("Resizing {}", volume.name));
+    const auto label = fmt::format("Resizing {}", volume.name);
     doing_in_pool(fmt::format("Failed to change size of volume '{}' {} {}", volume.name, how, words), volume.pool,
                   "'domus pool-info --pool " + volume.pool + "' shows what is free", [&] {
                       call_with_progress<Procedure::storage_vol_resize>(
-                          call, bar, {.vol = volume, .capacity = capacity, .flags = flags});
+                          call, label, {.vol = volume, .capacity = capacity, .flags = flags});
                   });
     call.out.done(volume_json(volume), "Size of volume '{}' successfully changed {} {}", volume.name, how, words);
 }
@@ -149,14 +150,14 @@ void wipe(Call& call) {
     if (const auto name = call.args.text("algorithm")) algorithm = algorithm_number(*name);
     const auto given = call.args.required("vol");
     const auto volume = find_volume(call);
-    ProgressBar bar(call.out, fmt::format("Wiping {}", volume.name));
+    const auto label = fmt::format("Wiping {}", volume.name);
     doing_in_pool(fmt::format("Failed to wipe vol {}", given), volume.pool,
                   "a volume that a running domain uses cannot be wiped", [&] {
                       if (algorithm)
                           call_with_progress<Procedure::storage_vol_wipe_pattern>(
-                              call, bar, {.vol = volume, .algorithm = *algorithm, .flags = 0});
+                              call, label, {.vol = volume, .algorithm = *algorithm, .flags = 0});
                       else
-                          call_with_progress<Procedure::storage_vol_wipe>(call, bar, {.vol = volume, .flags = 0});
+                          call_with_progress<Procedure::storage_vol_wipe>(call, label, {.vol = volume, .flags = 0});
                   });
     call.out.done(volume_json(volume), "Vol {} wiped", given);
 }

@@ -2,9 +2,7 @@
 #pragma once
 
 #include "cli/commands/storage.hpp"
-#include "cli/progress.hpp"
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,15 +19,6 @@ std::optional<wire::StorageVol> look_for_volume(Call& call, const wire::StorageP
 std::string volume_path(Call& call, const wire::StorageVol& volume);
 std::string volume_xml(Call& call, const wire::StorageVol& volume);
 boost::json::object volume_json(const wire::StorageVol& volume);
-
-/// A call of which the daemon says nothing until it is over: the bar goes on meanwhile, or `look` sees how far it is.
-template <wire::Procedure procedure>
-auto call_with_progress(Call& call, ProgressBar& bar, const typename wire::Call<procedure>::Args& args,
-                        const std::function<void()>& look = {}) {
-    const auto show = [&] { look ? look() : bar.show_bytes(0); };
-    return call.server().call_watched<procedure>(
-        args, ProgressBar::pace, [] { return false; }, show);
-}
 
 Option the_volume();
 Option the_volumes_pool();

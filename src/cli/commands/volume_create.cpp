@@ -22,9 +22,10 @@ std::uint32_t create_flags(const Arguments& args) {
 }
 
 wire::StorageVol create_xml(Call& call, const wire::StoragePool& pool, const std::string& xml) {
-    ProgressBar bar(call.out, fmt::format("Making a volume in {}", pool.name));
+    const auto label = fmt::format("Making a volume in {}", pool.name);
     const auto flags = create_flags(call.args);
-    return call_with_progress<Procedure::storage_vol_create_xml>(call, bar, {.pool = pool, .xml = xml, .flags = flags})
+    return call_with_progress<Procedure::storage_vol_create_xml>(call, label,
+                                                                 {.pool = pool, .xml = xml, .flags = flags})
         .vol;
 }
 
@@ -48,8 +49,10 @@ wire::StorageVol copy(Call& call, const wire::StoragePool& pool, const std::stri
     if (bar.wanted()) bar.expect(call.server().call<Procedure::storage_vol_get_info>({.vol = from}).allocation);
     const auto flags = create_flags(call.args);
     const auto look = [&] { look_at_copy(call, bar, pool, name); };
-    return call_with_progress<Procedure::storage_vol_create_xml_from>(
-               call, bar, {.pool = pool, .xml = xml, .clonevol = from, .flags = flags}, look)
+    const auto never = [] { return false; };
+    return call.server()
+        .call_watched<Procedure::storage_vol_create_xml_from>(
+            {.pool = pool, .xml = xml, .clonevol = from, .flags = flags}, ProgressBar::pace, never, look)
         .vol;
 }
 
