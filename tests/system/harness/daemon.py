@@ -41,15 +41,16 @@ class Daemon:
     """Start it, use `virsh`, `domus`, `uri`; `close` stops it and returns what it left behind.
 
     Everything lies below `root`: etc/domus, var/lib/domus, run/domus. The folder's name is short, since a socket's
-    path may have 108 characters.
+    path may have 108 characters. One that is not `private` sees the host's mounts and networks: for the lab, whose
+    host nobody else uses.
     """
 
-    def __init__(self, session=False, config=None, arguments=(), default_network=False):
+    def __init__(self, session=False, config=None, arguments=(), default_network=False, private=True):
         self.binary = BUILD / "bin/domusd"
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="domus-", dir="/tmp"))
         self.root.chmod(0o755)
         self.session = session
-        self.sandbox = Sandbox() if os.geteuid() == 0 else None
+        self.sandbox = Sandbox() if private and os.geteuid() == 0 else None
         self.log = self.root / "domusd.stderr"
         self.process = None
         self._killed = False
