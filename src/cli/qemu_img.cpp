@@ -111,8 +111,8 @@ void throw_problem(const ToolAnswer& answer) {
     throw std::move(error).hint("another program uses the image at this moment");
 }
 
-std::string qemu_img(std::vector<std::string> arguments, ProgressBar* bar) {
-    auto answer = run_qemu_img(std::move(arguments), bar);
+std::string qemu_img(std::vector<std::string> arguments) {
+    auto answer = run_qemu_img(std::move(arguments));
     if (answer.code != 0) throw_problem(answer);
     return std::move(answer.out);
 }

@@ -20,7 +20,7 @@ struct ToolAnswer {
 ToolAnswer run_qemu_img(std::vector<std::string> arguments, ProgressBar* bar = nullptr);
 
 /// The same; throws Error operation_failed with its words for every code but 0.
-std::string qemu_img(std::vector<std::string> arguments, ProgressBar* bar = nullptr);
+std::string qemu_img(std::vector<std::string> arguments);
 
 [[noreturn]] void throw_problem(const ToolAnswer& answer);
 

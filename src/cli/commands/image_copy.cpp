@@ -11,17 +11,24 @@ namespace domus::cli {
 
 namespace {
 
-/// -p, if somebody looks on.
+/// With -p, if somebody looks on. The bar is gone before the result is printed.
 struct Work {
-    ProgressBar bar;
+    std::optional<ProgressBar> bar;
     std::vector<std::string> arguments;
 
     Work(Call& call, std::string verb, std::uint64_t bytes)
-        : bar(verb, bytes, !call.out.json() && !call.out.quiet()), arguments{std::move(verb)} {
-        if (bar.wanted()) arguments.emplace_back("-p");
+        : bar(std::in_place, call.out, verb, bytes), arguments{std::move(verb)} {
+        if (bar->wanted()) arguments.emplace_back("-p");
     }
     void add(const std::vector<std::string>& more) { arguments.insert(arguments.end(), more.begin(), more.end()); }
-    std::string run() { return qemu_img(std::move(arguments), bar.wanted() ? &bar : nullptr); }
+    ToolAnswer answer() {
+        auto given = run_qemu_img(std::move(arguments), bar->wanted() ? &*bar : nullptr);
+        bar.reset();
+        return given;
+    }
+    void run() {
+        if (const auto given = answer(); given.code != 0) throw_problem(given);
+    }
 };
 
 /// Reads it with all below, also while a domain writes if the command says so.
@@ -70,7 +77,7 @@ void compare(Call& call) {
     work.add(secret_words(first.secret_file));
     work.add(secret_words(second.secret_file, "other"));
     work.add({"--image-opts", as_options(first), as_options(second, "other")});
-    auto answer = run_qemu_img(work.arguments, work.bar.wanted() ? &work.bar : nullptr);
+    auto answer = work.answer();
     if (answer.code > differ) throw_problem(answer);
     answer.out.resize(answer.out.find_last_not_of(" \n") + 1);
     call.out.text("{}\n", answer.out);
