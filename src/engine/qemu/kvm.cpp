@@ -20,8 +20,10 @@ namespace domus::engine::qemu {
 namespace {
 
 constexpr std::size_t page = 4096;
-constexpr std::uint32_t rounds = 10'000;
-constexpr int attempts = 3; ///< a busy host may take the processor away in the middle of one
+constexpr std::uint32_t rounds = 2'000;
+// A busy host may take the processor away in the middle of an attempt, and the first of all sets KVM up.
+constexpr std::chrono::milliseconds patience{60};
+constexpr int least_attempts = 4;
 constexpr double least_rate = 20e6; ///< a stock kernel's boot takes some 10^9 instructions
 
 /// dec ecx; jnz back to it; hlt: in 16-bit mode with 32-bit operands.
@@ -55,6 +57,16 @@ bool prepare_registers(int vcpu) {
 }
 
 /// Runs the loop to its end; instructions per second, or a negative errno.
+double run_loop(int vcpu, const kvm_run& state) {
+    if (!prepare_registers(vcpu)) return -errno;
+    const auto begin = std::chrono::steady_clock::now();
+    while (::ioctl(vcpu, KVM_RUN, 0UL) < 0)
+        if (errno != EINTR) return -errno;
+    const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return state.exit_reason == KVM_EXIT_HLT ? 2.0 * rounds / seconds : -EIO;
+}
+
+/// As `run_loop` in a guest of its own, again and again until it was fast enough or patience ends.
 double measure(int kvm) {
     const UniqueFd machine(::ioctl(kvm, KVM_CREATE_VM, 0UL));
     if (!machine) return -errno;
@@ -70,14 +82,15 @@ double measure(int kvm) {
     const auto run_size = ::ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0UL);
     if (run_size <= 0) return -errno;
     const Mapping run(static_cast<std::size_t>(run_size), vcpu.get(), MAP_SHARED);
-    if (!run || !prepare_registers(vcpu.get())) return -errno;
-    const auto begin = std::chrono::steady_clock::now();
-    while (::ioctl(vcpu.get(), KVM_RUN, 0UL) < 0)
-        if (errno != EINTR) return -errno;
-    const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    const auto* state = static_cast<const kvm_run*>(run.address);
-    if (state->exit_reason != KVM_EXIT_HLT) return -EIO;
-    return 2.0 * rounds / seconds;
+    if (!run) return -errno;
+    const auto& state = *static_cast<const kvm_run*>(run.address);
+    const auto end = std::chrono::steady_clock::now() + patience;
+    double best = run_loop(vcpu.get(), state);
+    for (int attempt = 1; best >= 0 && best < least_rate; ++attempt) {
+        if (attempt >= least_attempts && std::chrono::steady_clock::now() >= end) break;
+        best = std::max(best, run_loop(vcpu.get(), state));
+    }
+    return best;
 }
 
 } // namespace
@@ -96,8 +109,7 @@ KvmVerdict probe_kvm(const std::string& device) {
         verdict.reason = fmt::format("{} speaks version {}, {} is needed", device, version, api_version);
         return verdict;
     }
-    double rate = measure(kvm.get());
-    for (int more = 1; more < attempts && rate >= 0 && rate < least_rate; ++more) rate = std::max(rate, measure(kvm.get()));
+    const double rate = measure(kvm.get());
     if (rate < 0) {
         verdict.reason = fmt::format("a test guest did not run on {}: {}", device, words(static_cast<int>(-rate)));
         return verdict;

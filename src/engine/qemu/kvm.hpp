@@ -1,6 +1,7 @@
 // Whether /dev/kvm truly carries guests. That it opens says little: in a nested or emulated host it may interpret
 // guest code instruction by instruction, and a stock kernel would not boot in minutes. So a tiny guest is run and
-// measured (Linux Documentation/virt/kvm/api.rst). Blocks for a few milliseconds, 50 at most.
+// measured (Linux Documentation/virt/kvm/api.rst). Blocks for less than a millisecond where it is fast, and below 100 ms
+// where it is not.
 #pragma once
 
 #include <string>
