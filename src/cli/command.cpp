@@ -12,7 +12,7 @@ const std::vector<GroupName>& groups() {
         {Group::domain, "domain", "Domain Management"},   {Group::monitor, "monitor", "Domain Monitoring"},
         {Group::events, "events", "Domain Events"},       {Group::host, "host", "Host and Hypervisor"},
         {Group::network, "network", "Networking"},        {Group::pool, "pool", "Storage Pool"},
-        {Group::volume, "volume", "Storage Volume"},
+        {Group::volume, "volume", "Storage Volume"},      {Group::secret, "secret", "Secret"},
         {Group::snapshot, "snapshot", "Snapshot"},        {Group::image, "image", "Disk Image"},
         {Group::self, "domus", "Domus itself"},
     };

@@ -18,7 +18,7 @@ namespace domus::cli {
 
 class Call;
 
-enum class Group { domain, monitor, events, host, network, pool, volume, snapshot, image, self };
+enum class Group { domain, monitor, events, host, network, pool, volume, secret, snapshot, image, self };
 
 struct GroupName {
     Group group;
@@ -49,6 +49,7 @@ enum class Complete {
     pool,
     running_pool,
     stopped_pool,
+    secret, ///< UUIDs
     volume, ///< by name in the pool that was given, else by path
     command,
 };

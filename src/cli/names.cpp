@@ -20,6 +20,13 @@ std::vector<std::string> networks(client::Connection& server, std::uint32_t flag
     return names;
 }
 
+std::vector<std::string> secrets(client::Connection& server) {
+    std::vector<std::string> uuids;
+    for (const auto& secret : server.call<Procedure::connect_list_all_secrets>({.need_results = 1, .flags = 0}).secrets)
+        uuids.push_back(secret.uuid.text());
+    return uuids;
+}
+
 std::vector<std::string> pools(client::Connection& server, std::uint32_t flags) {
     std::vector<std::string> names;
     for (auto& pool : server.call<Procedure::connect_list_all_storage_pools>({.need_results = 1, .flags = flags}).pools) names.push_back(std::move(pool.name));
@@ -60,6 +67,7 @@ std::vector<std::string> names_for_completion(Session& session, Complete kind, c
         case Complete::pool: return pools(server, all);
         case Complete::running_pool: return pools(server, pools_active);
         case Complete::stopped_pool: return pools(server, pools_inactive);
+        case Complete::secret: return secrets(server);
         case Complete::volume: return volumes(server, pool, pools_active);
         default: return {};
         }

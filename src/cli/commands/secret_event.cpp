@@ -1,0 +1,75 @@
+// Events of secrets as they happen.
+#include "cli/commands/event_loop.hpp"
+#include "cli/commands/secret.hpp"
+
+#include <fmt/format.h>
+
+namespace domus::cli {
+
+namespace {
+
+constexpr std::string_view names[]{"lifecycle", "value-changed"}; // by virSecretEventID
+constexpr std::string_view changes[]{"Defined", "Undefined"};
+
+SeenEvent seen(std::string_view name, const wire::Secret& secret, std::string_view change) {
+    const auto uuid = secret.uuid.text();
+    boost::json::object json{{"event", name}, {"secret", uuid}};
+    if (!change.empty()) json["kind"] = change;
+    return {fmt::format("event '{}' for secret {}{}{}", name, uuid, change.empty() ? "" : ": ", change),
+            std::move(json)};
+}
+
+std::optional<SeenEvent> read(std::int32_t procedure, std::string_view message) {
+    switch (static_cast<Procedure>(procedure)) {
+    case Procedure::secret_event_lifecycle: {
+        const auto event = wire::decode<wire::SecretEventLifecycleMsg>(message);
+        return seen(names[0], event.secret, word_of(changes, event.event));
+    }
+    case Procedure::secret_event_value_changed:
+        return seen(names[1], wire::decode<wire::SecretEventValueChangedMsg>(message).secret, {});
+    default:
+        return std::nullopt;
+    }
+}
+
+std::int32_t number_of(const std::string& name) {
+    const auto found = std::ranges::find(names, name);
+    if (found == std::end(names))
+        throw Failure(fmt::format("unknown event type {}", name)).hint("'domus secret-event --list' names them all");
+    return static_cast<std::int32_t>(found - std::begin(names));
+}
+
+void event(Call& call) {
+    if (call.args.flag("list")) return list_event_names(call, names);
+    const auto name = call.args.text("event");
+    if (!name)
+        throw Failure("either --list or --event <type> is required")
+            .hint("'domus secret-event --list' names the types");
+    const auto id = number_of(*name);
+    std::optional<wire::Secret> only;
+    if (call.args.given("secret")) only = find_secret(call);
+    auto& server = call.server();
+    std::int32_t callback = 0;
+    const auto begin = [&] {
+        callback =
+            server.call<Procedure::connect_secret_event_register_any>({.event_id = id, .secret = only}).callback_id;
+    };
+    const auto end = [&] { server.call<Procedure::connect_secret_event_deregister_any>({.callback_id = callback}); };
+    watch_events(call, {.read = read, .begin = begin, .end = end});
+}
+
+} // namespace
+
+std::vector<Command> secret_event_commands() {
+    return {{.name = "secret-event",
+             .summary = "show events of secrets",
+             .about = "Waits for one event, or with --loop for all until the time is over. Fails when none came.",
+             .options = {text("secret", "only of this secret", Complete::secret),
+                         one_of("event", "lifecycle|value-changed", "which kind"),
+                         flag("loop", "until the time is over or it is interrupted, not only one"),
+                         number("timeout", "seconds to wait"), flag("list", "name the kinds"),
+                         flag("timestamp", "put the time before each")},
+             .run = event}};
+}
+
+} // namespace domus::cli
