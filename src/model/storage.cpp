@@ -70,6 +70,11 @@ const Schema& PoolSource::schema() {
     return table;
 }
 
+const Schema& PoolSources::schema() {
+    static const Schema table = Describe<PoolSources>("sources", "What a search for storage found.").field("source", &PoolSources::sources);
+    return table;
+}
+
 const Schema& MountOption::schema() {
     static const Schema table = Describe<MountOption>("fs:option", "An option of mount(8); nobody checks it.")
                                     .field("@name", &MountOption::name, "the option", required);

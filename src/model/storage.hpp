@@ -68,6 +68,14 @@ struct PoolSource {
     bool operator==(const PoolSource&) const = default;
 };
 
+/// What a search for sources found.
+struct PoolSources {
+    std::vector<PoolSource> sources;
+    format::Rest rest;
+    static const format::Schema& schema();
+    bool operator==(const PoolSources&) const = default;
+};
+
 struct MountOption {
     std::string name;
     format::Rest rest;

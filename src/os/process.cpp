@@ -171,8 +171,29 @@ std::string how_to_install(std::string_view program) {
     struct Row {
         std::string_view program, package;
     };
-    constexpr Row packages[] = {{"dnsmasq", "dnsmasq-base"}, {"ip", "iproute2"},         {"nft", "nftables"},
-                                {"passt", "passt"},          {"qemu-img", "qemu-utils"}, {"swtpm", "swtpm"}};
+    constexpr Row packages[] = {{"blkid", "util-linux"},
+                                {"dmsetup", "dmsetup"},
+                                {"dnsmasq", "dnsmasq-base"},
+                                {"ip", "iproute2"},
+                                {"iscsiadm", "open-iscsi"},
+                                {"lvcreate", "lvm2"},
+                                {"lvresize", "lvm2"},
+                                {"lvs", "lvm2"},
+                                {"mkfs.btrfs", "btrfs-progs"},
+                                {"mkfs.ext4", "e2fsprogs"},
+                                {"mkfs.vfat", "dosfstools"},
+                                {"mkfs.xfs", "xfsprogs"},
+                                {"nft", "nftables"},
+                                {"passt", "passt"},
+                                {"pvcreate", "lvm2"},
+                                {"pvs", "lvm2"},
+                                {"qemu-img", "qemu-utils"},
+                                {"scrub", "scrub"},
+                                {"sfdisk", "fdisk"},
+                                {"showmount", "nfs-common"},
+                                {"swtpm", "swtpm"},
+                                {"vgchange", "lvm2"},
+                                {"vgs", "lvm2"}};
     for (const auto& row : packages)
         if (row.program == program) return fmt::format("install its package with 'apt install {}'", row.package);
     return fmt::format("find its package with 'apt-file search bin/{}'", program);

@@ -38,6 +38,14 @@ void audit(const Caller& caller, std::string_view operation, const std::string& 
     log::info("{} '{}' asked by uid {} (connection {})", operation, name, caller.who.uid, caller.connection);
 }
 
+/// The formats that a kind knows, the first of which is the default.
+std::string options(std::string_view what, std::string_view enumeration, const std::vector<std::string_view>& values) {
+    if (values.empty()) return {};
+    auto text = fmt::format("    <{}Options>\n      <defaultFormat type='{}'/>\n      <enum name='{}'>\n", what, values[0], enumeration);
+    for (const auto value : values) text += fmt::format("        <value>{}</value>\n", value);
+    return text + fmt::format("      </enum>\n    </{}Options>\n", what);
+}
+
 std::string whole(const VolumeRef& ref) {
     return ref.pool + "/" + ref.name;
 }
@@ -64,14 +72,12 @@ std::string StorageOperations::capabilities(unsigned flags) const {
     std::string text = "<storagepoolCapabilities>\n";
     for (const auto type : list_flag::types) {
         if (type == "sheepdog") continue; // gone from QEMU
-        const bool there = storage::find_kind(type) != nullptr;
-        text += fmt::format("  <pool type='{}' supported='{}'>\n", type, there ? "yes" : "no");
-        if (there)
-            text += "    <volOptions>\n      <defaultFormat type='raw'/>\n      <enum name='targetFormatType'>\n"
-                    "        <value>raw</value>\n        <value>qcow2</value>\n        <value>vmdk</value>\n        "
-                    "<value>vdi</value>\n"
-                    "        <value>vpc</value>\n        <value>vhdx</value>\n        <value>qed</value>\n      "
-                    "</enum>\n    </volOptions>\n";
+        const auto* kind = storage::find_kind(type);
+        text += fmt::format("  <pool type='{}' supported='{}'>\n", type, kind ? "yes" : "no");
+        if (kind) {
+            text += options("pool", "sourceFormatType", kind->source_formats());
+            text += options("vol", "targetFormatType", kind->volume_formats());
+        }
         text += "  </pool>\n";
     }
     return text + "</storagepoolCapabilities>\n";
@@ -141,7 +147,7 @@ Task<> StorageOperations::set_autostart(Caller caller, PoolRef ref, bool on) {
 Task<VolumePtr> StorageOperations::create_volume(Caller caller, std::string pool, std::string xml, unsigned flags) {
     constexpr unsigned preallocate_metadata = 1;
     require_flags(flags, preallocate_metadata, "virStorageVolCreateXML");
-    auto volume = co_await pools_.create_volume(pool, std::move(xml));
+    auto volume = co_await pools_.create_volume(pool, std::move(xml), flags);
     audit(caller, "create volume", pool + "/" + volume->name);
     co_return volume;
 }
@@ -150,7 +156,7 @@ Task<VolumePtr> StorageOperations::copy_volume(Caller caller, std::string pool, 
                                                unsigned flags) {
     constexpr unsigned preallocate_metadata = 1, reflink = 2;
     require_flags(flags, preallocate_metadata | reflink, "virStorageVolCreateXMLFrom");
-    auto volume = co_await pools_.copy_volume(pool, std::move(xml), std::move(from));
+    auto volume = co_await pools_.copy_volume(pool, std::move(xml), std::move(from), flags);
     audit(caller, "clone volume", pool + "/" + volume->name);
     co_return volume;
 }
@@ -159,7 +165,7 @@ Task<> StorageOperations::remove_volume(Caller caller, VolumeRef ref, unsigned f
     constexpr unsigned zeroed = 1, with_snapshots = 2;
     require_flags(flags, zeroed | with_snapshots, "virStorageVolDelete");
     audit(caller, "delete volume", whole(ref));
-    co_await pools_.remove_volume(std::move(ref));
+    co_await pools_.remove_volume(std::move(ref), flags);
 }
 
 Task<> StorageOperations::resize_volume(Caller caller, VolumeRef ref, std::uint64_t bytes, unsigned flags) {
@@ -169,14 +175,26 @@ Task<> StorageOperations::resize_volume(Caller caller, VolumeRef ref, std::uint6
 }
 
 Task<> StorageOperations::wipe_volume(Caller caller, VolumeRef ref, unsigned algorithm, unsigned flags) {
-    constexpr unsigned zero = 0;
     require_flags(flags, 0, "virStorageVolWipePattern");
-    if (algorithm != zero)
-        throw Error(ErrorCode::argument_unsupported, ErrorDomain::storage,
-                    fmt::format("wiping algorithm {} is not supported", algorithm))
-            .hint("take 'zero': on today's drives further passes gain nothing");
     audit(caller, "wipe volume", whole(ref));
-    co_await pools_.wipe_volume(std::move(ref));
+    co_await pools_.wipe_volume(std::move(ref), algorithm);
+}
+
+Task<std::string> StorageOperations::find_sources(std::string type, std::string xml, unsigned flags) {
+    require_flags(flags, 0, "virConnectFindStoragePoolSources");
+    model::PoolSources found;
+    found.sources = co_await pools_.find_sources(std::move(type), std::move(xml));
+    auto text = format::to_xml(found, {.live = true, .secrets = false});
+    co_return text;
+}
+
+PoolView StorageOperations::get_target(const std::string& path) const {
+    const auto clean = std::filesystem::path(path).lexically_normal().string();
+    for (auto& view : pools_.list())
+        if (view.active && view.current().target == clean) return std::move(view);
+    throw Error(ErrorCode::no_storage_pool, ErrorDomain::storage,
+                fmt::format("Storage pool not found: no storage pool with matching target path '{}'", path))
+        .hint("only active pools have a target");
 }
 
 Task<VolumePtr> StorageOperations::look(VolumeRef ref) {

@@ -48,6 +48,13 @@ public:
     Task<> remove_volume(Caller caller, VolumeRef ref, unsigned flags);
     Task<> resize_volume(Caller caller, VolumeRef ref, std::uint64_t bytes, unsigned flags);
     Task<> wipe_volume(Caller caller, VolumeRef ref, unsigned algorithm, unsigned flags);
+    /// Takes in what has changed behind our back, before volumes are listed or looked up.
+    Task<> freshen(std::string pool) { return pools_.freshen(std::move(pool)); }
+    Task<> freshen_all() { return pools_.freshen_all(); }
+    /// virConnectFindStoragePoolSources: a <sources> document.
+    Task<std::string> find_sources(std::string type, std::string xml, unsigned flags);
+    /// virStoragePoolLookupByTargetPath.
+    PoolView get_target(const std::string& path) const;
     /// As it is on disk now.
     Task<VolumePtr> look(VolumeRef ref);
     /// For a transfer; `settle` when it is over.

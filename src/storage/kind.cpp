@@ -1,9 +1,31 @@
 #include "storage/kind.hpp"
 
+#include <fmt/format.h>
+
 namespace domus::storage {
 
+void Kind::unsupported(std::string_view what) const {
+    throw Error(ErrorCode::no_support, ErrorDomain::storage,
+                fmt::format("this function is not supported by the connection driver: storage pool does not support {}", what))
+        .hint(fmt::format("pools of type '{}' cannot do that", name()));
+}
+
+Task<> Kind::build(Definition, unsigned, Site) const { co_return; }
+Task<> Kind::stop(Definition, Site) const { co_return; }
+Task<> Kind::remove(Definition, Site) const { unsupported("pool deletion"); co_return; }
+Task<std::vector<model::PoolSource>> Kind::find_sources(model::PoolSource, Site) const {
+    throw Error(ErrorCode::no_support, ErrorDomain::storage,
+                fmt::format("this function is not supported by the connection driver: pool type '{}' does not support source discovery", name()));
+    co_return std::vector<model::PoolSource>();
+}
+Task<> Kind::remove_volume(Definition, VolumePtr, unsigned, Site) const { unsupported("vol deletion"); co_return; }
+Task<> Kind::create(Definition, model::Volume, unsigned, Site) const { unsupported("volume creation"); co_return; }
+Task<> Kind::copy(Definition, model::Volume, VolumePtr, unsigned, Site) const { unsupported("volume creation from an existing volume"); co_return; }
+Task<> Kind::resize(Definition, VolumePtr, ByteCount, unsigned, Site) const { unsupported("changing of volume capacity"); co_return; }
+
 std::vector<const Kind*> all_kinds() {
-    return {&directory_kind()};
+    return {&directory_kind(), &filesystem_kind(), &network_filesystem_kind(), &logical_kind(), &disk_kind(),
+            &iscsi_kind(),     &scsi_kind(),       &multipath_kind()};
 }
 
 const Kind* find_kind(std::string_view name) {

@@ -1,22 +1,54 @@
 // What a kind of pool does with its storage. One file a kind in kinds/; the names of the kinds stand in kind.cpp alone.
-// Everything here blocks and is called in a lane of the pool, but for what says that it is a coroutine.
+// What takes a Site is a coroutine and may block in it or run programs; the rest only looks at definitions.
 #pragma once
 
-#include "async/task.hpp"
 #include "model/storage.hpp"
-#include "os/unique_fd.hpp"
+#include "storage/site.hpp"
 
-#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace domus::storage {
 
+using Definition = std::shared_ptr<const model::Pool>;
+using VolumePtr = std::shared_ptr<const model::Volume>;
+
 /// What a pool holds at one moment.
 struct Contents {
     ByteCount capacity, allocation, available;
     std::vector<model::Volume> volumes;
+    std::vector<model::SourceDevice> devices; ///< of the source, where looking tells more than the definition
+};
+
+/// virStoragePoolBuildFlags.
+namespace build_flag {
+constexpr unsigned repair = 1, resize = 2, no_overwrite = 4, overwrite = 8;
+}
+
+/// virStorageVolCreateFlags.
+namespace create_flag {
+constexpr unsigned preallocate_metadata = 1, reflink = 2;
+}
+
+/// virStorageVolDeleteFlags.
+namespace delete_flag {
+constexpr unsigned with_snapshots = 2;
+}
+
+/// virStorageVolResizeFlags.
+namespace resize_flag {
+constexpr unsigned allocate = 1, delta = 2, shrink = 4;
+}
+
+/// A folder in which something appears or goes when the pool's volumes change.
+struct Watched {
+    std::string folder;
+    /// Whether an entry is a volume of that name: then only that one is looked at again.
+    bool entries_are_volumes = true;
+    std::string prefix; ///< of the entries that count
 };
 
 class Kind {
@@ -28,30 +60,39 @@ public:
     virtual void admit(model::Pool& pool) const = 0;
     /// What two pools may not share, for people and for comparison: "folder /images".
     virtual std::string source(const model::Pool& pool) const = 0;
+    /// The formats of volumes, the first of which is meant when none is said.
+    virtual std::vector<std::string_view> volume_formats() const = 0;
+    /// The formats of the source, if it has any: "lvm2"; the first is the default.
+    virtual std::vector<std::string_view> source_formats() const { return {}; }
+    virtual std::optional<Watched> watched(const model::Pool&) const { return std::nullopt; }
 
-    /// Flags: virStoragePoolBuildFlags.
-    virtual void build(const model::Pool& pool, unsigned flags) const = 0;
-    virtual void start(const model::Pool& pool) const = 0;
-    virtual void stop(const model::Pool& pool) const = 0;
+    /// Flags: build_flag. Kinds that have nothing to build succeed.
+    virtual Task<> build(Definition pool, unsigned flags, Site site) const;
+    /// Makes the storage usable; nothing changes where it is already.
+    virtual Task<> start(Definition pool, Site site) const = 0;
+    virtual Task<> stop(Definition pool, Site site) const;
     /// Undoes `build`.
-    virtual void remove(const model::Pool& pool) const = 0;
-    virtual Contents look(const model::Pool& pool) const = 0;
+    virtual Task<> remove(Definition pool, Site site) const;
+    virtual Task<Contents> look(Definition pool, Site site) const = 0;
+    /// The sizes alone.
+    virtual Task<Contents> measure(Definition pool, Site site) const { return look(std::move(pool), std::move(site)); }
+    /// Sources that the host or a server offers. `wanted` holds what the caller said of them.
+    virtual Task<std::vector<model::PoolSource>> find_sources(model::PoolSource wanted, Site site) const;
 
-    /// Where a volume of that name lies. Throws for names that cannot be.
-    virtual std::string path_of(const model::Pool& pool, const std::string& volume) const = 0;
-    /// What there is at the volume's path now. Throws no_storage_vol.
-    virtual model::Volume look_at(const model::Pool& pool, const std::string& volume) const = 0;
-    virtual void remove_volume(const model::Pool& pool, const model::Volume& volume) const = 0;
-
-    /// Coroutines, since they run other programs for as long as it takes. What fails leaves nothing, and a volume has
-    /// its name only when it is whole. `blocking` runs work in the pool's lane.
-    using Blocking = std::function<Task<>(std::function<void()>)>;
-    virtual Task<> create(const model::Pool& pool, model::Volume wanted, Blocking blocking) const = 0;
-    /// A copy of another volume's contents; of any pool. Flags: virStorageVolCreateFlags.
-    virtual Task<> copy(const model::Pool& pool, model::Volume wanted, model::Volume from, Blocking blocking) const = 0;
+    /// What there is under that name now. Throws no_storage_vol.
+    virtual Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const = 0;
+    /// Flags: virStorageVolDeleteFlags, without ZEROED.
+    virtual Task<> remove_volume(Definition pool, VolumePtr volume, unsigned flags, Site site) const;
+    /// What fails leaves nothing, and a volume has its name only when it is whole. Flags: virStorageVolCreateFlags.
+    virtual Task<> create(Definition pool, model::Volume wanted, unsigned flags, Site site) const;
+    /// A copy of another volume's contents; of any pool.
+    virtual Task<> copy(Definition pool, model::Volume wanted, VolumePtr from, unsigned flags, Site site) const;
     /// Flags: virStorageVolResizeFlags, without DELTA.
-    virtual Task<> resize(const model::Pool& pool, model::Volume volume, ByteCount capacity, unsigned flags,
-                          Blocking blocking) const = 0;
+    virtual Task<> resize(Definition pool, VolumePtr volume, ByteCount capacity, unsigned flags, Site site) const;
+
+protected:
+    /// VIR_ERR_NO_SUPPORT: "storage pool does not support ...".
+    [[noreturn]] void unsupported(std::string_view what) const;
 };
 
 /// Null for kinds that this version does not have.
@@ -60,5 +101,12 @@ std::vector<const Kind*> all_kinds();
 
 // The kinds.
 const Kind& directory_kind();
+const Kind& filesystem_kind();
+const Kind& network_filesystem_kind();
+const Kind& logical_kind();
+const Kind& disk_kind();
+const Kind& iscsi_kind();
+const Kind& scsi_kind();
+const Kind& multipath_kind();
 
 } // namespace domus::storage

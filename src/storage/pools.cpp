@@ -1,25 +1,18 @@
 #include "storage/pools.hpp"
 
-#include "async/spawn.hpp"
 #include "base/log.hpp"
 #include "format/xml.hpp"
 #include "os/files.hpp"
+#include "storage/pool_entry.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <fmt/ranges.h>
 
 namespace domus::storage {
 
 namespace fs = std::filesystem;
-using namespace std::chrono_literals;
 
 namespace {
-
-constexpr auto queue_patience = 30s;
-constexpr auto file_patience = 30s; ///< for what takes moments on a file system that answers
-constexpr std::size_t largest_file = 4u << 20;
 
 Error no_pool(std::string_view by, const std::string& what) {
     return Error(ErrorCode::no_storage_pool, ErrorDomain::storage,
@@ -27,47 +20,17 @@ Error no_pool(std::string_view by, const std::string& what) {
         .hint("see 'domus pool-list --all'");
 }
 
-Error no_volume(std::string_view by, const std::string& what) {
-    return Error(ErrorCode::no_storage_vol, ErrorDomain::storage,
-                 fmt::format("Storage volume not found: no storage vol with matching {} '{}'", by, what))
-        .hint("'domus pool-refresh' finds what was put there by hand");
-}
-
-Error invalid(std::string what) {
-    return Error(ErrorCode::operation_invalid, ErrorDomain::storage,
-                 fmt::format("Requested operation is not valid: {}", what));
+std::vector<std::string_view> kind_names() {
+    std::vector<std::string_view> names;
+    for (const auto* kind : all_kinds()) names.push_back(kind->name());
+    return names;
 }
 
 void require_sound(const format::Findings& findings, std::string_view what) {
     format::throw_findings(findings, ErrorDomain::storage, what);
 }
 
-model::Volume parse_volume(const std::string& xml) {
-    auto volume = format::from_xml<model::Volume>(xml, ErrorDomain::storage);
-    format::Findings findings;
-    model::check(volume, findings);
-    require_sound(findings, "<volume>");
-    return volume;
-}
-
 } // namespace
-
-struct Pools::Pool {
-    Pool(Executor executor, PoolRef named)
-        : ref(std::move(named)),
-          jobs(executor, fmt::format("storage pool '{}'", ref.name), "wait, or look why its storage does not answer"),
-          lane(executor, fmt::format("storage pool '{}'", ref.name), 4) {}
-
-    PoolRef ref;
-    const Kind* kind = nullptr;
-    bool autostart = false;
-    std::shared_ptr<const model::Pool> definition, live;
-    std::shared_ptr<const VolumeMap> volumes;
-    Mailbox jobs;
-    Lane lane;
-
-    const model::Pool& current() const { return live ? *live : *definition; }
-};
 
 Pools::Pools(Executor executor, Folders folders, std::function<void(const PoolView&, PoolEvent)> emit)
     : executor_(executor), folders_(std::move(folders)), emit_(std::move(emit)),
@@ -78,7 +41,8 @@ Pools::~Pools() = default;
 // ---- looking ------------------------------------------------------------------------------------------------------
 
 PoolView Pools::view(const Pool& pool) const {
-    return {pool.ref,  pool.live != nullptr, pool.autostart, pool.definition != nullptr,
+    // It begins to be active when its volumes are known.
+    return {pool.ref,  pool.volumes != nullptr, pool.autostart, pool.definition != nullptr,
             pool.live, pool.definition,      pool.volumes};
 }
 
@@ -108,9 +72,7 @@ PoolView Pools::get_name(const std::string& name) const {
 Pools::PoolPtr Pools::find_active(const std::string& name) const {
     const auto found = pools_.find(name);
     if (found == pools_.end()) throw no_pool("name", name);
-    if (!found->second->live)
-        throw invalid(fmt::format("storage pool '{}' is not active", name))
-            .hint(fmt::format("start it with 'domus pool-start {}'", name));
+    if (!found->second->volumes) throw inactive(name);
     return found->second;
 }
 
@@ -140,10 +102,6 @@ std::pair<PoolRef, VolumePtr> Pools::find_path(const std::string& path) const {
 
 // ---- the life of pools --------------------------------------------------------------------------------------------
 
-Kind::Blocking Pools::blocking(PoolPtr pool, Deadline by) const {
-    return [pool, by](std::function<void()> work) -> Task<> { return pool->lane.run(by, std::move(work)); };
-}
-
 void Pools::require_own_source(const model::Pool& wanted) const {
     const auto* kind = find_kind(wanted.type);
     for (const auto& [name, pool] : pools_)
@@ -164,7 +122,7 @@ Pools::PoolPtr Pools::admit(model::Pool wanted) {
     if (!kind)
         throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
                     fmt::format("unsupported configuration: missing backend for pool type '{}'", wanted.type))
-            .hint("this version has pools of type 'dir'");
+            .hint(fmt::format("this version has: {}", fmt::join(kind_names(), ", ")));
     kind->admit(wanted);
     if (wanted.name.find('/') != std::string::npos)
         throw Error(ErrorCode::xml_error, ErrorDomain::storage,
@@ -250,49 +208,29 @@ Task<PoolView> Pools::create(std::string xml, unsigned flags) {
 
 Task<> Pools::activate(PoolPtr pool, unsigned flags) {
     constexpr unsigned with_build = 1, overwrite = 2, no_overwrite = 4; // virStoragePoolCreateFlags
-    const auto blocking_work = blocking(pool, Deadline::in(file_patience));
-    std::function<void()> work = [kind = pool->kind, definition = pool->definition, flags] {
-        constexpr unsigned build_overwrite = 8, build_no_overwrite = 4; // virStoragePoolBuildFlags
-        const unsigned how =
-            (flags & overwrite ? build_overwrite : 0) | (flags & no_overwrite ? build_no_overwrite : 0);
-        if (flags & (with_build | overwrite | no_overwrite)) kind->build(*definition, how);
-        kind->start(*definition);
-    };
-    co_await blocking_work(std::move(work));
+    const unsigned how = (flags & overwrite ? build_flag::overwrite : 0) | (flags & no_overwrite ? build_flag::no_overwrite : 0);
+    if (flags & (with_build | overwrite | no_overwrite)) co_await pool->kind->build(pool->definition, how, site_of(pool, Deadline::never()));
+    co_await pool->kind->start(pool->definition, site_of(pool, Deadline::in(file_patience)));
     pool->live = pool->definition;
     std::exception_ptr failure;
     try {
-        co_await look_again(pool);
-        auto record = [path = folders_.state / (pool->ref.name + ".xml"),
-                       text = format::to_xml(*pool->live, {.live = true, .secrets = true})] {
-            replace_file(path, text, 0600);
-        };
-        co_await files_.run(Deadline::in(file_patience), std::move(record));
+        co_await look_again(pool, Deadline::in(file_patience));
+        co_await save_record(pool);
     } catch (...) {
         failure = std::current_exception();
     }
     if (!failure) co_return;
     pool->live.reset();
     pool->volumes.reset();
-    std::rethrow_exception(failure);
-}
-
-/// Reads the pool's contents anew and publishes them.
-Task<> Pools::look_again(PoolPtr pool) {
-    const auto contents = std::make_shared<Contents>();
-    std::function<void()> work = [kind = pool->kind, live = pool->live, contents] { *contents = kind->look(*live); };
-    co_await pool->lane.run(Deadline::in(file_patience), std::move(work));
-    auto live = std::make_shared<model::Pool>(*pool->live);
-    live->capacity = contents->capacity;
-    live->allocation = contents->allocation;
-    live->available = contents->available;
-    auto volumes = std::make_shared<VolumeMap>();
-    for (auto& volume : contents->volumes) {
-        auto name = volume.name;
-        volumes->emplace(std::move(name), std::make_shared<const model::Volume>(std::move(volume)));
+    pool->watch.reset();
+    std::exception_ptr more;
+    try {
+        co_await pool->kind->stop(pool->definition, site_of(pool, Deadline::in(file_patience)));
+    } catch (...) {
+        more = std::current_exception();
     }
-    pool->live = std::move(live);
-    pool->volumes = std::move(volumes);
+    if (more) log::warning("storage pool '{}' after a start that failed: {}", pool->ref.name, describe(more));
+    std::rethrow_exception(failure);
 }
 
 Task<> Pools::start(PoolRef ref, unsigned flags) {
@@ -307,8 +245,7 @@ Task<> Pools::stop(PoolRef ref) {
     const auto pool = find(ref);
     const auto turn = co_await pool->jobs.enter("destroy", Deadline::in(queue_patience));
     if (!pool->live) throw invalid(fmt::format("storage pool '{}' is not active", pool->ref.name));
-    std::function<void()> work = [kind = pool->kind, live = pool->live] { kind->stop(*live); };
-    co_await pool->lane.run(Deadline::in(file_patience), std::move(work));
+    co_await pool->kind->stop(pool->live, site_of(pool, Deadline::in(file_patience)));
     auto forget = [path = folders_.state / (pool->ref.name + ".xml")] {
         std::error_code ignored;
         fs::remove(path, ignored);
@@ -316,6 +253,7 @@ Task<> Pools::stop(PoolRef ref) {
     co_await files_.run(Deadline::in(file_patience), std::move(forget));
     pool->live.reset();
     pool->volumes.reset();
+    pool->watch.reset();
     auto seen = view(*pool);
     if (!pool->definition) pools_.erase(pool->ref.name);
     emit_(seen, PoolEvent::stopped);
@@ -342,10 +280,9 @@ Task<> Pools::build(PoolRef ref, unsigned flags) {
     const auto pool = find(ref);
     const auto turn = co_await pool->jobs.enter("build", Deadline::in(queue_patience));
     if (pool->live) throw invalid(fmt::format("storage pool '{}' is already active", pool->ref.name));
-    std::function<void()> work = [kind = pool->kind, definition = pool->definition, flags] {
-        kind->build(*definition, flags);
-    };
-    co_await pool->lane.run(Deadline::in(file_patience), std::move(work));
+    if ((flags & build_flag::overwrite) && (flags & build_flag::no_overwrite))
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: --overwrite and --no-overwrite exclude each other");
+    co_await pool->kind->build(pool->definition, flags, site_of(pool, Deadline::never()));
     emit_(view(*pool), PoolEvent::created);
 }
 
@@ -355,8 +292,7 @@ Task<> Pools::remove(PoolRef ref) {
     if (pool->live)
         throw invalid(fmt::format("storage pool '{}' is still active", pool->ref.name))
             .hint(fmt::format("stop it first: 'domus pool-destroy {}'", pool->ref.name));
-    std::function<void()> work = [kind = pool->kind, definition = pool->definition] { kind->remove(*definition); };
-    co_await pool->lane.run(Deadline::in(file_patience), std::move(work));
+    co_await pool->kind->remove(pool->definition, site_of(pool, Deadline::in(file_patience)));
     emit_(view(*pool), PoolEvent::deleted);
 }
 
@@ -364,7 +300,7 @@ Task<> Pools::refresh(PoolRef ref) {
     const auto pool = find(ref);
     const auto turn = co_await pool->jobs.enter("refresh", Deadline::in(queue_patience));
     if (!pool->live) throw invalid(fmt::format("storage pool '{}' is not active", pool->ref.name));
-    co_await look_again(pool);
+    co_await look_again(pool, Deadline::in(file_patience));
     emit_(view(*pool), PoolEvent::refreshed);
 }
 
@@ -388,198 +324,16 @@ Task<> Pools::set_autostart(PoolRef ref, bool on) {
     pool->autostart = on;
 }
 
-// ---- volumes ------------------------------------------------------------------------------------------------------
-
-void Pools::publish_volume(Pool& pool, VolumePtr volume) {
-    auto volumes = std::make_shared<VolumeMap>(*pool.volumes);
-    (*volumes)[volume->name] = std::move(volume);
-    pool.volumes = std::move(volumes);
-}
-
-Task<VolumePtr> Pools::look_at(PoolPtr pool, std::string name) {
-    const auto seen = std::make_shared<model::Volume>();
-    std::function<void()> work = [kind = pool->kind, live = pool->live, name, seen] {
-        *seen = kind->look_at(*live, name);
-    };
-    co_await pool->lane.run(Deadline::in(file_patience), std::move(work));
-    VolumePtr volume = seen;
-    if (pool->live) publish_volume(*pool, volume);
-    co_return volume;
-}
-
-Task<VolumePtr> Pools::look(VolumeRef ref) {
-    const auto pool = find_active(ref.pool);
-    (void)volume(ref);
-    auto seen = co_await look_at(pool, ref.name);
-    co_return seen;
-}
-
-Task<VolumePtr> Pools::create_volume(std::string name, std::string xml) {
-    const auto pool = find_active(name);
-    auto wanted = parse_volume(xml);
-    const auto turn = co_await pool->jobs.enter("vol-create", Deadline::in(queue_patience));
-    (void)find_active(name);
-    const auto made = wanted.name;
-    co_await pool->kind->create(*pool->live, std::move(wanted), blocking(pool, Deadline::never()));
-    auto volume = co_await look_at(pool, made);
-    co_return volume;
-}
-
-Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef from) {
-    const auto pool = find_active(name);
-    auto wanted = parse_volume(xml);
-    const auto source = co_await look(from);
-    const auto turn = co_await pool->jobs.enter("vol-clone", Deadline::in(queue_patience));
-    (void)find_active(name);
-    const auto made = wanted.name;
-    co_await pool->kind->copy(*pool->live, std::move(wanted), *source, blocking(pool, Deadline::never()));
-    auto volume = co_await look_at(pool, made);
-    co_return volume;
-}
-
-Task<> Pools::remove_volume(VolumeRef ref) {
-    const auto pool = find_active(ref.pool);
-    const auto turn = co_await pool->jobs.enter("vol-delete", Deadline::in(queue_patience));
-    const auto known = volume(ref);
-    std::function<void()> work = [kind = pool->kind, live = pool->live, known] { kind->remove_volume(*live, *known); };
-    co_await pool->lane.run(Deadline::in(file_patience), std::move(work));
-    auto volumes = std::make_shared<VolumeMap>(*pool->volumes);
-    volumes->erase(ref.name);
-    pool->volumes = std::move(volumes);
-}
-
-Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags) {
-    constexpr unsigned delta = 2;
-    const auto pool = find_active(ref.pool);
-    const auto turn = co_await pool->jobs.enter("vol-resize", Deadline::in(queue_patience));
-    (void)volume(ref);
-    const auto now = co_await look_at(pool, ref.name);
-    const auto old = now->capacity.value_or(ByteCount{0});
-    constexpr unsigned shrink = 4;
-    if (flags & delta)
-        capacity = {flags & shrink ? old.bytes - std::min(old.bytes, capacity.bytes) : old.bytes + capacity.bytes};
-    if (capacity.bytes == 0)
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: a volume has one byte at least");
-    co_await pool->kind->resize(*pool->live, *now, capacity, flags & ~delta, blocking(pool, Deadline::never()));
-    (void)co_await look_at(pool, ref.name);
-}
-
-Task<> Pools::wipe_volume(VolumeRef ref) {
-    const auto pool = find_active(ref.pool);
-    const auto turn = co_await pool->jobs.enter("vol-wipe", Deadline::in(queue_patience));
-    const auto known = volume(ref);
-    std::function<void()> work = [path = *known->target.path] {
-        const auto fd = open_file(path, O_RDWR);
-        struct stat info {};
-        if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
-        const std::string zeros(1u << 20, '\0');
-        const auto size = static_cast<std::uint64_t>(info.st_size);
-        for (std::uint64_t at = 0; at < size;) {
-            const auto n = ::pwrite(fd.get(), zeros.data(), std::min<std::uint64_t>(zeros.size(), size - at),
-                                    static_cast<off_t>(at));
-            if (n < 0) throw path_error(errno, "cannot overwrite", path);
-            at += static_cast<std::uint64_t>(n);
-        }
-        if (::fsync(fd.get()) < 0) throw path_error(errno, "cannot overwrite", path);
-    };
-    co_await pool->lane.run(Deadline::never(), std::move(work));
-    (void)co_await look_at(pool, ref.name);
-}
-
-Task<UniqueFd> Pools::open_volume(VolumeRef ref, bool write) {
-    const auto pool = find_active(ref.pool);
-    const auto known = volume(ref);
-    const auto opened = std::make_shared<UniqueFd>();
-    std::function<void()> work = [path = *known->target.path, write, opened] {
-        *opened = open_file(path, (write ? O_WRONLY : O_RDONLY) | O_NONBLOCK);
-    };
-    co_await pool->lane.run(Deadline::in(file_patience), std::move(work));
-    co_return std::move(*opened);
-}
-
-Lane& Pools::lane(const std::string& pool) {
-    return find_active(pool)->lane;
-}
-
-Task<> Pools::settle(VolumeRef ref) {
-    const auto known = pools_.find(ref.pool);
-    if (known == pools_.end() || !known->second->live || !known->second->volumes->contains(ref.name)) co_return;
-    const auto pool = known->second;
-    std::exception_ptr failure;
-    try {
-        (void)co_await look_at(pool, ref.name);
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    if (failure) log::warning("volume '{}' of pool '{}' after a transfer: {}", ref.name, ref.pool, describe(failure));
-}
-
-// ---- over restarts ------------------------------------------------------------------------------------------------
-
-Task<> Pools::load() {
-    struct Loaded {
-        std::vector<std::tuple<model::Pool, bool>> definitions;
-        std::vector<model::Pool> active;
-        std::vector<std::string> complaints;
-    };
-    auto work = [folders = folders_] {
-        for (const auto* folder : {&folders.definitions, &folders.autostart, &folders.state})
-            ensure_directory(*folder, 0700);
-        Loaded loaded;
-        const auto read = [&](const fs::path& folder, const auto& keep) {
-            for (const auto& entry : fs::directory_iterator(folder)) {
-                if (entry.path().extension() != ".xml" || !entry.is_regular_file()) continue;
-                try {
-                    keep(format::from_xml<model::Pool>(read_file(entry.path(), largest_file), ErrorDomain::storage));
-                } catch (const std::exception& error) {
-                    loaded.complaints.push_back(fmt::format("left out '{}': {}", entry.path().string(), error.what()));
-                }
-            }
-        };
-        read(folders.definitions, [&](model::Pool pool) {
-            const bool on = fs::is_symlink(folders.autostart / (pool.name + ".xml"));
-            loaded.definitions.emplace_back(std::move(pool), on);
-        });
-        read(folders.state, [&](model::Pool pool) { loaded.active.push_back(std::move(pool)); });
-        return loaded;
-    };
-    auto loaded = co_await files_.run(Deadline::never(), std::move(work));
-    for (const auto& complaint : loaded.complaints) log::warning("{}", complaint);
-    for (auto& [definition, on] : loaded.definitions) {
-        std::string trouble;
-        try {
-            admit(std::move(definition))->autostart = on;
-        } catch (const Error& error) {
-            trouble = error.message();
-        }
-        if (!trouble.empty()) log::warning("a storage pool is left out: {}", trouble);
-    }
-    for (auto& active : loaded.active) {
-        const auto what = fmt::format("taking storage pool '{}' over", active.name);
-        spawn(executor_, take_over(std::move(active)), what);
-    }
-}
-
-Task<> Pools::take_over(model::Pool active) {
-    const bool kept = pools_.contains(active.name);
-    const auto pool = kept ? pools_.at(active.name) : admit(std::move(active));
-    const auto turn = co_await pool->jobs.enter("start", Deadline::in(queue_patience));
-    if (pool->live) co_return;
-    co_await activate(pool, 0);
-    if (!kept) pool->definition.reset();
-}
-
-Task<> Pools::autostart() {
-    for (const auto& seen : list()) {
-        if (!seen.autostart || seen.active) continue;
-        std::string trouble;
-        try {
-            co_await start(seen.ref, 0);
-        } catch (const std::exception& error) {
-            trouble = error.what();
-        }
-        if (!trouble.empty()) log::error("cannot autostart storage pool '{}': {}", seen.ref.name, trouble);
-    }
+Task<std::vector<model::PoolSource>> Pools::find_sources(std::string type, std::string xml) {
+    const auto* kind = find_kind(type);
+    if (!kind)
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, fmt::format("invalid argument: unknown storage pool type {}", type))
+            .hint(fmt::format("this version has: {}", fmt::join(kind_names(), ", ")));
+    model::PoolSource wanted;
+    if (!xml.empty()) wanted = format::from_xml<model::PoolSource>(xml, ErrorDomain::storage);
+    const auto lane = std::make_shared<Lane>(executor_, fmt::format("looking for storage of type '{}'", type), 1);
+    auto found = co_await kind->find_sources(std::move(wanted), Site(lane, Deadline::in(file_patience)));
+    co_return found;
 }
 
 } // namespace domus::storage

@@ -11,6 +11,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 
 namespace domus::storage {
 
@@ -29,7 +30,6 @@ struct PoolRef {
     bool operator==(const PoolRef&) const = default;
 };
 
-using VolumePtr = std::shared_ptr<const model::Volume>;
 using VolumeMap = std::map<std::string, VolumePtr>;
 
 /// What readers see; immutable.
@@ -78,13 +78,22 @@ public:
     Task<> refresh(PoolRef ref);
     Task<> set_autostart(PoolRef ref, bool on);
 
-    Task<VolumePtr> create_volume(std::string pool, std::string xml);
-    Task<VolumePtr> copy_volume(std::string pool, std::string xml, VolumeRef from);
-    Task<> remove_volume(VolumeRef ref);
+    /// Takes in what has changed in the pool's storage behind our back. Costs nothing where nothing did, and no more than
+    /// a moment where the storage does not answer: then what was known stays.
+    Task<> freshen(std::string pool);
+    Task<> freshen_all();
+    /// Sources that could be pools of that type. `xml` is a <source>, or empty.
+    Task<std::vector<model::PoolSource>> find_sources(std::string type, std::string xml);
+
+    /// Flags: virStorageVolCreateFlags.
+    Task<VolumePtr> create_volume(std::string pool, std::string xml, unsigned flags);
+    Task<VolumePtr> copy_volume(std::string pool, std::string xml, VolumeRef from, unsigned flags);
+    /// Flags: virStorageVolDeleteFlags.
+    Task<> remove_volume(VolumeRef ref, unsigned flags);
     /// Flags: virStorageVolResizeFlags.
     Task<> resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags);
-    /// Overwrites it with zeros; it keeps its size.
-    Task<> wipe_volume(VolumeRef ref);
+    /// Overwrites it, by virStorageVolWipeAlgorithm; it keeps its size.
+    Task<> wipe_volume(VolumeRef ref, unsigned algorithm);
     /// As it is on disk now.
     Task<VolumePtr> look(VolumeRef ref);
     /// Its file, for a transfer; and work on it in the pool's lane.
@@ -104,10 +113,16 @@ private:
     PoolPtr admit(model::Pool wanted);
     Task<> activate(PoolPtr pool, unsigned flags);
     Task<> take_over(model::Pool active);
-    Task<> look_again(PoolPtr pool);
-    Task<VolumePtr> look_at(PoolPtr pool, std::string name);
-    void publish_volume(Pool& pool, VolumePtr volume);
-    Kind::Blocking blocking(PoolPtr pool, Deadline by) const;
+    Task<> look_again(PoolPtr pool, Deadline by);
+    Task<VolumePtr> look_at(PoolPtr pool, std::string name, Deadline by);
+    Task<> take_in(PoolPtr pool, Deadline by);
+    Task<> take_changes(PoolPtr pool, std::set<std::string> names, Deadline by);
+    Task<> measure(PoolPtr pool, Deadline by);
+    Task<VolumePtr> settle_new(PoolPtr pool, std::string name);
+    static void require_absent(const Pool& pool, const std::string& name);
+    static void publish_sizes(Pool& pool, const Contents& contents);
+    static void publish_volume(Pool& pool, const std::string& name, VolumePtr volume);
+    Task<> save_record(PoolPtr pool);
 
     Executor executor_;
     Folders folders_;

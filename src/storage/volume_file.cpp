@@ -1,9 +1,7 @@
 #include "storage/volume_file.hpp"
 
-#include "async/process_wait.hpp"
 #include "image/header.hpp"
 #include "os/files.hpp"
-#include "os/process.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -31,22 +29,6 @@ std::string time_text(const timespec& time) {
     return fmt::format("{}.{:09}", time.tv_sec, time.tv_nsec);
 }
 
-model::Permissions permissions_of(const struct stat& info) {
-    model::Permissions permissions;
-    permissions.mode = fmt::format("{:04o}", info.st_mode & 07777);
-    permissions.owner = static_cast<int>(info.st_uid);
-    permissions.group = static_cast<int>(info.st_gid);
-    return permissions;
-}
-
-model::Timestamps timestamps_of(const struct stat& info) {
-    model::Timestamps times;
-    times.atime = time_text(info.st_atim);
-    times.mtime = time_text(info.st_mtim);
-    times.ctime = time_text(info.st_ctim);
-    return times;
-}
-
 void describe_image(int fd, const std::string& path, model::Volume& volume) {
     const auto header = image::read_header(fd);
     volume.target.format = header.format;
@@ -66,6 +48,22 @@ void describe_image(int fd, const std::string& path, model::Volume& volume) {
 }
 
 } // namespace
+
+model::Permissions permissions_of(const struct stat& info) {
+    model::Permissions permissions;
+    permissions.mode = fmt::format("{:04o}", info.st_mode & 07777);
+    permissions.owner = static_cast<int>(info.st_uid);
+    permissions.group = static_cast<int>(info.st_gid);
+    return permissions;
+}
+
+model::Timestamps timestamps_of(const struct stat& info) {
+    model::Timestamps times;
+    times.atime = time_text(info.st_atim);
+    times.mtime = time_text(info.st_mtim);
+    times.ctime = time_text(info.st_ctim);
+    return times;
+}
 
 bool is_unfinished(std::string_view name) {
     return name.starts_with(unfinished);
@@ -121,6 +119,17 @@ Error exists(const std::string& path) {
         .hint("choose another name, or delete that volume first: 'domus vol-delete'");
 }
 
+/// A name of its own, never another file's. NFS cannot rename so, but it can link.
+void give_name(const std::string& made, const std::string& path) {
+    if (::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return;
+    if (errno == EINVAL && ::link(made.c_str(), path.c_str()) == 0) {
+        ::unlink(made.c_str());
+        return;
+    }
+    if (errno == EEXIST) throw exists(path);
+    throw path_error(errno, "cannot name", path);
+}
+
 /// The file gets its owner and mode, is on disk, and has its name only then; one that is there already stays.
 void finish(const std::string& path, const model::Permissions& permissions) {
     const auto made = unfinished_path(path);
@@ -131,10 +140,7 @@ void finish(const std::string& path, const model::Permissions& permissions) {
     const auto group = static_cast<gid_t>(permissions.group.value_or(-1));
     if (::fchown(fd.get(), owner, group) < 0) throw path_error(errno, "cannot give away", made);
     if (::fsync(fd.get()) < 0) throw path_error(errno, "cannot write", made);
-    if (::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) < 0) {
-        if (errno == EEXIST) throw exists(path);
-        throw path_error(errno, "cannot name", path);
-    }
+    give_name(made, path);
     const auto folder = open_file(fs::path(path).parent_path(), O_RDONLY | O_DIRECTORY);
     ::fsync(folder.get());
 }
@@ -155,16 +161,6 @@ void make_raw(const std::string& path, ByteCount capacity, ByteCount allocation)
         throw path_error(failure, "cannot reserve space for", path);
 }
 
-Task<> run_qemu_img(std::vector<std::string> arguments, std::string what) {
-    Command command("qemu-img");
-    command.arguments = std::move(arguments);
-    const auto output = co_await run_command(std::move(command), Deadline::never());
-    if (output.status.success()) co_return;
-    throw Error(ErrorCode::internal_error, ErrorDomain::storage,
-                fmt::format("cannot {}: qemu-img {}", what, output.status.text()))
-        .because(output.err.empty() ? "it said nothing" : output.err);
-}
-
 /// qemu-img doubles commas in options, as QEMU does.
 std::string option(std::string_view value) {
     std::string text;
@@ -172,7 +168,7 @@ std::string option(std::string_view value) {
     return text;
 }
 
-std::string creation_options(const model::Volume& wanted) {
+std::string creation_options(const model::Volume& wanted, bool preallocate_metadata) {
     const auto& target = wanted.target;
     std::string list;
     const auto add = [&](std::string_view key, std::string_view value) {
@@ -186,6 +182,7 @@ std::string creation_options(const model::Volume& wanted) {
         const bool full = !wanted.backing_store && wanted.allocation && wanted.capacity
                           && *wanted.allocation >= *wanted.capacity && wanted.capacity->bytes > 0;
         if (full) add("preallocation", "falloc");
+        else if (preallocate_metadata) add("preallocation", "metadata");
     }
     if (wanted.backing_store) {
         add("backing_file", option(wanted.backing_store->path));
@@ -196,7 +193,7 @@ std::string creation_options(const model::Volume& wanted) {
 
 constexpr std::array<std::string_view, 7> made_formats{"raw", "qcow2", "vmdk", "vdi", "vpc", "vhdx", "qed"};
 
-void admit_volume(const model::Volume& wanted) {
+void admit_volume(const model::Volume& wanted, unsigned flags) {
     const auto format = wanted.target.format.value_or("raw");
     const auto refuse = [&](std::string what, std::string hint = {}) {
         throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
@@ -205,6 +202,9 @@ void admit_volume(const model::Volume& wanted) {
     };
     if (std::ranges::find(made_formats, format) == made_formats.end())
         refuse(fmt::format("format '{}' cannot be made", format), "take 'raw' or 'qcow2'");
+    if ((flags & create_flag::preallocate_metadata) && format != "qcow2")
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                    "unsupported configuration: metadata preallocation only available with qcow2");
     if (wanted.target.encryption) refuse("this version does not make encrypted volumes");
     if (wanted.backing_store && format == "raw")
         refuse("a raw image has no backing image", "take <format type='qcow2'/>");
@@ -219,43 +219,44 @@ void admit_volume(const model::Volume& wanted) {
 }
 
 /// Makes the file under its unfinished name by `make`, then finishes it; a failure takes it away.
-Task<> make_whole(std::string path, model::Permissions permissions, Kind::Blocking blocking, Task<> make) {
+Task<> make_whole(std::string path, model::Permissions permissions, Site site, Task<> make) {
     std::exception_ptr failure;
     try {
         co_await std::move(make);
-        std::function<void()> end = [path, permissions] { finish(path, permissions); };
-        co_await blocking(std::move(end));
+        auto end = [path, permissions] { finish(path, permissions); };
+        co_await site.block(std::move(end));
     } catch (...) {
         failure = std::current_exception();
     }
     if (!failure) co_return;
-    std::function<void()> clean = [made = unfinished_path(path)] { ::unlink(made.c_str()); };
-    co_await blocking(std::move(clean));
+    auto clean = [made = unfinished_path(path)] { ::unlink(made.c_str()); };
+    co_await site.block(std::move(clean));
     std::rethrow_exception(failure);
 }
 
-Task<> make_image(std::string made, model::Volume wanted, Kind::Blocking blocking) {
+Task<> make_image(std::string made, model::Volume wanted, unsigned flags, Site site) {
     if (wanted.target.format.value_or("raw") == "raw") {
-        std::function<void()> work = [made, capacity = *wanted.capacity,
-                                      allocation = wanted.allocation.value_or(*wanted.capacity)] {
+        auto work = [made, capacity = *wanted.capacity, allocation = wanted.allocation.value_or(*wanted.capacity)] {
             make_raw(made, capacity, allocation);
         };
-        co_await blocking(std::move(work));
+        co_await site.block(std::move(work));
         co_return;
     }
     std::vector<std::string> arguments{"create", "-q", "-f", *wanted.target.format};
-    if (const auto options = creation_options(wanted); !options.empty())
+    if (const auto options = creation_options(wanted, flags & create_flag::preallocate_metadata); !options.empty())
         arguments.insert(arguments.end(), {"-o", options});
     arguments.push_back(made);
     if (wanted.capacity && wanted.capacity->bytes > 0) arguments.push_back(std::to_string(wanted.capacity->bytes));
-    co_await run_qemu_img(std::move(arguments), fmt::format("make volume '{}'", wanted.name));
+    const auto purpose = fmt::format("make volume '{}'", wanted.name);
+    (void)co_await site.run("qemu-img", std::move(arguments), purpose);
 }
 
 /// A reflink where the file system can, else the data alone without the holes.
-void copy_raw(const std::string& from, const std::string& to) {
+void copy_raw(const std::string& from, const std::string& to, bool reflink) {
     const auto source = open_file(from, O_RDONLY);
     const auto target = open_file(to, O_RDWR | O_CREAT | O_EXCL, 0600);
     if (::ioctl(target.get(), FICLONE, source.get()) == 0) return;
+    if (reflink) throw path_error(errno, "cannot share the blocks of", from).hint("the file system must be btrfs or XFS with reflink, and both volumes on it");
     struct stat info {};
     if (::fstat(source.get(), &info) < 0) throw path_error(errno, "cannot look at", from);
     const auto size = S_ISBLK(info.st_mode) ? ::lseek(source.get(), 0, SEEK_END) : info.st_size;
@@ -275,63 +276,72 @@ void copy_raw(const std::string& from, const std::string& to) {
     }
 }
 
-Task<> copy_image(std::string made, model::Volume wanted, model::Volume from, Kind::Blocking blocking) {
-    const auto source_format = from.target.format.value_or("raw");
+Task<> copy_image(std::string made, model::Volume wanted, VolumePtr from, unsigned flags, Site site) {
+    const auto source_format = from->target.format.value_or("raw");
     const auto format = wanted.target.format.value_or(source_format);
-    if (source_format == "raw" && format == "raw") {
-        std::function<void()> work = [source = *from.target.path, made] { copy_raw(source, made); };
-        co_await blocking(std::move(work));
+    const bool reflink = flags & create_flag::reflink;
+    if (reflink && source_format != format)
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage,
+                    fmt::format("Operation not supported: a reflink keeps the format, which is {} and not {}", source_format, format));
+    if ((source_format == "raw" && format == "raw") || reflink) {
+        auto work = [source = *from->target.path, made, reflink] { copy_raw(source, made, reflink); };
+        co_await site.block(std::move(work));
     } else {
-        std::vector<std::string> arguments{"convert", "-q", "-f", source_format, "-O", format};
-        wanted.target.format = format;
-        if (const auto options = creation_options(wanted); !options.empty())
-            arguments.insert(arguments.end(), {"-o", options});
-        arguments.insert(arguments.end(), {*from.target.path, made});
-        co_await run_qemu_img(std::move(arguments), fmt::format("copy volume '{}'", from.name));
+        auto arguments = conversion(*from, wanted, made);
+        const auto purpose = fmt::format("copy volume '{}'", from->name);
+        (void)co_await site.run("qemu-img", std::move(arguments), purpose);
     }
-    if (wanted.capacity && from.capacity && *wanted.capacity > *from.capacity) {
+    if (wanted.capacity && from->capacity && *wanted.capacity > *from->capacity) {
         std::vector<std::string> arguments{"resize", "-q", "-f", format, made, std::to_string(wanted.capacity->bytes)};
-        co_await run_qemu_img(std::move(arguments), fmt::format("grow the copy of volume '{}'", from.name));
+        const auto purpose = fmt::format("grow the copy of volume '{}'", from->name);
+        (void)co_await site.run("qemu-img", std::move(arguments), purpose);
     }
 }
 
 } // namespace
 
-Task<> create_volume_file(std::string path, model::Volume wanted, Kind::Blocking blocking) {
-    std::function<void()> check = [path, wanted] {
-        admit_volume(wanted);
-        require_absent(path);
-    };
-    co_await blocking(std::move(check));
-    const auto permissions = wanted.target.permissions;
-    auto make = make_image(unfinished_path(path), std::move(wanted), blocking);
-    co_await make_whole(path, permissions, blocking, std::move(make));
+std::vector<std::string> conversion(const model::Volume& from, const model::Volume& wanted, const std::string& path) {
+    // The format of a partition is what it is for, not how it is written.
+    const bool block = from.type == model::VolumeType::block;
+    const auto source_format = block ? std::string("raw") : from.target.format.value_or("raw");
+    const auto format = wanted.target.format.value_or(source_format);
+    std::vector<std::string> arguments{"convert", "-q", "-f", source_format, "-O", format};
+    auto target = wanted;
+    target.target.format = format;
+    if (const auto options = creation_options(target, false); !options.empty()) arguments.insert(arguments.end(), {"-o", options});
+    arguments.insert(arguments.end(), {*from.target.path, path});
+    return arguments;
 }
 
-Task<> copy_volume_file(std::string path, model::Volume wanted, model::Volume from, Kind::Blocking blocking) {
-    if (wanted.capacity && from.capacity && *wanted.capacity < *from.capacity)
-        wanted.capacity = from.capacity; // a copy is never cut off
-    if (!wanted.target.format) wanted.target.format = from.target.format;
-    std::function<void()> check = [path, wanted] {
-        admit_volume(wanted);
+Task<> create_volume_file(std::string path, model::Volume wanted, unsigned flags, Site site) {
+    auto check = [path, wanted, flags] {
+        admit_volume(wanted, flags);
         require_absent(path);
     };
-    co_await blocking(std::move(check));
+    co_await site.block(std::move(check));
     const auto permissions = wanted.target.permissions;
-    auto copy = copy_image(unfinished_path(path), std::move(wanted), std::move(from), blocking);
-    co_await make_whole(path, permissions, blocking, std::move(copy));
+    auto make = make_image(unfinished_path(path), std::move(wanted), flags, site);
+    co_await make_whole(path, permissions, site, std::move(make));
 }
 
-Task<> resize_volume_file(model::Volume volume, ByteCount capacity, unsigned flags, Kind::Blocking blocking) {
-    constexpr unsigned allocate = 1, shrink = 4; // virStorageVolResizeFlags
-    const auto path = *volume.target.path;
-    if (capacity < volume.capacity.value_or(ByteCount{0}) && !(flags & shrink))
-        throw Error(
-            ErrorCode::invalid_arg, ErrorDomain::storage,
-            "invalid argument: Can't shrink capacity below current capacity unless shrink flag explicitly specified")
-            .hint("what lies behind the new end is lost: 'domus vol-resize --shrink'");
-    if (volume.target.format.value_or("raw") == "raw") {
-        std::function<void()> work = [path, capacity, reserve = (flags & allocate) != 0] {
+Task<> copy_volume_file(std::string path, model::Volume wanted, VolumePtr from, unsigned flags, Site site) {
+    if (wanted.capacity && from->capacity && *wanted.capacity < *from->capacity)
+        wanted.capacity = from->capacity; // a copy is never cut off
+    if (!wanted.target.format) wanted.target.format = from->target.format;
+    auto check = [path, wanted] {
+        admit_volume(wanted, 0);
+        require_absent(path);
+    };
+    co_await site.block(std::move(check));
+    const auto permissions = wanted.target.permissions;
+    auto copy = copy_image(unfinished_path(path), std::move(wanted), std::move(from), flags, site);
+    co_await make_whole(path, permissions, site, std::move(copy));
+}
+
+Task<> resize_volume_file(VolumePtr volume, ByteCount capacity, unsigned flags, Site site) {
+    const auto path = *volume->target.path;
+    if (volume->target.format.value_or("raw") == "raw") {
+        auto work = [path, capacity, reserve = (flags & resize_flag::allocate) != 0] {
             const auto fd = open_file(path, O_RDWR);
             if (::ftruncate(fd.get(), static_cast<off_t>(capacity.bytes)) < 0)
                 throw path_error(errno, "cannot resize", path);
@@ -339,14 +349,15 @@ Task<> resize_volume_file(model::Volume volume, ByteCount capacity, unsigned fla
             if (const int failure = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(capacity.bytes)); failure != 0)
                 throw path_error(failure, "cannot reserve space for", path);
         };
-        co_await blocking(std::move(work));
+        co_await site.block(std::move(work));
         co_return;
     }
-    std::vector<std::string> arguments{"resize", "-q", "-f", *volume.target.format};
-    if (flags & shrink) arguments.emplace_back("--shrink");
-    if (flags & allocate) arguments.emplace_back("--preallocation=falloc");
+    std::vector<std::string> arguments{"resize", "-q", "-f", *volume->target.format};
+    if (flags & resize_flag::shrink) arguments.emplace_back("--shrink");
+    if (flags & resize_flag::allocate) arguments.emplace_back("--preallocation=falloc");
     arguments.insert(arguments.end(), {path, std::to_string(capacity.bytes)});
-    co_await run_qemu_img(std::move(arguments), fmt::format("resize volume '{}'", volume.name));
+    const auto purpose = fmt::format("resize volume '{}'", volume->name);
+    (void)co_await site.run("qemu-img", std::move(arguments), purpose);
 }
 
 } // namespace domus::storage

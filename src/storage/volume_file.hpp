@@ -4,7 +4,12 @@
 
 #include "storage/kind.hpp"
 
+struct stat;
+
 namespace domus::storage {
+
+model::Permissions permissions_of(const struct stat& info);
+model::Timestamps timestamps_of(const struct stat& info);
 
 /// The volume that a file is; nothing for what is none (folders' own entries, sockets, pipes).
 std::optional<model::Volume> read_volume_file(const std::string& path, const std::string& name);
@@ -12,9 +17,13 @@ std::optional<model::Volume> read_volume_file(const std::string& path, const std
 /// Whether a name of a folder's entry is that of a volume in the making.
 bool is_unfinished(std::string_view name);
 
-/// virStorageVolCreateXML: raw by ourselves, other formats by qemu-img. Never replaces a file.
-Task<> create_volume_file(std::string path, model::Volume wanted, Kind::Blocking blocking);
-Task<> copy_volume_file(std::string path, model::Volume wanted, model::Volume from, Kind::Blocking blocking);
-Task<> resize_volume_file(model::Volume volume, ByteCount capacity, unsigned flags, Kind::Blocking blocking);
+/// virStorageVolCreateXML: raw by ourselves, other formats by qemu-img. Never replaces a file. Flags:
+/// virStorageVolCreateFlags.
+Task<> create_volume_file(std::string path, model::Volume wanted, unsigned flags, Site site);
+Task<> copy_volume_file(std::string path, model::Volume wanted, VolumePtr from, unsigned flags, Site site);
+Task<> resize_volume_file(VolumePtr volume, ByteCount capacity, unsigned flags, Site site);
+
+/// The arguments of `qemu-img convert` from a volume's file to `path` in that format.
+std::vector<std::string> conversion(const model::Volume& from, const model::Volume& wanted, const std::string& path);
 
 } // namespace domus::storage

@@ -54,6 +54,13 @@ std::int32_t type_of(const model::Volume& volume) {
     return static_cast<std::int32_t>(volume.type.value_or(model::VolumeType::file));
 }
 
+/// The pool with what has changed in its storage taken in.
+Task<PoolView> fresh(StorageOperations& storage, PoolRef ref) {
+    const auto name = storage.get(ref).ref.name;
+    co_await storage.freshen(name);
+    co_return storage.get(ref);
+}
+
 void serve_pools(Dispatcher& on, StorageOperations& storage) {
     on.on<Procedure::connect_list_all_storage_pools>([&](Session&, const ConnectListAllStoragePoolsArgs& args) {
         ConnectListAllStoragePoolsRet ret;
@@ -83,17 +90,26 @@ void serve_pools(Dispatcher& on, StorageOperations& storage) {
     on.on<Procedure::storage_pool_lookup_by_volume>([&](Session&, const StoragePoolLookupByVolumeArgs& args) {
         return StoragePoolLookupByVolumeRet{to_wire(storage.get_name(args.vol.pool).ref)};
     });
-    on.on<Procedure::storage_pool_get_info>([&](Session&, const StoragePoolGetInfoArgs& args) {
-        constexpr std::uint32_t state_inactive = 0, state_running = 2; // virStoragePoolState
-        const auto view = storage.get(from_wire(args.pool));
-        StoragePoolGetInfoRet ret;
-        ret.state = view.active ? state_running : state_inactive;
-        if (!view.active) return ret;
-        ret.capacity = view.live->capacity.value_or(ByteCount{0}).bytes;
-        ret.allocation = view.live->allocation.value_or(ByteCount{0}).bytes;
-        ret.available = view.live->available.value_or(ByteCount{0}).bytes;
-        return ret;
+    on.on<Procedure::storage_pool_get_info>(
+        [&](SessionPtr, StoragePoolGetInfoArgs args) -> Task<StoragePoolGetInfoRet> {
+            constexpr std::uint32_t state_inactive = 0, state_running = 2; // virStoragePoolState
+            const auto view = co_await fresh(storage, from_wire(std::move(args.pool)));
+            StoragePoolGetInfoRet ret;
+            ret.state = view.active ? state_running : state_inactive;
+            if (!view.active) co_return ret;
+            ret.capacity = view.live->capacity.value_or(ByteCount{0}).bytes;
+            ret.allocation = view.live->allocation.value_or(ByteCount{0}).bytes;
+            ret.available = view.live->available.value_or(ByteCount{0}).bytes;
+            co_return ret;
+        });
+    on.on<Procedure::storage_pool_lookup_by_target_path>([&](Session&, const StoragePoolLookupByTargetPathArgs& args) {
+        return StoragePoolLookupByTargetPathRet{to_wire(storage.get_target(args.path).ref)};
     });
+    on.on<Procedure::connect_find_storage_pool_sources>(
+        [&](SessionPtr, ConnectFindStoragePoolSourcesArgs args) -> Task<ConnectFindStoragePoolSourcesRet> {
+            auto xml = co_await storage.find_sources(std::move(args.type), args.src_spec.value_or(std::string()), args.flags);
+            co_return ConnectFindStoragePoolSourcesRet{std::move(xml)};
+        });
     on.on<Procedure::storage_pool_get_xml_desc>([&](Session&, const StoragePoolGetXmlDescArgs& args) {
         return StoragePoolGetXmlDescRet{storage.xml(from_wire(args.pool), args.flags)};
     });
@@ -147,39 +163,50 @@ void serve_pool_changes(Dispatcher& on, StorageOperations& storage) {
 }
 
 void serve_volumes(Dispatcher& on, StorageOperations& storage) {
-    on.on<Procedure::storage_pool_num_of_volumes>([&](Session&, const StoragePoolNumOfVolumesArgs& args) {
-        const auto view = storage.get(from_wire(args.pool));
-        return StoragePoolNumOfVolumesRet{static_cast<std::int32_t>(storage.volumes(view).size())};
-    });
-    on.on<Procedure::storage_pool_list_volumes>([&](Session&, const StoragePoolListVolumesArgs& args) {
-        const auto view = storage.get(from_wire(args.pool));
-        StoragePoolListVolumesRet ret;
-        for (const auto& [name, volume] : storage.volumes(view))
-            if (ret.names.size() < static_cast<std::size_t>(std::max(args.maxnames, 0))) ret.names.push_back(name);
-        return ret;
-    });
-    on.on<Procedure::storage_pool_list_all_volumes>([&](Session&, const StoragePoolListAllVolumesArgs& args) {
-        service::require_flags(args.flags, 0, "virStoragePoolListAllVolumes");
-        const auto view = storage.get(from_wire(args.pool));
-        StoragePoolListAllVolumesRet ret;
-        const auto& volumes = storage.volumes(view);
-        ret.ret = static_cast<std::uint32_t>(volumes.size());
-        if (!args.need_results) return ret;
-        for (const auto& [name, volume] : volumes) ret.vols.push_back(to_wire(view.ref.name, *volume));
-        return ret;
-    });
-    on.on<Procedure::storage_vol_lookup_by_name>([&](Session&, const StorageVolLookupByNameArgs& args) {
-        const auto view = storage.get(from_wire(args.pool));
-        return StorageVolLookupByNameRet{to_wire(view.ref.name, *storage.volume({view.ref.name, args.name, {}}))};
-    });
-    on.on<Procedure::storage_vol_lookup_by_key>([&](Session&, const StorageVolLookupByKeyArgs& args) {
-        const auto [pool, volume] = storage.find_key(args.key);
-        return StorageVolLookupByKeyRet{to_wire(pool.name, *volume)};
-    });
-    on.on<Procedure::storage_vol_lookup_by_path>([&](Session&, const StorageVolLookupByPathArgs& args) {
-        const auto [pool, volume] = storage.find_path(args.path);
-        return StorageVolLookupByPathRet{to_wire(pool.name, *volume)};
-    });
+    on.on<Procedure::storage_pool_num_of_volumes>(
+        [&](SessionPtr, StoragePoolNumOfVolumesArgs args) -> Task<StoragePoolNumOfVolumesRet> {
+            const auto view = co_await fresh(storage, from_wire(std::move(args.pool)));
+            co_return StoragePoolNumOfVolumesRet{static_cast<std::int32_t>(storage.volumes(view).size())};
+        });
+    on.on<Procedure::storage_pool_list_volumes>(
+        [&](SessionPtr, StoragePoolListVolumesArgs args) -> Task<StoragePoolListVolumesRet> {
+            const auto view = co_await fresh(storage, from_wire(std::move(args.pool)));
+            StoragePoolListVolumesRet ret;
+            for (const auto& [name, volume] : storage.volumes(view))
+                if (ret.names.size() < static_cast<std::size_t>(std::max(args.maxnames, 0))) ret.names.push_back(name);
+            co_return ret;
+        });
+    on.on<Procedure::storage_pool_list_all_volumes>(
+        [&](SessionPtr, StoragePoolListAllVolumesArgs args) -> Task<StoragePoolListAllVolumesRet> {
+            service::require_flags(args.flags, 0, "virStoragePoolListAllVolumes");
+            const auto view = co_await fresh(storage, from_wire(std::move(args.pool)));
+            StoragePoolListAllVolumesRet ret;
+            const auto& volumes = storage.volumes(view);
+            ret.ret = static_cast<std::uint32_t>(volumes.size());
+            if (!args.need_results) co_return ret;
+            for (const auto& [name, volume] : volumes) ret.vols.push_back(to_wire(view.ref.name, *volume));
+            co_return ret;
+        });
+    on.on<Procedure::storage_vol_lookup_by_name>(
+        [&](SessionPtr, StorageVolLookupByNameArgs args) -> Task<StorageVolLookupByNameRet> {
+            const auto view = co_await fresh(storage, from_wire(std::move(args.pool)));
+            VolumeRef ref;
+            ref.pool = view.ref.name;
+            ref.name = args.name;
+            co_return StorageVolLookupByNameRet{to_wire(view.ref.name, *storage.volume(ref))};
+        });
+    on.on<Procedure::storage_vol_lookup_by_key>(
+        [&](SessionPtr, StorageVolLookupByKeyArgs args) -> Task<StorageVolLookupByKeyRet> {
+            co_await storage.freshen_all();
+            const auto [pool, volume] = storage.find_key(args.key);
+            co_return StorageVolLookupByKeyRet{to_wire(pool.name, *volume)};
+        });
+    on.on<Procedure::storage_vol_lookup_by_path>(
+        [&](SessionPtr, StorageVolLookupByPathArgs args) -> Task<StorageVolLookupByPathRet> {
+            co_await storage.freshen_all();
+            const auto [pool, volume] = storage.find_path(args.path);
+            co_return StorageVolLookupByPathRet{to_wire(pool.name, *volume)};
+        });
     on.on<Procedure::storage_vol_get_path>([&](Session&, const StorageVolGetPathArgs& args) {
         return StorageVolGetPathRet{storage.volume(from_wire(args.vol))->target.path.value_or("")};
     });

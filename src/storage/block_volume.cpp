@@ -1,0 +1,97 @@
+#include "storage/block_volume.hpp"
+
+#include "os/files.hpp"
+#include "storage/volume_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+namespace domus::storage {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+std::uint64_t size_of(int fd, const std::string& path) {
+    std::uint64_t bytes = 0;
+    if (::ioctl(fd, BLKGETSIZE64, &bytes) < 0) throw path_error(errno, "cannot find the size of", path);
+    return bytes;
+}
+
+} // namespace
+
+model::Volume read_block_volume(const std::string& path, const std::string& name, const std::string& key) {
+    const auto fd = open_file(path, O_RDONLY | O_NONBLOCK);
+    struct stat info {};
+    if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
+    if (!S_ISBLK(info.st_mode)) throw path_error(ENOTBLK, "cannot use", path);
+    model::Volume volume;
+    volume.type = model::VolumeType::block;
+    volume.name = name;
+    volume.key = key;
+    volume.target.path = path;
+    volume.target.format = "raw";
+    volume.target.permissions = permissions_of(info);
+    volume.target.timestamps = timestamps_of(info);
+    volume.capacity = volume.allocation = volume.physical = ByteCount{size_of(fd.get(), path)};
+    return volume;
+}
+
+void give_permissions(const std::string& path, const model::Permissions& permissions) {
+    if (permissions.mode)
+        if (::chmod(path.c_str(), static_cast<mode_t>(std::stoul(*permissions.mode, nullptr, 8))) < 0)
+            throw path_error(errno, "cannot set the mode of", path);
+    if (!permissions.owner && !permissions.group) return;
+    if (::chown(path.c_str(), static_cast<uid_t>(permissions.owner.value_or(-1)), static_cast<gid_t>(permissions.group.value_or(-1))) < 0)
+        throw path_error(errno, "cannot give away", path);
+}
+
+Task<> fill_device(std::string path, VolumePtr from, Site site) {
+    auto check = [path, from] {
+        const auto there = size_of(open_file(path, O_RDONLY).get(), path);
+        const auto needed = from->capacity.value_or(ByteCount{0}).bytes;
+        if (there < needed)
+            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
+                        fmt::format("invalid argument: volume '{}' has {} bytes, '{}' holds {}", from->name, needed, path, there));
+    };
+    co_await site.block(std::move(check));
+    model::Volume raw;
+    raw.name = from->name;
+    raw.target.format = "raw";
+    auto arguments = conversion(*from, raw, path);
+    arguments.insert(arguments.begin() + 1, "-n");
+    const auto purpose = fmt::format("copy volume '{}' to '{}'", from->name, path);
+    (void)co_await site.run("qemu-img", std::move(arguments), purpose);
+}
+
+Task<> require_blank(std::string device, Site site) {
+    std::vector<std::string> probing{"-p", "-o", "export", device};
+    const auto found = co_await site.attempt("blkid", std::move(probing));
+    constexpr int nothing_there = 2;
+    if (found.status.code == nothing_there) co_return;
+    throw Error(ErrorCode::storage_pool_built, ErrorDomain::storage, fmt::format("storage pool already built: '{}' holds data, or cannot be read", device))
+        .because(found.out + found.err)
+        .hint("take --overwrite if what it holds is to be lost");
+}
+
+Task<> wait_for_device(std::string path, Site site) {
+    const auto until = Deadline::in(10s);
+    for (;;) {
+        auto look = [path] {
+            std::error_code failure;
+            return std::filesystem::exists(path, failure);
+        };
+        const bool there = co_await site.block(std::move(look));
+        if (there) co_return;
+        if (until.expired()) throw path_error(ENOENT, "no device appeared as", path).hint("look whether udev runs: 'udevadm settle'");
+        co_await sleep_until(Deadline::in(20ms));
+    }
+}
+
+} // namespace domus::storage

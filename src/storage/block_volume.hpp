@@ -1,0 +1,24 @@
+// Volumes that are block devices: looking at them and filling them. For the kinds of pools whose volumes are cut from a
+// device, or are devices by themselves.
+#pragma once
+
+#include "storage/kind.hpp"
+
+namespace domus::storage {
+
+/// The volume that a device is: its size, owner, mode and times; format raw. Blocks. Throws if it cannot be opened.
+model::Volume read_block_volume(const std::string& path, const std::string& name, const std::string& key);
+
+/// Its owner and mode as wanted; what is not said stays.
+void give_permissions(const std::string& path, const model::Permissions& permissions);
+
+/// Fills the device at `path` with the contents of a volume, as raw data. Throws if they do not fit.
+Task<> fill_device(std::string path, VolumePtr from, Site site);
+
+/// Throws storage_pool_built unless blkid(8) finds nothing on the device.
+Task<> require_blank(std::string device, Site site);
+
+/// A device node may appear a moment after what made it: udev takes its time.
+Task<> wait_for_device(std::string path, Site site);
+
+} // namespace domus::storage

@@ -1,0 +1,177 @@
+// Pool type 'iscsi': the logical units of a target, reached by the host's own initiator (iscsiadm(8) of open-iscsi) while
+// the pool is active.
+#include "os/files.hpp"
+#include "storage/scsi_units.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <filesystem>
+#include <sstream>
+
+namespace domus::storage {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr unsigned standard_port = 3260; // RFC 7143, 5
+
+std::string target_of(const model::Pool& pool) { return pool.source.devices[0].path; }
+
+std::string portal_of(const model::PoolHost& host) {
+    const auto port = host.port.value_or(standard_port);
+    return host.name.find(':') == host.name.npos ? fmt::format("{}:{}", host.name, port) : fmt::format("[{}]:{}", host.name, port);
+}
+
+/// One of the host's sessions with a target, as the kernel has them. Blocks.
+struct ScsiSession {
+    std::string id; ///< "3" for session3
+    unsigned host;
+};
+
+std::optional<ScsiSession> session_with(const std::string& target) {
+    constexpr std::size_t one_page = 4096;
+    std::error_code failure;
+    for (const auto& entry : fs::directory_iterator("/sys/class/iscsi_session", failure)) {
+        const auto name = read_file(entry.path() / "targetname", one_page);
+        if (name.substr(0, name.find('\n')) != target) continue;
+        const auto id = entry.path().filename().string().substr(std::string_view("session").size());
+        // .../hostN/sessionM/iscsi_session/sessionM
+        for (const auto& part : fs::canonical(entry.path(), failure)) {
+            const auto text = part.string();
+            unsigned host = 0;
+            if (text.starts_with("host") && std::from_chars(text.data() + 4, text.data() + text.size(), host).ec == std::errc()) return ScsiSession{id, host};
+        }
+    }
+    return std::nullopt;
+}
+
+class Iscsi final : public Kind {
+public:
+    std::string_view name() const override { return "iscsi"; }
+    std::vector<std::string_view> volume_formats() const override { return {"raw"}; }
+
+    void admit(model::Pool& pool) const override {
+        if (pool.source.hosts.size() != 1 || pool.source.hosts[0].name.empty())
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: missing storage pool source host name")
+                .hint("write <source><host name='server'/><device path='iqn.2026-01.org.example:disks'/></source>");
+        if (pool.source.devices.size() != 1 || pool.source.devices[0].path.empty())
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: missing storage pool source device name")
+                .hint("the device is the target's name: <device path='iqn.2026-01.org.example:disks'/>");
+        if (pool.source.auth)
+            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: iSCSI targets that ask for a password are not reached by this version");
+        if (!pool.target) pool.target = "/dev/disk/by-path";
+    }
+
+    std::string source(const model::Pool& pool) const override {
+        return fmt::format("target {} at {}", target_of(pool), portal_of(pool.source.hosts[0]));
+    }
+
+    Task<> start(Definition pool, Site site) const override {
+        const auto session = co_await find_session(pool, site);
+        if (session) co_return;
+        auto record = node(*pool, {"-o", "new"});
+        if (pool->source.initiator) co_await make_interface(pool, site);
+        (void)co_await site.run("iscsiadm", std::move(record), fmt::format("make a record of target '{}'", target_of(*pool)));
+        auto manual = node(*pool, {"-o", "update", "-n", "node.startup", "-v", "manual"});
+        auto login = node(*pool, {"--login"});
+        std::exception_ptr failure;
+        try {
+            (void)co_await site.run("iscsiadm", std::move(manual), "keep the host from logging in at boot");
+            (void)co_await site.run("iscsiadm", std::move(login), fmt::format("log in to target '{}'", target_of(*pool)));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (!failure) co_return;
+        auto forget = node(*pool, {"-o", "delete"});
+        (void)co_await site.attempt("iscsiadm", std::move(forget));
+        std::rethrow_exception(failure);
+    }
+
+    Task<> stop(Definition pool, Site site) const override {
+        const auto session = co_await find_session(pool, site);
+        if (!session) co_return;
+        auto logout = node(*pool, {"--logout"});
+        (void)co_await site.run("iscsiadm", std::move(logout), fmt::format("log out of target '{}'", target_of(*pool)));
+        auto forget = node(*pool, {"-o", "delete"});
+        (void)co_await site.attempt("iscsiadm", std::move(forget));
+    }
+
+    Task<Contents> look(Definition pool, Site site) const override {
+        const auto session = co_await require_session(pool, site);
+        std::vector<std::string> rescan{"-m", "session", "-r", session.id, "-R"};
+        (void)co_await site.run("iscsiadm", std::move(rescan), fmt::format("look for units of target '{}'", target_of(*pool)));
+        auto work = [host = session.host, folder = *pool->target] { return scsi_units(host, folder); };
+        auto contents = co_await site.block(std::move(work));
+        co_return contents;
+    }
+
+    Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const override {
+        const auto session = co_await require_session(pool, site);
+        auto work = [host = session.host, folder = *pool->target, volume] {
+            for (auto& unit : scsi_units(host, folder).volumes)
+                if (unit.name == volume) return std::move(unit);
+            throw Error(ErrorCode::no_storage_vol, ErrorDomain::storage, fmt::format("Storage volume not found: no storage vol with matching name '{}'", volume));
+        };
+        auto found = co_await site.block(std::move(work));
+        co_return found;
+    }
+
+    Task<std::vector<model::PoolSource>> find_sources(model::PoolSource wanted, Site site) const override {
+        if (wanted.hosts.size() != 1)
+            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: hostname must be specified for iscsi sources")
+                .hint("domus find-storage-pool-sources-as iscsi SERVER");
+        const auto host = wanted.hosts[0];
+        std::vector<std::string> arguments{"-m", "discovery", "-t", "sendtargets", "-o", "nonpersistent", "-p", portal_of(host)};
+        const auto targets = co_await site.run("iscsiadm", std::move(arguments), fmt::format("ask '{}' for its targets", host.name));
+        std::vector<model::PoolSource> sources;
+        std::istringstream lines(targets); // "192.0.2.1:3260,1 iqn.2026-01.org.example:disks"
+        for (std::string portal, target; lines >> portal >> target;) {
+            auto& source = sources.emplace_back();
+            source.hosts.push_back(host);
+            source.devices.emplace_back().path = target;
+        }
+        co_return sources;
+    }
+
+private:
+    static std::string interface_of(const model::Pool& pool) { return "domus-" + pool.uuid->text(); }
+
+    static std::vector<std::string> node(const model::Pool& pool, std::vector<std::string> rest) {
+        std::vector<std::string> arguments{"-m", "node", "-T", target_of(pool), "-p", portal_of(pool.source.hosts[0])};
+        if (pool.source.initiator) arguments.insert(arguments.end(), {"-I", interface_of(pool)});
+        arguments.insert(arguments.end(), rest.begin(), rest.end());
+        return arguments;
+    }
+
+    /// Our own name for this target lives in a record of open-iscsi's.
+    static Task<> make_interface(Definition pool, Site site) {
+        const auto name = interface_of(*pool);
+        std::vector<std::string> make{"-m", "iface", "-I", name, "-o", "new"};
+        (void)co_await site.attempt("iscsiadm", std::move(make)); // there already: updated below
+        std::vector<std::string> update{"-m", "iface", "-I", name, "-o", "update", "-n", "iface.initiatorname", "-v", *pool->source.initiator};
+        (void)co_await site.run("iscsiadm", std::move(update), fmt::format("use the initiator name '{}'", *pool->source.initiator));
+    }
+
+    static Task<std::optional<ScsiSession>> find_session(Definition pool, Site site) {
+        auto work = [target = target_of(*pool)] { return session_with(target); };
+        return site.block(std::move(work));
+    }
+
+    static Task<ScsiSession> require_session(Definition pool, Site site) {
+        const auto session = co_await find_session(pool, site);
+        if (session) co_return *session;
+        throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("operation failed: there is no session with target '{}'", target_of(*pool)))
+            .hint(fmt::format("stop the pool and start it again: 'domus pool-destroy {0}; domus pool-start {0}'", pool->name));
+    }
+};
+
+} // namespace
+
+const Kind& iscsi_kind() {
+    static const Iscsi kind;
+    return kind;
+}
+
+} // namespace domus::storage

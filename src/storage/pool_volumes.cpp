@@ -1,0 +1,249 @@
+// The volumes of active pools: what is known of them, and the work on them.
+#include "storage/pool_entry.hpp"
+
+#include "base/log.hpp"
+#include "format/xml.hpp"
+#include "os/files.hpp"
+#include "storage/wipe.hpp"
+
+#include <fcntl.h>
+
+namespace domus::storage {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// How long a listing waits for what has changed.
+constexpr auto freshening_patience = 2s;
+/// With more, all is looked at anew.
+constexpr std::size_t most_changes = 200;
+
+model::Volume parse_volume(const std::string& xml) {
+    auto volume = format::from_xml<model::Volume>(xml, ErrorDomain::storage);
+    format::Findings findings;
+    model::check(volume, findings);
+    format::throw_findings(findings, ErrorDomain::storage, "<volume>");
+    return volume;
+}
+
+} // namespace
+
+// ---- what is known ------------------------------------------------------------------------------------------------
+
+void Pools::publish_sizes(Pool& pool, const Contents& contents) {
+    auto live = std::make_shared<model::Pool>(*pool.live);
+    live->capacity = contents.capacity;
+    live->allocation = contents.allocation;
+    live->available = contents.available;
+    pool.live = std::move(live);
+}
+
+/// Null takes it away.
+void Pools::publish_volume(Pool& pool, const std::string& name, VolumePtr volume) {
+    if (!pool.volumes) return;
+    auto volumes = std::make_shared<VolumeMap>(*pool.volumes);
+    if (volume) (*volumes)[name] = std::move(volume);
+    else volumes->erase(name);
+    pool.volumes = std::move(volumes);
+}
+
+/// Reads the pool's contents anew and publishes them.
+Task<> Pools::look_again(PoolPtr pool, Deadline by) {
+    const auto site = site_of(pool, by);
+    const auto live = pool->require_live();
+    if (const auto watched = pool->kind->watched(*live)) {
+        // Watched first: what changes while one looks is seen by the next look.
+        auto work = [folder = watched->folder] { return FolderWatch::open(folder); };
+        pool->watch = co_await site.block(std::move(work));
+    }
+    const auto contents = co_await pool->kind->look(live, site);
+    auto volumes = std::make_shared<VolumeMap>();
+    for (const auto& volume : contents.volumes) volumes->emplace(volume.name, std::make_shared<const model::Volume>(volume));
+    if (!pool->live) co_return;
+    publish_sizes(*pool, contents);
+    pool->volumes = std::move(volumes);
+    pool->stale = false;
+}
+
+Task<> Pools::measure(PoolPtr pool, Deadline by) {
+    const auto live = pool->require_live();
+    const auto sizes = co_await pool->kind->measure(live, site_of(pool, by));
+    if (pool->live) publish_sizes(*pool, sizes);
+}
+
+Task<VolumePtr> Pools::look_at(PoolPtr pool, std::string name, Deadline by) {
+    const auto site = site_of(pool, by);
+    const auto live = pool->require_live();
+    auto seen = co_await pool->kind->look_at(live, name, site);
+    VolumePtr volume = std::make_shared<const model::Volume>(std::move(seen));
+    publish_volume(*pool, name, volume);
+    co_return volume;
+}
+
+Task<> Pools::take_changes(PoolPtr pool, std::set<std::string> names, Deadline by) {
+    for (const auto& name : names) {
+        std::exception_ptr failure;
+        try {
+            (void)co_await look_at(pool, name, by);
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (!failure) continue;
+        try {
+            std::rethrow_exception(failure);
+        } catch (const Error& error) {
+            // It went again, or is nothing that could be a volume.
+            if (error.code() != ErrorCode::no_storage_vol && error.code() != ErrorCode::xml_error) throw;
+        }
+        publish_volume(*pool, name, nullptr);
+    }
+    co_await measure(pool, by);
+}
+
+Task<> Pools::freshen(std::string name) {
+    const auto found = pools_.find(name);
+    if (found == pools_.end() || !found->second->volumes) co_return;
+    const auto pool = found->second;
+    const auto by = Deadline::in(freshening_patience);
+    std::exception_ptr failure;
+    try {
+        co_await take_in(pool, by);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) co_return;
+    pool->stale = true;
+    log::warning("what has changed in storage pool '{}' is not known: {}", name, describe(failure));
+}
+
+Task<> Pools::take_in(PoolPtr pool, Deadline by) {
+    const auto turn = co_await pool->looks.enter("look", by);
+    const auto watched = pool->kind->watched(*pool->require_live());
+    if (!watched) co_return;
+    FolderWatch::Changes changes{{}, true}; // where there is no folder yet
+    if (pool->watch) changes = pool->watch->take();
+    if (!watched->prefix.empty()) std::erase_if(changes.names, [&](const auto& entry) { return !entry.starts_with(watched->prefix); });
+    if (changes.none() && !pool->stale) co_return;
+    const bool whole = pool->stale || changes.unknown || !watched->entries_are_volumes || changes.names.size() > most_changes;
+    if (whole) co_await look_again(pool, by);
+    else co_await take_changes(pool, std::move(changes.names), by);
+}
+
+Task<> Pools::freshen_all() {
+    std::vector<std::string> names;
+    for (const auto& [name, pool] : pools_) names.push_back(name);
+    for (auto& name : names) co_await freshen(std::move(name));
+}
+
+Task<VolumePtr> Pools::look(VolumeRef ref) {
+    const auto pool = find_active(ref.pool);
+    (void)volume(ref);
+    auto seen = co_await look_at(pool, ref.name, Deadline::in(file_patience));
+    co_return seen;
+}
+
+// ---- work on them -------------------------------------------------------------------------------------------------
+
+Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned flags) {
+    const auto pool = find_active(name);
+    auto wanted = parse_volume(xml);
+    const auto turn = co_await pool->jobs.enter("vol-create", Deadline::in(queue_patience));
+    (void)find_active(name);
+    co_await freshen(name);
+    require_absent(*pool, wanted.name);
+    const auto made = wanted.name;
+    co_await pool->kind->create(pool->live, std::move(wanted), flags, site_of(pool, Deadline::never()));
+    auto volume = co_await settle_new(pool, made);
+    co_return volume;
+}
+
+Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef from, unsigned flags) {
+    const auto pool = find_active(name);
+    auto wanted = parse_volume(xml);
+    auto source = co_await look(from);
+    const auto turn = co_await pool->jobs.enter("vol-clone", Deadline::in(queue_patience));
+    (void)find_active(name);
+    co_await freshen(name);
+    require_absent(*pool, wanted.name);
+    const auto made = wanted.name;
+    co_await pool->kind->copy(pool->live, std::move(wanted), std::move(source), flags, site_of(pool, Deadline::never()));
+    auto volume = co_await settle_new(pool, made);
+    co_return volume;
+}
+
+void Pools::require_absent(const Pool& pool, const std::string& name) {
+    if (!pool.volumes->contains(name)) return;
+    throw Error(ErrorCode::storage_vol_exist, ErrorDomain::storage, fmt::format("storage volume '{}' exists already", name))
+        .hint(fmt::format("choose another name, or delete it first: 'domus vol-delete --pool {} {}'", pool.ref.name, name));
+}
+
+/// A volume that was just made: published, and the pool's sizes with it.
+Task<VolumePtr> Pools::settle_new(PoolPtr pool, std::string name) {
+    auto volume = co_await look_at(pool, name, Deadline::in(file_patience));
+    co_await measure(pool, Deadline::in(file_patience));
+    co_return volume;
+}
+
+Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
+    constexpr unsigned zeroed = 1; // virStorageVolDeleteFlags
+    const auto pool = find_active(ref.pool);
+    const auto turn = co_await pool->jobs.enter("vol-delete", Deadline::in(queue_patience));
+    const auto known = volume(ref);
+    if (flags & zeroed) co_await wipe(*known->target.path, 0, site_of(pool, Deadline::never()));
+    co_await pool->kind->remove_volume(pool->live, known, flags, site_of(pool, Deadline::in(file_patience)));
+    publish_volume(*pool, ref.name, nullptr);
+    co_await measure(pool, Deadline::in(file_patience));
+}
+
+Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags) {
+    const auto pool = find_active(ref.pool);
+    const auto turn = co_await pool->jobs.enter("vol-resize", Deadline::in(queue_patience));
+    (void)volume(ref);
+    const auto now = co_await look_at(pool, ref.name, Deadline::in(file_patience));
+    const auto old = now->capacity.value_or(ByteCount{0});
+    if (flags & resize_flag::delta)
+        capacity = {flags & resize_flag::shrink ? old.bytes - std::min(old.bytes, capacity.bytes) : old.bytes + capacity.bytes};
+    if (capacity.bytes == 0)
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: a volume has one byte at least");
+    if (capacity < old && !(flags & resize_flag::shrink))
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
+                    "invalid argument: Can't shrink capacity below current capacity unless shrink flag explicitly specified")
+            .hint("what lies behind the new end is lost: 'domus vol-resize --shrink'");
+    co_await pool->kind->resize(pool->live, now, capacity, flags & ~resize_flag::delta, site_of(pool, Deadline::never()));
+    (void)co_await settle_new(pool, ref.name);
+}
+
+Task<> Pools::wipe_volume(VolumeRef ref, unsigned algorithm) {
+    const auto pool = find_active(ref.pool);
+    const auto turn = co_await pool->jobs.enter("vol-wipe", Deadline::in(queue_patience));
+    const auto known = volume(ref);
+    co_await wipe(*known->target.path, algorithm, site_of(pool, Deadline::never()));
+    (void)co_await settle_new(pool, ref.name);
+}
+
+Task<UniqueFd> Pools::open_volume(VolumeRef ref, bool write) {
+    const auto pool = find_active(ref.pool);
+    const auto known = volume(ref);
+    const auto opened = std::make_shared<UniqueFd>();
+    auto work = [path = *known->target.path, write, opened] { *opened = open_file(path, (write ? O_WRONLY : O_RDONLY) | O_NONBLOCK); };
+    co_await pool->lane.run(Deadline::in(file_patience), std::move(work));
+    co_return std::move(*opened);
+}
+
+Lane& Pools::lane(const std::string& pool) { return find_active(pool)->lane; }
+
+Task<> Pools::settle(VolumeRef ref) {
+    const auto known = pools_.find(ref.pool);
+    if (known == pools_.end() || !known->second->volumes || !known->second->volumes->contains(ref.name)) co_return;
+    const auto pool = known->second;
+    std::exception_ptr failure;
+    try {
+        (void)co_await settle_new(pool, ref.name);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) log::warning("volume '{}' of pool '{}' after a transfer: {}", ref.name, ref.pool, describe(failure));
+}
+
+} // namespace domus::storage

@@ -1,0 +1,35 @@
+// Where a kind of pool does its work: in its pool's lane and by other programs, by one deadline. Kept by value in the
+// coroutine that works there; the pool's lane lives as long.
+#pragma once
+
+#include "async/lane.hpp"
+#include "async/process_wait.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace domus::storage {
+
+class Site {
+public:
+    Site(std::shared_ptr<Lane> lane, Deadline by) : lane_(std::move(lane)), by_(by) {}
+
+    /// Runs what blocks. Throws what it throws; operation_timeout at the deadline, naming the pool.
+    template <class Work> Task<std::invoke_result_t<Work>> block(Work work) const {
+        return lane_->run(by_, std::move(work));
+    }
+
+    /// Runs a program; its standard output. `purpose` completes "cannot ...". Throws internal_error quoting what the
+    /// program said, no_support naming the package if it is not installed, operation_timeout.
+    Task<std::string> run(std::string program, std::vector<std::string> arguments, std::string purpose,
+                          std::string input = {}) const;
+    /// The same, but what its end means is the caller's to judge.
+    Task<CommandOutput> attempt(std::string program, std::vector<std::string> arguments, std::string input = {}) const;
+
+private:
+    std::shared_ptr<Lane> lane_;
+    Deadline by_;
+};
+
+} // namespace domus::storage
