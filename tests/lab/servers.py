@@ -66,7 +66,7 @@ def disk(size):
     """Path of a block device of `size` bytes, empty; it takes the memory that is written to."""
     with tempfile.NamedTemporaryFile(dir="/run", prefix="disk-") as file:
         file.truncate(size)
-        device = run("losetup", "--find", "--show", file.name).out.strip()
+        device = run("losetup", "--partscan", "--find", "--show", file.name).out.strip()
         try:
             yield device
         finally:

@@ -140,7 +140,7 @@ def test_a_failed_download_leaves_nothing(volumes, scratch):
 def test_errors_end_in_a_hint(volumes, scratch):
     for line in ("vol-info absent p", "vol-info a", "vol-info a off", "vol-info {p}/a other", "vol-create-as p x 10Q",
                  "vol-create-as p x 1M --backing-vol absent", "vol-resize a -1M p", "vol-resize a 1K p", "vol-wipe a p --algorithm x",
-                 "vol-wipe a p nnsa", "vol-wipe {p}/a --algorithm nnsa", "vol-resize {p}/a 1K", "vol-clone {p}/a q", "vol-download {p}/a {p}/x --offset 999999999",
+                 "vol-resize {p}/a 1K", "vol-clone {p}/a q", "vol-download {p}/a {p}/x --offset 999999999",
     "vol-upload a /absent p", "vol-download a /absent/x p", "vol-clone a a p", "vol-list off",
                  "vol-create-as p a 1M", "vol-download a {p}/x p --offset 999999999", "vol-delete absent p", "vol-name a"):
         assert_hint(volumes, line.format(p=scratch / "p"))

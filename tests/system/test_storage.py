@@ -94,17 +94,34 @@ def test_nothing_is_overwritten_and_refusals_touch_nothing(conn, pool, scratch):
     assert codes(vms.listAllVolumes) == codes(vms.refresh) == codes(vms.destroy) == libvirt.VIR_ERR_OPERATION_INVALID
 
 
-def test_what_is_put_there_by_hand_is_found_by_a_refresh(conn, pool, scratch):
+def test_what_is_done_by_hand_is_in_the_next_listing(conn, pool, scratch):
     vms = conn.storagePoolLookupByName("vmspool")
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", pool / "hand.qcow2", "16M"], check=True)
+    qemu_img = lambda *arguments: subprocess.run(["qemu-img", *arguments], check=True)
+    qemu_img("create", "-q", "-f", "qcow2", pool / "hand.qcow2", "16M")
+    assert vms.listVolumes() == ["hand.qcow2"]
+    assert conn.storageVolLookupByPath(f"{pool}/./hand.qcow2").info()[1] == 16 << 20
+    qemu_img("resize", "-q", pool / "hand.qcow2", "32M")
+    assert vms.listAllVolumes()[0].info()[1] == 32 << 20
+    os.rename(pool / "hand.qcow2", pool / "moved.qcow2")
+    assert [each.name() for each in vms.listAllVolumes()] == ["moved.qcow2"]
+    assert codes(vms.storageVolLookupByName, "hand.qcow2") == libvirt.VIR_ERR_NO_STORAGE_VOL
+    assert conn.storageVolLookupByKey(str(pool / "moved.qcow2")).name() == "moved.qcow2"
+    os.unlink(pool / "moved.qcow2")
+    assert vms.numOfVolumes() == 0
+    # What cannot be a volume is none, by hand as by a refresh.
     os.mkfifo(pool / "pipe")
     os.symlink("/absent", pool / "dangling")
     os.mkdir(pool / "folder")
+    (pool / ".hidden").touch()
+    assert vms.listVolumes() == ["folder"]
     vms.refresh()
-    assert sorted(vms.listVolumes()) == ["folder", "hand.qcow2"]
-    assert conn.storageVolLookupByPath(f"{pool}/./hand.qcow2").info()[1] == 16 << 20
-    os.unlink(pool / "hand.qcow2")
-    assert codes(vms.storageVolLookupByName("hand.qcow2").info) == libvirt.VIR_ERR_NO_STORAGE_VOL
+    assert vms.listVolumes() == ["folder"]
+    # Many at once, and those that went meanwhile.
+    for i in range(500):
+        (pool / f"many{i}").touch()
+    for i in range(0, 500, 2):
+        os.unlink(pool / f"many{i}")
+    assert len(vms.listVolumes()) == 251
 
 
 def test_a_full_disk_leaves_no_half_volume(conn, daemon, scratch):

@@ -1,0 +1,154 @@
+"""Real storage for one pool of each kind, on what servers.py makes."""
+import contextlib
+import pathlib
+
+import servers
+from harness.daemon import run
+
+MIB = 1 << 20
+
+
+class Backend:
+    """A place for one pool named p. `xml` defines it, `formats` are those of its volumes."""
+    formats = ("raw",)
+    makes_volumes = resizes = builds = deletes = True
+    sparse = False
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.stack = contextlib.ExitStack()
+        try:
+            self.make()
+        except BaseException:
+            self.close()
+            raise
+
+    def make(self):
+        """Makes what lies below the pool, by `enter`."""
+
+    def enter(self, manager):
+        return self.stack.enter_context(manager)
+
+    def close(self):
+        self.stack.close()
+
+    def name_of(self, number):
+        """What a new volume has to be called."""
+        return f"vol{number}"
+
+    def build_flags(self):
+        return 0
+
+    def add_by_hand(self, number):
+        """Makes a volume without the daemon; returns its name."""
+        raise NotImplementedError
+
+
+class Folder(Backend):
+    sparse = True
+
+    @property
+    def target(self):
+        return self.folder / "target"
+
+    def add_by_hand(self, number):
+        (self.target / "hand").write_bytes(b"data")
+        return "hand"
+
+    @property
+    def xml(self):
+        return f"<pool type='dir'><name>p</name><target><path>{self.target}</path></target></pool>"
+
+
+class Filesystem(Folder):
+    kind = "ext4"
+
+    def make(self):
+        self.device = self.enter(servers.disk(400 * MIB))
+
+    @property
+    def xml(self):
+        return (f"<pool type='fs'><name>p</name><source><device path='{self.device}'/><format type='{self.kind}'/></source>"
+                f"<target><path>{self.target}</path></target></pool>")
+
+    def build_flags(self):
+        return 4  # no-overwrite: makes a file system where there is none
+
+
+class Xfs(Filesystem):
+    kind = "xfs"
+
+
+class Nfs(Folder):
+    def make(self):
+        self.server = self.enter(servers.nfs_server(200 * MIB))
+
+    @property
+    def xml(self):
+        return (f"<pool type='netfs'><name>p</name><source><host name='{self.server.host}'/><dir path='{self.server.path}'/>"
+                f"<format type='nfs'/><protocol ver='4'/></source><target><path>{self.target}</path></target></pool>")
+
+
+class Logical(Backend):
+    kind_name, source_wanted = "logical", None
+
+    def make(self):
+        self.enter(servers.udev())
+        self.devices = [self.enter(servers.disk(128 * MIB)) for _ in range(2)]
+        self.stack.callback(servers.end_dmeventd)
+
+    def add_by_hand(self, number):
+        run("lvcreate", "-q", "-y", "-L", "8M", "-n", "hand-made", "domus_test")
+        return "hand-made"
+
+    def finds(self, sources):
+        groups = {each.findtext("name"): [device.get("path") for device in each.iter("device")] for each in sources}
+        return groups == {"domus_test": self.devices}
+
+    @property
+    def xml(self):
+        devices = "".join(f"<device path='{path}'/>" for path in self.devices)
+        return f"<pool type='logical'><name>p</name><source>{devices}<name>domus_test</name></source></pool>"
+
+
+class Disk(Backend):
+    resizes = deletes = False
+    formats = ("none",)
+
+    def make(self):
+        self.enter(servers.udev())
+        self.device = self.enter(servers.disk(256 * MIB))
+
+    def add_by_hand(self, number):
+        run("sfdisk", "-q", "--append", self.device, input="size=16384\n")
+        return self.name_of(number)
+
+    def name_of(self, number):
+        return f"{self.device.removeprefix('/dev/')}p{number}"
+
+    @property
+    def xml(self):
+        return (f"<pool type='disk'><name>p</name><source><device path='{self.device}'/><format type='gpt'/></source>"
+                "<target><path>/dev</path></target></pool>")
+
+
+class Iscsi(Backend):
+    """A target with two units."""
+    makes_volumes = resizes = builds = deletes = False
+    kind_name, source_wanted = "iscsi", "<source><host name='127.0.0.1'/></source>"
+
+    def make(self):
+        self.enter(servers.udev())
+        run("modprobe", "sd_mod")
+        self.target = self.enter(servers.iscsi_target("iqn.2026-01.org.example:domus", [32 * MIB, 64 * MIB]))
+
+    def finds(self, sources):
+        return [each.get("path") for each in sources.iter("device")] == [self.target.iqn]
+
+    @property
+    def xml(self):
+        return (f"<pool type='iscsi'><name>p</name><source><host name='127.0.0.1'/><device path='{self.target.iqn}'/></source>"
+                "<target><path>/dev/disk/by-path</path></target></pool>")
+
+
+ALL = {"dir": Folder, "ext4": Filesystem, "xfs": Xfs, "nfs": Nfs, "logical": Logical, "disk": Disk, "iscsi": Iscsi}
