@@ -107,7 +107,8 @@ public:
           networks_(executor_, network_folders(places_), [this](const network::NetworkView& view, network::NetworkEvent event) { service_.networks.emit(view, event); }),
           secrets_(executor_, secret_folders(places_),
                    [this](const secret::SecretView& view, secret::SecretEvent event) { service_.secrets.emit(view, event); }),
-          pools_(executor_, storage_folders(places_), [this](const storage::PoolView& view, storage::PoolEvent event) { service_.storage.emit(view, event); }),
+          pools_(executor_, storage_folders(places_), [this](model::SecretReference wanted) { return secret_value(std::move(wanted)); },
+                 [this](const storage::PoolView& view, storage::PoolEvent event) { service_.storage.emit(view, event); }),
           environment_{.executor = executor_,
                        .settings = domain_settings(options, configuration_),
                        .store = compute::Store(domain_folders(places_)),
@@ -180,6 +181,12 @@ private:
         if (!options_.session) co_await networks_.autostart();
         co_await pools_.autostart();
         co_await domains_.autostart();
+    }
+
+    Task<Sensitive> secret_value(model::SecretReference wanted) {
+        const auto known = secrets_.get(wanted);
+        auto value = co_await secrets_.value(known.uuid);
+        co_return value;
     }
 
     static Task<> give_back_memory() {

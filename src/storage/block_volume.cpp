@@ -43,6 +43,14 @@ model::Volume read_block_volume(const std::string& path, const std::string& name
     return volume;
 }
 
+void admit_block_volume(const model::Volume& wanted) {
+    if (!wanted.capacity || wanted.capacity->bytes == 0)
+        throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: volume '{}' has no <capacity>", wanted.name));
+    if (wanted.target.encryption)
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: this version does not make encrypted volumes on block devices")
+            .hint("use qcow2 or luks in a folder's pool, or encrypt inside the guest");
+}
+
 void give_permissions(const std::string& path, const model::Permissions& permissions) {
     if (permissions.mode)
         if (::chmod(path.c_str(), static_cast<mode_t>(std::stoul(*permissions.mode, nullptr, 8))) < 0)

@@ -18,6 +18,13 @@ Task<std::vector<model::PoolSource>> Kind::find_sources(model::PoolSource, Site)
                 fmt::format("this function is not supported by the connection driver: pool type '{}' does not support source discovery", name()));
     co_return std::vector<model::PoolSource>();
 }
+Task<model::Volume> Kind::look_at(Definition pool, std::string volume, Site site) const {
+    auto contents = co_await look(std::move(pool), std::move(site));
+    for (auto& each : contents.volumes)
+        if (each.name == volume) co_return std::move(each);
+    throw Error(ErrorCode::no_storage_vol, ErrorDomain::storage,
+                fmt::format("Storage volume not found: no storage vol with matching name '{}'", volume));
+}
 Task<> Kind::remove_volume(Definition, VolumePtr, unsigned, Site) const { unsupported("vol deletion"); co_return; }
 Task<> Kind::create(Definition, model::Volume, unsigned, Site) const { unsupported("volume creation"); co_return; }
 Task<> Kind::copy(Definition, model::Volume, VolumePtr, unsigned, Site) const { unsupported("volume creation from an existing volume"); co_return; }

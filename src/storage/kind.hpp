@@ -80,7 +80,7 @@ public:
     virtual Task<std::vector<model::PoolSource>> find_sources(model::PoolSource wanted, Site site) const;
 
     /// What there is under that name now. Throws no_storage_vol.
-    virtual Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const = 0;
+    virtual Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const;
     /// Flags: virStorageVolDeleteFlags, without ZEROED.
     virtual Task<> remove_volume(Definition pool, VolumePtr volume, unsigned flags, Site site) const;
     /// What fails leaves nothing, and a volume has its name only when it is whole. Flags: virStorageVolCreateFlags.

@@ -14,13 +14,14 @@ constexpr auto queue_patience = std::chrono::seconds(30);
 constexpr auto file_patience = std::chrono::seconds(30); ///< for what takes moments on storage that answers
 
 struct Pools::Pool {
-    Pool(Executor executor, PoolRef named)
-        : ref(std::move(named)),
+    Pool(Executor executor, PoolRef named, Site::Secrets known_secrets)
+        : ref(std::move(named)), secrets(std::move(known_secrets)),
           jobs(executor, fmt::format("storage pool '{}'", ref.name), "wait, or look why its storage does not answer"),
           looks(executor, fmt::format("the listing of storage pool '{}'", ref.name), "look why its storage does not answer"),
           lane(executor, fmt::format("storage pool '{}'", ref.name), 4) {}
 
     PoolRef ref;
+    Site::Secrets secrets;
     const Kind* kind = nullptr;
     bool autostart = false;
     std::shared_ptr<const model::Pool> definition, live;
@@ -38,7 +39,7 @@ struct Pools::Pool {
 
 /// Where the pool's kind works; the pool stays as long.
 template <class PoolPtr> Site site_of(const PoolPtr& pool, Deadline by) {
-    return Site(std::shared_ptr<Lane>(pool, &pool->lane), by);
+    return Site(std::shared_ptr<Lane>(pool, &pool->lane), by, pool->secrets);
 }
 
 inline Error invalid(std::string what) {

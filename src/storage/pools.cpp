@@ -32,8 +32,8 @@ void require_sound(const format::Findings& findings, std::string_view what) {
 
 } // namespace
 
-Pools::Pools(Executor executor, Folders folders, std::function<void(const PoolView&, PoolEvent)> emit)
-    : executor_(executor), folders_(std::move(folders)), emit_(std::move(emit)),
+Pools::Pools(Executor executor, Folders folders, Site::Secrets secrets, std::function<void(const PoolView&, PoolEvent)> emit)
+    : executor_(executor), folders_(std::move(folders)), secrets_(std::move(secrets)), emit_(std::move(emit)),
       files_(executor, "the definitions of storage pools", 1) {}
 
 Pools::~Pools() = default;
@@ -142,7 +142,7 @@ Pools::PoolPtr Pools::admit(model::Pool wanted) {
     if (!wanted.uuid) wanted.uuid = same_name != pools_.end() ? same_name->second->ref.uuid : Uuid::random();
     require_own_source(wanted);
     auto pool = same_name != pools_.end() ? same_name->second
-                                          : std::make_shared<Pool>(executor_, PoolRef{wanted.name, *wanted.uuid});
+                                          : std::make_shared<Pool>(executor_, PoolRef{wanted.name, *wanted.uuid}, secrets_);
     wanted.capacity = wanted.allocation = wanted.available = ByteCount{0};
     pool->kind = kind;
     pools_.emplace(wanted.name, pool);

@@ -48,7 +48,8 @@ struct VolumeRef {
 
 class Pools {
 public:
-    Pools(Executor executor, Folders folders, std::function<void(const PoolView&, PoolEvent)> emit);
+    /// `secrets` has the passphrases of encrypted volumes.
+    Pools(Executor executor, Folders folders, Site::Secrets secrets, std::function<void(const PoolView&, PoolEvent)> emit);
     ~Pools();
 
     /// Reads definitions, and begins to activate the pools that a former daemon left active; does not wait for their
@@ -126,6 +127,7 @@ private:
 
     Executor executor_;
     Folders folders_;
+    Site::Secrets secrets_;
     std::function<void(const PoolView&, PoolEvent)> emit_;
     Lane files_;
     std::map<std::string, PoolPtr> pools_;

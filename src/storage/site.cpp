@@ -4,12 +4,26 @@
 
 namespace domus::storage {
 
-Task<std::string> Site::run(std::string program, std::vector<std::string> arguments, std::string purpose,
-                            std::string input) const {
+namespace {
+
+Command command_of(std::string program, std::vector<std::string> arguments) {
+    Command command(std::move(program));
+    command.arguments = std::move(arguments);
+    return command;
+}
+
+} // namespace
+
+Task<std::string> Site::run(std::string program, std::vector<std::string> arguments, std::string purpose, std::string input) const {
+    return run(command_of(std::move(program), std::move(arguments)), std::move(purpose), std::move(input));
+}
+
+Task<std::string> Site::run(Command command, std::string purpose, std::string input) const {
+    const auto program = command.program;
     CommandOutput output;
     std::optional<Error> late;
     try {
-        output = co_await attempt(program, std::move(arguments), std::move(input));
+        output = co_await run_command(std::move(command), by_, std::move(input));
     } catch (const Error& error) {
         if (error.code() != ErrorCode::operation_timeout) throw;
         late = Error(ErrorCode::operation_timeout, ErrorDomain::storage, fmt::format("cannot {}: {}", purpose, error.message()))
@@ -24,10 +38,7 @@ Task<std::string> Site::run(std::string program, std::vector<std::string> argume
 }
 
 Task<CommandOutput> Site::attempt(std::string program, std::vector<std::string> arguments, std::string input) const {
-    Command command(std::move(program));
-    command.arguments = std::move(arguments);
-    auto output = co_await run_command(std::move(command), by_, std::move(input));
-    co_return output;
+    return run_command(command_of(std::move(program), std::move(arguments)), by_, std::move(input));
 }
 
 } // namespace domus::storage

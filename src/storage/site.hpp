@@ -4,7 +4,10 @@
 
 #include "async/lane.hpp"
 #include "async/process_wait.hpp"
+#include "base/sensitive.hpp"
+#include "model/common.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,7 +16,10 @@ namespace domus::storage {
 
 class Site {
 public:
-    Site(std::shared_ptr<Lane> lane, Deadline by) : lane_(std::move(lane)), by_(by) {}
+    /// The value of a secret; throws no_secret.
+    using Secrets = std::function<Task<Sensitive>(model::SecretReference)>;
+
+    Site(std::shared_ptr<Lane> lane, Deadline by, Secrets secrets = {}) : lane_(std::move(lane)), by_(by), secrets_(std::move(secrets)) {}
 
     /// Runs what blocks. Throws what it throws; operation_timeout at the deadline, naming the pool.
     template <class Work> Task<std::invoke_result_t<Work>> block(Work work) const {
@@ -24,12 +30,16 @@ public:
     /// program said, no_support naming the package if it is not installed, operation_timeout.
     Task<std::string> run(std::string program, std::vector<std::string> arguments, std::string purpose,
                           std::string input = {}) const;
+    Task<std::string> run(Command command, std::string purpose, std::string input = {}) const;
     /// The same, but what its end means is the caller's to judge.
     Task<CommandOutput> attempt(std::string program, std::vector<std::string> arguments, std::string input = {}) const;
+
+    Task<Sensitive> secret(model::SecretReference reference) const { return secrets_(std::move(reference)); }
 
 private:
     std::shared_ptr<Lane> lane_;
     Deadline by_;
+    Secrets secrets_;
 };
 
 } // namespace domus::storage

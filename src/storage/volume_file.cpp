@@ -2,6 +2,7 @@
 
 #include "image/header.hpp"
 #include "os/files.hpp"
+#include "storage/encryption.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -33,6 +34,11 @@ void describe_image(int fd, const std::string& path, model::Volume& volume) {
     const auto header = image::read_header(fd);
     volume.target.format = header.format;
     volume.capacity = header.virtual_size;
+    if (header.encryption && header.encryption->method == "luks") {
+        // As one asks for it: what is encrypted as a whole is raw inside.
+        volume.target.encryption.emplace().format = model::EncryptionFormat::luks;
+        if (header.format == "luks") volume.target.format = "raw";
+    }
     if (header.format != "qcow2") return;
     volume.target.compat = header.version >= 3 ? "1.1" : "0.10";
     volume.target.cluster_size = header.cluster_size;
@@ -184,6 +190,7 @@ std::string creation_options(const model::Volume& wanted, bool preallocate_metad
         if (full) add("preallocation", "falloc");
         else if (preallocate_metadata) add("preallocation", "metadata");
     }
+    if (const auto options = encryption_options(wanted); !options.empty()) list += (list.empty() ? "" : ",") + options;
     if (wanted.backing_store) {
         add("backing_file", option(wanted.backing_store->path));
         add("backing_fmt", *wanted.backing_store->format);
@@ -205,7 +212,7 @@ void admit_volume(const model::Volume& wanted, unsigned flags) {
     if ((flags & create_flag::preallocate_metadata) && format != "qcow2")
         throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
                     "unsupported configuration: metadata preallocation only available with qcow2");
-    if (wanted.target.encryption) refuse("this version does not make encrypted volumes");
+    if (wanted.target.encryption) admit_encryption(wanted);
     if (wanted.backing_store && format == "raw")
         refuse("a raw image has no backing image", "take <format type='qcow2'/>");
     if (wanted.backing_store && !wanted.backing_store->format)
@@ -234,21 +241,46 @@ Task<> make_whole(std::string path, model::Permissions permissions, Site site, T
     std::rethrow_exception(failure);
 }
 
+/// qemu-img measures how fast the processor is, to make guessing keys slow, and gives up where it was not let run.
+Task<> make_encrypted(std::shared_ptr<Command> command, std::string made, std::string purpose, Site site) {
+    constexpr int attempts = 10;
+    for (int attempt = 1;; ++attempt) {
+        std::optional<Error> failure;
+        try {
+            Command again = *command;
+            (void)co_await site.run(std::move(again), purpose);
+        } catch (const Error& error) {
+            failure = error;
+        }
+        if (!failure) co_return;
+        if (attempt == attempts || failure->message().find("accurate CPU usage") == std::string::npos) throw std::move(*failure);
+        auto clean = [made] { ::unlink(made.c_str()); };
+        co_await site.block(std::move(clean));
+    }
+}
+
 Task<> make_image(std::string made, model::Volume wanted, unsigned flags, Site site) {
-    if (wanted.target.format.value_or("raw") == "raw") {
+    const auto format = wanted.target.format.value_or("raw");
+    if (format == "raw" && !wanted.target.encryption) {
         auto work = [made, capacity = *wanted.capacity, allocation = wanted.allocation.value_or(*wanted.capacity)] {
             make_raw(made, capacity, allocation);
         };
         co_await site.block(std::move(work));
         co_return;
     }
-    std::vector<std::string> arguments{"create", "-q", "-f", *wanted.target.format};
+    const auto command = std::make_shared<Command>("qemu-img");
+    command->arguments = {"create", "-q", "-f", format == "raw" ? "luks" : format};
     if (const auto options = creation_options(wanted, flags & create_flag::preallocate_metadata); !options.empty())
-        arguments.insert(arguments.end(), {"-o", options});
-    arguments.push_back(made);
-    if (wanted.capacity && wanted.capacity->bytes > 0) arguments.push_back(std::to_string(wanted.capacity->bytes));
+        command->arguments.insert(command->arguments.end(), {"-o", options});
+    command->arguments.push_back(made);
+    if (wanted.capacity && wanted.capacity->bytes > 0) command->arguments.push_back(std::to_string(wanted.capacity->bytes));
     const auto purpose = fmt::format("make volume '{}'", wanted.name);
-    (void)co_await site.run("qemu-img", std::move(arguments), purpose);
+    if (wanted.target.encryption) {
+        co_await pass_key(command, *wanted.target.encryption, site);
+        co_await make_encrypted(command, made, purpose, site);
+    } else {
+        (void)co_await site.run(std::move(*command), purpose);
+    }
 }
 
 /// A reflink where the file system can, else the data alone without the holes.
@@ -283,7 +315,16 @@ Task<> copy_image(std::string made, model::Volume wanted, VolumePtr from, unsign
     if (reflink && source_format != format)
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage,
                     fmt::format("Operation not supported: a reflink keeps the format, which is {} and not {}", source_format, format));
-    if ((source_format == "raw" && format == "raw") || reflink) {
+    // What is encrypted is copied as it stands: the copy has the same key.
+    const bool as_it_stands = from->target.encryption && source_format == format;
+    if (from->target.encryption && (!as_it_stands || wanted.target.encryption || (wanted.capacity && *wanted.capacity != from->capacity)))
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                    fmt::format("unsupported configuration: volume '{}' is encrypted: its copy has the same format, size and key", from->name))
+            .hint("'domus image convert --secret-file' makes another image of it");
+    if (wanted.target.encryption)
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: a copy is not encrypted on its way")
+            .hint("'domus image convert --target-secret-file' makes an encrypted image of another");
+    if ((source_format == "raw" && format == "raw") || as_it_stands || reflink) {
         auto work = [source = *from->target.path, made, reflink] { copy_raw(source, made, reflink); };
         co_await site.block(std::move(work));
     } else {
@@ -340,6 +381,10 @@ Task<> copy_volume_file(std::string path, model::Volume wanted, VolumePtr from, 
 
 Task<> resize_volume_file(VolumePtr volume, ByteCount capacity, unsigned flags, Site site) {
     const auto path = *volume->target.path;
+    if (volume->target.encryption)
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                    fmt::format("unsupported configuration: volume '{}' is encrypted and changes its size with its key only", volume->name))
+            .hint(fmt::format("'domus image resize --secret-file FILE {}'", path));
     if (volume->target.format.value_or("raw") == "raw") {
         auto work = [path, capacity, reserve = (flags & resize_flag::allocate) != 0] {
             const auto fd = open_file(path, O_RDWR);

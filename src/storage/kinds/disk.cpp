@@ -114,20 +114,9 @@ public:
         co_return contents;
     }
 
-    Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const override {
-        auto contents = co_await look(pool, site);
-        for (auto& each : contents.volumes)
-            if (each.name == volume) co_return std::move(each);
-        throw Error(ErrorCode::no_storage_vol, ErrorDomain::storage,
-                    fmt::format("Storage volume not found: no storage vol with matching name '{}'", volume));
-    }
-
     Task<> create(Definition pool, model::Volume wanted, unsigned flags, Site site) const override {
         if (flags) unsupported("preallocation of metadata");
-        if (!wanted.capacity || wanted.capacity->bytes == 0)
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: volume '{}' has no <capacity>", wanted.name));
-        if (wanted.target.encryption)
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: this version does not make encrypted volumes");
+        admit_block_volume(wanted);
         const auto before = co_await partitions(pool, site);
         const auto expected = next_name(*pool, before);
         if (wanted.name != expected)

@@ -107,17 +107,6 @@ public:
         co_return contents;
     }
 
-    Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const override {
-        const auto session = co_await require_session(pool, site);
-        auto work = [host = session.host, folder = *pool->target, volume] {
-            for (auto& unit : scsi_units(host, folder).volumes)
-                if (unit.name == volume) return std::move(unit);
-            throw Error(ErrorCode::no_storage_vol, ErrorDomain::storage, fmt::format("Storage volume not found: no storage vol with matching name '{}'", volume));
-        };
-        auto found = co_await site.block(std::move(work));
-        co_return found;
-    }
-
     Task<std::vector<model::PoolSource>> find_sources(model::PoolSource wanted, Site site) const override {
         if (wanted.hosts.size() != 1)
             throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: hostname must be specified for iscsi sources")

@@ -260,12 +260,9 @@ private:
         if (wanted.target.format.value_or("raw") != "raw")
             throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
                         fmt::format("unsupported configuration: a logical volume is raw and not '{}'", *wanted.target.format));
-        if (wanted.target.encryption)
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: this version does not make encrypted volumes");
+        admit_block_volume(wanted);
         if (wanted.name.find_first_of("/ \t") != std::string::npos || wanted.name.starts_with('-') || wanted.name.empty())
             throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: '{}' cannot be the name of a logical volume", wanted.name));
-        if (!wanted.capacity || wanted.capacity->bytes == 0)
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: volume '{}' has no <capacity>", wanted.name));
     }
 
     /// A snapshot where a backing volume is named; else one that takes only as much as it is allotted.

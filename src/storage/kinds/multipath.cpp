@@ -27,13 +27,6 @@ public:
         co_return contents;
     }
 
-    Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const override {
-        auto contents = co_await look(pool, site);
-        for (auto& each : contents.volumes)
-            if (each.name == volume) co_return std::move(each);
-        throw Error(ErrorCode::no_storage_vol, ErrorDomain::storage, fmt::format("Storage volume not found: no storage vol with matching name '{}'", volume));
-    }
-
 private:
     /// "mpatha  (253:0)" a line; "No devices found" where there are none.
     static Contents describe(const std::string& listing, const std::string& folder) {

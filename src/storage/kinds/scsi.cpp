@@ -59,14 +59,6 @@ public:
         return site.block(std::move(work));
     }
 
-    Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const override {
-        auto work = [host = host_of(*pool), folder = *pool->target, volume] {
-            for (auto& unit : scsi_units(host, folder).volumes)
-                if (unit.name == volume) return std::move(unit);
-            throw Error(ErrorCode::no_storage_vol, ErrorDomain::storage, fmt::format("Storage volume not found: no storage vol with matching name '{}'", volume));
-        };
-        return site.block(std::move(work));
-    }
 };
 
 } // namespace
