@@ -8,6 +8,7 @@ from harness.guest import guest_xml
 
 HEADER = "<!--\nWARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE\nOVERWRITTEN AND LOST.\n-->\n\n"
 UUIDS = {"web": "6e9f2d4c-6f0e-4c4e-9d3a-0d6a3a0f6b01", "db": "6e9f2d4c-6f0e-4c4e-9d3a-0d6a3a0f6b02"}
+SECRET = "6e9f2d4c-6f0e-4c4e-9d3a-0d6a3a0f6b05"
 
 
 @pytest.fixture
@@ -21,7 +22,11 @@ def kept(scratch):
     (etc / "qemu/networks/lan.xml").write_text(HEADER + "<network><name>lan</name><uuid>6e9f2d4c-6f0e-4c4e-9d3a-0d6a3a0f6b03</uuid><bridge name='virbr7'/>"
                                                "<ip address='192.168.77.1' netmask='255.255.255.0'/></network>")
     (etc / "storage/images.xml").write_text(HEADER + f"<pool type='dir'><name>images</name><uuid>6e9f2d4c-6f0e-4c4e-9d3a-0d6a3a0f6b04</uuid><target><path>{scratch}</path></target></pool>")
-    (etc / "secrets/one.xml").write_text(HEADER + "<secret/>")
+    (etc / f"secrets/{SECRET}.xml").write_text(HEADER + f"<secret ephemeral='no' private='no'><uuid>{SECRET}</uuid><usage type='volume'>"
+                                               "<volume>/images/one</volume></usage></secret>")
+    (etc / f"secrets/{SECRET}.base64").write_text("b3BlbiBzZXNhbWU=")
+    (etc / "nwfilter").mkdir()
+    (etc / "nwfilter/clean.xml").write_text(HEADER + "<filter name='clean'/>")
     for link in ("qemu/{}/web.xml", "qemu/networks/{}/lan.xml", "storage/{}/images.xml"):
         (etc / link.format("autostart")).symlink_to(etc / link.format("."))
     return etc
@@ -34,11 +39,12 @@ def results(done):
 def test_all_is_taken_over_once(domus, virsh, kept):
     before = {path: path.read_bytes() for path in kept.rglob("*.xml")}
     planned = domus("import", kept, "--dry-run", "--json")
-    assert set(results(planned).values()) == {"would be imported"} and len(results(planned)) == 4
+    assert set(results(planned).values()) == {"would be imported"} and len(results(planned)) == 5
     assert virsh("list", "--all", "--name").out.split() == []
     done = domus("import", kept, "--json")
     assert set(results(done).values()) == {"imported"}
-    assert "1 secrets" in done.err
+    assert "1 network filters" in done.err
+    assert virsh("secret-get-value", SECRET).out.split()[0] == "b3BlbiBzZXNhbWU="
     assert {name: virsh("domuuid", name).out.strip() for name in UUIDS} == UUIDS
     assert "enable" in virsh("dominfo", "web").out and "enable" not in virsh("dominfo", "db").out.split("Autostart:")[1].splitlines()[0]
     assert "yes" in virsh("net-list", "--all").out and "yes" in virsh("pool-list", "--all").out

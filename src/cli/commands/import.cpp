@@ -1,7 +1,8 @@
-// Taking over what libvirtd kept: definitions of networks, storage pools and domains, and which of them start with the
-// host. The folder is read and nothing in it is changed.
+// Taking over what libvirtd kept: secrets with their values, definitions of networks, storage pools and domains, and
+// which of them start with the host. The folder is read and nothing in it is changed.
 #include "cli/commands/commands.hpp"
 #include "cli/objects.hpp"
+#include "os/cipher.hpp"
 #include "os/files.hpp"
 
 #include <fmt/format.h>
@@ -48,7 +49,7 @@ struct Kind {
     std::string_view name, element, folder, autostart;
     std::optional<std::string> (*uuid_of)(Call&,
                                           const std::string& name); ///< of the one with that name, if there is one
-    void (*define)(Call&, const std::string& xml, bool autostart);
+    void (*define)(Call&, const std::string& xml, const fs::path& file, bool autostart);
 };
 
 template <class Look> std::optional<std::string> uuid_if_there(ErrorCode missing, Look&& look) {
@@ -60,11 +61,32 @@ template <class Look> std::optional<std::string> uuid_if_there(ErrorCode missing
     }
 }
 
+std::optional<std::string> secret_uuid(Call& call, const std::string& text) {
+    const auto uuid = Uuid::parse(text);
+    if (!uuid) fail("'{}' is no UUID", text);
+    return uuid_if_there(ErrorCode::no_secret, [&] { return call.server().call<Procedure::secret_lookup_by_uuid>({.uuid = *uuid}).secret; });
+}
+/// The value stands beside the definition, in base64, unless none was ever set.
+void define_secret(Call& call, const std::string& xml, const fs::path& file, bool) {
+    auto value_file = file;
+    value_file.replace_extension(".base64");
+    std::optional<Sensitive> value;
+    if (fs::exists(value_file)) {
+        value = base64_decode(Sensitive(read_file(value_file, largest_definition)).view());
+        if (!value) fail("'{}' is not base64", value_file.string());
+    }
+    const auto made = call.server().call<Procedure::secret_define_xml>({.xml = xml, .flags = 0}).secret;
+    if (!value) return;
+    wire::SecretSetValueArgs request{.secret = made, .value = {std::string(value->view())}, .flags = 0};
+    call.server().call<Procedure::secret_set_value>(request);
+    cleanse(request.value.bytes);
+}
+
 std::optional<std::string> network_uuid(Call& call, const std::string& name) {
     return uuid_if_there(ErrorCode::no_network,
                          [&] { return call.server().call<Procedure::network_lookup_by_name>({.name = name}).net; });
 }
-void define_network(Call& call, const std::string& xml, bool autostart) {
+void define_network(Call& call, const std::string& xml, const fs::path&, bool autostart) {
     const auto made = call.server().call<Procedure::network_define_xml>({.xml = xml}).net;
     if (autostart) call.server().call<Procedure::network_set_autostart>({.net = made, .autostart = 1});
 }
@@ -74,7 +96,7 @@ std::optional<std::string> pool_uuid(Call& call, const std::string& name) {
         return call.server().call<Procedure::storage_pool_lookup_by_name>({.name = name}).pool;
     });
 }
-void define_pool(Call& call, const std::string& xml, bool autostart) {
+void define_pool(Call& call, const std::string& xml, const fs::path&, bool autostart) {
     const auto made = call.server().call<Procedure::storage_pool_define_xml>({.xml = xml, .flags = 0}).pool;
     if (autostart) call.server().call<Procedure::storage_pool_set_autostart>({.pool = made, .autostart = 1});
 }
@@ -83,13 +105,14 @@ std::optional<std::string> domain_uuid(Call& call, const std::string& name) {
     return uuid_if_there(ErrorCode::no_domain,
                          [&] { return call.server().call<Procedure::domain_lookup_by_name>({.name = name}).dom; });
 }
-void define_domain(Call& call, const std::string& xml, bool autostart) {
+void define_domain(Call& call, const std::string& xml, const fs::path&, bool autostart) {
     const auto made = call.server().call<Procedure::domain_define_xml>({.xml = xml}).dom;
     if (autostart) call.server().call<Procedure::domain_set_autostart>({.dom = made, .autostart = 1});
 }
 
 /// In the order in which they need each other.
 constexpr Kind kinds[]{
+    {"secret", "secret", "secrets", "", secret_uuid, define_secret},
     {"network", "network", "qemu/networks", "qemu/networks/autostart", network_uuid, define_network},
     {"pool", "pool", "storage", "storage/autostart", pool_uuid, define_pool},
     {"domain", "domain", "qemu", "qemu/autostart", domain_uuid, define_domain},
@@ -113,9 +136,10 @@ Outcome import_one(Call& call, const Kind& kind, const fs::path& folder, const f
         const auto document = parse_xml(xml);
         const auto root = document.child(std::string(kind.element).c_str());
         if (!root) fail("it is no <{}>", kind.element);
-        outcome.name = root.child_value("name");
         const std::string uuid = root.child_value("uuid");
-        const bool autostart = fs::exists(fs::symlink_status(folder / kind.autostart / file.filename()));
+        const std::string name = root.child_value("name");
+        outcome.name = name.empty() ? uuid : name; // secrets have none
+        const bool autostart = !kind.autostart.empty() && fs::exists(fs::symlink_status(folder / kind.autostart / file.filename()));
         const auto there = kind.uuid_of(call, outcome.name);
         if (there && *there != uuid) fail("another {} with that name has the UUID {}", kind.name, *there);
         if (there && !call.args.flag("replace")) {
@@ -127,7 +151,7 @@ Outcome import_one(Call& call, const Kind& kind, const fs::path& folder, const f
             outcome.result = Result::would_be;
             return outcome;
         }
-        kind.define(call, xml, autostart);
+        kind.define(call, xml, file, autostart);
         outcome.result = Result::imported;
     } catch (const Failure& failure) {
         outcome.note = failure.lines().empty() ? "" : failure.lines().front();
@@ -151,10 +175,9 @@ void warn_of_running(Call& call, const fs::path& run) {
 }
 
 void warn_of_others(Call& call, const fs::path& folder) {
-    for (const auto& [below, what] : {std::pair("secrets", "secrets"), {"nwfilter", "network filters"}})
-        if (const auto files = definitions_in(folder / below); !files.empty())
-            call.out.complain(fmt::format("{} {} in '{}' are left out: this version has none", files.size(), what,
-                                          (folder / below).string()));
+    const auto below = folder / "nwfilter";
+    if (const auto files = definitions_in(below); !files.empty())
+        call.out.complain(fmt::format("{} network filters in '{}' are left out: this version has none", files.size(), below.string()));
 }
 
 fs::path usual_folder() {
@@ -193,7 +216,7 @@ std::vector<Command> import_commands() {
         {.name = "import",
          .group = Group::self,
          .summary = "take over what libvirtd kept",
-         .about = "Defines the networks, storage pools and domains whose definitions libvirtd has below a folder, with "
+         .about = "Defines the secrets, networks, storage pools and domains whose definitions libvirtd has below a folder, with "
                   "their UUIDs, and sets which of "
                   "them start with the host. The folder is not changed; what is there already stays as it is. End "
                   "libvirtd's guests before they are "
