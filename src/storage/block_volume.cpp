@@ -43,6 +43,16 @@ model::Volume read_block_volume(const std::string& path, const std::string& name
     return volume;
 }
 
+std::optional<model::Volume> measure_block_volume(const model::Volume& known) {
+    const UniqueFd fd(::open(known.target.path->c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    if (!fd) return std::nullopt;
+    auto volume = known;
+    const ByteCount size{size_of(fd.get(), *known.target.path)};
+    if (volume.allocation == volume.capacity) volume.allocation = size; // not so where it is thin
+    volume.capacity = volume.physical = size;
+    return volume;
+}
+
 void admit_block_volume(const model::Volume& wanted) {
     if (!wanted.capacity || wanted.capacity->bytes == 0)
         throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: volume '{}' has no <capacity>", wanted.name));

@@ -9,6 +9,9 @@ namespace domus::storage {
 /// The volume that a device is: its size, owner, mode and times; format raw. Blocks. Throws if it cannot be opened.
 model::Volume read_block_volume(const std::string& path, const std::string& name, const std::string& key);
 
+/// The same volume with the size that its device has now; null if there is no device any more. Blocks.
+std::optional<model::Volume> measure_block_volume(const model::Volume& known);
+
 /// Whether one could be made: it has a size, and asks for nothing that block devices do not have here.
 void admit_block_volume(const model::Volume& wanted);
 

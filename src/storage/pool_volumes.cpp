@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 #include "format/xml.hpp"
 #include "os/files.hpp"
+#include "storage/block_volume.hpp"
 #include "storage/wipe.hpp"
 
 #include <fcntl.h>
@@ -42,6 +43,9 @@ void Pools::publish_sizes(Pool& pool, const Contents& contents) {
 /// Null takes it away.
 void Pools::publish_volume(Pool& pool, const std::string& name, VolumePtr volume) {
     if (!pool.volumes) return;
+    const auto known = pool.volumes->find(name);
+    const bool there = known != pool.volumes->end();
+    if (volume ? there && *known->second == *volume : !there) return; // nothing is copied for nothing new
     auto volumes = std::make_shared<VolumeMap>(*pool.volumes);
     if (volume) (*volumes)[name] = std::move(volume);
     else volumes->erase(name);
@@ -138,8 +142,19 @@ Task<> Pools::freshen_all() {
 
 Task<VolumePtr> Pools::look(VolumeRef ref) {
     const auto pool = find_active(ref.pool);
-    (void)volume(ref);
-    auto seen = co_await look_at(pool, ref.name, Deadline::in(file_patience));
+    const auto known = volume(ref);
+    const auto by = Deadline::in(file_patience);
+    if (known->type == model::VolumeType::block) {
+        // What programs tell of devices is dear, and comes with the listing; the size may change without.
+        auto work = [known] { return measure_block_volume(*known); };
+        auto measured = co_await site_of(pool, by).block(std::move(work));
+        if (measured) {
+            VolumePtr now = std::make_shared<const model::Volume>(std::move(*measured));
+            publish_volume(*pool, ref.name, now);
+            co_return now;
+        }
+    }
+    auto seen = co_await look_at(pool, ref.name, by);
     co_return seen;
 }
 

@@ -159,7 +159,8 @@ class Libvirtd(Peer):
 
     def environment(self):
         libraries = LIBVIRTD / "usr/lib/x86_64-linux-gnu"
-        return {"LC_ALL": "C", "LIBVIRT_DRIVER_DIR": str(libraries / "libvirt/connection-driver"), "LD_LIBRARY_PATH": str(libraries)}
+        return {"LC_ALL": "C", "LIBVIRT_DRIVER_DIR": str(libraries / "libvirt/connection-driver"),
+                "LIBVIRT_STORAGE_BACKEND_DIR": str(libraries / "libvirt/storage-backend"), "LIBVIRT_STORAGE_FILE_DIR": str(libraries / "libvirt/storage-file"), "LD_LIBRARY_PATH": str(libraries)}
 
     @property
     def uri(self):

@@ -249,14 +249,15 @@ def test_a_server_that_is_gone_blocks_nobody(conn, backend, tmp_path):
 @pytest.mark.timeout(300)
 def test_a_copy_that_is_cut_off_is_no_volume(conn, backend, daemon):
     pool = start(conn, backend)
-    one = make(pool, backend, 1, 64 * MIB)
+    one = make(pool, backend, 1, 96 * MIB)
     with open(one.path(), "r+b") as file:
-        file.write(os.urandom(60 * MIB))
+        file.write(os.urandom(MIB) * 90)
     client = subprocess.Popen(["virsh", "-c", daemon.uri, "vol-clone", one.name(), "half", "--pool", "p"],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_until(lambda: find_processes("qemu-img"), "nothing is copied", timeout=60)
-    assert names(pool) == [backend.name_of(1)]
     [copier] = find_processes("qemu-img")
+    os.kill(copier, signal.SIGSTOP)  # in the middle
+    assert names(pool) == [backend.name_of(1)]
     daemon.kill()
     os.kill(copier, signal.SIGKILL)
     client.wait()
