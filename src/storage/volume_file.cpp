@@ -241,9 +241,10 @@ Task<> make_whole(std::string path, model::Permissions permissions, Site site, T
     std::rethrow_exception(failure);
 }
 
-/// qemu-img measures how fast the processor is, to make guessing keys slow, and gives up where it was not let run.
+/// To make guessing keys slow, qemu-img measures the processor; where the kernel counts its time in ticks and the first
+/// try is over before one, it gives up at once. That is luck, and costs milliseconds.
 Task<> make_encrypted(std::shared_ptr<Command> command, std::string made, std::string purpose, Site site) {
-    constexpr int attempts = 10;
+    constexpr int attempts = 200;
     for (int attempt = 1;; ++attempt) {
         std::optional<Error> failure;
         try {
@@ -253,7 +254,7 @@ Task<> make_encrypted(std::shared_ptr<Command> command, std::string made, std::s
             failure = error;
         }
         if (!failure) co_return;
-        if (attempt == attempts || failure->message().find("accurate CPU usage") == std::string::npos) throw std::move(*failure);
+        if (attempt == attempts || failure->text().find("accurate CPU usage") == std::string::npos) throw std::move(*failure);
         auto clean = [made] { ::unlink(made.c_str()); };
         co_await site.block(std::move(clean));
     }
