@@ -30,7 +30,9 @@ public:
         bytes_.swap(other.bytes_);
         return *this;
     }
-    ~Sensitive() { ::explicit_bzero(bytes_.data(), bytes_.size()); }
+    ~Sensitive() {
+        if (!bytes_.empty()) ::explicit_bzero(bytes_.data(), bytes_.size()); // an empty one has no address
+    }
 
     /// Leaves the rest out; never makes it longer, since that would leave a copy behind.
     void shorten(std::size_t size) {
