@@ -16,6 +16,12 @@ constexpr std::size_t nonce_size = 12, tag_size = 16; // of AES-GCM (NIST SP 800
 
 using Context = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
 
+/// Looked up once, and not for each value: threads that look for the same at the same time make OpenSSL 3.0 leak.
+const EVP_CIPHER* aes_256_gcm() {
+    static const std::unique_ptr<EVP_CIPHER, decltype(&EVP_CIPHER_free)> cipher(EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr), &EVP_CIPHER_free);
+    return cipher.get();
+}
+
 void require(bool worked) {
     if (!worked) throw Error(ErrorCode::internal_error, ErrorDomain::crypto, "internal error: libcrypto failed");
 }
@@ -61,7 +67,7 @@ std::string seal(const Sensitive& key, std::string_view plain, std::string_view 
     require_key(key);
     const auto context = make_context();
     auto sealed = random_text(nonce_size);
-    require(EVP_EncryptInit_ex2(context.get(), EVP_aes_256_gcm(), bytes(key.view()), bytes(sealed), nullptr) == 1);
+    require(EVP_EncryptInit_ex2(context.get(), aes_256_gcm(), bytes(key.view()), bytes(sealed), nullptr) == 1);
     int count = 0;
     require(EVP_EncryptUpdate(context.get(), nullptr, &count, bytes(bound_to), length(bound_to)) == 1);
     sealed.resize(nonce_size + plain.size() + tag_size);
@@ -78,7 +84,7 @@ std::optional<Sensitive> unseal(const Sensitive& key, std::string_view sealed, s
     const auto context = make_context();
     const auto text = sealed.substr(nonce_size, sealed.size() - nonce_size - tag_size);
     std::string tag(sealed.substr(sealed.size() - tag_size));
-    require(EVP_DecryptInit_ex2(context.get(), EVP_aes_256_gcm(), bytes(key.view()), bytes(sealed), nullptr) == 1);
+    require(EVP_DecryptInit_ex2(context.get(), aes_256_gcm(), bytes(key.view()), bytes(sealed), nullptr) == 1);
     int count = 0;
     require(EVP_DecryptUpdate(context.get(), nullptr, &count, bytes(bound_to), length(bound_to)) == 1);
     Sensitive plain(text.size());
