@@ -25,12 +25,6 @@ std::string_view detail_name(std::int32_t event, std::int32_t detail) {
     return word_of(all[event], detail);
 }
 
-std::int32_t event_number(const std::string& name) {
-    const auto found = std::ranges::find(event_names, name);
-    if (found == std::end(event_names)) throw Failure(fmt::format("unknown event type {}", name)).hint("'domus event --list' names them all");
-    return static_cast<std::int32_t>(found - std::begin(event_names));
-}
-
 template <Procedure procedure, class Describe>
 SeenEvent read(std::string_view message, std::string_view name, const Describe& describe) {
     const auto body = wire::decode<typename wire::Call<procedure>::Ret>(message);
@@ -108,7 +102,7 @@ void event(Call& call) {
     const auto name = call.args.text("event");
     if (!name && !call.args.flag("all")) fail("one of --list, --all, or --event <type> is required");
     std::vector<std::int32_t> wanted;
-    if (name) wanted = {event_number(*name)};
+    if (name) wanted = {event_number("event", event_names, *name)};
     else
         for (std::int32_t i = 0; i < static_cast<std::int32_t>(std::size(event_names)); ++i) wanted.push_back(i);
     std::optional<wire::Domain> only;

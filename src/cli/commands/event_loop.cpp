@@ -81,4 +81,11 @@ void list_event_names(Call& call, std::span<const std::string_view> names) {
     call.out.result(std::move(all));
 }
 
+std::int32_t event_number(std::string_view command, std::span<const std::string_view> names, const std::string& name) {
+    const auto found = std::ranges::find(names, name);
+    if (found == names.end())
+        throw Failure(fmt::format("unknown event type {}", name)).hint(fmt::format("'domus {} --list' names them all", command));
+    return static_cast<std::int32_t>(found - names.begin());
+}
+
 } // namespace domus::cli

@@ -29,4 +29,7 @@ void watch_events(Call& call, const EventWatch& watch);
 /// For --list: the names of the kinds.
 void list_event_names(Call& call, std::span<const std::string_view> names);
 
+/// The number of the kind with that name, by its place among them. Throws a Failure that names the command's --list.
+std::int32_t event_number(std::string_view command, std::span<const std::string_view> names, const std::string& name);
+
 } // namespace domus::cli

@@ -32,19 +32,12 @@ std::optional<SeenEvent> read(std::int32_t procedure, std::string_view message) 
     }
 }
 
-std::int32_t number_of(const std::string& name) {
-    const auto found = std::ranges::find(names, name);
-    if (found == std::end(names))
-        throw Failure(fmt::format("unknown event type {}", name)).hint("'domus pool-event --list' names them all");
-    return static_cast<std::int32_t>(found - std::begin(names));
-}
-
 void event(Call& call) {
     if (call.args.flag("list")) return list_event_names(call, names);
     const auto name = call.args.text("event");
     if (!name)
         throw Failure("either --list or --event <type> is required").hint("'domus pool-event --list' names the types");
-    const auto id = number_of(*name);
+    const auto id = event_number("pool-event", names, *name);
     std::optional<wire::StoragePool> only;
     if (call.args.given("pool")) only = find_pool(call);
     auto& server = call.server();

@@ -32,20 +32,13 @@ std::optional<SeenEvent> read(std::int32_t procedure, std::string_view message) 
     }
 }
 
-std::int32_t number_of(const std::string& name) {
-    const auto found = std::ranges::find(names, name);
-    if (found == std::end(names))
-        throw Failure(fmt::format("unknown event type {}", name)).hint("'domus secret-event --list' names them all");
-    return static_cast<std::int32_t>(found - std::begin(names));
-}
-
 void event(Call& call) {
     if (call.args.flag("list")) return list_event_names(call, names);
     const auto name = call.args.text("event");
     if (!name)
         throw Failure("either --list or --event <type> is required")
             .hint("'domus secret-event --list' names the types");
-    const auto id = number_of(*name);
+    const auto id = event_number("secret-event", names, *name);
     std::optional<wire::Secret> only;
     if (call.args.given("secret")) only = find_secret(call);
     auto& server = call.server();
