@@ -88,6 +88,12 @@ Task<> fill_device(std::string path, VolumePtr from, Site site) {
     (void)co_await site.run("qemu-img", std::move(arguments), purpose);
 }
 
+std::string device_source(const std::string& path) {
+    std::error_code failure;
+    const auto real = std::filesystem::canonical(path, failure);
+    return "device " + (failure ? path : real.string());
+}
+
 Task<> require_blank(std::string device, Site site) {
     std::vector<std::string> probing{"-p", "-o", "export", device};
     const auto found = co_await site.attempt("blkid", std::move(probing));

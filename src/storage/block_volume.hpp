@@ -21,6 +21,9 @@ void give_permissions(const std::string& path, const model::Permissions& permiss
 /// Fills the device at `path` with the contents of a volume, as raw data. Throws if they do not fit.
 Task<> fill_device(std::string path, VolumePtr from, Site site);
 
+/// A device as Kind::source names it, whichever link leads to it.
+std::string device_source(const std::string& path);
+
 /// Throws storage_pool_built unless blkid(8) finds nothing on the device.
 Task<> require_blank(std::string device, Site site);
 

@@ -81,11 +81,7 @@ public:
         if (!pool.target) pool.target = "/dev";
     }
 
-    std::string source(const model::Pool& pool) const override {
-        std::error_code failure;
-        const auto real = fs::canonical(device_of(pool), failure);
-        return "device " + (failure ? device_of(pool) : real.string());
-    }
+    std::string source(const model::Pool& pool) const override { return device_source(device_of(pool)); }
 
     Task<> build(Definition pool, unsigned flags, Site site) const override {
         const auto device = device_of(*pool);
@@ -96,9 +92,7 @@ public:
     }
 
     Task<> start(Definition pool, Site site) const override {
-        std::vector<std::string> arguments{"--json", device_of(*pool)};
-        const auto purpose = fmt::format("read the partition table of '{}'", device_of(*pool));
-        const auto table = co_await site.run("sfdisk", std::move(arguments), purpose);
+        const auto table = co_await read_table(pool, site);
         const std::string label(json::parse(table).at("partitiontable").at("label").as_string());
         if (label != label_of(*pool))
             throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
@@ -162,10 +156,16 @@ public:
     }
 
 private:
-    static Task<std::vector<Partition>> partitions(Definition pool, Site site) {
+    /// The partition table, as sfdisk tells it in JSON.
+    static Task<std::string> read_table(Definition pool, Site site) {
         std::vector<std::string> arguments{"--json", device_of(*pool)};
         const auto purpose = fmt::format("read the partition table of '{}'", device_of(*pool));
-        const auto table = co_await site.run("sfdisk", std::move(arguments), purpose);
+        auto table = co_await site.run("sfdisk", std::move(arguments), purpose);
+        co_return table;
+    }
+
+    static Task<std::vector<Partition>> partitions(Definition pool, Site site) {
+        const auto table = co_await read_table(std::move(pool), std::move(site));
         auto found = partitions_in(table);
         co_return found;
     }

@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 namespace domus::storage {
 
 namespace {
@@ -37,11 +35,7 @@ public:
         if (!pool.source.format) pool.source.format = "auto";
     }
 
-    std::string source(const model::Pool& pool) const override {
-        std::error_code failure;
-        const auto real = std::filesystem::canonical(pool.source.devices[0].path, failure);
-        return "device " + (failure ? pool.source.devices[0].path : real.string());
-    }
+    std::string source(const model::Pool& pool) const override { return device_source(pool.source.devices[0].path); }
 
     Task<> build(Definition pool, unsigned flags, Site site) const override {
         const auto format = format_of(*pool);
