@@ -200,9 +200,10 @@ private:
     void open_sockets() {
         auto handed_over = take_listening_sockets();
         for (auto& socket : handed_over) server_.listen(std::move(socket.fd), socket.name.ends_with("-ro"));
-        if (!handed_over.empty()) return;
-        listen(socket_path(), configuration_.socket_mode, false);
-        if (!options_.session) listen(socket_path().string() + "-ro", configuration_.read_only_socket_mode, true);
+        if (handed_over.empty()) {
+            listen(socket_path(), configuration_.socket_mode, false);
+            if (!options_.session) listen(socket_path().string() + "-ro", configuration_.read_only_socket_mode, true);
+        }
         offer_libvirt_sockets();
     }
 
