@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "compute/disk_secrets.hpp"
 #include "compute/images.hpp"
+#include "compute/leases.hpp"
 #include "compute/start.hpp"
 #include "engine/qemu/alias.hpp"
 #include "engine/qemu/complete.hpp"
@@ -213,11 +214,11 @@ using Images = decltype(engine::qemu::Launch::disks);
 
 /// A disk's images, opened with the rights of the caller in a lane of their own: what hangs there holds up nobody.
 Task<std::pair<model::Disk, Images>> open_in_lane(Executor executor, model::Disk disk, Credentials caller,
-                                                  std::string domain) {
+                                                  std::string domain, Locking locking = Locking::now) {
     Lane lane(executor, fmt::format("an image of domain '{}'", domain), 1);
-    auto work = [disk, caller]() mutable {
+    auto work = [disk, caller, locking]() mutable {
         engine::qemu::Launch opened;
-        open_disk(caller, disk, opened);
+        open_disk(caller, disk, opened, locking);
         return std::pair(std::move(disk), std::move(opened.disks));
     };
     auto opened = co_await lane.run(Deadline::in(file_patience), std::move(work));
@@ -355,6 +356,8 @@ Task<> Domain::plug(OneDevice device, Credentials caller) {
     change_live([&](model::Domain& now) {
         for (const auto& alias : plan.fresh) copy_alias(plan.live.devices, alias, now.devices);
     });
+    for (const auto& disk : plan.live.devices.disks)
+        if (plan.is_new(disk.alias)) co_await write_leases(environment_, name_, uuid_, written_images(disk), caller);
     for (const auto& alias : plan.fresh) emit(event::DeviceAdded{alias});
 }
 
@@ -440,6 +443,10 @@ Task<> Domain::device_gone(std::shared_ptr<Running> running, std::string alias) 
     for (const auto& interface : running->domain->devices.interfaces)
         if (interface.alias == alias) port = interface.target_dev;
     if (port && environment_.networks) co_await environment_.networks->detach(*port);
+    std::vector<std::string> images;
+    for (const auto& disk : running->domain->devices.disks)
+        if (disk.alias == alias) images = written_images(disk);
+    co_await remove_leases(environment_, name_, uuid_, std::move(images));
     if (running_ != running) co_return;
     change_live([&](model::Domain& live) { remove_alias(live.devices, alias); });
     emit(event::DeviceRemoved{alias});
@@ -489,6 +496,7 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
         throw cannot_plug(
             fmt::format("disk '{}' is no drive whose medium could be changed while the domain runs", disk.target.dev));
     const auto capabilities = co_await environment_.qemu->capabilities(live.devices.emulator.value_or(""));
+    const auto images_before = written_images(disk);
     std::vector<MonitorCommand> old;
     if (!disk.source.empty()) old = engine::qemu::leftovers(live, alias, *capabilities);
     set_medium(disk, wanted);
@@ -497,7 +505,9 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
     engine::qemu::Launch launch;
     std::vector<PlugStep> steps;
     if (!disk.source.empty()) { // nothing is taken out before what is to come in is open
-        auto opened = co_await open_in_lane(environment_.executor, disk, caller, name_);
+        // The same image once more: its lock is free only when the old medium is out.
+        const auto locking = !images_before.empty() && written_images(disk) == images_before ? Locking::by_qemu : Locking::now;
+        auto opened = co_await open_in_lane(environment_.executor, disk, caller, name_, locking);
         disk = std::move(opened.first);
         launch.disks = std::move(opened.second);
         launch.secrets = co_await disk_secrets(environment_, disk);
@@ -523,6 +533,10 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
         for (auto& each : now.devices.disks)
             if (each.alias == alias) each = disk;
     });
+    if (written_images(disk) != images_before) {
+        co_await remove_leases(environment_, name_, uuid_, images_before);
+        co_await write_leases(environment_, name_, uuid_, written_images(disk), caller);
+    }
     if (failure) std::rethrow_exception(failure);
 }
 

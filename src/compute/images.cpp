@@ -2,12 +2,19 @@
 
 #include "engine/qemu/firmware.hpp"
 #include "image/chain.hpp"
+#include "image/holder.hpp"
+#include "image/lock.hpp"
 #include "os/access.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <chrono>
+#include <thread>
+
 namespace domus::compute {
+
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -18,6 +25,21 @@ constexpr std::size_t largest_variables = 64u << 20;
 
 SharedFd open_shared(const Credentials& caller, const std::string& path, int flags) {
     return std::make_shared<UniqueFd>(open_as(caller, path, flags));
+}
+
+Error refused(const UniqueFd& fd, const std::string& path, image::Claim how) {
+    auto error = image::in_use(path, fd.get());
+    if (how.write && !how.share) error.add_cause("it is opened for writing, and only raw images of disks with <shareable/> are written to by several");
+    return error;
+}
+
+void lock(const UniqueFd& fd, const std::string& path, image::Claim how) {
+    // A process that ends gives its memory back first and its locks last, when it has no name any more.
+    constexpr int attempts = 10;
+    for (int attempt = 1; !image::claim(fd.get(), how); ++attempt) {
+        if (attempt == attempts || image::find_holder(fd.get(), path)) throw refused(fd, path, how);
+        std::this_thread::sleep_for(100ms);
+    }
 }
 
 image::Header read_qcow2(const std::string& path, int fd) {
@@ -57,7 +79,7 @@ void discover(std::vector<model::BackingStore>& below, const std::string& image,
     store.source.file = image::beside(image, *header.backing_file);
 }
 
-void open_chain(const Credentials& caller, std::vector<model::BackingStore>& below, std::vector<Launch::Image>& images) {
+void open_chain(const Credentials& caller, std::vector<model::BackingStore>& below, std::vector<Launch::Image>& images, Locking locking) {
     if (below.empty() || !below.front().type) return;
     if (images.size() > image::longest_chain)
         throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("the backing chain is longer than {}", image::longest_chain));
@@ -65,12 +87,13 @@ void open_chain(const Credentials& caller, std::vector<model::BackingStore>& bel
     const auto* path = path_of(*store.type, store.source);
     if (!path) return;
     auto fd = open_shared(caller, *path, O_RDONLY);
+    if (locking == Locking::now) lock(*fd, *path, {});
     discover(store.backing_store, *path, store.format.value_or("raw"), fd->get());
     images.push_back({{std::move(fd)}});
-    open_chain(caller, store.backing_store, images);
+    open_chain(caller, store.backing_store, images, locking);
 }
 
-void open_disk_images(const Credentials& caller, model::Disk& disk, Launch& launch) {
+void open_disk_images(const Credentials& caller, model::Disk& disk, Launch& launch, Locking locking) {
     const auto* path = path_of(disk.type, disk.source);
     if (!path || !disk.alias) return;
     const bool writable = !disk.readonly && disk.device != model::DiskDevice::cdrom;
@@ -83,10 +106,11 @@ void open_disk_images(const Credentials& caller, model::Disk& disk, Launch& laun
         disk.source = {};
         return;
     }
+    if (locking == Locking::now) lock(*fd, *path, {.write = writable, .share = disk.shareable});
     auto& images = launch.disks[*disk.alias];
     discover(disk.backing_store, *path, disk.driver.type.value_or("raw"), fd->get());
     images.push_back({{std::move(fd)}});
-    open_chain(caller, disk.backing_store, images);
+    open_chain(caller, disk.backing_store, images, locking);
 }
 
 /// Chooses the firmware, gives the domain variables of its own where it has none yet, and opens both.
@@ -104,7 +128,9 @@ void open_firmware(const Credentials& caller, model::Domain& live, const std::fi
         }
         // The variables are the daemon's own file, below its folder, unless the definition names another.
         const auto who = flash.variables == own ? own_credentials() : caller;
-        flash.variables_image.fds.push_back(open_shared(who, flash.variables, O_RDWR));
+        auto variables = open_shared(who, flash.variables, O_RDWR);
+        lock(*variables, flash.variables, {.write = true});
+        flash.variables_image.fds.push_back(std::move(variables));
         live.os.nvram.path = flash.variables;
     }
     live.os.loader.path = flash.code;
@@ -113,9 +139,9 @@ void open_firmware(const Credentials& caller, model::Domain& live, const std::fi
 
 } // namespace
 
-void open_disk(const Credentials& caller, model::Disk& disk, Launch& launch) {
+void open_disk(const Credentials& caller, model::Disk& disk, Launch& launch, Locking locking) {
     try {
-        open_disk_images(caller, disk, launch);
+        open_disk_images(caller, disk, launch, locking);
     } catch (Error& error) {
         error.prefix(fmt::format("disk '{}'", disk.target.dev));
         throw;

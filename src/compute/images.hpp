@@ -9,12 +9,17 @@
 
 namespace domus::compute {
 
-/// Descriptors for everything that the domain reads, opened with the rights of the caller. Fills the backing chains of
+/// Descriptors for everything that the domain reads, opened with the rights of the caller; images are locked through
+/// them (image/lock.hpp), so that QEMU has the locks as long as it has the images. Throws resource_busy for one that is
+/// used otherwise. Fills the backing chains of
 /// `live` from the images' headers where the definition leaves them open. Throws an Error that names the device.
 /// Variables of UEFI that have no place yet get a file of their own in `nvram_folder`.
 engine::qemu::Launch open_images(model::Domain& live, const Credentials& caller, const std::filesystem::path& nvram_folder);
 
+/// Whether images are locked as they are opened, or by QEMU itself when it comes to use them.
+enum class Locking { now, by_qemu };
+
 /// Those of one disk alone, into launch.disks.
-void open_disk(const Credentials& caller, model::Disk& disk, engine::qemu::Launch& launch);
+void open_disk(const Credentials& caller, model::Disk& disk, engine::qemu::Launch& launch, Locking locking = Locking::now);
 
 } // namespace domus::compute

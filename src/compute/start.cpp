@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "compute/disk_secrets.hpp"
 #include "compute/images.hpp"
+#include "compute/leases.hpp"
 #include "compute/monitor_events.hpp"
 #include "compute/save_image.hpp"
 #include "compute/snapshot_stream.hpp"
@@ -73,6 +74,7 @@ std::span<const Start::Step> Start::steps() {
         {"fetching its secrets", &Start::fetch_secrets, &Start::nothing},
         {"attaching its interfaces", &Start::attach_interfaces, &Start::detach_interfaces},
         {"writing its record", &Start::write_record, &Start::remove_record},
+        {"telling other hosts of its images", &Start::write_leases, &Start::remove_leases},
         {"running QEMU", &Start::run_process, &Start::end_process},
         {"connecting to QEMU's monitor", &Start::connect_monitor, &Start::nothing},
         {"setting the guest up", &Start::learn, &Start::nothing},
@@ -264,6 +266,14 @@ Task<> Start::remove_record() {
     co_return;
 }
 
+Task<> Start::write_leases() {
+    return compute::write_leases(environment(), domain_.name_, domain_.uuid_, written_images(live_), request_.caller.value_or(own_credentials()));
+}
+
+Task<> Start::remove_leases() {
+    return compute::remove_leases(environment(), domain_.name_, domain_.uuid_, written_images(live_));
+}
+
 Task<> Start::run_process() {
     const auto& settings = environment().settings;
     const auto monitor_path = running_->folder + "/monitor.sock";
@@ -395,6 +405,7 @@ Task<> release_resources(Environment& environment, std::shared_ptr<const model::
     if (environment.networks)
         for (const auto& interface : live->devices.interfaces)
             if (interface.target_dev) co_await environment.networks->detach(*interface.target_dev);
+    co_await remove_leases(environment, name, live->uuid.value_or(Uuid{}), written_images(*live));
     environment.store.remove_record(name);
     auto work = [folder] {
         std::error_code ignored;

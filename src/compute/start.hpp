@@ -35,6 +35,8 @@ private:
     Task<> detach_interfaces();
     Task<> write_record();
     Task<> remove_record();
+    Task<> write_leases();
+    Task<> remove_leases();
     Task<> run_process();
     Task<> end_process();
     Task<> connect_monitor();

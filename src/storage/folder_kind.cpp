@@ -1,6 +1,7 @@
 #include "storage/folder_kind.hpp"
 
 #include "base/error.hpp"
+#include "image/lease.hpp"
 #include "os/files.hpp"
 #include "storage/volume_file.hpp"
 
@@ -22,9 +23,12 @@ bool nameable(std::string_view name) {
     return std::ranges::none_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
 }
 
+/// Of a volume in the making, and of a note beside one: files that are no volumes.
+bool is_hidden(std::string_view name) { return is_unfinished(name) || image::is_lease(name); }
+
 /// Where a volume of that name lies. Throws for names that cannot be.
 std::string path_of(const model::Pool& pool, const std::string& volume) {
-    if (volume.empty() || volume.find('/') != volume.npos || volume == "." || volume == ".." || is_unfinished(volume)
+    if (volume.empty() || volume.find('/') != volume.npos || volume == "." || volume == ".." || is_hidden(volume)
         || !nameable(volume))
         throw Error(ErrorCode::xml_error, ErrorDomain::storage,
                     fmt::format("XML error: volume name '{}' cannot be that of a file in a folder", volume))
@@ -48,7 +52,7 @@ Contents look_into(const model::Pool& pool) {
     for (fs::directory_iterator entry(*pool.target, failure), end; entry != end; entry.increment(failure)) {
         if (failure) break;
         auto name = entry->path().filename().string();
-        if (is_unfinished(name) || !nameable(name)) continue;
+        if (is_hidden(name) || !nameable(name)) continue;
         if (auto volume = read_volume_file(entry->path().string(), name)) contents.volumes.push_back(std::move(*volume));
     }
     if (failure) throw path_error(failure.value(), "cannot read", *pool.target);

@@ -3,6 +3,9 @@
 
 #include "base/log.hpp"
 #include "format/xml.hpp"
+#include "image/holder.hpp"
+#include "image/lease.hpp"
+#include "image/lock.hpp"
 #include "os/files.hpp"
 #include "storage/block_volume.hpp"
 #include "storage/wipe.hpp"
@@ -26,6 +29,49 @@ model::Volume parse_volume(const std::string& xml) {
     model::check(volume, findings);
     format::throw_findings(findings, ErrorDomain::storage, "<volume>");
     return volume;
+}
+
+bool lockable(const model::Volume& volume) { return volume.type == model::VolumeType::file || volume.type == model::VolumeType::block; }
+
+/// With libvirt's code and words.
+Error still_in_use(const model::Volume& volume, int fd) {
+    const auto holder = image::find_holder(fd, *volume.target.path);
+    return invalid(fmt::format("volume '{}' is still in use.", volume.name))
+        .because(holder ? "by " + holder->text() : "its image is locked")
+        .hint(image::way_out(holder, *volume.target.path));
+}
+
+/// For work by programs, which lock the image themselves, or want nobody to have it open.
+void require_unused(const model::Volume& volume) {
+    if (!lockable(volume)) return;
+    const auto fd = open_file(*volume.target.path, O_RDONLY | O_NONBLOCK);
+    if (image::look_for_use(fd.get()).any) throw still_in_use(volume, fd.get());
+}
+
+/// A raw image is copied as it is at that moment, as that of a paused guest; what a program reads it wants for itself.
+void require_unwritten(const model::Volume& volume) {
+    if (volume.type != model::VolumeType::file || volume.target.format == "raw") return;
+    const auto fd = open_file(*volume.target.path, O_RDONLY | O_NONBLOCK);
+    if (image::look_for_use(fd.get()).writes) throw still_in_use(volume, fd.get());
+}
+
+/// For work of our own: nobody begins to use it before the descriptor is closed.
+UniqueFd hold_alone(const model::Volume& volume) {
+    if (!lockable(volume)) return {};
+    auto fd = open_file(*volume.target.path, O_RDONLY | O_NONBLOCK);
+    if (!image::claim_alone(fd.get())) throw still_in_use(volume, fd.get());
+    return fd;
+}
+
+Task<std::shared_ptr<UniqueFd>> hold_in_lane(VolumePtr volume, Site site) {
+    auto work = [volume] { return std::make_shared<UniqueFd>(hold_alone(*volume)); };
+    auto held = co_await site.block(std::move(work));
+    co_return held;
+}
+
+Task<> require_unused_in_lane(VolumePtr volume, Site site) {
+    auto work = [volume] { require_unused(*volume); };
+    return site.block(std::move(work));
 }
 
 } // namespace
@@ -177,6 +223,8 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     const auto pool = find_active(name);
     auto wanted = parse_volume(xml);
     auto source = co_await look(from);
+    auto check = [source] { require_unwritten(*source); };
+    co_await site_of(find_active(from.pool), Deadline::in(file_patience)).block(std::move(check));
     const auto turn = co_await pool->jobs.enter("vol-clone", Deadline::in(queue_patience));
     (void)find_active(name);
     co_await freshen(name);
@@ -205,8 +253,21 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
     const auto pool = find_active(ref.pool);
     const auto turn = co_await pool->jobs.enter("vol-delete", Deadline::in(queue_patience));
     const auto known = volume(ref);
-    if (flags & zeroed) co_await wipe(*known->target.path, 0, site_of(pool, Deadline::never()));
+    const auto site = site_of(pool, Deadline::in(file_patience));
+    co_await require_unused_in_lane(known, site);
+    if (flags & zeroed) {
+        const auto held = co_await hold_in_lane(known, site);
+        co_await wipe(*known->target.path, 0, site_of(pool, Deadline::never()));
+    }
     co_await pool->kind->remove_volume(pool->live, known, flags, site_of(pool, Deadline::in(file_patience)));
+    auto forget = [path = *known->target.path] {
+        try {
+            image::forget_lease(path);
+        } catch (const Error& error) {
+            log::warning("the note beside '{}' stays: {}", path, error.text());
+        }
+    };
+    co_await site_of(pool, Deadline::in(file_patience)).block(std::move(forget));
     publish_volume(*pool, ref.name, nullptr);
     co_await measure(pool, Deadline::in(file_patience));
 }
@@ -225,6 +286,12 @@ Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags) {
         throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
                     "invalid argument: Can't shrink capacity below current capacity unless shrink flag explicitly specified")
             .hint("what lies behind the new end is lost: 'domus vol-resize --shrink'");
+    // A file that we resize ourselves is held; what a program resizes it must be able to lock.
+    const bool ourselves = now->type == model::VolumeType::file && now->target.format == "raw" && !now->target.encryption;
+    std::shared_ptr<UniqueFd> held;
+    const auto site = site_of(pool, Deadline::in(file_patience));
+    if (ourselves) held = co_await hold_in_lane(now, site);
+    else co_await require_unused_in_lane(now, site);
     co_await pool->kind->resize(pool->live, now, capacity, flags & ~resize_flag::delta, site_of(pool, Deadline::never()));
     (void)co_await settle_new(pool, ref.name);
 }
@@ -233,6 +300,7 @@ Task<> Pools::wipe_volume(VolumeRef ref, unsigned algorithm) {
     const auto pool = find_active(ref.pool);
     const auto turn = co_await pool->jobs.enter("vol-wipe", Deadline::in(queue_patience));
     const auto known = volume(ref);
+    const auto held = co_await hold_in_lane(known, site_of(pool, Deadline::in(file_patience)));
     co_await wipe(*known->target.path, algorithm, site_of(pool, Deadline::never()));
     (void)co_await settle_new(pool, ref.name);
 }
@@ -241,7 +309,11 @@ Task<UniqueFd> Pools::open_volume(VolumeRef ref, bool write) {
     const auto pool = find_active(ref.pool);
     const auto known = volume(ref);
     const auto opened = std::make_shared<UniqueFd>();
-    auto work = [path = *known->target.path, write, opened] { *opened = open_file(path, (write ? O_WRONLY : O_RDONLY) | O_NONBLOCK); };
+    auto work = [known, write, opened] {
+        *opened = open_file(*known->target.path, (write ? O_RDWR : O_RDONLY) | O_NONBLOCK);
+        // As a writer beside whom others of its kind may write: uploads of several parts, but no guest.
+        if (write && lockable(*known) && !image::claim(opened->get(), {.write = true, .share = true})) throw still_in_use(*known, opened->get());
+    };
     co_await pool->lane.run(Deadline::in(file_patience), std::move(work));
     co_return std::move(*opened);
 }

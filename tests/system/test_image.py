@@ -234,14 +234,14 @@ def test_an_image_in_use_is_left_alone(daemon, conn, guest, scratch, kind):
         own = ["--format", kind] if words[0] != "create" and words[1] == path else []
         refused = daemon.domus("image", *words, *own, check=False)
         assert refused.code == 1, words
-        assert "in use by the running domain 'user'" in refused.err and "domus shutdown user" in refused.err, (words, refused.err)
+        assert f"in use by domain 'user' (uuid {domain.UUIDString()}, process " in refused.err and "domus shutdown user" in refused.err, (words, refused.err)
     if kind == "qcow2":
         refused = daemon.domus("image", "resize", base, "+1M", "--format", "raw", check=False)
-        assert "in use by the running domain 'user'" in refused.err
+        assert f"in use by domain 'user' (uuid {domain.UUIDString()}, process " in refused.err
     assert daemon.domus("image", "info", path, "--format", kind).code == 0
     daemon.domus("image", "convert", path, scratch / "copy", "--format", kind, "--force-share")
     without = image("resize", path, "+1M", "--format", kind, check=False)
-    assert without.code == 1 and "in use by another QEMU" in without.err
+    assert without.code == 1 and "in use by domain 'user' (uuid" in without.err
     assert before is None or path.read_bytes() == before
     domain.destroy()
     assert daemon.domus("image", "resize", path, "+1M", "--format", kind).code == 0

@@ -2,6 +2,7 @@
 #include "cli/commands/image.hpp"
 
 #include "cli/objects.hpp"
+#include "image/holder.hpp"
 #include "image/lock.hpp"
 #include "os/files.hpp"
 
@@ -42,7 +43,7 @@ bool is_local(const std::string& uri) {
     return authority == std::string::npos || uri.substr(authority + 3, 1) == "/" || authority + 3 == uri.size();
 }
 
-/// Nothing where no daemon answers or none of its domains has the image: another QEMU then.
+/// For those who may not look at the process itself. Nothing where no daemon answers or none of its domains has the image.
 std::optional<std::string> user_of(Call& call, const std::string& path) {
     if (!is_local(call.session.settings().uri)) return std::nullopt;
     try {
@@ -56,13 +57,16 @@ std::optional<std::string> user_of(Call& call, const std::string& path) {
     return std::nullopt;
 }
 
-Failure used(Call& call, const std::string& path, Touch touch) {
-    const std::string share = touch == Touch::read ? ", or read what it has at this moment with --force-share" : "";
-    if (const auto domain = user_of(call, path))
-        return Failure(fmt::format("the image '{}' is in use by the running domain '{}'", path, *domain))
-            .hint(fmt::format("shut the domain down first: 'domus shutdown {}'{}", *domain, share));
-    return Failure(fmt::format("the image '{}' is in use by another QEMU", path))
-        .hint(fmt::format("'fuser {}' shows which process has it open{}", path, share));
+Failure used(Call& call, const std::string& path, int fd, Touch touch) {
+    const std::string share = touch == Touch::read ? "; or read what it has at this moment with --force-share" : "";
+    auto holder = image::find_holder(fd, path);
+    std::string who = holder ? holder->text() : "another QEMU";
+    if (!holder)
+        if (const auto domain = user_of(call, path)) {
+            who = fmt::format("the running domain '{}'", *domain);
+            holder.emplace().domain = *domain;
+        }
+    return Failure(fmt::format("the image '{}' is in use by {}", path, who)).hint(image::way_out(holder, path) + share);
 }
 
 /// As QEMU's options have it: a comma within a value is written twice.
@@ -136,7 +140,7 @@ void keep_off_used(Call& call, const std::string& path, Touch touch) {
     if (touch == Touch::look) return;
     const auto fd = image::open_image(path);
     const auto use = image::look_for_use(fd.get());
-    if (touch == Touch::change ? use.any : use.writes) throw used(call, path, touch);
+    if (touch == Touch::change ? use.any : use.writes) throw used(call, path, fd.get(), touch);
 }
 
 void may_replace(Call& call, const std::string& path) {

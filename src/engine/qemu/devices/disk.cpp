@@ -467,6 +467,9 @@ void refuse_unsupported(const Disk& disk) {
     if (disk.rawio.value_or(false)) refuse(element, line, "rawio='yes' is not supported");
     if (disk.type == DiskType::vhostuser || disk.type == DiskType::vhostvdpa)
         refuse(element, line, fmt::format("disks of type '{}' are not supported", format::word(disk.type)));
+    if (disk.shareable && !disk.readonly && (disk.driver.type.value_or("raw") != "raw" || disk.encryption || disk.source.encryption))
+        refuse("shareable", line, fmt::format("disk '{}' can be shared only as a raw image", disk.target.dev),
+               "several writers would damage the metadata of its format");
     if (disk.source.fdgroup) refuse("source", line, "fdgroup is not supported");
     const auto& driver = disk.driver;
     const bool virtio_options = driver.iothread || driver.ioeventfd || driver.event_idx || driver.queues
