@@ -3,7 +3,7 @@
 Both speak over one virtio-serial port. `run` sends one line of JSON: the job. We send frames (`FRAME`: kind, length;
 then the bytes): what the command wrote to its output (kind 1) and its errors (2), a tar of what is to be copied out
 (`COPIES`), whose members are named by their number in the job, and at last the exit status (`STATUS`) or why there is
-none (`FAILED`).
+none (`FAILED`). Every few seconds a `BEAT` says that this host still runs.
 """
 import json
 import os
@@ -18,7 +18,8 @@ import time
 import traceback
 
 FRAME = struct.Struct(">BI")
-STATUS, COPIES, FAILED = 0, 3, 4
+STATUS, COPIES, FAILED, BEAT = 0, 3, 4, 5
+BEAT_INTERVAL = 5  # seconds
 LARGEST_PIPE = 1 << 20
 CANNOT_RUN, NOT_FOUND, COPY_FAILED = 126, 127, 125
 
@@ -44,6 +45,18 @@ class Port:
     def send(self, kind, data):
         with self._lock:
             self.write(FRAME.pack(kind, len(data)) + data)
+
+
+class Heart(threading.Thread):
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self._port = port
+        self.start()
+
+    def run(self):
+        while True:
+            self._port.send(BEAT, b"")
+            time.sleep(BEAT_INTERVAL)
 
 
 def find_port(name):
@@ -165,6 +178,7 @@ def do_job(port):
 
 def main():
     port = Port("lab")
+    Heart(port)
     try:
         port.send(STATUS, bytes([do_job(port)]))
     except Exception:

@@ -47,13 +47,13 @@ def lab(start):
 
 
 def machines(temporary):
-    """Command lines of the processes that inherited this TMPDIR."""
+    """Pids and command lines of the processes that inherited this TMPDIR."""
     def ours(pid):
         try:
             return f"TMPDIR={temporary}".encode() in pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         except OSError:
             return False
-    return [line for pid, line in live_processes() if ours(pid)]
+    return [(pid, line) for pid, line in live_processes() if ours(pid)]
 
 
 def inside(process, word="inside"):
@@ -107,11 +107,22 @@ def test_it_ends_when_its_time_is_over(start):
     assert err.startswith("lab: ended after 1 s\n")
 
 
+def test_a_host_that_hangs_is_told_from_one_that_is_slow(start, tmp_path):
+    process = start("--silence", "15", "--timeout", str(2 * BOOT), "sh", "-c", "echo inside; sleep 20; echo still; sleep 1000")
+    inside(process)
+    assert process.stdout.readline() == "still\n"  # a command may be silent
+    qemu = next(pid for pid, line in machines(tmp_path / "tmp") if line.startswith("/usr/bin/qemu-system"))
+    os.kill(qemu, signal.SIGSTOP)
+    _, err = process.communicate()
+    assert process.returncode == 123
+    assert err.startswith("lab: the host gave no sign of life for 15 s\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_it_takes_the_machine_with_it(start, tmp_path, number):
     process = start("--timeout", str(BOOT), "sh", "-c", "echo inside; sleep 1000")
     inside(process)
-    assert any("qemu-system" in line for line in machines(tmp_path / "tmp"))
+    assert any("qemu-system" in line for _, line in machines(tmp_path / "tmp"))
     process.send_signal(number)
     process.communicate()
     assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
