@@ -5,11 +5,17 @@
 #include "os/files.hpp"
 #include "storage/volume_file.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 
 namespace domus::storage {
@@ -46,14 +52,36 @@ Contents sizes_of(const model::Pool& pool) {
     return contents;
 }
 
-Contents look_into(const model::Pool& pool) {
+/// Nothing of these file systems is on another machine.
+bool is_local(const std::string& folder) {
+    constexpr unsigned zfs = 0x2fc12fc1; // has no name in linux/magic.h
+    constexpr std::array<unsigned, 7> local{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC, F2FS_SUPER_MAGIC, MSDOS_SUPER_MAGIC, zfs};
+    struct statfs system {};
+    return ::statfs(folder.c_str(), &system) == 0 && std::ranges::find(local, static_cast<unsigned>(system.f_type)) != local.end();
+}
+
+/// The known volume of that name if the file in the local folder is as it was then.
+VolumePtr still_known(const Known& known, int folder, const std::string& name) {
+    if (!known.volumes) return nullptr;
+    const auto found = known.volumes->find(name);
+    struct stat info {};
+    if (found == known.volumes->end() || ::fstatat(folder, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0) return nullptr;
+    return is_unchanged(*found->second, info, known.since) ? found->second : nullptr;
+}
+
+Contents look_into(const model::Pool& pool, const Known& known) {
     auto contents = sizes_of(pool);
+    const auto folder = open_file(*pool.target, O_PATH | O_DIRECTORY);
+    struct stat info {};
+    if (is_local(*pool.target) && ::fstat(folder.get(), &info) == 0) contents.local_device = info.st_dev;
     std::error_code failure;
     for (fs::directory_iterator entry(*pool.target, failure), end; entry != end; entry.increment(failure)) {
         if (failure) break;
         auto name = entry->path().filename().string();
         if (is_hidden(name) || !nameable(name)) continue;
-        if (auto volume = read_volume_file(entry->path().string(), name)) contents.volumes.push_back(std::move(*volume));
+        // What another machine has is asked for anew: our kernel's knowledge of it may be old.
+        if (auto same = contents.local_device ? still_known(known, folder.get(), name) : nullptr) contents.unchanged.push_back(std::move(same));
+        else if (auto volume = read_volume_file(entry->path().string(), name)) contents.volumes.push_back(std::move(*volume));
     }
     if (failure) throw path_error(failure.value(), "cannot read", *pool.target);
     return contents;
@@ -123,9 +151,21 @@ Task<> FolderKind::remove(Definition pool, Site site) const {
     return site.block(std::move(work));
 }
 
-Task<Contents> FolderKind::look(Definition pool, Site site) const {
-    auto work = [pool] { return look_into(*pool); };
+Task<Contents> FolderKind::look(Definition pool, Site site) const { return look_again(std::move(pool), {}, std::move(site)); }
+
+Task<Contents> FolderKind::look_again(Definition pool, Known known, Site site) const {
+    auto work = [pool, known] { return look_into(*pool, known); };
     return site.block(std::move(work));
+}
+
+bool FolderKind::surely_unchanged(const model::Volume& known, dev_t device, const timespec& since) const {
+    // Only what the kernel has in memory is asked: RESOLVE_CACHED, and then a device that answers at once.
+    open_how how{};
+    how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+    how.resolve = RESOLVE_CACHED;
+    const UniqueFd file(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, known.target.path->c_str(), &how, sizeof how)));
+    struct stat info {};
+    return file && ::fstat(file.get(), &info) == 0 && info.st_dev == device && is_unchanged(known, info, since);
 }
 
 Task<Contents> FolderKind::measure(Definition pool, Site site) const {

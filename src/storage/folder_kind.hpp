@@ -11,6 +11,8 @@ public:
     std::optional<Watched> watched(const model::Pool& pool) const override { return Watched{*pool.target, true, {}}; }
     Task<> remove(Definition pool, Site site) const override;
     Task<Contents> look(Definition pool, Site site) const override;
+    Task<Contents> look_again(Definition pool, Known known, Site site) const override;
+    bool surely_unchanged(const model::Volume& known, dev_t device, const timespec& since) const override;
     Task<Contents> measure(Definition pool, Site site) const override;
     Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const override;
     Task<> remove_volume(Definition pool, VolumePtr volume, unsigned flags, Site site) const override;

@@ -10,6 +10,8 @@ void Kind::unsupported(std::string_view what) const {
         .hint(fmt::format("pools of type '{}' cannot do that", name()));
 }
 
+Task<Contents> Kind::look_again(Definition pool, Known, Site site) const { return look(std::move(pool), std::move(site)); }
+
 Task<> Kind::build(Definition, unsigned, Site) const { co_return; }
 Task<> Kind::stop(Definition, Site) const { co_return; }
 Task<> Kind::remove(Definition, Site) const { unsupported("pool deletion"); co_return; }

@@ -5,6 +5,10 @@
 #include "model/storage.hpp"
 #include "storage/site.hpp"
 
+#include <sys/types.h>
+
+#include <ctime>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,7 +24,16 @@ using VolumePtr = std::shared_ptr<const model::Volume>;
 struct Contents {
     ByteCount capacity, allocation, available;
     std::vector<model::Volume> volumes;
+    std::vector<VolumePtr> unchanged; ///< further ones, which are still as they were known
+    /// st_dev of the folder that holds them if looking at it never waits for another machine.
+    std::optional<dev_t> local_device{};
     std::vector<model::SourceDevice> devices; ///< of the source, where looking tells more than the definition
+};
+
+/// What was known of a pool when it is looked at again.
+struct Known {
+    std::shared_ptr<const std::map<std::string, VolumePtr>> volumes;
+    timespec since{}; ///< CLOCK_REALTIME, before they were looked at
 };
 
 /// virStoragePoolBuildFlags.
@@ -74,6 +87,10 @@ public:
     /// Undoes `build`.
     virtual Task<> remove(Definition pool, Site site) const;
     virtual Task<Contents> look(Definition pool, Site site) const = 0;
+    /// The same where something is known already, so that only what has changed costs more than to find that out.
+    virtual Task<Contents> look_again(Definition pool, Known known, Site site) const;
+    /// Whether a volume certainly is as it is known; `device` is `local_device`, `since` that of Known. Never blocks.
+    virtual bool surely_unchanged(const model::Volume&, dev_t, const timespec&) const { return false; }
     /// The sizes alone.
     virtual Task<Contents> measure(Definition pool, Site site) const { return look(std::move(pool), std::move(site)); }
     /// Sources that the host or a server offers. `wanted` holds what the caller said of them.

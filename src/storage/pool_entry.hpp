@@ -27,6 +27,8 @@ struct Pools::Pool {
     std::shared_ptr<const model::Pool> definition, live;
     std::shared_ptr<const VolumeMap> volumes;
     std::shared_ptr<FolderWatch> watch; ///< while active, for kinds that have a folder to watch
+    timespec looked{};               ///< CLOCK_REALTIME, before all volumes were looked at last
+    std::optional<dev_t> local_device; ///< see Contents
     bool stale = false;              ///< something has changed that could not be looked at
     Mailbox jobs;
     Mailbox looks; ///< those who take in changes, one by one: nobody lists before they are taken in

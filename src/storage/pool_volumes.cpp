@@ -107,11 +107,20 @@ Task<> Pools::look_again(PoolPtr pool, Deadline by) {
         auto work = [folder = watched->folder] { return FolderWatch::open(folder); };
         pool->watch = co_await site.block(std::move(work));
     }
-    const auto contents = co_await pool->kind->look(live, site);
+    Known known{pool->volumes, pool->looked};
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    auto contents = co_await pool->kind->look_again(live, std::move(known), site);
     auto volumes = std::make_shared<VolumeMap>();
-    for (const auto& volume : contents.volumes) volumes->emplace(volume.name, std::make_shared<const model::Volume>(volume));
+    for (auto& volume : contents.unchanged) volumes->emplace(volume->name, volume);
+    for (auto& volume : contents.volumes) {
+        auto name = volume.name;
+        volumes->emplace(std::move(name), std::make_shared<const model::Volume>(std::move(volume)));
+    }
     if (!pool->live) co_return;
     publish_sizes(*pool, contents);
+    pool->looked = now;
+    pool->local_device = contents.local_device;
     pool->volumes = std::move(volumes);
     pool->stale = false;
 }
@@ -200,6 +209,7 @@ Task<VolumePtr> Pools::look(VolumeRef ref) {
             co_return now;
         }
     }
+    if (pool->local_device && pool->kind->surely_unchanged(*known, *pool->local_device, pool->looked)) co_return known;
     auto seen = co_await look_at(pool, ref.name, by);
     co_return seen;
 }

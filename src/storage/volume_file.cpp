@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 
@@ -73,6 +74,16 @@ model::Timestamps timestamps_of(const struct stat& info) {
 
 bool is_unfinished(std::string_view name) {
     return name.starts_with(unfinished);
+}
+
+bool is_unchanged(const model::Volume& known, const struct stat& now, const timespec& since) {
+    // The clock of file systems goes in ticks of the kernel: two changes within one have the same time.
+    constexpr auto tick = std::chrono::milliseconds(20);
+    const auto settled = [](const timespec& time) { return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec); };
+    return S_ISREG(now.st_mode) && known.type == model::VolumeType::file && settled(now.st_ctim) + tick < settled(since)
+           && known.physical == ByteCount{static_cast<std::uint64_t>(now.st_size)}
+           && known.allocation == ByteCount{static_cast<std::uint64_t>(now.st_blocks) * 512}
+           && known.target.timestamps == timestamps_of(now);
 }
 
 std::optional<model::Volume> read_volume_file(const std::string& path, const std::string& name) {

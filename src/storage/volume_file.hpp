@@ -14,6 +14,9 @@ model::Timestamps timestamps_of(const struct stat& info);
 /// The volume that a file is; nothing for what is none (folders' own entries, sockets, pipes).
 std::optional<model::Volume> read_volume_file(const std::string& path, const std::string& name);
 
+/// Whether a file of that state certainly holds the volume that was known after `since`.
+bool is_unchanged(const model::Volume& known, const struct stat& now, const timespec& since);
+
 /// Whether a name of a folder's entry is that of a volume in the making.
 bool is_unfinished(std::string_view name);
 

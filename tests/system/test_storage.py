@@ -1,6 +1,8 @@
 """Directory pools and their volumes, with stock virsh, python3-libvirt, virt-install and virt-clone."""
+import mmap
 import os
 import subprocess
+import time
 import xml.etree.ElementTree as ET
 
 import libvirt
@@ -121,6 +123,34 @@ def test_what_is_done_by_hand_is_in_the_next_listing(conn, pool, scratch):
     for i in range(0, 500, 2):
         os.unlink(pool / f"many{i}")
     assert len(vms.listVolumes()) == 251
+
+
+@pytest.mark.parametrize("look", ["refresh", "info"])
+def test_what_has_not_changed_is_known_and_what_has_is_seen(conn, pool, look):
+    """Without the kernel's notice of writes: what a mapping or asynchronous I/O writes comes without one."""
+    vms = conn.storagePoolLookupByName("vmspool")
+    path = pool / "disk"
+    path.write_bytes(bytes(1 << 20))
+    time.sleep(0.1)  # else it is looked at again anyway, since a clock of files goes in ticks
+    vms.refresh()
+
+    def seen():
+        if look == "refresh":
+            vms.refresh()
+        volume = vms.storageVolLookupByName("disk")
+        info = volume.info()
+        return ET.fromstring(volume.XMLDesc()).find("target/format").get("type"), *info[1:]
+
+    assert seen() == ("raw", 1 << 20, 1 << 20)
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        image = subprocess.run(["sh", "-c", "cd $0 && qemu-img create -q -f qcow2 ../head 5M && cat ../head && rm ../head", pool],
+                               check=True, capture_output=True).stdout
+        memory[:len(image)] = image
+        memory.flush()
+        assert seen() == ("qcow2", 5 << 20, 1 << 20)
+        memory[:4] = bytes(4)
+        memory.flush()
+        assert seen() == ("raw", 1 << 20, 1 << 20)
 
 
 def test_a_full_disk_leaves_no_half_volume(conn, daemon, scratch):
