@@ -1,6 +1,7 @@
 #include "storage/volume_file.hpp"
 
-#include "image/header.hpp"
+#include "image/chain.hpp"
+#include "image/new_qcow2.hpp"
 #include "os/files.hpp"
 #include "storage/encryption.hpp"
 
@@ -185,6 +186,12 @@ std::string option(std::string_view value) {
     return text;
 }
 
+/// Whether it is to have all of its space at once.
+bool is_full(const model::Volume& wanted) {
+    return !wanted.backing_store && wanted.allocation && wanted.capacity && *wanted.allocation >= *wanted.capacity
+           && wanted.capacity->bytes > 0;
+}
+
 std::string creation_options(const model::Volume& wanted, bool preallocate_metadata) {
     const auto& target = wanted.target;
     std::string list;
@@ -196,9 +203,7 @@ std::string creation_options(const model::Volume& wanted, bool preallocate_metad
         if (target.cluster_size) add("cluster_size", std::to_string(target.cluster_size->bytes));
         if (target.lazy_refcounts) add("lazy_refcounts", "on");
         if (target.extended_l2) add("extended_l2", "on");
-        const bool full = !wanted.backing_store && wanted.allocation && wanted.capacity
-                          && *wanted.allocation >= *wanted.capacity && wanted.capacity->bytes > 0;
-        if (full) add("preallocation", "falloc");
+        if (is_full(wanted)) add("preallocation", "falloc");
         else if (preallocate_metadata) add("preallocation", "metadata");
     }
     if (const auto options = encryption_options(wanted); !options.empty()) list += (list.empty() ? "" : ",") + options;
@@ -207,6 +212,24 @@ std::string creation_options(const model::Volume& wanted, bool preallocate_metad
         add("backing_fmt", *wanted.backing_store->format);
     }
     return list;
+}
+
+/// Without encryption and preallocation.
+void make_qcow2(const std::string& path, const model::Volume& wanted) {
+    const auto& target = wanted.target;
+    image::NewQcow2 made;
+    made.version = target.compat == "0.10" ? 2 : 3;
+    made.lazy_refcounts = target.lazy_refcounts;
+    made.extended_l2 = target.extended_l2;
+    if (target.cluster_size) made.cluster_size = *target.cluster_size;
+    if (wanted.backing_store) {
+        const auto& backing = *wanted.backing_store;
+        made.backing_file = backing.path;
+        made.backing_format = backing.format;
+        made.virtual_size = image::read_header(image::open_image(backing.path).get(), *backing.format).virtual_size;
+    }
+    if (wanted.capacity && wanted.capacity->bytes > 0) made.virtual_size = *wanted.capacity;
+    image::write_new_qcow2(open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600).get(), made);
 }
 
 constexpr std::array<std::string_view, 7> made_formats{"raw", "qcow2", "vmdk", "vdi", "vpc", "vhdx", "qed"};
@@ -223,6 +246,8 @@ void admit_volume(const model::Volume& wanted, unsigned flags) {
     if ((flags & create_flag::preallocate_metadata) && format != "qcow2")
         throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
                     "unsupported configuration: metadata preallocation only available with qcow2");
+    if (format == "qcow2" && wanted.target.compat.value_or("1.1") != "1.1" && wanted.target.compat != "0.10")
+        refuse(fmt::format("qcow2 has no compat level '{}'", *wanted.target.compat), "take '1.1', or '0.10' for QEMU before 1.1");
     if (wanted.target.encryption) admit_encryption(wanted);
     if (wanted.backing_store && format == "raw")
         refuse("a raw image has no backing image", "take <format type='qcow2'/>");
@@ -280,9 +305,15 @@ Task<> make_image(std::string made, model::Volume wanted, unsigned flags, Site s
         co_await site.block(std::move(work));
         co_return;
     }
+    const bool preallocate = flags & create_flag::preallocate_metadata;
+    if (format == "qcow2" && !wanted.target.encryption && !preallocate && !is_full(wanted)) {
+        auto work = [made, wanted] { make_qcow2(made, wanted); };
+        co_await site.block(std::move(work));
+        co_return;
+    }
     const auto command = std::make_shared<Command>("qemu-img");
     command->arguments = {"create", "-q", "-f", format == "raw" ? "luks" : format};
-    if (const auto options = creation_options(wanted, flags & create_flag::preallocate_metadata); !options.empty())
+    if (const auto options = creation_options(wanted, preallocate); !options.empty())
         command->arguments.insert(command->arguments.end(), {"-o", options});
     command->arguments.push_back(made);
     if (wanted.capacity && wanted.capacity->bytes > 0) command->arguments.push_back(std::to_string(wanted.capacity->bytes));

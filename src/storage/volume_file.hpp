@@ -20,7 +20,7 @@ bool is_unchanged(const model::Volume& known, const struct stat& now, const time
 /// Whether a name of a folder's entry is that of a volume in the making.
 bool is_unfinished(std::string_view name);
 
-/// virStorageVolCreateXML: raw by ourselves, other formats by qemu-img. Never replaces a file. Flags:
+/// virStorageVolCreateXML: raw and plain qcow2 by ourselves, the rest by qemu-img. Never replaces a file. Flags:
 /// virStorageVolCreateFlags.
 Task<> create_volume_file(std::string path, model::Volume wanted, unsigned flags, Site site);
 Task<> copy_volume_file(std::string path, model::Volume wanted, VolumePtr from, unsigned flags, Site site);

@@ -1,4 +1,5 @@
 """Directory pools and their volumes, with stock virsh, python3-libvirt, virt-install and virt-clone."""
+import json
 import mmap
 import os
 import subprocess
@@ -73,6 +74,36 @@ def test_formats_allocation_and_backing_images(conn, pool):
     for kind in ("vmdk", "vdi", "vpc", "vhdx", "qed"):
         vms.createXML(volume_xml(f"one.{kind}", 4 << 20, kind))
     assert sorted(os.listdir(pool)) == sorted(each.name() for each in vms.listAllVolumes())
+
+
+@pytest.mark.parametrize("target, expected", [
+    ("<compat>0.10</compat>", {"compat": "0.10"}),
+    ("<compat>1.1</compat><features><lazy_refcounts/></features>", {"compat": "1.1", "lazy-refcounts": True}),
+    ("<clusterSize unit='KiB'>128</clusterSize><features><extended_l2/></features>", {"compat": "1.1", "extended-l2": True}),
+], ids=["old", "lazy", "extended"])
+def test_features_of_qcow2(conn, pool, target, expected):
+    vms = conn.storagePoolLookupByName("vmspool")
+    vms.createXML(f"<volume><name>v</name><capacity>1000000</capacity><target><format type='qcow2'/>{target}</target></volume>")
+    run("qemu-img", "check", pool / "v")
+    told = json.loads(run("qemu-img", "info", "--output=json", pool / "v").out)
+    assert told["virtual-size"] == 1000448  # whole sectors
+    data = told["format-specific"]["data"]
+    assert {key: data[key] for key in expected} == expected
+    assert told["cluster-size"] == (131072 if "clusterSize" in target else 65536)
+
+
+def test_a_new_image_has_its_backing_image_s_size_and_refusals_leave_nothing(conn, pool):
+    vms = conn.storagePoolLookupByName("vmspool")
+    vms.createXML(volume_xml("base", 5 << 20, "raw"))
+    backing = f"<backingStore><path>{pool}/base</path><format type='%s'/></backingStore>"
+    over = vms.createXML(f"<volume><name>over</name><target><format type='qcow2'/></target>{backing % 'raw'}</volume>")
+    assert over.info()[1] == 5 << 20
+    unsupported = libvirt.VIR_ERR_CONFIG_UNSUPPORTED
+    assert codes(vms.createXML, volume_xml("no", 1 << 20, extra=backing % "qcow2")) == libvirt.VIR_ERR_OPERATION_FAILED
+    for wrong in ("<compat>2.0</compat>", "<clusterSize>3000</clusterSize>", "<compat>0.10</compat><features><lazy_refcounts/></features>"):
+        assert codes(vms.createXML, "<volume><name>no</name><capacity>1000</capacity>"
+                                    f"<target><format type='qcow2'/>{wrong}</target></volume>") == unsupported
+    assert sorted(os.listdir(pool)) == ["base", "over"]
 
 
 def test_nothing_is_overwritten_and_refusals_touch_nothing(conn, pool, scratch):
