@@ -4,6 +4,7 @@
 #include "image/chain.hpp"
 #include "image/holder.hpp"
 #include "image/lock.hpp"
+#include "image/new_qcow2.hpp"
 #include "os/access.hpp"
 
 #include <fcntl.h>
@@ -93,10 +94,32 @@ void open_chain(const Credentials& caller, std::vector<model::BackingStore>& bel
     open_chain(caller, store.backing_store, images, locking);
 }
 
+/// Where the changes of a transient disk go: a file without a name, which ends with the QEMU that has it. Beside the
+/// image, where there is room for what belongs to it, if that can be.
+UniqueFd open_throwaway(const Credentials& caller, const model::Disk& disk, const std::string& image) {
+    constexpr int flags = O_TMPFILE | O_RDWR;
+    if (disk.type == model::DiskType::file) {
+        try {
+            return open_as(caller, std::filesystem::path(image).parent_path(), flags);
+        } catch (const Error&) {
+            // A folder that only the image's owner writes to, or a file system without such files (NFS).
+        }
+    }
+    return open_as(caller, "/var/tmp", flags);
+}
+
+/// An image of the size that the guest sees, before anything is written.
+SharedFd make_throwaway(const Credentials& caller, const model::Disk& disk, const std::string& image, int fd) {
+    auto file = open_throwaway(caller, disk, image);
+    const auto format = disk.driver.type.value_or("raw");
+    image::write_new_qcow2(file.get(), {.virtual_size = image::read_header(fd, format).virtual_size});
+    return std::make_shared<UniqueFd>(std::move(file));
+}
+
 void open_disk_images(const Credentials& caller, model::Disk& disk, Launch& launch, Locking locking) {
     const auto* path = path_of(disk.type, disk.source);
     if (!path || !disk.alias) return;
-    const bool writable = !disk.readonly && disk.device != model::DiskDevice::cdrom;
+    const bool writable = !disk.readonly && !disk.transient && disk.device != model::DiskDevice::cdrom;
     const bool optional = disk.source.startup_policy == model::StartupPolicy::optional;
     SharedFd fd;
     try {
@@ -108,6 +131,7 @@ void open_disk_images(const Credentials& caller, model::Disk& disk, Launch& laun
     }
     if (locking == Locking::now) lock(*fd, *path, {.write = writable, .share = disk.shareable});
     auto& images = launch.disks[*disk.alias];
+    if (disk.transient) images.push_back({{make_throwaway(caller, disk, *path, fd->get())}});
     discover(disk.backing_store, *path, disk.driver.type.value_or("raw"), fd->get());
     images.push_back({{std::move(fd)}});
     open_chain(caller, disk.backing_store, images, locking);

@@ -25,6 +25,16 @@ constexpr auto monitor_patience = 10s;
 constexpr auto file_patience = 30s;
 constexpr auto disk_patience = 30min; ///< until all that was written is on the disk
 
+/// The file holds memory alone; what a transient disk has taken would be gone when it is restored.
+void require_lasting_disks(const model::Domain& domain, const std::string& name) {
+    const auto& disks = domain.devices.disks;
+    const auto found = std::ranges::find(disks, true, &model::Disk::transient);
+    if (found == disks.end()) return;
+    throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu,
+                fmt::format("Operation not supported: domain '{}' cannot be saved: disk '{}' is transient", name, found->target.dev))
+        .hint("shut it down instead");
+}
+
 Error invalid(std::string what) {
     return Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                  fmt::format("Requested operation is not valid: {}", what));
@@ -166,6 +176,7 @@ Task<> Domain::save(SaveRequest request) {
     const auto running = require_running();
     const bool managed = request.managed();
     if (managed && !definition_) throw invalid("cannot do managed save for transient domain");
+    require_lasting_disks(*running->domain, name_);
     if (running->guest_stopped || running->ending) throw invalid(fmt::format("domain '{}' is about to end", name_));
     Save save(*this, running, std::move(request));
     co_await save.run();

@@ -35,6 +35,7 @@ const model::Disk* find_disk(const model::Domain& domain, const std::string& nam
 
 void require_internal(const model::Disk& disk) {
     const auto type = disk.driver.type.value_or("raw");
+    if (disk.transient) throw unsupported(fmt::format("internal snapshot for disk {} unsupported: it is transient", disk.target.dev));
     if (type != "qcow2")
         throw unsupported(
             fmt::format("internal snapshot for disk {} unsupported for storage type {}", disk.target.dev, type));

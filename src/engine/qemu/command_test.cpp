@@ -76,8 +76,11 @@ INSTANTIATE_TEST_SUITE_P(Definitions, CommandOf, testing::ValuesIn(test_domain_n
 });
 
 TEST(CommandErrors, name_the_element_and_its_line) {
-    EXPECT_THAT(refusal("<disk type='file'><source file='/a'/><target dev='vda'/><transient/></disk>"),
-                HasSubstr("<transient> (line 3): transient disks ('vda') are not supported"));
+    EXPECT_THAT(refusal("<disk type='file' device='cdrom'><source file='/a'/><target dev='sda' bus='sata'/><transient/></disk>"),
+                HasSubstr("<transient> (line 3): disk 'sda' cannot be transient"));
+    EXPECT_THAT(refusal("<disk type='file'><source file='/a'/><target dev='vda'/><encryption format='luks'><secret "
+                        "type='passphrase' usage='x'/></encryption><transient/></disk>"),
+                HasSubstr("disk 'vda' is encrypted, and its changes would not be"));
     EXPECT_THAT(refusal("<disk type='network'><source protocol='sheepdog' name='x'/><target dev='vda'/></disk>"),
                 HasSubstr("protocol 'sheepdog'"));
     EXPECT_THAT(refusal("<graphics type='sdl'/>"), HasSubstr("type 'sdl'"));
@@ -92,6 +95,13 @@ TEST(CommandErrors, name_the_element_and_its_line) {
 TEST(CommandErrors, refuse_a_processor_that_this_qemu_does_not_have) {
     EXPECT_THAT(refusal("", "<cpu mode='custom'><model>Pentium9</model></cpu>"), HasSubstr("no CPU model 'Pentium9'"));
     EXPECT_THAT(refusal("", "<cpu mode='host-passthrough'/>"), HasSubstr("mode='maximum'"));
+}
+
+TEST(CommandDisks, that_are_transient_are_written_to_elsewhere) {
+    const auto text = built("<disk type='file'><driver name='qemu' type='raw'/><source file='/a'/><target dev='vda'/><transient/></disk>");
+    EXPECT_THAT(text, HasSubstr(R"({"driver":"raw","node-name":"vda-1","read-only":true,)"));
+    EXPECT_THAT(text, HasSubstr(R"({"driver":"qcow2","node-name":"vda","read-only":false,"file":"vda-file","backing":"vda-1"})"));
+    EXPECT_THAT(text, HasSubstr(R"("drive":"vda")"));
 }
 
 TEST(CommandSecrets, never_stand_among_the_arguments) {

@@ -51,7 +51,6 @@ std::string pick(unsigned seed, std::initializer_list<const char*> words) {
 void tame(model::Disk& disk, unsigned seed) {
     disk.driver.name = "qemu";
     disk.driver.type = pick(seed, {"raw", "qcow2", "vmdk"});
-    disk.transient = false;
     disk.type = model::DiskType::file;
     disk.source.file = "/images/x";
     disk.source.fdgroup.reset();

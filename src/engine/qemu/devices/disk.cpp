@@ -269,7 +269,7 @@ void add_layer(Build& build, const Disk& disk, const Layer& layer) {
     auto protocol = protocol_node(build, disk, layer);
     protocol["node-name"] = file;
     set_cache(protocol, disk);
-    const bool readonly = disk.readonly || layer.depth > 0;
+    const bool readonly = layer.depth > 0 || (disk.readonly && !disk.transient);
     // What the guest writes to is opened for writing at once and so stays with one descriptor: QEMU's locks belong to
     // descriptors, and a second one of the same file in the fdset would be locked out by the first.
     if (readonly) protocol["auto-read-only"] = true;
@@ -286,9 +286,20 @@ void add_layer(Build& build, const Disk& disk, const Layer& layer) {
     build.arguments.blockdev(node);
 }
 
-/// The images from the disk's own to the last one that the definition names.
+/// Takes what is written to a transient disk. It has no name: whoever starts QEMU hands over a descriptor.
+const DiskSource& throwaway() {
+    static const DiskSource source = [] {
+        DiskSource made;
+        made.file = "/var/tmp/transient";
+        return made;
+    }();
+    return source;
+}
+
+/// The images from the disk's own to the last one that the definition names; a transient disk's changes come first.
 std::vector<Layer> layers_of(const Disk& disk) {
     std::vector<Layer> layers;
+    if (disk.transient) layers.push_back({0, DiskType::file, throwaway(), "qcow2", {}, false, false, disk.rest.line});
     const auto add = [&](DiskType type, const DiskSource& source, const std::optional<std::string>& format,
                          std::optional<ByteCount> cache, const std::vector<BackingStore>& below, int line) {
         const auto depth = static_cast<unsigned>(layers.size());
@@ -460,8 +471,13 @@ void add_device(Build& build, const Disk& disk) {
 
 void refuse_unsupported(const Disk& disk) {
     const auto line = disk.rest.line;
-    if (disk.transient)
-        refuse("transient", line, fmt::format("transient disks ('{}') are not supported", disk.target.dev));
+    if (disk.transient) {
+        if (disk.device != DiskDevice::disk || (disk.type != DiskType::file && disk.type != DiskType::block))
+            refuse("transient", line, fmt::format("disk '{}' cannot be transient: only disks on files and block devices are", disk.target.dev));
+        if (disk.encryption || disk.source.encryption)
+            refuse("transient", line, fmt::format("disk '{}' is encrypted, and its changes would not be", disk.target.dev),
+                   "make an image on top of it, encrypted too, and delete that afterwards");
+    }
     if (disk.source.reservations) refuse("reservations", line, "persistent reservations are not supported");
     if (disk.sgio == model::SgIo::unfiltered) refuse(element, line, "sgio='unfiltered' is not supported");
     if (disk.rawio.value_or(false)) refuse(element, line, "rawio='yes' is not supported");
