@@ -169,14 +169,17 @@ void require_absent(const std::string& path) {
     ::unlink(unfinished_path(path).c_str()); // what a daemon left that was killed
 }
 
+/// Space for all of it, whatever it holds.
+void reserve(const UniqueFd& fd, const std::string& path, ByteCount size) {
+    if (const int failure = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size.bytes)); failure != 0)
+        throw path_error(failure, "cannot reserve space for", path);
+}
+
 void make_raw(const std::string& path, ByteCount capacity, ByteCount allocation) {
     const auto fd = open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600);
     if (::ftruncate(fd.get(), static_cast<off_t>(capacity.bytes)) < 0)
         throw path_error(errno, "cannot give a size to", path);
-    const auto reserved = std::min(capacity.bytes, allocation.bytes);
-    if (reserved == 0) return;
-    if (const int failure = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(reserved)); failure != 0)
-        throw path_error(failure, "cannot reserve space for", path);
+    if (const auto reserved = std::min(capacity, allocation); reserved.bytes > 0) reserve(fd, path, reserved);
 }
 
 /// qemu-img doubles commas in options, as QEMU does.
@@ -380,6 +383,10 @@ Task<> copy_image(std::string made, model::Volume wanted, VolumePtr from, unsign
         const auto purpose = fmt::format("grow the copy of volume '{}'", from->name);
         (void)co_await site.run("qemu-img", std::move(arguments), purpose);
     }
+    if (format == "raw" && is_full(wanted)) {
+        auto work = [made, size = *wanted.capacity] { reserve(open_file(made, O_RDWR), made, size); };
+        co_await site.block(std::move(work));
+    }
 }
 
 } // namespace
@@ -429,13 +436,11 @@ Task<> resize_volume_file(VolumePtr volume, ByteCount capacity, unsigned flags, 
                     fmt::format("unsupported configuration: volume '{}' is encrypted and changes its size with its key only", volume->name))
             .hint(fmt::format("'domus image resize --secret-file FILE {}'", path));
     if (volume->target.format.value_or("raw") == "raw") {
-        auto work = [path, capacity, reserve = (flags & resize_flag::allocate) != 0] {
+        auto work = [path, capacity, all = (flags & resize_flag::allocate) != 0] {
             const auto fd = open_file(path, O_RDWR);
             if (::ftruncate(fd.get(), static_cast<off_t>(capacity.bytes)) < 0)
                 throw path_error(errno, "cannot resize", path);
-            if (!reserve) return;
-            if (const int failure = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(capacity.bytes)); failure != 0)
-                throw path_error(failure, "cannot reserve space for", path);
+            if (all) reserve(fd, path, capacity);
         };
         co_await site.block(std::move(work));
         co_return;

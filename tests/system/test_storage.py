@@ -264,31 +264,6 @@ def test_events_tell_of_pools(conn, pool):
     assert seen == [("vmspool", "refresh"), ("vmspool", libvirt.VIR_STORAGE_POOL_EVENT_STOPPED), ("vmspool", libvirt.VIR_STORAGE_POOL_EVENT_UNDEFINED)]
 
 
-def virt(program, daemon, *arguments, **options):
-    home = daemon.root / "home"
-    home.mkdir(exist_ok=True)
-    return run(program, "--connect", daemon.uri, *arguments, env=dict(os.environ, LC_ALL="C", HOME=str(home)), timeout=80, **options)
-
-
-def test_virt_install_and_virt_clone(daemon, virsh, pool, guest_assets, terminal):
-    made = virt("virt-install", daemon, "--name", "fresh", "--memory", "128", "--virt-type", "qemu", "--osinfo", "generic",
-                "--disk", "size=1,pool=vmspool,format=qcow2", "--network", "user", "--graphics", "none", "--noautoconsole",
-                "--boot", f"kernel={guest_assets}/vmlinuz,initrd={guest_assets}/initrd.gz,kernel_args=console=ttyS0 quiet", "--import")
-    assert "Domain creation completed" in made.out or "Creating domain" in made.out, repr(made)
-    assert "fresh.qcow2" in virsh("vol-list", "vmspool").out
-    assert virsh("domstate", "fresh").out.strip() == "running"
-    virsh("destroy", "fresh")
-    cloned = virt("virt-clone", daemon, "--original", "fresh", "--auto-clone")
-    assert "Clone 'fresh-clone' created successfully." in cloned.out, repr(cloned)
-    assert (pool / "fresh-clone.qcow2").exists()
-    virsh("undefine", "fresh-clone")
-    imported = virt("virt-install", daemon, "--name", "imported", "--memory", "128", "--virt-type", "qemu", "--osinfo", "generic", "--import",
-                    "--disk", f"path={pool}/fresh-clone.qcow2,format=qcow2", "--network", "none", "--graphics", "none", "--noautoconsole", "--print-xml")
-    assert "fresh-clone.qcow2" in imported.out
-    virsh("undefine", "fresh", "--remove-all-storage")
-    assert not (pool / "fresh.qcow2").exists()
-
-
 def test_encrypted_volumes(daemon, conn, virsh, pool, scratch):
     vms = conn.storagePoolLookupByName("vmspool")
     secret = conn.secretDefineXML("<secret><usage type='volume'><volume>any</volume></usage></secret>")
