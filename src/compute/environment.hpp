@@ -14,6 +14,10 @@
 #include <string>
 
 
+namespace domus::storage {
+class Pools;
+}
+
 namespace domus::compute {
 
 class Domains;
@@ -36,6 +40,7 @@ struct Environment {
     engine::qemu::Qemu* qemu = nullptr;
     network::Ports* networks = nullptr;   ///< null where there is no network driver
     secret::Secrets* secrets = nullptr;   ///< null where there is nobody to keep them
+    storage::Pools* pools = nullptr;       ///< null where there is no storage driver
     std::function<void(const DomainEvent&)> emit;
     int last_id = 0;
 };

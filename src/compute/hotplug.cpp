@@ -4,6 +4,7 @@
 
 #include "base/log.hpp"
 #include "compute/disk_secrets.hpp"
+#include "compute/disk_volumes.hpp"
 #include "compute/images.hpp"
 #include "compute/leases.hpp"
 #include "compute/start.hpp"
@@ -231,6 +232,7 @@ struct Plan {
     std::vector<std::string> fresh; ///< aliases of what is new
     engine::qemu::CapabilitiesPtr capabilities;
     engine::qemu::Launch launch;
+    std::vector<model::Disk> named; ///< the disks, as definitions name them
     std::vector<std::string> ports; ///< on networks, to be given back if it fails
 
     bool is_new(const std::optional<std::string>& alias) const {
@@ -241,6 +243,7 @@ struct Plan {
 Task<> open_new_devices(Environment& environment, Plan& plan, Credentials caller, std::string domain) {
     for (auto& disk : plan.live.devices.disks) {
         if (!plan.is_new(disk.alias)) continue;
+        disk = co_await placed(environment, disk);
         auto opened = co_await open_in_lane(environment.executor, disk, caller, domain);
         disk = std::move(opened.first);
         plan.launch.disks = std::move(opened.second);
@@ -333,6 +336,7 @@ Task<> Domain::plug(OneDevice device, Credentials caller) {
     Plan plan;
     plan.live = with_device(*running->domain, device, 0);
     engine::qemu::assign_aliases(plan.live);
+    plan.named = plan.live.devices.disks;
     plan.fresh = new_aliases(running->domain->devices, plan.live.devices);
     require_free_port(plan.live.devices, plan.fresh);
     plan.capabilities = co_await environment_.qemu->capabilities(plan.live.devices.emulator.value_or(""));
@@ -353,8 +357,10 @@ Task<> Domain::plug(OneDevice device, Credentials caller) {
     }
     note_terminals(plan.live, terminals);
     if (running_ != running) not_running();
+    auto shown = plan.live.devices;
+    name_volumes(shown.disks, plan.named);
     change_live([&](model::Domain& now) {
-        for (const auto& alias : plan.fresh) copy_alias(plan.live.devices, alias, now.devices);
+        for (const auto& alias : plan.fresh) copy_alias(shown, alias, now.devices);
     });
     for (const auto& disk : plan.live.devices.disks)
         if (plan.is_new(disk.alias)) co_await write_leases(environment_, name_, uuid_, written_images(disk), caller);
@@ -443,9 +449,10 @@ Task<> Domain::device_gone(std::shared_ptr<Running> running, std::string alias) 
     for (const auto& interface : running->domain->devices.interfaces)
         if (interface.alias == alias) port = interface.target_dev;
     if (port && environment_.networks) co_await environment_.networks->detach(*port);
-    std::vector<std::string> images;
+    std::vector<model::Disk> own;
     for (const auto& disk : running->domain->devices.disks)
-        if (disk.alias == alias) images = written_images(disk);
+        if (disk.alias == alias) own.push_back(disk);
+    auto images = co_await images_written(environment_, std::move(own));
     co_await remove_leases(environment_, name_, uuid_, std::move(images));
     if (running_ != running) co_return;
     change_live([&](model::Domain& live) { remove_alias(live.devices, alias); });
@@ -496,15 +503,19 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
         throw cannot_plug(
             fmt::format("disk '{}' is no drive whose medium could be changed while the domain runs", disk.target.dev));
     const auto capabilities = co_await environment_.qemu->capabilities(live.devices.emulator.value_or(""));
-    const auto images_before = written_images(disk);
+    std::vector<model::Disk> before;
+    before.push_back(disk);
+    const auto images_before = co_await images_written(environment_, std::move(before));
     std::vector<MonitorCommand> old;
     if (!disk.source.empty()) old = engine::qemu::leftovers(live, alias, *capabilities);
     set_medium(disk, wanted);
     require_sound(live);
+    const auto named = disk;
 
     engine::qemu::Launch launch;
     std::vector<PlugStep> steps;
     if (!disk.source.empty()) { // nothing is taken out before what is to come in is open
+        disk = co_await placed(environment_, disk);
         // The same image once more: its lock is free only when the old medium is out.
         const auto locking = !images_before.empty() && written_images(disk) == images_before ? Locking::by_qemu : Locking::now;
         auto opened = co_await open_in_lane(environment_.executor, disk, caller, name_, locking);
@@ -525,13 +536,15 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
         disk.source = {}; // the drive is empty now
         disk.backing_store.clear();
     }
+    auto shown = disk;
+    name_volume(shown, named);
     if (running_ != running) not_running();
     json::object drive{{"id", alias}};
     if (disk.target.tray != model::Tray::open)
         co_await running->monitor->execute("blockdev-close-tray", std::move(drive), Deadline::in(monitor_patience));
     change_live([&](model::Domain& now) {
         for (auto& each : now.devices.disks)
-            if (each.alias == alias) each = disk;
+            if (each.alias == alias) each = shown;
     });
     if (written_images(disk) != images_before) {
         co_await remove_leases(environment_, name_, uuid_, images_before);

@@ -4,6 +4,7 @@
 #include "async/spawn.hpp"
 #include "base/log.hpp"
 #include "compute/disk_secrets.hpp"
+#include "compute/disk_volumes.hpp"
 #include "compute/images.hpp"
 #include "compute/leases.hpp"
 #include "compute/monitor_events.hpp"
@@ -69,6 +70,7 @@ Start::Start(Domain& domain, StartRequest request, std::shared_ptr<const model::
 std::span<const Start::Step> Start::steps() {
     static constexpr Step table[] = {
         {"preparing the definition", &Start::prepare, &Start::nothing},
+        {"finding the volumes of its disks", &Start::find_volumes, &Start::nothing},
         {"making its folder", &Start::make_folder, &Start::remove_folder},
         {"opening its images", &Start::open_images, &Start::nothing},
         {"fetching its secrets", &Start::fetch_secrets, &Start::nothing},
@@ -140,6 +142,18 @@ Task<> Start::prepare() {
     running_->owner = request_.owner;
     live_.id = running_->id;
     engine::qemu::assign_aliases(live_);
+}
+
+Task<> Start::find_volumes() {
+    named_disks_ = live_.devices.disks;
+    for (auto& disk : live_.devices.disks) disk = co_await placed(environment(), disk);
+}
+
+/// The live definition for people and for the record.
+std::shared_ptr<const model::Domain> Start::shown() const {
+    auto domain = live_;
+    name_volumes(domain.devices.disks, named_disks_);
+    return std::make_shared<const model::Domain>(std::move(domain));
 }
 
 Task<> Start::make_folder() {
@@ -253,7 +267,7 @@ void Start::listen_on_channels() {
 Task<> Start::write_record() {
     choose_ports();
     listen_on_channels();
-    running_->domain = std::make_shared<const model::Domain>(live_);
+    running_->domain = shown();
     domain_.running_ = running_;
     domain_.write_record();
     co_return;
@@ -330,7 +344,7 @@ Task<> Start::learn() {
     read_terminals(answers[0]);
     read_threads(answers[1]);
     pin_threads(live_, running_->process.pid(), running_->vcpu_threads);
-    running_->domain = std::make_shared<const model::Domain>(live_);
+    running_->domain = shown();
 }
 
 void Start::read_terminals(const json::value& characters) {
@@ -405,7 +419,8 @@ Task<> release_resources(Environment& environment, std::shared_ptr<const model::
     if (environment.networks)
         for (const auto& interface : live->devices.interfaces)
             if (interface.target_dev) co_await environment.networks->detach(*interface.target_dev);
-    co_await remove_leases(environment, name, live->uuid.value_or(Uuid{}), written_images(*live));
+    auto images = co_await images_written(environment, live->devices.disks);
+    co_await remove_leases(environment, name, live->uuid.value_or(Uuid{}), std::move(images));
     environment.store.remove_record(name);
     auto work = [folder] {
         std::error_code ignored;

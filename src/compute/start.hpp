@@ -27,6 +27,7 @@ public:
 
 private:
     Task<> prepare();
+    Task<> find_volumes();
     Task<> make_folder();
     Task<> remove_folder();
     Task<> open_images();
@@ -50,6 +51,7 @@ private:
     void read_terminals(const boost::json::value& characters);
     void read_threads(const boost::json::value& cpus);
     void make_agent();
+    std::shared_ptr<const model::Domain> shown() const;
     Task<Error> explained(std::exception_ptr failure, std::string step);
     Environment& environment() { return domain_.environment_; }
 
@@ -57,6 +59,7 @@ private:
     StartRequest request_;
     std::shared_ptr<const model::Domain> transient_;
     model::Domain live_;
+    std::vector<model::Disk> named_disks_; ///< as the definition has them
     std::shared_ptr<const engine::qemu::Capabilities> capabilities_;
     engine::qemu::Launch launch_;
     std::shared_ptr<Running> running_;

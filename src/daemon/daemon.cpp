@@ -117,6 +117,7 @@ public:
                        .qemu = &qemu_,
                        .networks = options.session ? nullptr : &networks_,
                        .secrets = &secrets_,
+                       .pools = &pools_,
                        .emit = [this](const compute::DomainEvent& event) { events_.emit(event); },
                        .last_id = 0},
           domains_(environment_),

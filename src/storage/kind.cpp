@@ -32,6 +32,33 @@ Task<> Kind::create(Definition, model::Volume, unsigned, Site) const { unsupport
 Task<> Kind::copy(Definition, model::Volume, VolumePtr, unsigned, Site) const { unsupported("volume creation from an existing volume"); co_return; }
 Task<> Kind::resize(Definition, VolumePtr, ByteCount, unsigned, Site) const { unsupported("changing of volume capacity"); co_return; }
 
+
+Place Kind::place(const model::Pool&, const model::Volume& volume, std::optional<model::VolumeMode> mode) const {
+    if (mode)
+        throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: disk source mode is only valid when storage pool is of iscsi type")
+            .hint(fmt::format("leave mode='{}' out: the pool is of type '{}'", format::word(*mode), name()));
+    Place place{model::DiskType::file, {}};
+    switch (volume.type.value_or(model::VolumeType::file)) {
+    case model::VolumeType::file:
+        place.source.file = volume.target.path;
+        return place;
+    case model::VolumeType::block:
+        place.type = model::DiskType::block;
+        place.source.dev = volume.target.path;
+        return place;
+    case model::VolumeType::dir:
+        place.type = model::DiskType::dir;
+        place.source.dir = volume.target.path;
+        return place;
+    case model::VolumeType::network:
+    case model::VolumeType::netdir:
+    case model::VolumeType::ploop:
+        break;
+    }
+    throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                fmt::format("unsupported configuration: volume '{}' of type '{}' cannot be the disk of a domain", volume.name, format::word(*volume.type)));
+}
+
 std::vector<const Kind*> all_kinds() {
     return {&directory_kind(), &filesystem_kind(), &network_filesystem_kind(), &logical_kind(), &disk_kind(),
             &iscsi_kind(),     &scsi_kind(),       &multipath_kind()};

@@ -56,6 +56,12 @@ namespace resize_flag {
 constexpr unsigned allocate = 1, delta = 2, shrink = 4;
 }
 
+/// Where the disk of a domain finds a volume: the type that it would have without the pool, and its source.
+struct Place {
+    model::DiskType type;
+    model::DiskSource source;
+};
+
 /// A folder in which something appears or goes when the pool's volumes change.
 struct Watched {
     std::string folder;
@@ -106,6 +112,9 @@ public:
     virtual Task<> copy(Definition pool, model::Volume wanted, VolumePtr from, unsigned flags, Site site) const;
     /// Flags: virStorageVolResizeFlags, without DELTA.
     virtual Task<> resize(Definition pool, VolumePtr volume, ByteCount capacity, unsigned flags, Site site) const;
+
+    /// `mode`: what the disk says beside the volume's name. Throws xml_error for one that is not for this kind.
+    virtual Place place(const model::Pool& pool, const model::Volume& volume, std::optional<model::VolumeMode> mode) const;
 
 protected:
     /// VIR_ERR_NO_SUPPORT: "storage pool does not support ...".

@@ -83,6 +83,18 @@ VolumePtr Pools::volume(const std::string& pool, const std::string& name) const 
     return found->second;
 }
 
+Task<Place> Pools::place(std::string pool, std::string name, std::optional<model::VolumeMode> mode) {
+    co_await freshen(pool);
+    const auto found = pools_.find(pool);
+    if (found == pools_.end()) throw no_pool("name", pool);
+    if (!found->second->volumes)
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                    fmt::format("unsupported configuration: storage pool '{}' containing volume '{}' is not active", pool, name))
+            .hint(fmt::format("start it with 'domus pool-start {}'", pool));
+    const auto known = volume(pool, name);
+    co_return found->second->kind->place(*found->second->live, *known, mode);
+}
+
 std::pair<PoolRef, VolumePtr> Pools::find_key(const std::string& key) const {
     for (const auto& [name, pool] : pools_)
         if (pool->volumes)

@@ -64,6 +64,8 @@ public:
     /// Of active pools; throw no_storage_vol.
     std::pair<PoolRef, VolumePtr> find_key(const std::string& key) const;
     std::pair<PoolRef, VolumePtr> find_path(const std::string& path) const;
+    /// For the disk of a domain. Throws no_storage_pool, no_storage_vol, config_unsupported while the pool is inactive.
+    Task<Place> place(std::string pool, std::string name, std::optional<model::VolumeMode> mode);
     /// Throws operation_invalid while the pool is inactive, no_storage_vol.
     VolumePtr volume(const std::string& pool, const std::string& name) const;
     VolumePtr volume(const VolumeRef& ref) const { return volume(ref.pool, ref.name); }

@@ -120,8 +120,10 @@ json::object iscsi_node(Build& build, const Disk& disk, const Layer& layer) {
     if (lun.empty() || lun.find_first_not_of("0123456789") != lun.npos || lun.size() > 5)
         refuse("source", layer.line, fmt::format("'{}' does not end in a unit's number", name),
                "write name='iqn...:target/0'");
+    auto address = host.name.value_or("");
+    if (address.find(':') != address.npos) address = '[' + address + ']'; // IPv6
     json::object node{{"driver", "iscsi"},
-                      {"portal", fmt::format("{}:{}", host.name.value_or(""), host.port.value_or(iscsi_port))},
+                      {"portal", fmt::format("{}:{}", address, host.port.value_or(iscsi_port))},
                       {"target", name.substr(0, slash)},
                       {"lun", std::stoi(lun)},
                       {"transport", "tcp"}};
@@ -195,6 +197,15 @@ json::object file_node(Build& build, const Disk& disk, const Layer& layer, std::
     return node;
 }
 
+/// What is left over of one that was placed before it came to QEMU: its names alone count.
+json::object volume_node(Build& build, const Disk& disk, const Layer& layer) {
+    if (!build.plugging)
+        refuse("source", layer.line, fmt::format("volume '{}' was not resolved to a file", layer.source.text()));
+    json::object node{{"driver", "null-co"}};
+    set_auth(build, disk, auth_of(disk, layer.source, layer.depth), layer.depth, "password-secret", node);
+    return node;
+}
+
 json::object protocol_node(Build& build, const Disk& disk, const Layer& layer) {
     const auto& source = layer.source;
     switch (layer.type) {
@@ -220,7 +231,7 @@ json::object protocol_node(Build& build, const Disk& disk, const Layer& layer) {
             {"driver", "nvme"}, {"device", source.address->text()}, {"namespace", source.nvme_namespace.value_or(1)}};
     }
     case DiskType::volume:
-        refuse("source", layer.line, fmt::format("volume '{}' was not resolved to a file", source.text()));
+        return volume_node(build, disk, layer);
     case DiskType::vhostuser:
     case DiskType::vhostvdpa:
         break;

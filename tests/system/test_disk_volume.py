@@ -1,0 +1,80 @@
+"""Disks that name a volume of a pool: <disk type='volume'>."""
+import subprocess
+import xml.etree.ElementTree as ET
+
+import libvirt
+import pytest
+
+
+@pytest.fixture
+def pool(conn, scratch):
+    folder = scratch / "pool"
+    folder.mkdir()
+    for name, kind in (("one.qcow2", "qcow2"), ("two.raw", "raw")):
+        subprocess.run(["qemu-img", "create", "-q", "-f", kind, folder / name, "8M"], check=True)
+    return conn.storagePoolCreateXML(f"<pool type='dir'><name>p</name><target><path>{folder}</path></target></pool>")
+
+
+def disk(volume, target, kind=" type='qcow2'", more="", pool="p", bus="virtio", device="disk"):
+    return (f"<disk type='volume' device='{device}'><driver name='qemu'{kind}/><source pool='{pool}' volume='{volume}'{more}/>"
+            f"<target dev='{target}' bus='{bus}'/></disk>")
+
+
+def code_of(call, *arguments):
+    with pytest.raises(libvirt.libvirtError) as error:
+        call(*arguments)
+    return error.value.get_error_code()
+
+
+@pytest.mark.timeout(150)
+def test_a_guest_uses_the_volume_and_people_see_its_name(conn, daemon, guest, pool, shell_of, virsh, scratch):
+    domain = conn.defineXML(guest("stored", devices=disk("one.qcow2", "vda")))
+    domain.create()
+    shell = shell_of("stored", 60)
+    shell.run("printf 'by the guest' | dd of=/dev/vda conv=notrunc,fsync 2>/dev/null")
+    for live in (ET.fromstring(domain.XMLDesc()).find("devices/disk"), ET.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)).find("devices/disk")):
+        assert live.get("type") == "volume" and live.find("driver").get("type") == "qcow2"
+        assert live.find("source").get("pool") == "p" and live.find("source").get("volume") == "one.qcow2" and live.find("source").get("file") is None
+    assert "one.qcow2" in virsh("domblklist", "stored").out
+    # Another one comes and goes, also past a restart of the daemon. Without a format it is raw, whatever a guest put there.
+    (scratch / "disk.xml").write_text(disk("two.raw", "vdb", kind=""))
+    virsh("attach-device", "stored", scratch / "disk.xml")
+    assert str((8 << 20) // 512) in shell.run("sleep 1; cat /sys/block/vdb/size")
+    daemon.restart()
+    assert "two.raw" in virsh("domblklist", "stored").out
+    virsh("detach-device", "stored", scratch / "disk.xml")
+    assert "two.raw" not in virsh("domblklist", "stored").out
+    virsh("attach-device", "stored", scratch / "disk.xml")
+    virsh("destroy", "stored")
+    image = scratch / "pool/one.qcow2"
+    found = subprocess.run(["qemu-img", "dd", "-O", "raw", f"if={image}", f"of={scratch}/head", "bs=512", "count=1"])
+    assert found.returncode == 0 and (scratch / "head").read_bytes().startswith(b"by the guest")
+
+
+@pytest.mark.timeout(120)
+def test_a_medium_may_be_a_volume(conn, guest, pool, virsh, scratch):
+    drive = disk("two.raw", "sda", kind=" type='raw'", bus="sata", device="cdrom")
+    domain = conn.createXML(guest("drive", devices=drive))
+    assert "two.raw" in virsh("domblklist", "drive").out
+    (scratch / "other.xml").write_text(drive.replace("two.raw", "three.raw"))
+    subprocess.run(["qemu-img", "create", "-q", "-f", "raw", scratch / "pool/three.raw", "4M"], check=True)
+    virsh("update-device", "drive", scratch / "other.xml", "--force")
+    live = ET.fromstring(domain.XMLDesc()).find("devices/disk")
+    assert live.get("type") == "volume" and live.find("source").get("volume") == "three.raw"
+    (scratch / "absent.xml").write_text(drive.replace("two.raw", "absent"))
+    assert "absent" in virsh("update-device", "drive", scratch / "absent.xml", check=False).err
+    assert "three.raw" in virsh("domblklist", "drive").out
+
+
+def test_what_cannot_be_found_is_refused_before_anything_runs(conn, daemon, guest, pool):
+    def start(devices):
+        return code_of(conn.createXML, guest("never", devices=devices))
+
+    assert start(disk("absent", "vda")) == libvirt.VIR_ERR_NO_STORAGE_VOL
+    assert start(disk("one.qcow2", "vda", pool="absent")) == libvirt.VIR_ERR_NO_STORAGE_POOL
+    assert start(disk("one.qcow2", "vda", more=" mode='direct'")) == libvirt.VIR_ERR_XML_ERROR
+    assert start(disk("one.qcow2", "sda", bus="scsi", device="lun")) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
+    conn.storagePoolDefineXML(pool.XMLDesc())  # it stays when it is stopped
+    pool.destroy()
+    assert start(disk("one.qcow2", "vda")) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
+    assert conn.listAllDomains() == [] and daemon.pids_of("guest=never") == []
