@@ -20,21 +20,28 @@ Task<std::string> Site::run(std::string program, std::vector<std::string> argume
 
 Task<std::string> Site::run(Command command, std::string purpose, std::string input) const {
     const auto program = command.program;
-    CommandOutput output;
+    auto output = co_await finish(std::move(command), purpose, std::move(input));
+    require_success(output, program, purpose);
+    co_return std::move(output.out);
+}
+
+Task<CommandOutput> Site::finish(Command command, std::string purpose, std::string input) const {
     std::optional<Error> late;
     try {
-        output = co_await run_command(std::move(command), by_, std::move(input));
+        auto output = co_await run_command(std::move(command), by_, std::move(input));
+        co_return output;
     } catch (const Error& error) {
         if (error.code() != ErrorCode::operation_timeout) throw;
         late = Error(ErrorCode::operation_timeout, ErrorDomain::storage, fmt::format("cannot {}: {}", purpose, error.message()))
                    .hint("look whether the storage or its server answers");
     }
-    if (late) throw std::move(*late);
-    if (!output.status.success())
-        throw Error(ErrorCode::internal_error, ErrorDomain::storage,
-                    fmt::format("cannot {}: {} {}", purpose, program, output.status.text()))
-            .because(output.err.empty() ? "it said nothing" : output.err);
-    co_return std::move(output.out);
+    throw std::move(*late);
+}
+
+void Site::require_success(const CommandOutput& output, std::string_view program, std::string_view purpose) {
+    if (output.status.success()) return;
+    throw Error(ErrorCode::internal_error, ErrorDomain::storage, fmt::format("cannot {}: {} {}", purpose, program, output.status.text()))
+        .because(output.err.empty() ? "it said nothing" : output.err);
 }
 
 Task<CommandOutput> Site::attempt(std::string program, std::vector<std::string> arguments, std::string input) const {

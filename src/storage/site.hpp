@@ -31,7 +31,9 @@ public:
     Task<std::string> run(std::string program, std::vector<std::string> arguments, std::string purpose,
                           std::string input = {}) const;
     Task<std::string> run(Command command, std::string purpose, std::string input = {}) const;
-    /// The same, but what its end means is the caller's to judge.
+    /// The same, but what its end means is the caller's to judge, perhaps by require_success().
+    Task<CommandOutput> finish(Command command, std::string purpose, std::string input = {}) const;
+    static void require_success(const CommandOutput& output, std::string_view program, std::string_view purpose);
     Task<CommandOutput> attempt(std::string program, std::vector<std::string> arguments, std::string input = {}) const;
 
     Task<Sensitive> secret(model::SecretReference reference) const { return secrets_(std::move(reference)); }

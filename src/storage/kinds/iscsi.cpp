@@ -1,10 +1,12 @@
 // Pool type 'iscsi': the logical units of a target, reached by the host's own initiator (iscsiadm(8) of open-iscsi) while
 // the pool is active.
 #include "os/files.hpp"
+#include "storage/iscsi_target.hpp"
 #include "storage/scsi_units.hpp"
 
 #include <fmt/format.h>
 
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <sstream>
@@ -14,15 +16,6 @@ namespace domus::storage {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr unsigned standard_port = 3260; // RFC 7143, 5
-
-std::string target_of(const model::Pool& pool) { return pool.source.devices[0].path; }
-
-std::string portal_of(const model::PoolHost& host) {
-    const auto port = host.port.value_or(standard_port);
-    return host.name.find(':') == host.name.npos ? fmt::format("{}:{}", host.name, port) : fmt::format("[{}]:{}", host.name, port);
-}
 
 /// One of the host's sessions with a target, as the kernel has them. Blocks.
 struct ScsiSession {
@@ -53,33 +46,30 @@ public:
     std::vector<std::string_view> volume_formats() const override { return {"raw"}; }
 
     void admit(model::Pool& pool) const override {
-        if (pool.source.hosts.size() != 1 || pool.source.hosts[0].name.empty())
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: missing storage pool source host name")
-                .hint("write <source><host name='server'/><device path='iqn.2026-01.org.example:disks'/></source>");
-        if (pool.source.devices.size() != 1 || pool.source.devices[0].path.empty())
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: missing storage pool source device name")
-                .hint("the device is the target's name: <device path='iqn.2026-01.org.example:disks'/>");
-        if (pool.source.auth)
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: iSCSI targets that ask for a password are not reached by this version");
+        admit_target(pool);
         if (!pool.target) pool.target = "/dev/disk/by-path";
     }
 
-    std::string source(const model::Pool& pool) const override {
-        return fmt::format("target {} at {}", target_of(pool), portal_of(pool.source.hosts[0]));
+    std::string source(const model::Pool& pool) const override { return target_source(pool); }
+
+    Place place(const model::Pool& pool, const model::Volume& volume, std::optional<model::VolumeMode> mode) const override {
+        return mode == model::VolumeMode::direct ? direct_place(pool, volume) : Kind::place(pool, volume, std::nullopt);
     }
 
     Task<> start(Definition pool, Site site) const override {
         const auto session = co_await find_session(pool, site);
         if (session) co_return;
+        std::optional<Sensitive> password; // known before anything is touched
+        if (pool->source.auth) password = co_await target_password(pool, site);
         auto record = node(*pool, {"-o", "new"});
         if (pool->source.initiator) co_await make_interface(pool, site);
         (void)co_await site.run("iscsiadm", std::move(record), fmt::format("make a record of target '{}'", target_of(*pool)));
         auto manual = node(*pool, {"-o", "update", "-n", "node.startup", "-v", "manual"});
-        auto login = node(*pool, {"--login"});
         std::exception_ptr failure;
         try {
             (void)co_await site.run("iscsiadm", std::move(manual), "keep the host from logging in at boot");
-            (void)co_await site.run("iscsiadm", std::move(login), fmt::format("log in to target '{}'", target_of(*pool)));
+            if (pool->source.auth) co_await set_login(pool, std::move(*password), site);
+            co_await log_in(pool, site);
         } catch (...) {
             failure = std::current_exception();
         }
@@ -132,6 +122,26 @@ private:
         if (pool.source.initiator) arguments.insert(arguments.end(), {"-I", interface_of(pool)});
         arguments.insert(arguments.end(), rest.begin(), rest.end());
         return arguments;
+    }
+
+    static Task<> set_login(Definition pool, Sensitive password, Site site) {
+        const std::array<std::array<std::string, 2>, 2> settings{{{"node.session.auth.authmethod", "CHAP"}, {"node.session.auth.username", *pool->source.auth->username}}};
+        for (const auto& [name, value] : settings) {
+            auto update = node(*pool, {"-o", "update", "-n", name, "-v", value});
+            (void)co_await site.run("iscsiadm", std::move(update), fmt::format("set the login to target '{}'", target_of(*pool)));
+        }
+        auto work = [pool, password = std::move(password)] { write_password(target_of(*pool), pool->source.hosts[0], password); };
+        co_await site.block(std::move(work));
+    }
+
+    static Task<> log_in(Definition pool, Site site) {
+        Command command("iscsiadm");
+        command.arguments = node(*pool, {"--login"});
+        const auto purpose = fmt::format("log in to target '{}'", target_of(*pool));
+        const auto output = co_await site.finish(std::move(command), purpose);
+        constexpr int login_failed = 24; // iscsiadm(8), exit status
+        if (output.status.code == login_failed) throw login_refused(*pool).because(output.err);
+        Site::require_success(output, "iscsiadm", purpose);
     }
 
     /// Our own name for this target lives in a record of open-iscsi's.
