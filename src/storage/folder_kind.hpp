@@ -15,6 +15,7 @@ public:
     bool surely_unchanged(const model::Volume& known, dev_t device, const timespec& since) const override;
     Task<Contents> measure(Definition pool, Site site) const override;
     Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const override;
+    bool removes_volumes() const override { return true; }
     Task<> remove_volume(Definition pool, VolumePtr volume, unsigned flags, Site site) const override;
     Task<> create(Definition pool, model::Volume wanted, unsigned flags, Site site) const override;
     Task<> copy(Definition pool, model::Volume wanted, VolumePtr from, unsigned flags, Site site) const override;

@@ -1,5 +1,7 @@
 #include "storage/kind.hpp"
 
+#include "storage/wipe.hpp"
+
 #include <fmt/format.h>
 
 namespace domus::storage {
@@ -30,6 +32,9 @@ Task<model::Volume> Kind::look_at(Definition pool, std::string volume, Site site
 Task<> Kind::remove_volume(Definition, VolumePtr, unsigned, Site) const { unsupported("vol deletion"); co_return; }
 Task<> Kind::create(Definition, model::Volume, unsigned, Site) const { unsupported("volume creation"); co_return; }
 Task<> Kind::copy(Definition, model::Volume, VolumePtr, unsigned, Site) const { unsupported("volume creation from an existing volume"); co_return; }
+Task<> Kind::wipe(Definition, VolumePtr volume, unsigned algorithm, Site site) const {
+    return storage::wipe(*volume->target.path, algorithm, std::move(site));
+}
 Task<> Kind::resize(Definition, VolumePtr, ByteCount, unsigned, Site) const { unsupported("changing of volume capacity"); co_return; }
 
 
@@ -61,7 +66,7 @@ Place Kind::place(const model::Pool&, const model::Volume& volume, std::optional
 
 std::vector<const Kind*> all_kinds() {
     return {&directory_kind(), &filesystem_kind(), &network_filesystem_kind(), &logical_kind(), &disk_kind(),
-            &iscsi_kind(),     &scsi_kind(),       &multipath_kind()};
+            &iscsi_kind(),     &iscsi_direct_kind(), &scsi_kind(),             &multipath_kind()};
 }
 
 const Kind* find_kind(std::string_view name) {

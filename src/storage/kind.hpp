@@ -104,12 +104,16 @@ public:
 
     /// What there is under that name now. Throws no_storage_vol.
     virtual Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const;
+    /// Whether volumes can be deleted at all.
+    virtual bool removes_volumes() const { return false; }
     /// Flags: virStorageVolDeleteFlags, without ZEROED.
     virtual Task<> remove_volume(Definition pool, VolumePtr volume, unsigned flags, Site site) const;
     /// What fails leaves nothing, and a volume has its name only when it is whole. Flags: virStorageVolCreateFlags.
     virtual Task<> create(Definition pool, model::Volume wanted, unsigned flags, Site site) const;
     /// A copy of another volume's contents; of any pool.
     virtual Task<> copy(Definition pool, model::Volume wanted, VolumePtr from, unsigned flags, Site site) const;
+    /// Overwrites it, by virStorageVolWipeAlgorithm.
+    virtual Task<> wipe(Definition pool, VolumePtr volume, unsigned algorithm, Site site) const;
     /// Flags: virStorageVolResizeFlags, without DELTA.
     virtual Task<> resize(Definition pool, VolumePtr volume, ByteCount capacity, unsigned flags, Site site) const;
 
@@ -132,6 +136,7 @@ const Kind& network_filesystem_kind();
 const Kind& logical_kind();
 const Kind& disk_kind();
 const Kind& iscsi_kind();
+const Kind& iscsi_direct_kind();
 const Kind& scsi_kind();
 const Kind& multipath_kind();
 

@@ -8,7 +8,6 @@
 #include "image/lock.hpp"
 #include "os/files.hpp"
 #include "storage/block_volume.hpp"
-#include "storage/wipe.hpp"
 
 #include <fcntl.h>
 
@@ -22,6 +21,13 @@ namespace {
 constexpr auto freshening_patience = 2s;
 /// With more, all is looked at anew.
 constexpr std::size_t most_changes = 200;
+
+/// Throws for one that lies on a server, where this host opens no file and no device.
+void require_here(const model::Volume& volume) {
+    if (volume.type != model::VolumeType::network) return;
+    throw Error(ErrorCode::no_support, ErrorDomain::storage,
+                fmt::format("this function is not supported by the connection driver: volume '{}' is not on this host", volume.name));
+}
 
 model::Volume parse_volume(const std::string& xml) {
     auto volume = format::from_xml<model::Volume>(xml, ErrorDomain::storage);
@@ -233,6 +239,7 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     const auto pool = find_active(name);
     auto wanted = parse_volume(xml);
     auto source = co_await look(from);
+    require_here(*source);
     auto check = [source] { require_unwritten(*source); };
     co_await site_of(find_active(from.pool), Deadline::in(file_patience)).block(std::move(check));
     const auto turn = co_await pool->jobs.enter("vol-clone", Deadline::in(queue_patience));
@@ -265,9 +272,9 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
     const auto known = volume(ref);
     const auto site = site_of(pool, Deadline::in(file_patience));
     co_await require_unused_in_lane(known, site);
-    if (flags & zeroed) {
+    if ((flags & zeroed) && pool->kind->removes_volumes()) { // nothing is overwritten for a deletion that will be refused
         const auto held = co_await hold_in_lane(known, site);
-        co_await wipe(*known->target.path, 0, site_of(pool, Deadline::never()));
+        co_await pool->kind->wipe(pool->live, known, 0, site_of(pool, Deadline::never()));
     }
     co_await pool->kind->remove_volume(pool->live, known, flags, site_of(pool, Deadline::in(file_patience)));
     auto forget = [path = *known->target.path] {
@@ -311,13 +318,14 @@ Task<> Pools::wipe_volume(VolumeRef ref, unsigned algorithm) {
     const auto turn = co_await pool->jobs.enter("vol-wipe", Deadline::in(queue_patience));
     const auto known = volume(ref);
     const auto held = co_await hold_in_lane(known, site_of(pool, Deadline::in(file_patience)));
-    co_await wipe(*known->target.path, algorithm, site_of(pool, Deadline::never()));
+    co_await pool->kind->wipe(pool->live, known, algorithm, site_of(pool, Deadline::never()));
     (void)co_await settle_new(pool, ref.name);
 }
 
 Task<UniqueFd> Pools::open_volume(VolumeRef ref, bool write) {
     const auto pool = find_active(ref.pool);
     const auto known = volume(ref);
+    require_here(*known);
     const auto opened = std::make_shared<UniqueFd>();
     auto work = [known, write, opened] {
         *opened = open_file(*known->target.path, (write ? O_RDWR : O_RDONLY) | O_NONBLOCK);

@@ -135,7 +135,7 @@ void find_sources(Call& call, const std::optional<std::string>& source) {
     const auto type = call.args.required("type");
     const auto found = doing_in_pool(
         fmt::format("Failed to find any {} pool sources", type), {},
-        "sources are looked for in types netfs (with --host), iscsi (with --host) and logical", [&] {
+        "sources are looked for in types netfs (with --host), iscsi (with --host), iscsi-direct (with --host and --initiator) and logical", [&] {
             return call.server()
                 .call<Procedure::connect_find_storage_pool_sources>({.type = type, .src_spec = source, .flags = 0})
                 .xml;
@@ -161,7 +161,7 @@ void find_sources_as(Call& call) {
 // -- the table --
 
 Option type_option() {
-    return required(one_of("type", "dir|fs|netfs|logical|disk|iscsi|scsi|mpath|rbd|gluster|zfs", "type of the pool"));
+    return required(one_of("type", "dir|fs|netfs|logical|disk|iscsi|iscsi-direct|scsi|mpath|rbd|gluster|zfs", "type of the pool"));
 }
 
 std::vector<Option> describing_options() {

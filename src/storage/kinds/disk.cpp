@@ -148,6 +148,7 @@ public:
         std::rethrow_exception(failure);
     }
 
+    bool removes_volumes() const override { return true; }
     Task<> remove_volume(Definition pool, VolumePtr volume, unsigned, Site site) const override {
         const auto digits = volume->name.find_last_not_of("0123456789") + 1;
         std::vector<std::string> arguments{"-q", "--delete", device_of(*pool), volume->name.substr(digits)};

@@ -215,6 +215,7 @@ public:
         co_await complete(pool, name, std::move(filling), site);
     }
 
+    bool removes_volumes() const override { return true; }
     Task<> remove_volume(Definition pool, VolumePtr volume, unsigned flags, Site site) const override {
         if (!(flags & delete_flag::with_snapshots)) {
             std::vector<std::string> which{"-S", fmt::format("origin=\"{}\"", volume->name), group_of(*pool)};

@@ -1,0 +1,163 @@
+"""Pools of type 'iscsi-direct' and disks on iSCSI, with a real target in user space: nothing of it needs the kernel."""
+import time
+import xml.etree.ElementTree as ET
+
+import libvirt
+import pytest
+
+from harness.target import iscsi_target
+
+MIB = 1 << 20
+IQN, INITIATOR = "iqn.2026-01.org.example:disks", "iqn.2026-01.org.example:host"
+LIBRARY = "/usr/lib/x86_64-linux-gnu/libiscsi.so.7"
+LOGIN = ("me", "twelve-bytes-and-more")
+SECRET = "<secret><usage type='iscsi'><target>disks</target></usage></secret>"
+AUTH = "<auth {} username='me'><secret {} usage='disks'/></auth>"
+
+
+@pytest.fixture
+def target(daemon, request):
+    with iscsi_target(IQN, [32 * MIB, 64 * MIB], getattr(request, "param", None), daemon.sandbox.command) as made:
+        yield made
+
+
+asks = pytest.mark.parametrize("target", [LOGIN], ids=["chap"], indirect=True)
+
+
+def pool_xml(auth="", name="direct", initiator=f"<initiator><iqn name='{INITIATOR}'/></initiator>"):
+    return (f"<pool type='iscsi-direct'><name>{name}</name><source><host name='127.0.0.1' port='3260'/>"
+            f"<device path='{IQN}'/>{initiator}{auth}</source></pool>")
+
+
+def code_of(call, *arguments):
+    with pytest.raises(libvirt.libvirtError) as error:
+        call(*arguments)
+    return error.value.get_error_code()
+
+
+def test_units_are_volumes(conn, daemon, target, virsh):
+    assert code_of(conn.storagePoolDefineXML, pool_xml(initiator="")) == libvirt.VIR_ERR_XML_ERROR
+    pool = conn.storagePoolDefineXML(pool_xml())
+    pool.build(0)
+    pool.create()
+    volumes = sorted(pool.listAllVolumes(), key=lambda each: each.name())
+    assert [each.name() for each in volumes] == ["unit:0:0:1", "unit:0:0:2"]
+    path = f"ip-127.0.0.1:3260-iscsi-{IQN}-lun-2"
+    assert volumes[1].path() == volumes[1].key() == path
+    assert [each.info() for each in volumes] == [[libvirt.VIR_STORAGE_VOL_NETWORK, size, size] for size in (32 * MIB, 64 * MIB)]
+    assert pool.info() == [libvirt.VIR_STORAGE_POOL_RUNNING, 96 * MIB, 96 * MIB, 0]
+    assert conn.storageVolLookupByPath(path).name() == conn.storageVolLookupByKey(path).name() == "unit:0:0:2"
+    assert code_of(conn.storagePoolDefineXML, pool_xml(name="second")) == libvirt.VIR_ERR_OPERATION_FAILED
+    assert f"<iqn name='{INITIATOR}'/>" in pool.XMLDesc() and "Type:           network" in virsh("vol-info", "unit:0:0:1", "direct").out
+    target.add(16 * MIB)
+    pool.refresh()
+    assert pool.numOfVolumes() == 3
+    daemon.restart()
+    assert virsh("vol-list", "direct").out.count("unit:0:0:") == 3
+    virsh("pool-destroy", "direct")
+    assert virsh("pool-delete", "direct", check=False).code != 0
+
+
+def test_what_it_cannot_do_is_refused(conn, target, virsh, scratch):
+    pool = conn.storagePoolCreateXML(pool_xml())
+    volume = pool.storageVolLookupByName("unit:0:0:1")
+    assert code_of(pool.createXML, "<volume><name>x</name><capacity>1</capacity></volume>") == libvirt.VIR_ERR_NO_SUPPORT
+    assert code_of(pool.createXMLFrom, "<volume><name>x</name><capacity>1</capacity></volume>", volume) == libvirt.VIR_ERR_NO_SUPPORT
+    assert code_of(volume.delete) == code_of(volume.resize, 64 * MIB) == libvirt.VIR_ERR_NO_SUPPORT
+    (scratch / "data").write_bytes(b"data")
+    refused = virsh("vol-upload", "unit:0:0:1", scratch / "data", "--pool", "direct", check=False)
+    assert refused.code != 0 and "not on this host" in refused.err
+    assert code_of(volume.wipePattern, libvirt.VIR_STORAGE_VOL_WIPE_ALG_DOD) == libvirt.VIR_ERR_OPERATION_UNSUPPORTED
+
+
+def test_a_wiped_unit_holds_zeros(conn, target):
+    target.files[0].write_bytes(b"\xaa" * 32 * MIB)
+    target.files[1].write_bytes(b"\xaa" * 64 * MIB)
+    pool = conn.storagePoolCreateXML(pool_xml())
+    assert code_of(pool.storageVolLookupByName("unit:0:0:1").delete, libvirt.VIR_STORAGE_VOL_DELETE_ZEROED) == libvirt.VIR_ERR_NO_SUPPORT
+    assert target.files[0].read_bytes() == b"\xaa" * 32 * MIB
+    pool.storageVolLookupByName("unit:0:0:1").wipe()
+    assert target.files[0].read_bytes() == bytes(32 * MIB)
+    assert target.files[1].read_bytes() == b"\xaa" * 64 * MIB
+
+
+def test_targets_are_found(conn, target):
+    host = "<host name='127.0.0.1'/>"
+    assert code_of(conn.findStoragePoolSources, "iscsi-direct", f"<source>{host}</source>", 0) == libvirt.VIR_ERR_INVALID_ARG
+    found = ET.fromstring(conn.findStoragePoolSources(
+        "iscsi-direct", f"<source>{host}<initiator><iqn name='{INITIATOR}'/></initiator></source>", 0))
+    assert [each.get("path") for each in found.iter("device")] == [IQN]
+
+
+def test_a_server_that_is_gone_is_told_at_once(conn, target):
+    pool = conn.storagePoolDefineXML(pool_xml())
+    target.cut()
+    begun = time.monotonic()
+    assert code_of(pool.create) == libvirt.VIR_ERR_OPERATION_FAILED
+    assert time.monotonic() - begun < 30 and not pool.isActive()
+
+
+def test_the_library_is_missed_by_this_kind_alone(conn, daemon, target, scratch):
+    assert daemon.sandbox.run("mount", "--bind", "/dev/null", LIBRARY).returncode == 0
+    try:
+        pool = conn.storagePoolDefineXML(pool_xml())
+        with pytest.raises(libvirt.libvirtError, match="apt install libiscsi7") as error:
+            pool.create()
+        assert error.value.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT
+        conn.storagePoolCreateXML(f"<pool type='dir'><name>d</name><target><path>{scratch}</path></target></pool>")
+    finally:
+        daemon.sandbox.run("umount", LIBRARY)
+    pool.create()
+    assert pool.numOfVolumes() == 2
+
+
+@asks
+def test_a_password_is_asked_for(conn, daemon, target):
+    pool = conn.storagePoolDefineXML(pool_xml())
+    assert code_of(pool.create) == libvirt.VIR_ERR_AUTH_FAILED
+    for wrong in (AUTH.format("type='ceph'", ""), "<auth type='chap'><secret usage='disks'/></auth>", "<auth type='chap' username='me'><secret/></auth>"):
+        assert code_of(conn.storagePoolDefineXML, pool_xml(wrong)) in (libvirt.VIR_ERR_XML_ERROR, libvirt.VIR_ERR_CONFIG_UNSUPPORTED)
+    pool = conn.storagePoolDefineXML(pool_xml(AUTH.format("type='chap'", "")))
+    assert code_of(pool.create) == libvirt.VIR_ERR_NO_SECRET
+    secret = conn.secretDefineXML(SECRET)
+    assert code_of(pool.create) == libvirt.VIR_ERR_NO_SECRET
+    secret.setValue(b"another-password")
+    assert code_of(pool.create) == libvirt.VIR_ERR_AUTH_FAILED
+    secret.setValue(LOGIN[1].encode())
+    pool.create()
+    assert pool.numOfVolumes() == 2
+    for text in (pool.XMLDesc(), daemon.log_tail(10_000)):
+        assert LOGIN[1] not in text and "another-password" not in text
+
+
+def disk(source, target, kind="volume"):
+    return f"<disk type='{kind}'><driver name='qemu' type='raw'/>{source}<target dev='{target}' bus='virtio'/></disk>"
+
+
+@asks
+@pytest.mark.timeout(180)
+def test_a_guest_writes_to_volumes_and_units(conn, daemon, guest, target, shell_of, virsh, scratch):
+    conn.secretDefineXML(SECRET).setValue(LOGIN[1].encode())
+    conn.storagePoolCreateXML(pool_xml(AUTH.format("type='chap'", "")))
+    unit = (f"<source protocol='iscsi' name='{IQN}/2'><host name='127.0.0.1' port='3260'/>"
+            f"{AUTH.format('', 'type=%siscsi%s' % (chr(39), chr(39)))}</source>")
+    volume = disk("<source pool='direct' volume='unit:0:0:1'/>", "vda")
+    domain = conn.createXML(guest("stored", devices=volume + disk(unit, "vdb", "network")))
+    shell = shell_of("stored", 60)
+    assert shell.run("cat /sys/block/vda/size /sys/block/vdb/size").split() == [str(32 * MIB // 512), str(64 * MIB // 512)]
+    for device in ("vda", "vdb"):
+        shell.run(f"printf 'on {device}' | dd of=/dev/{device} conv=notrunc,fsync 2>/dev/null")
+    assert target.files[0].read_bytes().startswith(b"on vda") and target.files[1].read_bytes().startswith(b"on vdb")
+    live = ET.fromstring(domain.XMLDesc()).find("devices/disk")
+    assert live.get("type") == "volume" and live.find("source").get("pool") == "direct" and live.find("source").get("protocol") is None
+    arguments = "".join(open(f"/proc/{pid}/cmdline").read() for pid in daemon.pids_of("guest=stored"))
+    assert "iscsi" in arguments
+    assert LOGIN[1] not in arguments + domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
+    # Nothing is left behind when it goes, also for a daemon that did not see it come: it can come again.
+    daemon.restart()
+    (scratch / "disk.xml").write_text(volume)
+    virsh("detach-device", "stored", scratch / "disk.xml")
+    assert "vda" not in virsh("domblklist", "stored").out
+    virsh("attach-device", "stored", scratch / "disk.xml")
+    assert "unit:0:0:1" in virsh("domblklist", "stored").out
+    assert shell_of("stored").run("dd if=/dev/vda bs=6 count=1 2>/dev/null") == "on vda"
