@@ -89,6 +89,37 @@ class Nfs(Folder):
                 f"<format type='nfs'/><protocol ver='4'/></source><target><path>{self.target}</path></target></pool>")
 
 
+class Cifs(Folder):
+    """A share that anybody may enter."""
+    options = ""
+
+    def make(self):
+        self.server = self.enter(servers.smb_server())
+
+    @property
+    def share(self):
+        return self.server.open
+
+    @property
+    def xml(self):
+        return (f"<pool type='netfs' xmlns:fs='http://libvirt.org/schemas/storagepool/fs/1.0'><name>p</name>"
+                f"<source><host name='{self.server.host}'/><dir path='/{self.share}'/><format type='cifs'/></source>"
+                f"<target><path>{self.target}</path></target>{self.options}</pool>")
+
+
+class ClosedCifs(Cifs):
+    """One that asks who comes."""
+    def make(self):
+        super().make()
+        credentials = self.folder / "credentials"
+        credentials.write_text(f"username={self.server.user}\npassword={self.server.password}\n")
+        self.options = f"<fs:mount_opts><fs:option name='credentials={credentials}'/></fs:mount_opts>"
+
+    @property
+    def share(self):
+        return self.server.closed
+
+
 class Logical(Backend):
     kind_name, source_wanted = "logical", None
 
@@ -132,23 +163,57 @@ class Disk(Backend):
                 "<target><path>/dev</path></target></pool>")
 
 
-class Iscsi(Backend):
-    """A target with two units."""
+class Units(Backend):
+    """Disks that are there: no volume is made or goes. `sizes` in MiB."""
     makes_volumes = resizes = builds = deletes = False
+    sizes = [32, 64]
+
+
+class Scsi(Units):
+    sizes = [24, 24]
+
+    def make(self):
+        self.enter(servers.udev())
+        self.host = self.enter(servers.scsi_units(self.sizes))
+
+    @property
+    def xml(self):
+        return f"<pool type='scsi'><name>p</name><source><adapter type='scsi_host' name='{self.host}'/></source></pool>"
+
+
+class Multipath(Units):
+    xml = "<pool type='mpath'><name>p</name><target><path>/dev/mapper</path></target></pool>"
+
+    def make(self):
+        self.enter(servers.udev())
+        for number, size in enumerate(self.sizes):
+            self.enter(servers.multipath(f"mpath{number}", size * MIB))
+
+
+class Iscsi(Units):
+    """A target with two units."""
     kind_name, source_wanted = "iscsi", "<source><host name='127.0.0.1'/></source>"
+    login, auth = None, ""
 
     def make(self):
         self.enter(servers.udev())
         run("modprobe", "sd_mod")
-        self.target = self.enter(servers.iscsi_target("iqn.2026-01.org.example:domus", [32 * MIB, 64 * MIB]))
+        self.target = self.enter(servers.iscsi_target("iqn.2026-01.org.example:domus", [size * MIB for size in self.sizes], self.login))
 
     def finds(self, sources):
         return [each.get("path") for each in sources.iter("device")] == [self.target.iqn]
 
     @property
     def xml(self):
-        return (f"<pool type='iscsi'><name>p</name><source><host name='127.0.0.1'/><device path='{self.target.iqn}'/></source>"
-                "<target><path>/dev/disk/by-path</path></target></pool>")
+        return (f"<pool type='iscsi'><name>p</name><source><host name='127.0.0.1'/><device path='{self.target.iqn}'/>"
+                f"{self.auth}</source><target><path>/dev/disk/by-path</path></target></pool>")
 
 
-ALL = {"dir": Folder, "ext4": Filesystem, "xfs": Xfs, "nfs": Nfs, "logical": Logical, "disk": Disk, "iscsi": Iscsi}
+class Chap(Iscsi):
+    """One that asks for a password."""
+    login = ("me", "twelve-bytes-and-more")
+    auth = "<auth type='chap' username='me'><secret usage='disks'/></auth>"
+
+
+ALL = {"dir": Folder, "ext4": Filesystem, "xfs": Xfs, "nfs": Nfs, "logical": Logical, "disk": Disk, "iscsi": Iscsi, "chap": Chap,
+       "scsi": Scsi, "mpath": Multipath, "cifs": Cifs, "cifs-login": ClosedCifs}

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 
+import harness.target
 from harness.daemon import run
 from harness.wait import wait_until
 
@@ -96,36 +97,97 @@ def end_dmeventd():
     wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "dmeventd did not end", SETTLE)
 
 
-class IscsiTarget:
-    """`portal` and `iqn` as an initiator names it; its disks are LUN 1 and on. `cut` ends it as a lost server."""
+@contextlib.contextmanager
+def iscsi_target(iqn, sizes, login=None):
+    """A target as harness.target has it, and the initiator's daemon."""
+    with contextlib.ExitStack() as stack:
+        target = stack.enter_context(harness.target.iscsi_target(iqn, sizes, login))
+        run("modprobe", "iscsi_tcp")
+        stack.enter_context(background("iscsid", "-f", ready=lambda: answers("iscsiadm", "-m", "iface")))
+        yield target
+        run("iscsiadm", "-m", "node", "-T", iqn, "--logout", check=False, timeout=150)
 
-    def __init__(self, iqn, server):
-        self.iqn, self.portal, self._server = iqn, "127.0.0.1:3260", server
 
-    def cut(self):
-        self._server.kill()
-        self._server.wait()
+class SmbServer:
+    """`host`, and shares for guests (`open`) and for `user` with `password` (`closed`); `folder` lies behind both."""
+    host, open, closed, user, password = "127.0.0.1", "open", "closed", "daemon", "secret of smb"
+
+    def __init__(self, folder):
+        self.folder = folder
+
+
+_SMB_CONFIGURATION = """
+[global]
+server role = standalone server
+interfaces = lo
+bind interfaces only = yes
+disable netbios = yes
+smb ports = 445
+map to guest = Bad User
+load printers = no
+private dir = {work}
+lock directory = {work}
+state directory = {work}
+cache directory = {work}
+pid directory = {work}
+ncalrpc dir = {work}/rpc
+log file = {work}/log
+[open]
+path = {folder}
+guest ok = yes
+guest only = yes
+read only = no
+force user = root
+[closed]
+path = {folder}
+valid users = {user}
+read only = no
+force user = root
+"""
 
 
 @contextlib.contextmanager
-def iscsi_target(iqn, sizes):
-    """A target of tgtd with disks of these sizes in bytes, and the initiator's daemon."""
-    def administer(operation, mode, *more):
-        run("tgtadm", "--lld", "iscsi", "--op", operation, "--mode", mode, "--tid", "1", *more)
+def smb_server():
+    with tempfile.TemporaryDirectory(dir="/run", prefix="smb-") as work, contextlib.ExitStack() as stack:
+        folder = pathlib.Path(work, "shared")
+        folder.mkdir()
+        configuration = pathlib.Path(work, "smb.conf")
+        configuration.write_text(_SMB_CONFIGURATION.format(work=work, folder=folder, user=SmbServer.user))
+        run("smbpasswd", "-c", configuration, "-a", "-s", SmbServer.user, input=f"{SmbServer.password}\n" * 2)
+        run("modprobe", "cifs")
+        stack.enter_context(background("smbd", "--foreground", "--no-process-group", "-s", configuration, ready=lambda: answers(
+            "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/445")))
+        yield SmbServer(folder)
 
+
+@contextlib.contextmanager
+def scsi_units(sizes_mib):
+    """A SCSI host of the kernel's own making, a unit of that size each; they share their memory. Yields the host's name."""
+    run("modprobe", "-a", "sd_mod", "scsi_mod")
+    run("modprobe", "scsi_debug", "num_tgts=1", f"max_luns={len(sizes_mib)}", f"dev_size_mb={sizes_mib[0]}")
+    try:
+        [host] = [each.parent.name for each in pathlib.Path("/sys/class/scsi_host").glob("host*/proc_name")
+                  if each.read_text().strip() == "scsi_debug"]
+        yield host
+    finally:
+        run("modprobe", "-r", "scsi_debug")
+
+
+@contextlib.contextmanager
+def multipath(name, size):
+    """A multipath device over two paths to one disk of `size` bytes."""
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(background("tgtd", "-f", "--iscsi", "portal=127.0.0.1:3260", ready=lambda: answers(
-            "tgtadm", "--lld", "iscsi", "--op", "show", "--mode", "target")))
-        administer("new", "target", "-T", iqn)
-        for lun, size in enumerate(sizes, 1):
-            file = stack.enter_context(tempfile.NamedTemporaryFile(dir="/run", prefix="lun-"))
-            file.truncate(size)
-            administer("new", "logicalunit", "--lun", str(lun), "--backing-store", file.name)
-        administer("bind", "target", "--initiator-address", "ALL")
-        run("modprobe", "iscsi_tcp")
-        stack.enter_context(background("iscsid", "-f", ready=lambda: answers("iscsiadm", "-m", "iface")))
-        yield IscsiTarget(iqn, server)
-        run("iscsiadm", "-m", "node", "-T", iqn, "--logout", check=False, timeout=150)
+        file = stack.enter_context(tempfile.NamedTemporaryFile(dir="/run", prefix="disk-"))
+        file.truncate(size)
+        paths = []
+        for _ in range(2):
+            paths.append(run("losetup", "--find", "--show", file.name).out.strip())
+            stack.callback(run, "losetup", "--detach", paths[-1])
+        run("modprobe", "-a", "dm-multipath", "dm-round-robin")
+        # Nothing special, no handler, one group of paths in turn, a thousand requests each.
+        run("dmsetup", "create", name, "--table", f"0 {size // 512} multipath 0 0 1 1 round-robin 0 2 1 {paths[0]} 1000 {paths[1]} 1000")
+        stack.callback(run, "dmsetup", "remove", "--retry", name)
+        yield f"/dev/mapper/{name}"
 
 
 class NfsServer:

@@ -3,6 +3,7 @@
 One test a kind, since a daemon's start is dear in the lab.
 """
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -87,10 +88,10 @@ def stop(pool, backend):
     pool.undefine()
 
 
-def volumes_of_the_server(pool):
+def volumes_that_were_there(pool, backend):
     assert code_of(pool.createXML, volume_xml("vol1", MIB)) == libvirt.VIR_ERR_NO_SUPPORT
     volumes = sorted(pool.listAllVolumes(), key=lambda each: each.name())
-    assert [each.info()[1] for each in volumes] == [32 * MIB, 64 * MIB]
+    assert [each.info()[1] for each in volumes] == [size * MIB for size in backend.sizes]
     assert all(os.path.exists(each.path()) for each in volumes)
     assert code_of(volumes[0].delete) == code_of(volumes[0].resize, 64 * MIB) == libvirt.VIR_ERR_NO_SUPPORT
 
@@ -156,7 +157,7 @@ def what_comes_by_hand_is_listed(pool, backend):
 
 
 def find_processes(program):
-    return [pid for pid, line in live_processes() if line.startswith(program + " ")]
+    return [pid for pid, line in live_processes() if line.split()[0].endswith(program)]
 
 
 def it_stays_over_a_crash(pool, daemon):
@@ -169,14 +170,14 @@ def it_stays_over_a_crash(pool, daemon):
     return again
 
 
-@on("dir", "ext4", "xfs", "nfs", "logical", "disk", "iscsi")
+@on("dir", "ext4", "xfs", "nfs", "cifs", "cifs-login", "logical", "disk", "iscsi", "scsi", "mpath")
 @pytest.mark.timeout(300)
 def test_a_pool_and_its_volumes(conn, daemon, virsh, backend, tmp_path):
     pool = start(conn, backend)
     if backend.makes_volumes:
         volumes_come_grow_and_go(pool, backend)
     else:
-        volumes_of_the_server(pool)
+        volumes_that_were_there(pool, backend)
     contents_go_in_and_out(pool, backend, virsh, tmp_path)
     if backend.makes_volumes:
         a_copy_is_equal(pool, backend)
@@ -188,6 +189,23 @@ def test_a_pool_and_its_volumes(conn, daemon, virsh, backend, tmp_path):
     stop(pool, backend)
     assert pool.connect().listAllStoragePools() == []
     pool.connect().close()
+
+
+@on("logical")
+@pytest.mark.timeout(200)
+def test_a_domain_starts_from_a_volume(conn, backend, guest, daemon):
+    pool = start(conn, backend)
+    device = os.path.realpath(make(pool, backend, 1).path())
+    domain = conn.createXML(guest("stored", devices=(
+        f"<disk type='volume'><driver name='qemu' type='raw'/><source pool='p' volume='{backend.name_of(1)}'/><target dev='vda'/></disk>"
+    )), libvirt.VIR_DOMAIN_START_PAUSED)
+    assert "<source pool='p' volume='vol1'/>" in domain.XMLDesc()
+    [qemu] = find_processes("qemu-system-x86_64")
+    assert device in [os.path.realpath(each) for each in pathlib.Path(f"/proc/{qemu}/fd").iterdir()]
+    assert code_of(pool.storageVolLookupByName("vol1").delete) == libvirt.VIR_ERR_OPERATION_INVALID  # it is in use
+    domain.destroy()
+    pool.storageVolLookupByName("vol1").delete()
+    stop(pool, backend)
 
 
 @on("ext4")
@@ -216,6 +234,41 @@ def test_sources_are_found(conn, backend):
         conn.storagePoolDefineXML(backend.xml).build(0)
     found = ET.fromstring(conn.findStoragePoolSources(backend.kind_name, backend.source_wanted, 0))
     assert backend.finds(found), ET.tostring(found, encoding="unicode")
+
+
+@pytest.fixture
+def traced_iscsiadm(tmp_path):
+    """The arguments of each call of iscsiadm(8), as everybody on the host could read them."""
+    log, wrapper = tmp_path / "calls", pathlib.Path("/usr/local/sbin/iscsiadm")
+    wrapper.write_text(f'#!/bin/sh\necho "$*" >>{log}\nexec /usr/sbin/iscsiadm "$@"\n')
+    wrapper.chmod(0o755)
+    yield log
+    wrapper.unlink()
+
+
+@on("chap")
+@pytest.mark.timeout(300)
+def test_a_target_asks_for_a_password(conn, daemon, backend, traced_iscsiadm):
+    password = backend.login[1]
+    pool = conn.storagePoolDefineXML(backend.xml)
+    assert code_of(pool.create) == libvirt.VIR_ERR_NO_SECRET
+    secret = conn.secretDefineXML("<secret><usage type='iscsi'><target>disks</target></usage></secret>")
+    assert code_of(pool.create) == libvirt.VIR_ERR_NO_SECRET  # it has no value
+    assert not traced_iscsiadm.exists()
+    secret.setValue(b"another-password")
+    assert code_of(pool.create) == libvirt.VIR_ERR_AUTH_FAILED
+    assert not pool.isActive() and not os.path.exists(f"/etc/iscsi/nodes/{backend.target.iqn}")
+    secret.setValue(password.encode())
+    pool.create()
+    volumes_that_were_there(pool, backend)
+    pool = it_stays_over_a_crash(pool, daemon)
+    pool.destroy()
+    assert not os.path.exists(f"/etc/iscsi/nodes/{backend.target.iqn}")
+    assert "--login" in traced_iscsiadm.read_text()
+    for text in (traced_iscsiadm.read_text(), daemon.log_tail(10_000), pool.XMLDesc()):
+        assert password not in text and "another-password" not in text
+    pool.undefine()
+    pool.connect().close()
 
 
 @on("nfs")

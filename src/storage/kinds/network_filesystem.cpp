@@ -1,10 +1,12 @@
 // Pool type 'netfs': what a server exports by NFS or CIFS (or Gluster, through its mount helper), mounted while the pool
 // is active.
+#include "os/process.hpp"
 #include "storage/folder_kind.hpp"
 #include "storage/mounts.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <sstream>
 
 namespace domus::storage {
@@ -19,6 +21,21 @@ std::string remote_of(const model::Pool& pool) {
     const auto& folder = *pool.source.dir;
     if (format_of(pool) == "cifs") return fmt::format("//{}/{}", host, folder.starts_with('/') ? folder.substr(1) : folder);
     return host.find(':') == host.npos ? fmt::format("{}:{}", host, folder) : fmt::format("[{}]:{}", host, folder);
+}
+
+/// Whether the options of mount.cifs(8) say who logs in.
+bool names_a_user(const std::vector<model::MountOption>& options) {
+    constexpr std::string_view keys[] = {"user=", "username=", "credentials=", "cred=", "sec="};
+    return std::ranges::any_of(options, [&](const auto& option) {
+        return std::ranges::any_of(keys, [&](std::string_view key) { return option.name.starts_with(key); });
+    });
+}
+
+/// mount(8) alone would only hint at what it lacks.
+void require_helper(const std::string& type) {
+    const auto program = "mount." + type;
+    if (find_program(program).empty())
+        throw Error(ErrorCode::no_support, ErrorDomain::storage, fmt::format("the program '{}' is not installed", program)).hint(how_to_install(program));
 }
 
 class NetworkFilesystem final : public FolderKind {
@@ -55,8 +72,14 @@ public:
         co_await site.block(std::move(look));
         auto type = format_of(*pool);
         if (type == "auto") type.clear();
+        else require_helper(type);
         std::vector<std::string> options{"nodev", "nosuid", "noexec"};
-        if (type == "cifs") options.emplace_back("guest");
+        if (type == "cifs") {
+            if (!names_a_user(pool->mount_options)) options.emplace_back("guest");
+            // At the server a lock keeps other descriptors of this host from reading and writing those bytes. QEMU's locks
+            // on an image only tell of it: they stay here.
+            options.emplace_back("nobrl");
+        }
         if (pool->source.protocol_version) options.push_back("nfsvers=" + *pool->source.protocol_version);
         for (const auto& option : pool->mount_options) options.push_back(option.name);
         auto mounting = mount(remote_of(*pool), *pool->target, std::move(type), std::move(options), site);
