@@ -229,7 +229,7 @@ def test_upload_and_download_give_back_what_was_sent(virsh, pool, scratch):
 
 @pytest.mark.parametrize("kind", ["raw", "qcow2"])
 def test_clones_are_equal(virsh, pool, kind):
-    virsh("vol-create-as", "vmspool", f"a.{kind}", "16M", "--format", kind)
+    virsh("vol-create-as", "vmspool", f"a.{kind}", "16M", "--format", kind, "--allocation", "0")
     filled = subprocess.run(["qemu-io", "-f", kind, "-c", "write -P 7 1M 2M", pool / f"a.{kind}"], capture_output=True, text=True)
     assert filled.returncode == 0, filled.stderr
     assert virsh("vol-clone", f"a.{kind}", f"b.{kind}", "--pool", "vmspool").out == f"Vol b.{kind} cloned from a.{kind}\n\n"
