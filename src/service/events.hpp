@@ -2,11 +2,9 @@
 #pragma once
 
 #include "async/task.hpp"
+#include "base/listeners.hpp"
 #include "compute/status.hpp"
 
-#include <cstdint>
-#include <functional>
-#include <map>
 #include <vector>
 
 namespace domus::service {
@@ -15,14 +13,14 @@ class Events {
 public:
     explicit Events(Executor executor) : executor_(std::move(executor)) {}
 
-    using Listener = std::function<void(const compute::DomainEvent&)>;
-    using Handle = std::uint64_t;
+    using Told = Listeners<compute::DomainEvent>;
+    using Handle = Told::Handle;
 
     /// Calls the listener for each event from now on, in their order. Ends of domains that the daemon noticed at its
     /// own start, while nobody could be listening, are told to those who come in its first minute, a little later:
     /// libvirt's client drops an event that comes before the thread that asked for it has seen the reply.
-    Handle listen(Listener listener);
-    void forget(Handle handle);
+    Handle add(Told::Listener listener);
+    void remove(Handle handle) { listeners_.remove(handle); }
     std::size_t listeners() const { return listeners_.size(); }
 
     void emit(const compute::DomainEvent& event);
@@ -38,8 +36,7 @@ private:
     Task<> tell_missed(Handle handle);
 
     Executor executor_;
-    std::map<Handle, Listener> listeners_;
-    Handle next_ = 1;
+    Told listeners_;
     bool starting_ = false;
     Clock::time_point started_at_{};
     std::vector<compute::DomainEvent> missed_;

@@ -140,16 +140,4 @@ Task<std::vector<NetworkOperations::InterfaceAddresses>> NetworkOperations::addr
     co_return found;
 }
 
-std::uint64_t NetworkOperations::listen(Listener listener) {
-    const auto handle = next_++;
-    listeners_.emplace(handle, std::move(listener));
-    return handle;
-}
-
-void NetworkOperations::emit(const NetworkView& view, network::NetworkEvent event) {
-    const auto all = listeners_;
-    for (const auto& [handle, listener] : all)
-        if (listeners_.contains(handle)) listener(view, event);
-}
-
 } // namespace domus::service

@@ -1,12 +1,11 @@
 // Operations on virtual networks.
 #pragma once
 
+#include "base/listeners.hpp"
 #include "network/driver.hpp"
 #include "service/caller.hpp"
 #include "service/domains.hpp"
 
-#include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -49,17 +48,12 @@ public:
     /// Source 0: leases; 2: the host's neighbour table (virDomainInterfaceAddressesSource).
     Task<std::vector<InterfaceAddresses>> addresses(DomainViewPtr domain, unsigned source);
 
-    using Listener = std::function<void(const NetworkView&, network::NetworkEvent)>;
-    std::uint64_t listen(Listener listener);
-    void forget(std::uint64_t handle) { listeners_.erase(handle); }
-    void emit(const NetworkView& view, network::NetworkEvent event);
+    Listeners<NetworkView, network::NetworkEvent> events;
 
 private:
     network::Driver& driver() const;
 
     network::Driver* driver_;
-    std::map<std::uint64_t, Listener> listeners_;
-    std::uint64_t next_ = 1;
 };
 
 } // namespace domus::service

@@ -68,16 +68,4 @@ Task<Sensitive> SecretOperations::value(Caller caller, Uuid uuid, unsigned flags
     co_return value;
 }
 
-std::uint64_t SecretOperations::listen(Listener listener) {
-    const auto handle = next_++;
-    listeners_.emplace(handle, std::move(listener));
-    return handle;
-}
-
-void SecretOperations::emit(const SecretView& view, SecretEvent event) {
-    const auto all = listeners_;
-    for (const auto& [handle, listener] : all)
-        if (listeners_.contains(handle)) listener(view, event);
-}
-
 } // namespace domus::service

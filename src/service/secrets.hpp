@@ -1,11 +1,10 @@
 // Operations on secrets. Who may read a value is decided here: nobody where the definition says private.
 #pragma once
 
+#include "base/listeners.hpp"
 #include "secret/secrets.hpp"
 #include "service/caller.hpp"
 
-#include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -32,15 +31,10 @@ public:
     /// Throws invalid_secret for a private one, no_secret where no value was set.
     Task<Sensitive> value(Caller caller, Uuid uuid, unsigned flags);
 
-    using Listener = std::function<void(const SecretView&, SecretEvent)>;
-    std::uint64_t listen(Listener listener);
-    void forget(std::uint64_t handle) { listeners_.erase(handle); }
-    void emit(const SecretView& view, SecretEvent event);
+    Listeners<SecretView, SecretEvent> events;
 
 private:
     secret::Secrets& secrets_;
-    std::map<std::uint64_t, Listener> listeners_;
-    std::uint64_t next_ = 1;
 };
 
 } // namespace domus::service

@@ -207,14 +207,4 @@ Task<UniqueFd> StorageOperations::open_volume(Caller caller, VolumeRef ref, bool
     co_return fd;
 }
 
-std::uint64_t StorageOperations::listen(Listener listener) {
-    listeners_.emplace(next_, std::move(listener));
-    return next_++;
-}
-
-void StorageOperations::emit(const PoolView& view, storage::PoolEvent event) {
-    const auto copy = listeners_; // a listener may go while it is told
-    for (const auto& [handle, listener] : copy) listener(view, event);
-}
-
 } // namespace domus::service

@@ -1,11 +1,10 @@
 // Operations on storage pools and volumes.
 #pragma once
 
+#include "base/listeners.hpp"
 #include "service/caller.hpp"
 #include "storage/pools.hpp"
 
-#include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -62,15 +61,10 @@ public:
     Lane& lane(const std::string& pool) { return pools_.lane(pool); }
     Task<> settle(VolumeRef ref) { return pools_.settle(std::move(ref)); }
 
-    using Listener = std::function<void(const PoolView&, storage::PoolEvent)>;
-    std::uint64_t listen(Listener listener);
-    void forget(std::uint64_t handle) { listeners_.erase(handle); }
-    void emit(const PoolView& view, storage::PoolEvent event);
+    Listeners<PoolView, storage::PoolEvent> events;
 
 private:
     storage::Pools& pools_;
-    std::map<std::uint64_t, Listener> listeners_;
-    std::uint64_t next_ = 1;
 };
 
 } // namespace domus::service

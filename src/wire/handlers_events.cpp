@@ -128,8 +128,8 @@ Registrations::Listen listener(service::Events& events, Registration registratio
     return [&events, registration, plain](std::int32_t callback) -> std::function<void()> {
         auto to = registration;
         if (!plain) to.callback = callback;
-        const auto handle = events.listen([to](const DomainEvent& it) { tell(to, it); });
-        return [&events, handle] { events.forget(handle); };
+        const auto handle = events.add([to](const DomainEvent& it) { tell(to, it); });
+        return [&events, handle] { events.remove(handle); };
     };
 }
 

@@ -1,6 +1,6 @@
 // Procedures on virtual networks.
 #include "wire/handlers.hpp"
-#include "wire/registrations.hpp"
+#include "wire/object_events.hpp"
 
 #include <fmt/format.h>
 
@@ -113,26 +113,17 @@ void serve_changing(Dispatcher& on, NetworkOperations& networks) {
     });
 }
 
+/// virNetworkEventID: lifecycle (0), and changed metadata (1), which networks do not have here.
+void tell(Session& session, const EventRequest& to, const NetworkView& view, network::NetworkEvent event) {
+    if (to.event != 0) return;
+    session.send_event<Procedure::network_event_lifecycle>(
+        NetworkEventLifecycleMsg{to.callback, to_wire(view), static_cast<std::int32_t>(event), 0});
+}
+
 void serve_events(Dispatcher& on, NetworkOperations& networks) {
-    const auto all = std::make_shared<Registrations>("network");
-    on.on<Procedure::connect_network_event_register_any>([&networks, all](Session& session, const ConnectNetworkEventRegisterAnyArgs& args) {
-        if (args.event_id != 0 && args.event_id != 1)
-            throw Error(ErrorCode::internal_error, ErrorDomain::rpc, fmt::format("internal error: unsupported network event ID {}", args.event_id));
-        std::optional<Uuid> only;
-        if (args.net) only = args.net->uuid;
-        const auto listen = [&networks, weak = session.weak_from_this(), only, wanted = args.event_id](std::int32_t id) -> std::function<void()> {
-            const auto handle = networks.listen([weak, id, only, wanted](const NetworkView& view, network::NetworkEvent event) {
-                const auto target = weak.lock();
-                if (!target || wanted != 0 || (only && *only != view.uuid)) return;
-                target->send_event<Procedure::network_event_lifecycle>(NetworkEventLifecycleMsg{id, to_wire(view), static_cast<std::int32_t>(event), 0});
-            });
-            return [&networks, handle] { networks.forget(handle); };
-        };
-        return ConnectNetworkEventRegisterAnyRet{all->add(session, listen)};
-    });
-    on.on<Procedure::connect_network_event_deregister_any>([all](Session& session, const ConnectNetworkEventDeregisterAnyArgs& args) {
-        all->remove(session, args.callback_id);
-    });
+    using enum Procedure;
+    serve_object_events<connect_network_event_register_any, connect_network_event_deregister_any>(
+        on, "network", networks.events, &ConnectNetworkEventRegisterAnyArgs::net, [](const NetworkView& view) { return view.uuid; }, tell);
 }
 
 } // namespace

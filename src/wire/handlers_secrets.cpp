@@ -1,7 +1,7 @@
 // Procedures on secrets. Their values are overwritten here as soon as they are passed on; what the session has read
 // or is to write lives in its buffers until then.
 #include "wire/handlers.hpp"
-#include "wire/registrations.hpp"
+#include "wire/object_events.hpp"
 
 #include <fmt/format.h>
 
@@ -71,49 +71,21 @@ void serve_changing(Dispatcher& on, SecretOperations& secrets) {
     });
 }
 
-// virSecretEventID
-constexpr std::int32_t lifecycle = 0, value_changed = 1;
-
-struct Registration {
-    std::weak_ptr<Session> session;
-    std::int32_t event = lifecycle;
-    std::optional<Uuid> secret; ///< all, if empty
-    std::int32_t callback = 0;
-};
-
-void tell(const Registration& to, const SecretView& view, SecretEvent event) {
-    const auto session = to.session.lock();
+void tell(Session& session, const EventRequest& to, const SecretView& view, SecretEvent event) {
+    constexpr std::int32_t lifecycle = 0, value_changed = 1; // virSecretEventID
     const auto told = event == SecretEvent::value_changed ? value_changed : lifecycle;
-    if (!session || told != to.event || (to.secret && *to.secret != view.uuid)) return;
+    if (told != to.event) return;
     if (told == lifecycle)
-        session->send_event<Procedure::secret_event_lifecycle>(
+        session.send_event<Procedure::secret_event_lifecycle>(
             SecretEventLifecycleMsg{to.callback, to_wire(view), static_cast<std::int32_t>(event), 0});
     else
-        session->send_event<Procedure::secret_event_value_changed>(
-            SecretEventValueChangedMsg{to.callback, to_wire(view)});
+        session.send_event<Procedure::secret_event_value_changed>(SecretEventValueChangedMsg{to.callback, to_wire(view)});
 }
 
 void serve_events(Dispatcher& on, SecretOperations& secrets) {
-    const auto all = std::make_shared<Registrations>("secret");
-    on.on<Procedure::connect_secret_event_register_any>(
-        [&secrets, all](Session& session, const ConnectSecretEventRegisterAnyArgs& args) {
-            if (args.event_id != lifecycle && args.event_id != value_changed)
-                throw Error(ErrorCode::internal_error, ErrorDomain::rpc,
-                            fmt::format("internal error: unsupported secret event ID {}", args.event_id));
-            Registration to{session.weak_from_this(), args.event_id, std::nullopt, 0};
-            if (args.secret) to.secret = args.secret->uuid;
-            const auto listen = [&secrets, to](std::int32_t callback) mutable -> std::function<void()> {
-                to.callback = callback;
-                const auto handle =
-                    secrets.listen([to](const SecretView& view, SecretEvent event) { tell(to, view, event); });
-                return [&secrets, handle] { secrets.forget(handle); };
-            };
-            return ConnectSecretEventRegisterAnyRet{all->add(session, listen)};
-        });
-    on.on<Procedure::connect_secret_event_deregister_any>(
-        [all](Session& session, const ConnectSecretEventDeregisterAnyArgs& args) {
-            all->remove(session, args.callback_id);
-        });
+    using enum Procedure;
+    serve_object_events<connect_secret_event_register_any, connect_secret_event_deregister_any>(
+        on, "secret", secrets.events, &ConnectSecretEventRegisterAnyArgs::secret, [](const SecretView& view) { return view.uuid; }, tell);
 }
 
 } // namespace

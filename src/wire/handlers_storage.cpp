@@ -1,6 +1,6 @@
 // Procedures on storage pools and volumes.
 #include "wire/handlers.hpp"
-#include "wire/registrations.hpp"
+#include "wire/object_events.hpp"
 
 #include "format/xml.hpp"
 #include "service/flags.hpp"
@@ -268,44 +268,22 @@ void serve_volume_changes(Dispatcher& on, StorageOperations& storage) {
     });
 }
 
-void tell(Session& session, std::int32_t callback, std::int32_t wanted, const PoolView& view,
-          storage::PoolEvent event) {
+void tell(Session& session, const EventRequest& to, const PoolView& view, storage::PoolEvent event) {
     constexpr std::int32_t lifecycle = 0, refresh = 1; // virStoragePoolEventID
-    if (event == storage::PoolEvent::refreshed) {
-        if (wanted == refresh)
-            session.send_event<Procedure::storage_pool_event_refresh>(
-                StoragePoolEventRefreshMsg{callback, to_wire(view.ref)});
-        return;
-    }
-    if (wanted != lifecycle) return;
-    session.send_event<Procedure::storage_pool_event_lifecycle>(
-        StoragePoolEventLifecycleMsg{callback, to_wire(view.ref), static_cast<std::int32_t>(event), 0});
+    const auto told = event == storage::PoolEvent::refreshed ? refresh : lifecycle;
+    if (told != to.event) return;
+    if (told == refresh)
+        session.send_event<Procedure::storage_pool_event_refresh>(StoragePoolEventRefreshMsg{to.callback, to_wire(view.ref)});
+    else
+        session.send_event<Procedure::storage_pool_event_lifecycle>(
+            StoragePoolEventLifecycleMsg{to.callback, to_wire(view.ref), static_cast<std::int32_t>(event), 0});
 }
 
 void serve_events(Dispatcher& on, StorageOperations& storage) {
-    const auto all = std::make_shared<Registrations>("storage pool");
-    on.on<Procedure::connect_storage_pool_event_register_any>(
-        [&storage, all](Session& session, const ConnectStoragePoolEventRegisterAnyArgs& args) {
-            if (args.event_id != 0 && args.event_id != 1)
-                throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc,
-                            fmt::format("unsupported storage pool event ID {}", args.event_id));
-            std::optional<Uuid> only;
-            if (args.pool) only = args.pool->uuid;
-            const auto listen = [&storage, weak = session.weak_from_this(), only,
-                                 wanted = args.event_id](std::int32_t id) -> std::function<void()> {
-                const auto handle =
-                    storage.listen([weak, id, only, wanted](const PoolView& view, storage::PoolEvent event) {
-                        const auto target = weak.lock();
-                        if (target && (!only || *only == view.ref.uuid)) tell(*target, id, wanted, view, event);
-                    });
-                return [&storage, handle] { storage.forget(handle); };
-            };
-            return ConnectStoragePoolEventRegisterAnyRet{all->add(session, listen)};
-        });
-    on.on<Procedure::connect_storage_pool_event_deregister_any>(
-        [all](Session& session, const ConnectStoragePoolEventDeregisterAnyArgs& args) {
-            all->remove(session, args.callback_id);
-        });
+    using enum Procedure;
+    serve_object_events<connect_storage_pool_event_register_any, connect_storage_pool_event_deregister_any>(
+        on, "storage pool", storage.events, &ConnectStoragePoolEventRegisterAnyArgs::pool,
+        [](const PoolView& view) { return view.ref.uuid; }, tell);
 }
 
 } // namespace
