@@ -119,7 +119,8 @@ public:
     Task<> shutdown(ShutdownMode mode);
     Task<> reboot(ShutdownMode mode);
     Task<> reset();
-    /// Ends the process and returns when it is gone. Graceful: SIGTERM only, an error if it stays.
+    /// Ends the process and returns when it is gone. It has half a second to write what it keeps of its images, and is
+    /// killed then. Graceful: it is not killed, and an error if it stays.
     Task<> destroy(bool graceful);
     /// Writes its memory into a file and ends it. On failure it goes on as before.
     Task<> save(SaveRequest request);
@@ -200,6 +201,8 @@ private:
     Task<> watch(std::shared_ptr<Running> running);
     Task<> settle(std::shared_ptr<Running> running);
     Task<> dump_core(std::shared_ptr<Running> running);
+    Task<bool> end_process(std::shared_ptr<Running> running, bool graceful);
+    Task<> end_with_client(std::shared_ptr<Running> running);
     Task<> after_guest_stopped(std::shared_ptr<Running> running, std::string action);
     Task<> refresh_figures(std::shared_ptr<Running> running);
     Task<> reach_monitor(std::shared_ptr<Running> running);

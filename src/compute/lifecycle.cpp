@@ -1,6 +1,7 @@
 // What can be asked of a running domain, but for its start and its end.
 #include "compute/domain.hpp"
 
+#include "async/spawn.hpp"
 #include "base/log.hpp"
 
 #include <fmt/format.h>
@@ -131,10 +132,7 @@ Task<> Domain::send_key(std::vector<std::uint32_t> qcodes, std::uint32_t hold_ms
 Task<> Domain::destroy(bool graceful) {
     const auto running = require_running();
     if (!running->ending) running->ending = {ShutoffReason::destroyed, event::Stopped::destroyed};
-    running->process.signal(SIGTERM);
-    if (!graceful) running->process.signal(SIGKILL);
-    const auto patience = graceful ? 15s : 30s;
-    const bool gone = co_await running->gone.wait(Deadline::in(patience));
+    const bool gone = co_await end_process(running, graceful);
     if (gone) co_return;
     if (graceful) {
         running->ending.reset();
@@ -148,12 +146,29 @@ Task<> Domain::destroy(bool graceful) {
         .hint("look for state D in 'ps' and at the storage below its disks");
 }
 
+/// What QEMU keeps of its images' metadata is written when it ends by itself, whether the guest has asked for that or not.
+Task<bool> Domain::end_process(std::shared_ptr<Running> running, bool graceful) {
+    constexpr std::chrono::milliseconds graceful_patience = 15s, time_to_write = 500ms, kernel_patience = 30s;
+    running->process.signal(SIGTERM);
+    bool gone = co_await running->gone.wait(Deadline::in(graceful ? graceful_patience : time_to_write));
+    if (gone || graceful) co_return gone;
+    running->process.signal(SIGKILL);
+    gone = co_await running->gone.wait(Deadline::in(kernel_patience));
+    co_return gone;
+}
+
 void Domain::connection_closed(std::uint64_t owner) {
     const auto running = running_;
     if (!running || !running->autodestroy || running->owner != owner) return;
     log::info("domain '{}': the client that it was started for has gone, destroying it", name_);
     running->ending = {ShutoffReason::destroyed, event::Stopped::destroyed};
-    running->process.signal(SIGKILL);
+    spawn(environment_.executor, end_with_client(running), fmt::format("end of domain '{}'", name_));
+}
+
+Task<> Domain::end_with_client(std::shared_ptr<Running> running) {
+    const auto self = shared_from_this();
+    const bool gone = co_await end_process(std::move(running), false);
+    if (!gone) log::error("the process of domain '{}' does not end", name_);
 }
 
 Task<boost::json::value> Domain::monitor_command(std::string command, boost::json::object arguments, Deadline by) {

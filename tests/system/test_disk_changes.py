@@ -1,4 +1,4 @@
-"""Disks whose changes are thrown away when the guest ends, and images on top of others: what guests see and what stays."""
+"""What becomes of what guests write: kept, thrown away, or put into an image on top of another."""
 import hashlib
 import os
 import pathlib
@@ -132,3 +132,22 @@ def test_a_guest_starts_from_an_image_on_top_of_another(conn, virsh, guest_asset
     end(domain)
     assert digest(disk) == before
     subprocess.run(["qemu-img", "check", "-q", scratch / "over.qcow2"], check=True)
+
+
+@pytest.mark.parametrize("by", ["destroy", "client"])
+def test_an_abrupt_end_loses_nothing_that_qemu_has_of_an_image(conn, daemon, guest_assets, shell_of, disk, by):
+    """What the guest has written and not flushed is in its image, tables of the format included."""
+    client = libvirt.open(daemon.uri)
+    domain = client.createXML(guest_xml("abrupt", disks=[disk]), libvirt.VIR_DOMAIN_START_AUTODESTROY)
+    shell = shell_of("abrupt")
+    shell.run("dd if=/dev/zero bs=64k count=1 2>/dev/null | tr '\\0' x | dd of=/dev/vda bs=64k seek=20 conv=notrunc 2>/dev/null; sync")
+    if by == "destroy":
+        domain.destroy()
+    domain = None  # it would keep the connection open
+    client.close()
+    if by == "client":
+        wait_until(lambda: conn.listAllDomains() == [], "the domain stayed")
+    read = subprocess.run(["qemu-img", "dd", "-f", "qcow2", "-O", "raw", "bs=64k", "skip=20", "count=21", f"if={disk}", f"of={disk}.raw"],
+                          capture_output=True, text=True)
+    assert read.returncode == 0, read.stderr
+    assert pathlib.Path(f"{disk}.raw").read_bytes()[:65536] == b"x" * 65536
