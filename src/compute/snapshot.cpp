@@ -4,6 +4,7 @@
 
 #include "async/process_wait.hpp"
 #include "base/log.hpp"
+#include "compute/disk_volumes.hpp"
 #include "compute/qemu_job.hpp"
 #include "compute/saved_definition.hpp"
 #include "compute/snapshot_plan.hpp"
@@ -32,9 +33,15 @@ Error invalid(std::string what) {
 }
 
 /// qemu-img snapshot OPTION TAG IMAGE
-Task<> change_image(Credentials caller, std::string option, std::string tag, const model::Disk* disk) {
+Task<> change_image(Environment& environment, Credentials caller, std::string option, std::string tag, const model::Disk* disk) {
+    const auto opened = co_await placed(environment, *disk);
+    if (opened.type != model::DiskType::file && opened.type != model::DiskType::block)
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
+                    fmt::format("unsupported configuration: internal snapshot for disk {} unsupported for {} disks while the domain is off", disk->target.dev,
+                                format::word(opened.type)))
+            .hint("make it while the domain runs");
     Command command("qemu-img");
-    const auto image = disk->source.text();
+    const auto image = opened.source.text();
     command.arguments = {"snapshot", option, tag, image};
     if (::geteuid() == 0 && !caller.root()) {
         command.uid = caller.uid;
@@ -49,11 +56,11 @@ Task<> change_image(Credentials caller, std::string option, std::string tag, con
 }
 
 /// All or none of the images have it afterwards.
-Task<> make_in_images(Credentials caller, std::string tag, std::vector<const model::Disk*> disks) {
+Task<> make_in_images(Environment& environment, Credentials caller, std::string tag, std::vector<const model::Disk*> disks) {
     std::exception_ptr failure;
     std::size_t made = 0;
     try {
-        for (; made < disks.size(); ++made) co_await change_image(caller, "-c", tag, disks[made]);
+        for (; made < disks.size(); ++made) co_await change_image(environment, caller, "-c", tag, disks[made]);
     } catch (...) {
         failure = std::current_exception();
     }
@@ -61,7 +68,7 @@ Task<> make_in_images(Credentials caller, std::string tag, std::vector<const mod
     for (std::size_t i = 0; i < made; ++i) {
         std::exception_ptr trouble;
         try {
-            co_await change_image(caller, "-d", tag, disks[i]);
+            co_await change_image(environment, caller, "-d", tag, disks[i]);
         } catch (...) {
             trouble = std::current_exception();
         }
@@ -109,7 +116,7 @@ Task<std::string> Domain::create_snapshot(SnapshotRequest request) {
     if (running)
         co_await snapshot_running(running, wanted, request.halt);
     else
-        co_await make_in_images(request.caller, *wanted.name, internal_disks(wanted, domain));
+        co_await make_in_images(environment_, request.caller, *wanted.name, internal_disks(wanted, domain));
     if (!request.no_metadata) co_await keep_snapshot(make_entry(wanted), true);
     if (running && request.halt) co_await end_now(running, ended_by_snapshot);
     co_return *wanted.name;
@@ -251,7 +258,7 @@ Task<> Domain::revert_to_disks(std::shared_ptr<const model::Snapshot> snapshot, 
     if (!definition_) throw invalid("a transient domain cannot go back to a snapshot of a stopped one");
     if (running_) co_await end_now(running_, ended_by_snapshot);
     for (const auto* disk : internal_disks(*snapshot, *snapshot->domain))
-        co_await change_image(request.caller, "-a", *snapshot->name, disk);
+        co_await change_image(environment_, request.caller, "-a", *snapshot->name, disk);
     set_status(Status(ShutoffReason::from_snapshot));
     if (!start) co_return;
     StartRequest boot_request;
@@ -298,7 +305,7 @@ Task<> Domain::drop_from_images(model::Snapshot snapshot, Credentials caller) {
     for (const auto* disk : internal_disks(snapshot, domain)) {
         std::string trouble;
         try {
-            co_await change_image(caller, "-d", *snapshot.name, disk);
+            co_await change_image(environment_, caller, "-d", *snapshot.name, disk);
         } catch (const Error& error) {
             trouble = error.text();
         }

@@ -39,7 +39,7 @@ void require_internal(const model::Disk& disk) {
     if (type != "qcow2")
         throw unsupported(
             fmt::format("internal snapshot for disk {} unsupported for storage type {}", disk.target.dev, type));
-    if (disk.type != model::DiskType::file && disk.type != model::DiskType::block)
+    if (disk.type != model::DiskType::file && disk.type != model::DiskType::block && disk.type != model::DiskType::volume)
         throw unsupported(fmt::format("internal snapshot for disk {} unsupported for {} disks", disk.target.dev,
                                       format::word(disk.type)));
 }

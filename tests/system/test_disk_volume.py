@@ -78,3 +78,31 @@ def test_what_cannot_be_found_is_refused_before_anything_runs(conn, daemon, gues
     pool.destroy()
     assert start(disk("one.qcow2", "vda")) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
     assert conn.listAllDomains() == [] and daemon.pids_of("guest=never") == []
+
+
+def test_snapshots_lie_in_the_volume(conn, guest, pool, virsh, scratch):
+    def tags():
+        listed = subprocess.run(["qemu-img", "snapshot", "-U", "-l", scratch / "pool/one.qcow2"], text=True, capture_output=True, check=True).stdout
+        return [line.split()[1] for line in listed.splitlines()[2:]]
+
+    domain = conn.defineXML(guest("kept", devices=disk("one.qcow2", "vda")))
+    virsh("snapshot-create-as", "kept", "off")
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    virsh("snapshot-create-as", "kept", "on")
+    assert tags() == ["off", "on"]
+    virsh("snapshot-delete", "kept", "on")
+    virsh("snapshot-revert", "kept", "off")
+    assert not domain.isActive() and tags() == ["off"]
+    pool.destroy()
+    conn.storagePoolCreateXML(f"<pool type='dir'><name>other</name><target><path>{scratch}/pool</path></target></pool>")
+    assert "no storage pool" in virsh("snapshot-create-as", "kept", "late", check=False).err
+    assert tags() == ["off"]
+
+
+def test_a_volume_may_be_transient(conn, guest, pool, scratch):
+    before = (scratch / "pool/one.qcow2").read_bytes()
+    domain = conn.createXML(guest("brief", devices=disk("one.qcow2", "vda").replace("</disk>", "<transient/></disk>")))
+    live = ET.fromstring(domain.XMLDesc()).find("devices/disk")
+    assert live.get("type") == "volume" and live.find("transient") is not None
+    domain.destroy()
+    assert (scratch / "pool/one.qcow2").read_bytes() == before
