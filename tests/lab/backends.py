@@ -212,7 +212,8 @@ class Iscsi(Units):
 class Chap(Iscsi):
     """One that asks for a password."""
     login = ("me", "twelve-bytes-and-more")
-    auth = "<auth type='chap' username='me'><secret usage='disks'/></auth>"
+    auth = ("<initiator><iqn name='iqn.2026-01.org.example:host'/></initiator>"
+            "<auth type='chap' username='me'><secret usage='disks'/></auth>")
 
 
 ALL = {"dir": Folder, "ext4": Filesystem, "xfs": Xfs, "nfs": Nfs, "logical": Logical, "disk": Disk, "iscsi": Iscsi, "chap": Chap,

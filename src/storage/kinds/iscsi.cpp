@@ -62,11 +62,11 @@ public:
         std::optional<Sensitive> password; // known before anything is touched
         if (pool->source.auth) password = co_await target_password(pool, site);
         auto record = node(*pool, {"-o", "new"});
-        if (pool->source.initiator) co_await make_interface(pool, site);
-        (void)co_await site.run("iscsiadm", std::move(record), fmt::format("make a record of target '{}'", target_of(*pool)));
         auto manual = node(*pool, {"-o", "update", "-n", "node.startup", "-v", "manual"});
         std::exception_ptr failure;
         try {
+            if (pool->source.initiator) co_await make_interface(pool, site);
+            (void)co_await site.run("iscsiadm", std::move(record), fmt::format("make a record of target '{}'", target_of(*pool)));
             (void)co_await site.run("iscsiadm", std::move(manual), "keep the host from logging in at boot");
             if (pool->source.auth) co_await set_login(pool, std::move(*password), site);
             co_await log_in(pool, site);
@@ -74,8 +74,7 @@ public:
             failure = std::current_exception();
         }
         if (!failure) co_return;
-        auto forget = node(*pool, {"-o", "delete"});
-        (void)co_await site.attempt("iscsiadm", std::move(forget));
+        co_await forget(pool, site);
         std::rethrow_exception(failure);
     }
 
@@ -84,8 +83,7 @@ public:
         if (!session) co_return;
         auto logout = node(*pool, {"--logout"});
         (void)co_await site.run("iscsiadm", std::move(logout), fmt::format("log out of target '{}'", target_of(*pool)));
-        auto forget = node(*pool, {"-o", "delete"});
-        (void)co_await site.attempt("iscsiadm", std::move(forget));
+        co_await forget(pool, site);
     }
 
     Task<Contents> look(Definition pool, Site site) const override {
@@ -122,6 +120,15 @@ private:
         if (pool.source.initiator) arguments.insert(arguments.end(), {"-I", interface_of(pool)});
         arguments.insert(arguments.end(), rest.begin(), rest.end());
         return arguments;
+    }
+
+    /// Removes what a start has put into open-iscsi's database.
+    static Task<> forget(Definition pool, Site site) {
+        auto record = node(*pool, {"-o", "delete"});
+        (void)co_await site.attempt("iscsiadm", std::move(record));
+        if (!pool->source.initiator) co_return;
+        std::vector<std::string> interface{"-m", "iface", "-I", interface_of(*pool), "-o", "delete"};
+        (void)co_await site.attempt("iscsiadm", std::move(interface));
     }
 
     static Task<> set_login(Definition pool, Sensitive password, Site site) {
