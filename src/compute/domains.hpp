@@ -1,6 +1,7 @@
 // All domains of the daemon: found by UUID, name or id; defined, created and loaded here.
 #pragma once
 
+#include "compute/disk_volumes.hpp"
 #include "compute/domain.hpp"
 #include "compute/environment.hpp"
 
@@ -45,6 +46,8 @@ public:
     void each(const std::function<void(const DomainPtr&)>& visit) const;
 
     /// Checks, completes and stores a definition; an existing domain of that UUID is changed, running or not.
+    /// The disk as if its source were written out (disk_volumes.hpp).
+    Task<model::Disk> placed(model::Disk disk) { return compute::placed(environment_, std::move(disk)); }
     Task<engine::qemu::CapabilitiesPtr> capabilities(std::string emulator) { return environment_.qemu->capabilities(std::move(emulator)); }
     Task<DomainPtr> define(std::string xml);
     /// Starts a transient domain (or a persistent one that is not running, with this definition for one run).

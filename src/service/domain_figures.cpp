@@ -4,6 +4,7 @@
 #include "engine/qemu/command.hpp"
 #include "format/xml.hpp"
 #include "image/header.hpp"
+#include "model/domain.hpp"
 #include "os/files.hpp"
 #include "service/flags.hpp"
 
@@ -28,6 +29,12 @@ const compute::DiskSummary& find_disk(const DomainView& view, const std::string&
         if (disk.target == name || (!disk.source.empty() && disk.source == name)) return disk;
     throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, fmt::format("invalid argument: invalid path: {}", name))
         .hint("'domus domblklist' shows the targets and sources of its disks");
+}
+
+/// By its target, as the domain has it now.
+model::Disk disk_of(const DomainView& view, const std::string& target) {
+    const auto domain = view.live ? *view.live->domain : compute::parse_definition(*view.definition);
+    return *std::ranges::find(domain.devices.disks, target, [](const auto& disk) { return disk.target.dev; });
 }
 
 /// As of the format that the definition names: what a guest wrote into a raw image is no header.
@@ -85,9 +92,14 @@ Task<BlockInfo> DomainOperations::block_info(DomainRef ref, std::string disk, un
     if (found.source.empty())
         throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
                     fmt::format("invalid argument: disk '{}' does not currently have a source assigned", disk));
+    auto named = disk_of(*view(ref), found.target);
+    const auto placed = co_await domains_.placed(std::move(named));
+    if (!placed.source.file && !placed.source.dev)
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu, fmt::format("Operation not supported: disk '{}' is no file and no device of this host", disk))
+            .hint("'domus domblkstat' has what the guest reads and writes");
     const auto executor = co_await asio::this_coro::executor;
     Lane lane(executor, "a look at an image", 1); // of its own: what hangs here holds up nobody
-    auto work = [found] { return look_at_image(found.source, found.format); };
+    auto work = [path = placed.source.file ? *placed.source.file : *placed.source.dev, format = found.format] { return look_at_image(path, format); };
     const auto info = co_await lane.run(Deadline::in(10s), std::move(work));
     co_return info;
 }

@@ -66,9 +66,19 @@ def kept_by_open_iscsi():
     return [path for folder in ("nodes", "ifaces") for path in pathlib.Path("/etc/iscsi", folder).rglob("*") if path.is_file() and "example" not in path.name]
 
 
+def qemu_reaches_a_unit_by_itself(pool, backend, guest):
+    domain = pool.connect().createXML(guest("direct", devices=(
+        "<disk type='volume'><driver name='qemu' type='raw'/><source pool='p' volume='unit:0:0:1' mode='direct'/><target dev='vda'/></disk>"
+    )), libvirt.VIR_DOMAIN_START_PAUSED)
+    [qemu] = find_processes("qemu-system-x86_64")
+    arguments = pathlib.Path(f"/proc/{qemu}/cmdline").read_text()
+    assert backend.target.iqn in arguments and backend.login[1] not in arguments
+    domain.destroy()
+
+
 @on("chap")
 @pytest.mark.timeout(300)
-def test_a_target_asks_for_a_password(conn, daemon, backend, traced_iscsiadm):
+def test_a_target_asks_for_a_password(conn, daemon, backend, guest, traced_iscsiadm):
     password = backend.login[1]
     pool = conn.storagePoolDefineXML(backend.xml)
     assert code_of(pool.create) == libvirt.VIR_ERR_NO_SECRET
@@ -83,6 +93,7 @@ def test_a_target_asks_for_a_password(conn, daemon, backend, traced_iscsiadm):
     volumes_that_were_there(pool, backend)
     pool = it_stays_over_a_crash(pool, daemon)
     assert kept_by_open_iscsi() != []
+    qemu_reaches_a_unit_by_itself(pool, backend, guest)
     pool.destroy()
     assert kept_by_open_iscsi() == []
     assert "--login" in traced_iscsiadm.read_text()

@@ -36,6 +36,7 @@ def test_a_guest_uses_the_volume_and_people_see_its_name(conn, daemon, guest, po
         assert live.get("type") == "volume" and live.find("driver").get("type") == "qcow2"
         assert live.find("source").get("pool") == "p" and live.find("source").get("volume") == "one.qcow2" and live.find("source").get("file") is None
     assert "one.qcow2" in virsh("domblklist", "stored").out
+    assert domain.blockInfo("vda")[0] == 8 << 20
     # Another one comes and goes, also past a restart of the daemon. Without a format it is raw, whatever a guest put there.
     (scratch / "disk.xml").write_text(disk("two.raw", "vdb", kind=""))
     virsh("attach-device", "stored", scratch / "disk.xml")

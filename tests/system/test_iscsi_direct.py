@@ -148,6 +148,7 @@ def test_a_guest_writes_to_volumes_and_units(conn, daemon, guest, target, shell_
     for device in ("vda", "vdb"):
         shell.run(f"printf 'on {device}' | dd of=/dev/{device} conv=notrunc,fsync 2>/dev/null")
     assert target.files[0].read_bytes().startswith(b"on vda") and target.files[1].read_bytes().startswith(b"on vdb")
+    assert code_of(domain.blockInfo, "vda") == code_of(domain.blockInfo, "vdb") == libvirt.VIR_ERR_OPERATION_UNSUPPORTED
     live = ET.fromstring(domain.XMLDesc()).find("devices/disk")
     assert live.get("type") == "volume" and live.find("source").get("pool") == "direct" and live.find("source").get("protocol") is None
     arguments = "".join(open(f"/proc/{pid}/cmdline").read() for pid in daemon.pids_of("guest=stored"))
