@@ -2,6 +2,8 @@
 #include "wire/handlers.hpp"
 
 #include "async/spawn.hpp"
+#include "base/log.hpp"
+#include "image/lease.hpp"
 #include "service/flags.hpp"
 
 #include <fcntl.h>
@@ -29,11 +31,19 @@ struct Transfer {
     std::shared_ptr<UniqueFd> fd;
     std::uint64_t at, end; ///< bytes of the volume; `end` is one behind the last
     bool holes;
+    std::uint64_t begin = at;
+
+    /// How far it came.
+    std::string progress() const { return fmt::format("after {} bytes, at byte {}", at - begin, at); }
 };
 
 Error transfer_error(int number, std::string_view what, const Transfer& transfer) {
-    return system_error(number, fmt::format("{} volume '{}' at byte {}", what, transfer.volume.name, transfer.at),
+    return system_error(number, fmt::format("{} volume '{}' {}", what, transfer.volume.name, transfer.progress()),
                         ErrorDomain::storage);
+}
+
+void note_end(std::string_view what, const Transfer& transfer, std::string_view why) {
+    log::warning("{} volume '{}' of pool '{}' ended {}: {}", what, transfer.volume.name, transfer.volume.pool, transfer.progress(), why);
 }
 
 /// What lies at the transfer's place: so much data, or a hole.
@@ -80,13 +90,19 @@ Task<> download(Transfer transfer) {
                 there = co_await transfer.stream->write_hole(static_cast<std::int64_t>(piece.hole));
             else
                 there = co_await transfer.stream->write(std::move(piece.data));
-            if (!there) co_return;
+            if (!there) {
+                note_end("the download of", transfer, "the client aborted it or has gone");
+                (void)co_await transfer.stream->read(); // that it did; it waits for the answer
+                transfer.stream->confirm();
+                co_return;
+            }
             transfer.at += length;
         }
     } catch (const Error& error) {
         failure = error;
     }
     if (failure) {
+        note_end("the download of", transfer, failure->message());
         transfer.stream->fail(*failure);
         co_return;
     }
@@ -95,27 +111,43 @@ Task<> download(Transfer transfer) {
     transfer.stream->confirm();
 }
 
-int write_piece(int fd, std::uint64_t at, const std::string& data) {
-    for (std::size_t written = 0; written < data.size();) {
-        const auto n = ::pwrite(fd, data.data() + written, data.size() - written, static_cast<off_t>(at + written));
+/// So many bytes, and why not more.
+struct Written {
+    std::uint64_t bytes = 0;
+    int failure = 0;
+};
+
+Written write_piece(int fd, std::uint64_t at, const std::string& data) {
+    Written written;
+    while (written.bytes < data.size()) {
+        const auto n = ::pwrite(fd, data.data() + written.bytes, data.size() - written.bytes, static_cast<off_t>(at + written.bytes));
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return errno;
-        written += static_cast<std::size_t>(n);
+        if (n < 0) {
+            written.failure = errno;
+            return written;
+        }
+        written.bytes += static_cast<std::uint64_t>(n);
     }
-    return 0;
+    return written;
 }
 
 /// The bytes of a hole are zeros; a file that ends in one gets its length.
-int write_hole(int fd, std::uint64_t at, std::uint64_t length) {
+Written write_hole(int fd, std::uint64_t at, std::uint64_t length) {
     struct stat info {};
-    if (::fstat(fd, &info) < 0) return errno;
+    if (::fstat(fd, &info) < 0) return {0, errno};
     const auto size = static_cast<std::uint64_t>(info.st_size);
     if (at < size
         && ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at),
                        static_cast<off_t>(length))
                < 0)
-        return errno;
-    return at + length > size && ::ftruncate(fd, static_cast<off_t>(at + length)) < 0 ? errno : 0;
+        return {0, errno};
+    if (at + length > size && ::ftruncate(fd, static_cast<off_t>(at + length)) < 0) return {0, errno};
+    return {length, 0};
+}
+
+/// A server may tell of a full disk only when all is sent to it.
+int flush(int fd) {
+    return image::is_shared(fd) && ::fdatasync(fd) < 0 ? errno : 0;
 }
 
 Task<> take(Transfer& transfer, Stream::Incoming incoming) {
@@ -132,10 +164,16 @@ Task<> take(Transfer& transfer, Stream::Incoming incoming) {
     auto work = [fd = transfer.fd, at = transfer.at, length, hole, data = std::move(incoming.data)] {
         return hole ? write_hole(fd->get(), at, length) : write_piece(fd->get(), at, data);
     };
-    const int failure =
+    const auto written =
         co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+    transfer.at += written.bytes;
+    if (written.failure) throw transfer_error(written.failure, "cannot write", transfer);
+}
+
+Task<> settle_data(Transfer& transfer) {
+    auto work = [fd = transfer.fd] { return flush(fd->get()); };
+    const int failure = co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
     if (failure) throw transfer_error(failure, "cannot write", transfer);
-    transfer.at += length;
 }
 
 Task<> upload(Transfer transfer) {
@@ -144,14 +182,17 @@ Task<> upload(Transfer transfer) {
     try {
         for (;;) {
             auto incoming = co_await transfer.stream->read();
+            if (incoming.what == What::abort) note_end("the upload to", transfer, "the client aborted it or has gone");
             if (incoming.what == What::finish || incoming.what == What::abort) break;
             co_await take(transfer, std::move(incoming));
         }
+        co_await settle_data(transfer);
     } catch (const Error& error) {
         failure = error;
     }
     transfer.fd.reset();
     co_await transfer.storage.settle(transfer.volume);
+    if (failure) note_end("the upload to", transfer, failure->message());
     if (failure)
         transfer.stream->fail(*failure);
     else
