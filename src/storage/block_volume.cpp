@@ -71,6 +71,10 @@ void give_permissions(const std::string& path, const model::Permissions& permiss
 }
 
 Task<> fill_device(std::string path, VolumePtr from, Site site) {
+    if (from->target.encryption)
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                    fmt::format("unsupported configuration: volume '{}' is encrypted, and this version copies it to files only", from->name))
+            .hint(fmt::format("'domus image convert --secret-file FILE {} {}'", *from->target.path, path));
     auto check = [path, from] {
         const auto there = size_of(open_file(path, O_RDONLY).get(), path);
         const auto needed = from->capacity.value_or(ByteCount{0}).bytes;

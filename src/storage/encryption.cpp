@@ -40,10 +40,36 @@ std::string encryption_options(const model::Volume& wanted) {
     return list;
 }
 
-Task<> pass_key(std::shared_ptr<Command> command, model::Encryption encryption, Site site) {
-    const auto value = co_await site.secret(encryption.secrets[0]);
-    const int number = command->pass(make_memfd("volume-key", value.view()));
-    const auto object = fmt::format("secret,id=volume-key,file=/proc/self/fd/{}", number);
+std::string encrypted_image(const model::Volume& volume, const std::string& path, std::string_view key) {
+    const bool inside = volume.target.format.value_or("raw") != "raw";
+    std::string name;
+    for (const char c : path) name.append(c == ',' ? 2 : 1, c); // qemu-img doubles commas in options
+    return fmt::format("driver={},{}key-secret={},file.filename={}", inside ? *volume.target.format : "luks", inside ? "encrypt." : "", key, name);
+}
+
+model::SecretReference key_of(const model::Volume& volume) {
+    const auto& encryption = *volume.target.encryption;
+    if (!encryption.secrets.empty()) return encryption.secrets.front();
+    model::SecretReference reference;
+    reference.type = model::SecretType::passphrase;
+    reference.usage = *volume.target.path;
+    return reference;
+}
+
+Task<> pass_key(std::shared_ptr<Command> command, std::string key, model::SecretReference secret, Site site) {
+    std::optional<Error> missing;
+    std::optional<Sensitive> value;
+    try {
+        value = co_await site.secret(secret);
+    } catch (const Error& error) {
+        missing = error;
+    }
+    if (missing && secret.usage && missing->code() == ErrorCode::no_secret)
+        throw std::move(*missing).hint(fmt::format("define one with <usage type='volume'><volume>{}</volume></usage> and give it its value: "
+                                                   "'domus secret-define', 'domus secret-set-value'", *secret.usage));
+    if (missing) throw std::move(*missing);
+    const int number = command->pass(make_memfd("volume-key", value->view()));
+    const auto object = fmt::format("secret,id={},file=/proc/self/fd/{}", key, number);
     command->arguments.insert(command->arguments.begin() + 1, {"--object", object});
 }
 

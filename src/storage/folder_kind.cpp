@@ -78,6 +78,7 @@ Contents look_into(const model::Pool& pool, const Known& known) {
     for (fs::directory_iterator entry(*pool.target, failure), end; entry != end; entry.increment(failure)) {
         if (failure) break;
         auto name = entry->path().filename().string();
+        if (is_unfinished(name)) sweep_unfinished(entry->path().string());
         if (is_hidden(name) || !nameable(name)) continue;
         // What another machine has is asked for anew: our kernel's knowledge of it may be old.
         if (auto same = contents.local_device ? still_known(known, folder.get(), name) : nullptr) contents.unchanged.push_back(std::move(same));

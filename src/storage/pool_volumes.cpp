@@ -37,6 +37,13 @@ model::Volume parse_volume(const std::string& xml) {
     return volume;
 }
 
+/// Which secret opens an encrypted image does not stand in it: what was said when it was made stays known.
+void keep_secrets(const VolumeMap& known, model::Volume& seen) {
+    if (!seen.target.encryption || !seen.target.encryption->secrets.empty()) return;
+    const auto before = known.find(seen.name);
+    if (before != known.end() && before->second->target.encryption) seen.target.encryption->secrets = before->second->target.encryption->secrets;
+}
+
 bool lockable(const model::Volume& volume) { return volume.type == model::VolumeType::file || volume.type == model::VolumeType::block; }
 
 /// With libvirt's code and words.
@@ -119,11 +126,12 @@ Task<> Pools::look_again(PoolPtr pool, Deadline by) {
     auto contents = co_await pool->kind->look_again(live, std::move(known), site);
     auto volumes = std::make_shared<VolumeMap>();
     for (auto& volume : contents.unchanged) volumes->emplace(volume->name, volume);
+    if (!pool->live) co_return;
     for (auto& volume : contents.volumes) {
+        if (pool->volumes) keep_secrets(*pool->volumes, volume);
         auto name = volume.name;
         volumes->emplace(std::move(name), std::make_shared<const model::Volume>(std::move(volume)));
     }
-    if (!pool->live) co_return;
     publish_sizes(*pool, contents);
     pool->looked = now;
     pool->local_device = contents.local_device;
@@ -141,6 +149,7 @@ Task<VolumePtr> Pools::look_at(PoolPtr pool, std::string name, Deadline by) {
     const auto site = site_of(pool, by);
     const auto live = pool->require_live();
     auto seen = co_await pool->kind->look_at(live, name, site);
+    if (pool->volumes) keep_secrets(*pool->volumes, seen);
     VolumePtr volume = std::make_shared<const model::Volume>(std::move(seen));
     publish_volume(*pool, name, volume);
     co_return volume;
@@ -230,8 +239,9 @@ Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned
     co_await freshen(name);
     require_absent(*pool, wanted.name);
     const auto made = wanted.name;
+    const auto encryption = wanted.target.encryption;
     co_await pool->kind->create(pool->live, std::move(wanted), flags, site_of(pool, Deadline::never()));
-    auto volume = co_await settle_new(pool, made);
+    auto volume = co_await settle_new(pool, made, encryption);
     co_return volume;
 }
 
@@ -247,8 +257,10 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     co_await freshen(name);
     require_absent(*pool, wanted.name);
     const auto made = wanted.name;
+    auto encryption = wanted.target.encryption;
+    if (!encryption || encryption->secrets.empty()) encryption = source->target.encryption; // it has the same key then
     co_await pool->kind->copy(pool->live, std::move(wanted), std::move(source), flags, site_of(pool, Deadline::never()));
-    auto volume = co_await settle_new(pool, made);
+    auto volume = co_await settle_new(pool, made, encryption);
     co_return volume;
 }
 
@@ -259,8 +271,14 @@ void Pools::require_absent(const Pool& pool, const std::string& name) {
 }
 
 /// A volume that was just made: published, and the pool's sizes with it.
-Task<VolumePtr> Pools::settle_new(PoolPtr pool, std::string name) {
+Task<VolumePtr> Pools::settle_new(PoolPtr pool, std::string name, std::optional<model::Encryption> encryption) {
     auto volume = co_await look_at(pool, name, Deadline::in(file_patience));
+    if (encryption && volume->target.encryption && volume->target.encryption->secrets != encryption->secrets) {
+        auto known = *volume;
+        known.target.encryption->secrets = encryption->secrets;
+        volume = std::make_shared<const model::Volume>(std::move(known));
+        publish_volume(*pool, name, volume);
+    }
     co_await measure(pool, Deadline::in(file_patience));
     co_return volume;
 }

@@ -121,7 +121,7 @@ private:
     Task<> take_in(PoolPtr pool, Deadline by);
     Task<> take_changes(PoolPtr pool, std::set<std::string> names, Deadline by);
     Task<> measure(PoolPtr pool, Deadline by);
-    Task<VolumePtr> settle_new(PoolPtr pool, std::string name);
+    Task<VolumePtr> settle_new(PoolPtr pool, std::string name, std::optional<model::Encryption> encryption = {});
     static void require_absent(const Pool& pool, const std::string& name);
     static void publish_sizes(Pool& pool, const Contents& contents);
     static void publish_volume(Pool& pool, const std::string& name, VolumePtr volume);

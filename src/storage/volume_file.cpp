@@ -1,5 +1,6 @@
 #include "storage/volume_file.hpp"
 
+#include "base/log.hpp"
 #include "image/chain.hpp"
 #include "image/new_qcow2.hpp"
 #include "os/files.hpp"
@@ -14,6 +15,7 @@
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 
@@ -25,11 +27,29 @@ namespace {
 
 constexpr std::string_view unfinished = ".domus-unfinished.";
 constexpr std::size_t copy_chunk = 8u << 20;
+constexpr std::size_t read_chunk = 1u << 20;
+/// Who makes a volume has this byte of its file locked; QEMU's programs lock others (image/lock.hpp).
+constexpr off_t maker_byte = 300;
 
 // ---- looking ------------------------------------------------------------------------------------------------------
 
 std::string time_text(const timespec& time) {
     return fmt::format("{}.{:09}", time.tv_sec, time.tv_nsec);
+}
+
+bool lock_as_maker(int fd, int command) {
+    struct flock range {};
+    range.l_type = F_WRLCK;
+    range.l_whence = SEEK_SET;
+    range.l_start = maker_byte;
+    range.l_len = 1;
+    // Without locks in the file system nobody sweeps, and nothing is to be feared.
+    return ::fcntl(fd, command, &range) == 0;
+}
+
+bool has_name(int fd) {
+    struct stat info {};
+    return ::fstat(fd, &info) == 0 && info.st_nlink > 0;
 }
 
 void describe_image(int fd, const std::string& path, model::Volume& volume) {
@@ -122,6 +142,12 @@ std::optional<model::Volume> read_volume_file(const std::string& path, const std
     return volume;
 }
 
+void sweep_unfinished(const std::string& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!fd || !lock_as_maker(fd.get(), F_OFD_SETLK) || !has_name(fd.get())) return;
+    if (::unlink(path.c_str()) == 0) log::info("'{}' was begun by a daemon that was killed: removed", path);
+}
+
 // ---- making -------------------------------------------------------------------------------------------------------
 
 namespace {
@@ -135,6 +161,20 @@ Error exists(const std::string& path) {
     return Error(ErrorCode::storage_vol_exist, ErrorDomain::storage,
                  fmt::format("storage volume '{}' exists already", fs::path(path).filename().string()))
         .hint("choose another name, or delete that volume first: 'domus vol-delete'");
+}
+
+/// The empty file of a volume in the making, which is nobody else's until it is closed.
+UniqueFd begin_unfinished(const std::string& made) {
+    for (;;) {
+        sweep_unfinished(made);
+        UniqueFd fd(::open(made.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+        if (!fd && errno == EEXIST)
+            throw Error(ErrorCode::operation_failed, ErrorDomain::storage, "operation failed: a volume of that name is being made")
+                .hint(fmt::format("by another daemon or host; if by none, remove '{}'", made));
+        if (!fd) throw path_error(errno, "cannot make", made);
+        (void)lock_as_maker(fd.get(), F_OFD_SETLKW);
+        if (has_name(fd.get())) return fd; // else it was swept in between
+    }
 }
 
 /// A name of its own, never another file's. NFS cannot rename so, but it can link.
@@ -166,7 +206,6 @@ void finish(const std::string& path, const model::Permissions& permissions) {
 void require_absent(const std::string& path) {
     struct stat info {};
     if (::lstat(path.c_str(), &info) == 0) throw exists(path);
-    ::unlink(unfinished_path(path).c_str()); // what a daemon left that was killed
 }
 
 /// Space for all of it, whatever it holds.
@@ -176,7 +215,7 @@ void reserve(const UniqueFd& fd, const std::string& path, ByteCount size) {
 }
 
 void make_raw(const std::string& path, ByteCount capacity, ByteCount allocation) {
-    const auto fd = open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    const auto fd = open_file(path, O_RDWR);
     if (::ftruncate(fd.get(), static_cast<off_t>(capacity.bytes)) < 0)
         throw path_error(errno, "cannot give a size to", path);
     if (const auto reserved = std::min(capacity, allocation); reserved.bytes > 0) reserve(fd, path, reserved);
@@ -232,7 +271,7 @@ void make_qcow2(const std::string& path, const model::Volume& wanted) {
         made.virtual_size = image::read_header(image::open_image(backing.path).get(), *backing.format).virtual_size;
     }
     if (wanted.capacity && wanted.capacity->bytes > 0) made.virtual_size = *wanted.capacity;
-    image::write_new_qcow2(open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600).get(), made);
+    image::write_new_qcow2(open_file(path, O_RDWR).get(), made);
 }
 
 constexpr std::array<std::string_view, 7> made_formats{"raw", "qcow2", "vmdk", "vdi", "vpc", "vhdx", "qed"};
@@ -266,6 +305,8 @@ void admit_volume(const model::Volume& wanted, unsigned flags) {
 
 /// Makes the file under its unfinished name by `make`, then finishes it; a failure takes it away.
 Task<> make_whole(std::string path, model::Permissions permissions, Site site, Task<> make) {
+    auto begin = [path] { return std::make_shared<UniqueFd>(begin_unfinished(unfinished_path(path))); };
+    const auto held = co_await site.block(std::move(begin));
     std::exception_ptr failure;
     try {
         co_await std::move(make);
@@ -282,7 +323,7 @@ Task<> make_whole(std::string path, model::Permissions permissions, Site site, T
 
 /// To make guessing keys slow, qemu-img measures the processor; where the kernel counts its time in ticks and the first
 /// try is over before one, it gives up at once. That is luck, and costs milliseconds.
-Task<> make_encrypted(std::shared_ptr<Command> command, std::string made, std::string purpose, Site site) {
+Task<> make_encrypted(std::shared_ptr<Command> command, std::string purpose, Site site) {
     constexpr int attempts = 200;
     for (int attempt = 1;; ++attempt) {
         std::optional<Error> failure;
@@ -294,9 +335,14 @@ Task<> make_encrypted(std::shared_ptr<Command> command, std::string made, std::s
         }
         if (!failure) co_return;
         if (attempt == attempts || failure->text().find("accurate CPU usage") == std::string::npos) throw std::move(*failure);
-        auto clean = [made] { ::unlink(made.c_str()); };
-        co_await site.block(std::move(clean));
     }
+}
+
+/// What it makes is nobody's any more when we are gone.
+Command making_command() {
+    Command command("qemu-img");
+    command.death_signal = SIGTERM;
+    return command;
 }
 
 Task<> make_image(std::string made, model::Volume wanted, unsigned flags, Site site) {
@@ -314,7 +360,7 @@ Task<> make_image(std::string made, model::Volume wanted, unsigned flags, Site s
         co_await site.block(std::move(work));
         co_return;
     }
-    const auto command = std::make_shared<Command>("qemu-img");
+    const auto command = std::make_shared<Command>(making_command());
     command->arguments = {"create", "-q", "-f", format == "raw" ? "luks" : format};
     if (const auto options = creation_options(wanted, preallocate); !options.empty())
         command->arguments.insert(command->arguments.end(), {"-o", options});
@@ -322,17 +368,46 @@ Task<> make_image(std::string made, model::Volume wanted, unsigned flags, Site s
     if (wanted.capacity && wanted.capacity->bytes > 0) command->arguments.push_back(std::to_string(wanted.capacity->bytes));
     const auto purpose = fmt::format("make volume '{}'", wanted.name);
     if (wanted.target.encryption) {
-        co_await pass_key(command, *wanted.target.encryption, site);
-        co_await make_encrypted(command, made, purpose, site);
+        co_await pass_key(command, "volume-key", key_of(wanted), site);
+        co_await make_encrypted(command, purpose, site);
     } else {
         (void)co_await site.run(std::move(*command), purpose);
+    }
+}
+
+void read_and_write(int source, int target, off_t at, off_t end, const std::string& from, const std::string& to) {
+    std::string buffer(read_chunk, '\0');
+    while (at < end) {
+        const auto got = ::pread(source, buffer.data(), std::min<std::size_t>(buffer.size(), static_cast<std::size_t>(end - at)), at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) throw path_error(errno, "cannot read", from);
+        if (got == 0) return; // it was made shorter meanwhile
+        const std::string_view piece(buffer.data(), static_cast<std::size_t>(got));
+        for (std::size_t done = 0; piece.find_first_not_of('\0') != piece.npos && done < piece.size();) {
+            const auto n = ::pwrite(target, piece.data() + done, piece.size() - done, at + static_cast<off_t>(done));
+            if (n < 0 && errno != EINTR) throw path_error(errno, "cannot copy to", to);
+            if (n > 0) done += static_cast<std::size_t>(n);
+        }
+        at += got;
+    }
+}
+
+/// Through the kernel where both are files of one file system, else by reading and writing; zeros that were read stay a
+/// hole in the new file.
+void copy_range(int source, int target, off_t begin, off_t end, const std::string& from, const std::string& to) {
+    for (off_t in = begin, out = begin; in < end;) {
+        const auto n = ::copy_file_range(source, &in, target, &out, std::min<std::size_t>(copy_chunk, static_cast<std::size_t>(end - in)), 0);
+        if (n > 0) continue;
+        if (n < 0 && errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS) throw path_error(errno, "cannot copy to", to);
+        read_and_write(source, target, in, end, from, to);
+        return;
     }
 }
 
 /// A reflink where the file system can, else the data alone without the holes.
 void copy_raw(const std::string& from, const std::string& to, bool reflink) {
     const auto source = open_file(from, O_RDONLY);
-    const auto target = open_file(to, O_RDWR | O_CREAT | O_EXCL, 0600);
+    const auto target = open_file(to, O_RDWR);
     if (::ioctl(target.get(), FICLONE, source.get()) == 0) return;
     if (reflink) throw path_error(errno, "cannot share the blocks of", from).hint("the file system must be btrfs or XFS with reflink, and both volumes on it");
     struct stat info {};
@@ -340,18 +415,51 @@ void copy_raw(const std::string& from, const std::string& to, bool reflink) {
     const auto size = S_ISBLK(info.st_mode) ? ::lseek(source.get(), 0, SEEK_END) : info.st_size;
     if (::ftruncate(target.get(), size) < 0) throw path_error(errno, "cannot give a size to", to);
     for (off_t at = 0; at < size;) {
-        const off_t data = ::lseek(source.get(), at, SEEK_DATA);
-        if (data < 0) break; // nothing but a hole is left
+        off_t data = ::lseek(source.get(), at, SEEK_DATA);
+        if (data < 0 && errno == ENXIO) break; // nothing but a hole is left
+        if (data < 0) data = at;               // a device knows of no holes
         off_t end = ::lseek(source.get(), data, SEEK_HOLE);
         if (end < 0) end = size;
-        for (off_t in = data, out = data; in < end;) {
-            const auto n = ::copy_file_range(source.get(), &in, target.get(), &out,
-                                             std::min<std::size_t>(copy_chunk, static_cast<std::size_t>(end - in)), 0);
-            if (n < 0) throw path_error(errno, "cannot copy to", to);
-            if (n == 0) break;
-        }
+        copy_range(source.get(), target.get(), data, end, from, to);
         at = end;
     }
+}
+
+/// What is encrypted is copied so too where nothing else is asked for: the copy has the same key, which is not needed.
+bool as_it_stands(const model::Volume& from, const model::Volume& wanted) {
+    if (from.target.format.value_or("raw") != wanted.target.format.value_or("raw")) return false;
+    const auto& own = from.target.encryption;
+    const auto& asked = wanted.target.encryption;
+    if (own) return !asked || asked->secrets.empty() || asked->secrets == own->secrets;
+    return from.target.format.value_or("raw") == "raw" && !asked;
+}
+
+/// By qemu-img, which decrypts what it reads and encrypts what it writes.
+Task<> convert_image(std::string made, model::Volume wanted, VolumePtr from, Site site) {
+    const auto purpose = fmt::format("copy volume '{}'", from->name);
+    const auto command = std::make_shared<Command>(making_command());
+    command->arguments = conversion(*from, wanted, made);
+    if (from->target.encryption) co_await pass_key(command, "source-key", key_of(*from), site);
+    if (wanted.target.encryption) {
+        co_await pass_key(command, "volume-key", key_of(wanted), site);
+        co_await make_encrypted(command, purpose, site);
+    } else {
+        (void)co_await site.run(std::move(*command), purpose);
+    }
+}
+
+/// The image of that volume's kind at `path`; by qemu-img.
+Task<> resize_image(VolumePtr volume, std::string path, ByteCount capacity, unsigned flags, std::string purpose, Site site) {
+    const auto command = std::make_shared<Command>("qemu-img");
+    auto& words = command->arguments;
+    words = {"resize", "-q"};
+    if (flags & resize_flag::shrink) words.emplace_back("--shrink");
+    if (flags & resize_flag::allocate) words.emplace_back("--preallocation=falloc");
+    if (volume->target.encryption) words.insert(words.end(), {"--image-opts", encrypted_image(*volume, path, "volume-key")});
+    else words.insert(words.end(), {"-f", volume->target.format.value_or("raw"), path});
+    words.push_back(std::to_string(capacity.bytes));
+    if (volume->target.encryption) co_await pass_key(command, "volume-key", key_of(*volume), site);
+    (void)co_await site.run(std::move(*command), std::move(purpose));
 }
 
 Task<> copy_image(std::string made, model::Volume wanted, VolumePtr from, unsigned flags, Site site) {
@@ -361,29 +469,22 @@ Task<> copy_image(std::string made, model::Volume wanted, VolumePtr from, unsign
     if (reflink && source_format != format)
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage,
                     fmt::format("Operation not supported: a reflink keeps the format, which is {} and not {}", source_format, format));
-    // What is encrypted is copied as it stands: the copy has the same key.
-    const bool as_it_stands = from->target.encryption && source_format == format;
-    if (from->target.encryption && (!as_it_stands || wanted.target.encryption || (wanted.capacity && *wanted.capacity != from->capacity)))
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
-                    fmt::format("unsupported configuration: volume '{}' is encrypted: its copy has the same format, size and key", from->name))
-            .hint("'domus image convert --secret-file' makes another image of it");
-    if (wanted.target.encryption)
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: a copy is not encrypted on its way")
-            .hint("'domus image convert --target-secret-file' makes an encrypted image of another");
-    if ((source_format == "raw" && format == "raw") || as_it_stands || reflink) {
+    const bool plain = !from->target.encryption && !wanted.target.encryption;
+    if (reflink && !plain && !as_it_stands(*from, wanted))
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage, "Operation not supported: a reflink keeps the encryption as it is");
+    if (as_it_stands(*from, wanted) || reflink) {
         auto work = [source = *from->target.path, made, reflink] { copy_raw(source, made, reflink); };
         co_await site.block(std::move(work));
+        wanted.target.encryption = from->target.encryption;
     } else {
-        auto arguments = conversion(*from, wanted, made);
-        const auto purpose = fmt::format("copy volume '{}'", from->name);
-        (void)co_await site.run("qemu-img", std::move(arguments), purpose);
+        co_await convert_image(made, wanted, from, site);
     }
     if (wanted.capacity && from->capacity && *wanted.capacity > *from->capacity) {
-        std::vector<std::string> arguments{"resize", "-q", "-f", format, made, std::to_string(wanted.capacity->bytes)};
         const auto purpose = fmt::format("grow the copy of volume '{}'", from->name);
-        (void)co_await site.run("qemu-img", std::move(arguments), purpose);
+        auto reference = wanted.target.encryption && wanted.target.encryption->secrets.empty() ? from : std::make_shared<const model::Volume>(wanted);
+        co_await resize_image(std::move(reference), made, *wanted.capacity, 0, purpose, site);
     }
-    if (format == "raw" && is_full(wanted)) {
+    if (format == "raw" && !wanted.target.encryption && is_full(wanted)) {
         auto work = [made, size = *wanted.capacity] { reserve(open_file(made, O_RDWR), made, size); };
         co_await site.block(std::move(work));
     }
@@ -396,11 +497,14 @@ std::vector<std::string> conversion(const model::Volume& from, const model::Volu
     const bool block = from.type == model::VolumeType::block;
     const auto source_format = block ? std::string("raw") : from.target.format.value_or("raw");
     const auto format = wanted.target.format.value_or(source_format);
-    std::vector<std::string> arguments{"convert", "-q", "-f", source_format, "-O", format};
+    const bool luks = wanted.target.encryption && format == "raw";
+    std::vector<std::string> arguments{"convert", "-q", "-O", luks ? "luks" : format};
+    if (from.target.encryption) arguments.emplace_back("--image-opts");
+    else arguments.insert(arguments.end(), {"-f", source_format});
     auto target = wanted;
     target.target.format = format;
     if (const auto options = creation_options(target, false); !options.empty()) arguments.insert(arguments.end(), {"-o", options});
-    arguments.insert(arguments.end(), {*from.target.path, path});
+    arguments.insert(arguments.end(), {from.target.encryption ? encrypted_image(from, *from.target.path, "source-key") : *from.target.path, path});
     return arguments;
 }
 
@@ -419,8 +523,10 @@ Task<> copy_volume_file(std::string path, model::Volume wanted, VolumePtr from, 
     if (wanted.capacity && from->capacity && *wanted.capacity < *from->capacity)
         wanted.capacity = from->capacity; // a copy is never cut off
     if (!wanted.target.format) wanted.target.format = from->target.format;
-    auto check = [path, wanted] {
-        admit_volume(wanted, 0);
+    auto check = [path, wanted, from] {
+        auto admitted = wanted;
+        if (from->target.encryption && as_it_stands(*from, wanted)) admitted.target.encryption.reset();
+        admit_volume(admitted, 0);
         require_absent(path);
     };
     co_await site.block(std::move(check));
@@ -429,28 +535,38 @@ Task<> copy_volume_file(std::string path, model::Volume wanted, VolumePtr from, 
     co_await make_whole(path, permissions, site, std::move(copy));
 }
 
+namespace {
+
+/// The space behind the end first, so that the file has its new size only when that is its own.
+void resize_raw(const std::string& path, off_t size, bool reserve) {
+    const auto fd = open_file(path, O_RDWR);
+    struct stat info {};
+    if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
+    const auto old = info.st_size;
+    int failure = 0;
+    if (reserve && size > old) {
+        failure = ::fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, old, size - old) < 0 ? errno : 0;
+        if (failure == EOPNOTSUPP) failure = ::posix_fallocate(fd.get(), old, size - old); // writes it, which takes its time
+    }
+    if (failure == 0 && ::ftruncate(fd.get(), size) < 0) failure = errno;
+    if (failure == 0) return;
+    (void)!::ftruncate(fd.get(), old); // what was reserved behind the end goes too
+    throw path_error(failure, reserve ? "cannot reserve space for" : "cannot resize", path).hint("the volume is as it was");
+}
+
+} // namespace
+
 Task<> resize_volume_file(VolumePtr volume, ByteCount capacity, unsigned flags, Site site) {
     const auto path = *volume->target.path;
-    if (volume->target.encryption)
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
-                    fmt::format("unsupported configuration: volume '{}' is encrypted and changes its size with its key only", volume->name))
-            .hint(fmt::format("'domus image resize --secret-file FILE {}'", path));
-    if (volume->target.format.value_or("raw") == "raw") {
-        auto work = [path, capacity, all = (flags & resize_flag::allocate) != 0] {
-            const auto fd = open_file(path, O_RDWR);
-            if (::ftruncate(fd.get(), static_cast<off_t>(capacity.bytes)) < 0)
-                throw path_error(errno, "cannot resize", path);
-            if (all) reserve(fd, path, capacity);
+    if (volume->target.format.value_or("raw") == "raw" && !volume->target.encryption) {
+        auto work = [path, capacity, reserve = (flags & resize_flag::allocate) != 0] {
+            resize_raw(path, static_cast<off_t>(capacity.bytes), reserve);
         };
         co_await site.block(std::move(work));
         co_return;
     }
-    std::vector<std::string> arguments{"resize", "-q", "-f", *volume->target.format};
-    if (flags & resize_flag::shrink) arguments.emplace_back("--shrink");
-    if (flags & resize_flag::allocate) arguments.emplace_back("--preallocation=falloc");
-    arguments.insert(arguments.end(), {path, std::to_string(capacity.bytes)});
-    const auto purpose = fmt::format("resize volume '{}'", volume->name);
-    (void)co_await site.run("qemu-img", std::move(arguments), purpose);
+    auto purpose = fmt::format("resize volume '{}'", volume->name);
+    co_await resize_image(volume, path, capacity, flags, std::move(purpose), site);
 }
 
 } // namespace domus::storage

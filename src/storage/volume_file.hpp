@@ -19,6 +19,8 @@ bool is_unchanged(const model::Volume& known, const struct stat& now, const time
 
 /// Whether a name of a folder's entry is that of a volume in the making.
 bool is_unfinished(std::string_view name);
+/// Removes such a file unless somebody is at it, whichever daemon or host: what a daemon left that was killed.
+void sweep_unfinished(const std::string& path);
 
 /// virStorageVolCreateXML: raw and plain qcow2 by ourselves, the rest by qemu-img. Never replaces a file. Flags:
 /// virStorageVolCreateFlags.
@@ -26,7 +28,8 @@ Task<> create_volume_file(std::string path, model::Volume wanted, unsigned flags
 Task<> copy_volume_file(std::string path, model::Volume wanted, VolumePtr from, unsigned flags, Site site);
 Task<> resize_volume_file(VolumePtr volume, ByteCount capacity, unsigned flags, Site site);
 
-/// The arguments of `qemu-img convert` from a volume's file to `path` in that format.
+/// The arguments of `qemu-img convert` from a volume's file to `path` in that format; the keys of encrypted ones are the
+/// objects `source-key` and `volume-key`.
 std::vector<std::string> conversion(const model::Volume& from, const model::Volume& wanted, const std::string& path);
 
 } // namespace domus::storage

@@ -262,36 +262,3 @@ def test_events_tell_of_pools(conn, pool):
     vms.undefine()
     wait_until(lambda: len(seen) >= 3, "events are missing")
     assert seen == [("vmspool", "refresh"), ("vmspool", libvirt.VIR_STORAGE_POOL_EVENT_STOPPED), ("vmspool", libvirt.VIR_STORAGE_POOL_EVENT_UNDEFINED)]
-
-
-def test_encrypted_volumes(daemon, conn, virsh, pool, scratch):
-    vms = conn.storagePoolLookupByName("vmspool")
-    secret = conn.secretDefineXML("<secret><usage type='volume'><volume>any</volume></usage></secret>")
-    encryption = f"<encryption format='luks'><secret type='passphrase' uuid='{secret.UUIDString()}'/></encryption>"
-
-    def encrypted(name, kind):
-        xml = ET.fromstring(volume_xml(name, 4 << 20, kind))
-        xml.find("target").append(ET.fromstring(encryption))
-        return ET.tostring(xml, encoding="unicode")
-
-    assert codes(vms.createXML, encrypted("early", "raw")) == libvirt.VIR_ERR_NO_SECRET
-    secret.setValue(b"a passphrase")
-    assert list(pool.iterdir()) == []
-    (scratch / "key").write_text("a passphrase")
-    (scratch / "wrong").write_text("another")
-    for kind in ("raw", "qcow2"):
-        made = vms.createXML(encrypted(f"one.{kind}", kind))
-        assert made.info()[1] == 4 << 20
-        seen = ET.fromstring(made.XMLDesc())
-        assert seen.find("target/encryption").get("format") == "luks" and seen.find("target/format").get("type") == kind
-        options = "driver=luks,key-secret=k" if kind == "raw" else "driver=qcow2,encrypt.key-secret=k"
-        for key, opens in (("key", True), ("wrong", False)):
-            tried = subprocess.run(["qemu-io", "--object", f"secret,id=k,file={scratch / key}", "-c", "read 0 512", "--image-opts",
-                                    f"{options},file.filename={pool}/one.{kind}"], capture_output=True, text=True)
-            assert ("read 512/512 bytes" in tried.stdout) == opens and ("Invalid password" in tried.stderr) != opens, tried.stderr
-        copy = vms.createXMLFrom(volume_xml(f"two.{kind}", 4 << 20, kind), made, 0)
-        assert (pool / f"two.{kind}").read_bytes() == (pool / f"one.{kind}").read_bytes() and copy.info()[1] == 4 << 20
-        assert codes(made.resize, 8 << 20) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
-        assert codes(vms.createXMLFrom, volume_xml("three", 4 << 20, "vmdk"), made, 0) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
-    assert codes(vms.createXML, encrypted("odd", "vmdk")) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
-    assert "a passphrase" not in daemon.log.read_text()

@@ -236,6 +236,7 @@ Task<Qemu::Probe> Qemu::begin_probe(std::string binary, std::vector<qmp::Command
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) throw system_error(errno, "cannot make a socket pair");
     UniqueFd ours(ends[0]);
     Command command(binary);
+    command.death_signal = SIGKILL; // it answers nobody else
     const auto inherited = command.pass(UniqueFd(ends[1]));
     command.arguments = {"-S", "-no-user-config", "-nodefaults", "-display", "none", "-machine", "none", "-chardev",
                          fmt::format("socket,id=monitor,fd={}", inherited), "-mon", "chardev=monitor,mode=control"};
