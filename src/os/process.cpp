@@ -191,6 +191,8 @@ std::string how_to_install(std::string_view program) {
                                 {"pvcreate", "lvm2"},
                                 {"pvs", "lvm2"},
                                 {"qemu-img", "qemu-utils"},
+                                {"rados", "ceph-common"},
+                                {"rbd", "ceph-common"},
                                 {"scrub", "scrub"},
                                 {"sfdisk", "fdisk"},
                                 {"showmount", "nfs-common"},

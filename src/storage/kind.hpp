@@ -139,5 +139,6 @@ const Kind& iscsi_kind();
 const Kind& iscsi_direct_kind();
 const Kind& scsi_kind();
 const Kind& multipath_kind();
+const Kind& rbd_kind();
 
 } // namespace domus::storage

@@ -249,7 +249,7 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     const auto pool = find_active(name);
     auto wanted = parse_volume(xml);
     auto source = co_await look(from);
-    require_here(*source);
+    if (from.pool != name) require_here(*source); // what a server can copy by itself is its pool's affair
     auto check = [source] { require_unwritten(*source); };
     co_await site_of(find_active(from.pool), Deadline::in(file_patience)).block(std::move(check));
     const auto turn = co_await pool->jobs.enter("vol-clone", Deadline::in(queue_patience));
@@ -295,11 +295,12 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
         co_await pool->kind->wipe(pool->live, known, 0, site_of(pool, Deadline::never()));
     }
     co_await pool->kind->remove_volume(pool->live, known, flags, site_of(pool, Deadline::in(file_patience)));
-    auto forget = [path = *known->target.path] {
+    auto forget = [known] {
+        if (!lockable(*known)) return;
         try {
-            image::forget_lease(path);
+            image::forget_lease(*known->target.path);
         } catch (const Error& error) {
-            log::warning("the note beside '{}' stays: {}", path, error.text());
+            log::warning("the note beside '{}' stays: {}", *known->target.path, error.text());
         }
     };
     co_await site_of(pool, Deadline::in(file_patience)).block(std::move(forget));

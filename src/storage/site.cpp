@@ -45,7 +45,11 @@ void Site::require_success(const CommandOutput& output, std::string_view program
 }
 
 Task<CommandOutput> Site::attempt(std::string program, std::vector<std::string> arguments, std::string input) const {
-    return run_command(command_of(std::move(program), std::move(arguments)), by_, std::move(input));
+    return attempt(command_of(std::move(program), std::move(arguments)), std::move(input));
+}
+
+Task<CommandOutput> Site::attempt(Command command, std::string input) const {
+    return run_command(std::move(command), by_, std::move(input));
 }
 
 } // namespace domus::storage

@@ -35,6 +35,10 @@ public:
     Task<CommandOutput> finish(Command command, std::string purpose, std::string input = {}) const;
     static void require_success(const CommandOutput& output, std::string_view program, std::string_view purpose);
     Task<CommandOutput> attempt(std::string program, std::vector<std::string> arguments, std::string input = {}) const;
+    Task<CommandOutput> attempt(Command command, std::string input = {}) const;
+
+    /// The same place with another deadline, for work whose length is that of the data.
+    Site until(Deadline by) const { return Site(lane_, by, secrets_); }
 
     Task<Sensitive> secret(model::SecretReference reference) const { return secrets_(std::move(reference)); }
 
