@@ -174,6 +174,7 @@ std::string how_to_install(std::string_view program) {
     constexpr Row packages[] = {{"blkid", "util-linux"},
                                 {"dmsetup", "dmsetup"},
                                 {"dnsmasq", "dnsmasq-base"},
+                                {"gluster", "glusterfs-cli"},
                                 {"ip", "iproute2"},
                                 {"iscsiadm", "open-iscsi"},
                                 {"lvcreate", "lvm2"},

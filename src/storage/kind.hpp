@@ -140,5 +140,6 @@ const Kind& iscsi_direct_kind();
 const Kind& scsi_kind();
 const Kind& multipath_kind();
 const Kind& rbd_kind();
+const Kind& gluster_kind();
 
 } // namespace domus::storage

@@ -116,6 +116,10 @@ std::optional<model::Volume> read_volume_file(const std::string& path, const std
     }
     struct stat info {};
     if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
+    return describe_file(fd.get(), info, path, name);
+}
+
+std::optional<model::Volume> describe_file(int fd, const struct stat& info, const std::string& path, const std::string& name) {
     model::Volume volume;
     volume.name = name;
     volume.key = path;
@@ -133,7 +137,7 @@ std::optional<model::Volume> read_volume_file(const std::string& path, const std
     volume.type = S_ISREG(info.st_mode) ? model::VolumeType::file : model::VolumeType::block;
     volume.physical = ByteCount{static_cast<std::uint64_t>(info.st_size)};
     try {
-        describe_image(fd.get(), path, volume);
+        describe_image(fd, path, volume);
     } catch (const Error&) {
         // A damaged header is a file like another; 'qemu-img check' tells more than we could.
         volume.target.format = "raw";

@@ -16,6 +16,8 @@ std::optional<model::Volume> read_volume_file(const std::string& path, const std
 
 /// Whether a file of that state certainly holds the volume that was known after `since`.
 bool is_unchanged(const model::Volume& known, const struct stat& now, const timespec& since);
+/// The same of an open file that is known to be so; its header is read from `fd`.
+std::optional<model::Volume> describe_file(int fd, const struct stat& info, const std::string& path, const std::string& name);
 
 /// Whether a name of a folder's entry is that of a volume in the making.
 bool is_unfinished(std::string_view name);

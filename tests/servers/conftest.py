@@ -1,10 +1,11 @@
-"""Servers for the tests of this folder: a Ceph with a pool `rbd` and a client that may use it."""
+"""Servers for the tests of this folder: a Ceph with a pool `rbd` and a client that may use it, a Gluster."""
 import shutil
 
 import libvirt
 import pytest
 
 from ceph_server import Cluster
+from gluster_server import Gluster
 from harness.wait import wait_until
 
 UUID = "6d4f6c4e-2f0b-4fb3-a0f5-5d1c0c1f7a01"
@@ -14,6 +15,13 @@ def require(group, *programs):
     missing = [program for program in programs if not shutil.which(program)]
     if missing:
         pytest.skip(f"no {', '.join(missing)}: tools/install_packages {group}")
+
+
+@pytest.fixture(scope="session")
+def gluster(tmp_path_factory):
+    require("gluster", "glusterd", "gluster")
+    with Gluster(tmp_path_factory.mktemp("gluster")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -131,6 +131,16 @@ TEST(CommandSecrets, open_encrypted_images) {
     EXPECT_THAT(refusal(disk("luks", "", "")), HasSubstr("needs a passphrase"));
 }
 
+TEST(CommandDisks, reach_images_of_gluster) {
+    const auto disk = [](const std::string& name, const std::string& host) {
+        return "<disk type='network'><source protocol='gluster' name='" + name + "'>" + host + "</source><target dev='vda'/></disk>";
+    };
+    EXPECT_THAT(built(disk("volume/a/image", "<host name='server'/>")),
+                HasSubstr(R"("driver":"gluster","volume":"volume","path":"a/image","server":[{"type":"inet","host":"server","port":"24007"}])"));
+    EXPECT_THAT(refusal(disk("image", "<host name='server'/>")), HasSubstr("write name='volume/image'"));
+    EXPECT_THAT(refusal(disk("volume/image", "")), HasSubstr("wants a <host>"));
+}
+
 TEST(CommandSecrets, log_in_to_storage_servers) {
     const auto disk = [](const std::string& protocol, const std::string& name) {
         return "<disk type='network'><auth username='me'><secret usage='s'/></auth><source protocol='" + protocol

@@ -154,11 +154,23 @@ json::object rbd_node(Build& build, const Disk& disk, const Layer& layer) {
     return node;
 }
 
+json::object gluster_node(Build&, const Disk&, const Layer& layer) {
+    const auto& name = layer.source.name.value_or("");
+    const auto slash = name.find('/');
+    if (slash == name.npos || slash == 0 || slash + 1 == name.size())
+        refuse("source", layer.line, fmt::format("'{}' is no image of Gluster", name), "write name='volume/image'");
+    if (layer.source.hosts.empty()) refuse("source", layer.line, "protocol 'gluster' wants a <host>");
+    constexpr unsigned gluster_port = 24007;
+    json::array servers;
+    for (const auto& host : layer.source.hosts) servers.push_back(socket_address(host, gluster_port, layer.line));
+    return {{"driver", "gluster"}, {"volume", name.substr(0, slash)}, {"path", name.substr(slash + 1)}, {"server", std::move(servers)}};
+}
+
 struct Protocol {
     std::string_view name;
     json::object (*node)(Build&, const Disk&, const Layer&);
 };
-constexpr std::array<Protocol, 7> protocols{{
+constexpr std::array<Protocol, 8> protocols{{
     {"nbd", nbd_node},
     {"http", url_node},
     {"https", url_node},
@@ -166,6 +178,7 @@ constexpr std::array<Protocol, 7> protocols{{
     {"ftps", url_node},
     {"iscsi", iscsi_node},
     {"rbd", rbd_node},
+    {"gluster", gluster_node},
 }};
 
 json::object network_node(Build& build, const Disk& disk, const Layer& layer) {

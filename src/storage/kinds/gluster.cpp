@@ -1,0 +1,157 @@
+// Pool type 'gluster': a volume of Gluster, or a folder of it, and the files in it. As with libvirt, volumes are listed,
+// deleted and used by domains, which QEMU reaches them for; they are made by other means, or in a 'netfs' pool.
+#include "format/xml.hpp"
+#include "storage/gluster_listing.hpp"
+#include "storage/kind.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace domus::storage {
+
+namespace {
+
+constexpr unsigned standard_port = 24007;
+
+/// What 'gluster --xml volume info' tells.
+struct KnownVolume {
+    std::string name;
+    format::Rest rest;
+    static const format::Schema& schema() {
+        static const format::Schema table = format::Describe<KnownVolume>("volume", "").field("name", &KnownVolume::name, "");
+        return table;
+    }
+    bool operator==(const KnownVolume&) const = default;
+};
+struct KnownVolumes {
+    std::vector<KnownVolume> volumes;
+    format::Rest rest;
+    static const format::Schema& schema() {
+        static const format::Schema table = format::Describe<KnownVolumes>("cliOutput", "").field("volInfo/volumes/volume", &KnownVolumes::volumes);
+        return table;
+    }
+    bool operator==(const KnownVolumes&) const = default;
+};
+
+std::string port_of(const model::PoolHost& host) { return std::to_string(host.port.value_or(standard_port)); }
+
+class Gluster final : public Kind {
+public:
+    std::string_view name() const override { return "gluster"; }
+    std::vector<std::string_view> volume_formats() const override { return {"raw", "qcow2", "vmdk", "vdi", "vpc", "vhdx", "qed"}; }
+
+    void admit(model::Pool& pool) const override {
+        const auto refuse = [](std::string_view what) {
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: {}", what))
+                .hint("write <source><host name='server'/><dir path='/'/><name>volume</name></source>");
+        };
+        auto& source = pool.source;
+        if (source.hosts.size() != 1 || source.hosts[0].name.empty()) refuse("Expected exactly 1 host for the storage pool");
+        if (!source.name || source.name->empty()) refuse("missing mandatory 'name' field for Gluster volume");
+        if (source.name->find('/') != std::string::npos) refuse(fmt::format("gluster pool name '{}' must not contain /", *source.name));
+        if (!source.dir || source.dir->empty()) source.dir = "/";
+        if (!source.dir->starts_with('/')) refuse(fmt::format("gluster pool path '{}' must start with /", *source.dir));
+        source.dir = std::filesystem::path(*source.dir).lexically_normal().string();
+        pool.target.reset();
+    }
+
+    std::string source(const model::Pool& pool) const override {
+        const auto& host = pool.source.hosts[0];
+        return fmt::format("folder {} of Gluster volume '{}' at {}:{}", folder_of(pool), *pool.source.name, host.name, port_of(host));
+    }
+
+    Task<> start(Definition, Site) const override { co_return; } // the look that follows enters it
+
+    Task<Contents> look(Definition pool, Site site) const override {
+        const auto document = co_await ask(pool, "look", folder_of(*pool), fmt::format("look into Gluster volume '{}'", *pool->source.name), site);
+        auto listing = format::from_xml<GlusterListing>(document, ErrorDomain::storage);
+        Contents contents;
+        contents.capacity = listing.capacity;
+        contents.available = listing.available;
+        contents.allocation = {listing.capacity.bytes - std::min(listing.capacity.bytes, listing.available.bytes)};
+        for (auto& volume : listing.volumes) contents.volumes.push_back(as_network(*pool, std::move(volume)));
+        co_return contents;
+    }
+
+    bool removes_volumes() const override { return true; }
+
+    Task<> remove_volume(Definition pool, VolumePtr volume, unsigned, Site site) const override {
+        if (volume->type != model::VolumeType::network) unsupported(fmt::format("removing of '{}' volumes", format::word(*volume->type)));
+        (void)co_await ask(pool, "remove", folder_of(*pool) + volume->name, fmt::format("delete volume '{}'", volume->name), site);
+    }
+
+    Task<> wipe(Definition, VolumePtr, unsigned, Site) const override { unsupported("volume wiping"); co_return; }
+
+    Task<std::vector<model::PoolSource>> find_sources(model::PoolSource wanted, Site site) const override {
+        if (wanted.hosts.size() != 1)
+            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: hostname must be specified for gluster sources")
+                .hint("domus find-storage-pool-sources-as gluster SERVER");
+        const auto host = wanted.hosts[0];
+        std::vector<std::string> arguments{"--xml", "--log-file=/dev/null", "volume", "info", "all", "--remote-host=" + host.name};
+        const auto document = co_await site.run("gluster", std::move(arguments), fmt::format("ask '{}' for its volumes", host.name));
+        std::vector<model::PoolSource> sources;
+        for (const auto& volume : format::from_xml<KnownVolumes>(document, ErrorDomain::storage).volumes) {
+            auto& source = sources.emplace_back();
+            source.hosts.push_back(host);
+            source.dir = "/";
+            source.name = volume.name;
+        }
+        co_return sources;
+    }
+
+    Place place(const model::Pool& pool, const model::Volume& volume, std::optional<model::VolumeMode> mode) const override {
+        if (mode || volume.type != model::VolumeType::network) return Kind::place(pool, volume, mode);
+        Place place{model::DiskType::network, {}};
+        place.source.protocol = "gluster";
+        place.source.name = volume.target.path;
+        auto& server = place.source.hosts.emplace_back();
+        server.name = pool.source.hosts[0].name;
+        server.port = pool.source.hosts[0].port;
+        return place;
+    }
+
+private:
+    /// With a slash at its end.
+    static std::string folder_of(const model::Pool& pool) { return pool.source.dir->ends_with('/') ? *pool.source.dir : *pool.source.dir + '/'; }
+
+    static model::Volume as_network(const model::Pool& pool, model::Volume volume) {
+        const auto& host = pool.source.hosts[0];
+        const bool folder = volume.type == model::VolumeType::dir;
+        volume.type = folder ? model::VolumeType::netdir : model::VolumeType::network;
+        volume.key = fmt::format("gluster://{}{}/{}", host.name, host.port ? ":" + port_of(host) : "", *volume.target.path);
+        return volume;
+    }
+
+    /// By the program beside the daemon's own, which can be left behind.
+    static Task<std::string> ask(Definition pool, std::string what, std::string path, std::string purpose, Site site) {
+        Command command((std::filesystem::read_symlink("/proc/self/exe").parent_path() / "domus-gluster").string());
+        const auto& host = pool->source.hosts[0];
+        command.arguments = {std::move(what), host.name, port_of(host), *pool->source.name, std::move(path)};
+        CommandOutput output;
+        try {
+            output = co_await site.attempt(std::move(command));
+        } catch (Error& error) {
+            error.prefix("cannot " + purpose);
+            throw;
+        }
+        if (output.status.success()) co_return std::move(output.out);
+        if (output.status.code == gluster_library_missing)
+            throw Error(ErrorCode::no_support, ErrorDomain::storage, fmt::format("cannot {}: Gluster's library is not installed", purpose))
+                .because(output.err)
+                .hint("install it with 'apt install libgfapi0'");
+        throw Error(ErrorCode::internal_error, ErrorDomain::storage, fmt::format("cannot {}: it {}", purpose, output.status.text()))
+            .because(output.err.empty() ? "it said nothing" : output.err)
+            .hint(fmt::format("look whether the volume is started: 'gluster volume status {}'", *pool->source.name));
+    }
+};
+
+} // namespace
+
+const Kind& gluster_kind() {
+    static const Gluster kind;
+    return kind;
+}
+
+} // namespace domus::storage

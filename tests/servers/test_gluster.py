@@ -1,0 +1,130 @@
+"""Pools of type gluster and disks on them, on a real Gluster."""
+import os
+import time
+import xml.etree.ElementTree as ET
+
+import libvirt
+import pytest
+
+from harness.daemon import run
+from harness.wait import wait_until
+
+MIB = 1 << 20
+PLAIN = b"this was written before the guest"
+
+
+def code_of(call, *arguments):
+    with pytest.raises(libvirt.libvirtError) as error:
+        call(*arguments)
+    return error.value.get_error_code()
+
+
+def pool_xml(gluster, name="p", volume="images", folder="/"):
+    return (f"<pool type='gluster'><name>{name}</name><source><host name='{gluster.host}'/><dir path='{folder}'/>"
+            f"<name>{volume}</name></source></pool>")
+
+
+@pytest.fixture
+def pool(conn, gluster):
+    """With a raw image, a qcow2 image over it, and a folder."""
+    run("qemu-img", "create", "-q", "-f", "raw", f"gluster://{gluster.host}/images/one.raw", "8M", timeout=120)
+    overlay = gluster.folder / "over.qcow2"
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-u", "-F", "raw", "-b", "one.raw", overlay, "16M")
+    (gluster.folder / "more").mkdir()
+    yield conn.storagePoolCreateXML(pool_xml(gluster))
+    run("rm", "-rf", *(path for path in gluster.folder.iterdir() if path.name != ".glusterfs"))
+
+
+def test_definitions_are_judged(conn, gluster):
+    xml = pool_xml(gluster)
+    for part, instead in (("<name>images</name>", ""), ("<name>images</name>", "<name>a/b</name>"), (f"<host name='{gluster.host}'/>", ""), ("path='/'", "path='x'")):
+        assert part in xml
+        assert code_of(conn.storagePoolDefineXML, xml.replace(part, instead)) == libvirt.VIR_ERR_XML_ERROR
+    pool = conn.storagePoolDefineXML(xml)
+    assert code_of(conn.storagePoolDefineXML, pool_xml(gluster, name="q")) == libvirt.VIR_ERR_OPERATION_FAILED
+    pool.undefine()
+    absent = conn.storagePoolDefineXML(pool_xml(gluster, volume="absent"))
+    with pytest.raises(libvirt.libvirtError, match="absent"):
+        absent.create()
+    assert not absent.isActive()
+    absent.undefine()
+
+
+def test_a_pool_and_its_volumes(conn, virsh, pool, gluster, scratch):
+    state, capacity, allocation, available = pool.info()
+    assert state == libvirt.VIR_STORAGE_POOL_RUNNING and 0 < available <= capacity and allocation == capacity - available
+    assert {"more", "one.raw", "over.qcow2"} <= set(pool.listVolumes())
+    one, over, more = (pool.storageVolLookupByName(name) for name in ("one.raw", "over.qcow2", "more"))
+    assert one.path() == "images/one.raw" and one.key() == f"gluster://{gluster.host}/images/one.raw"
+    assert conn.storageVolLookupByKey(one.key()).name() == conn.storageVolLookupByPath(one.path()).name() == "one.raw"
+    assert one.info() == [libvirt.VIR_STORAGE_VOL_NETWORK, 8 * MIB, 0]
+    assert more.info()[0] == libvirt.VIR_STORAGE_VOL_NETDIR
+    described = ET.fromstring(over.XMLDesc())
+    assert described.find("target/format").get("type") == "qcow2" and described.findtext("capacity") == str(16 * MIB)
+    assert described.findtext("backingStore/path") == "images/one.raw"
+    assert described.findtext("target/permissions/mode") == f"{(gluster.folder / 'over.qcow2').stat().st_mode & 0o7777:04o}"
+    assert code_of(pool.createXML, "<volume><name>x</name><capacity>1048576</capacity></volume>") == libvirt.VIR_ERR_NO_SUPPORT
+    assert code_of(one.resize, 16 * MIB) == code_of(one.wipe) == code_of(more.delete) == libvirt.VIR_ERR_NO_SUPPORT
+    assert "is not on this host" in virsh("vol-download", "one.raw", scratch / "got", "--pool", "p", check=False).err
+    over.delete()
+    assert not (gluster.folder / "over.qcow2").exists() and "over.qcow2" not in pool.listVolumes()
+    assert code_of(pool.storageVolLookupByName, "over.qcow2") == libvirt.VIR_ERR_NO_STORAGE_VOL
+    pool.destroy()
+
+
+def test_sources_are_found(conn, gluster):
+    found = ET.fromstring(conn.findStoragePoolSources("gluster", f"<source><host name='{gluster.host}'/></source>", 0))
+    assert [each.findtext("name") for each in found] == ["images"] and found.find("source/dir").get("path") == "/"
+    assert code_of(conn.findStoragePoolSources, "gluster", None, 0) == libvirt.VIR_ERR_INVALID_ARG
+
+
+@pytest.mark.timeout(200)
+def test_a_guest_reads_and_writes_its_disks(conn, pool, gluster, guest, shell_of):
+    for name in ("one.raw", "two.raw"):
+        (gluster.folder / "data").write_bytes(PLAIN + bytes(MIB - len(PLAIN)))
+        run("qemu-img", "convert", "-f", "raw", "-O", "raw", gluster.folder / "data", f"gluster://{gluster.host}/images/{name}", timeout=120)
+    pool.refresh()
+    network = (f"<disk type='network'><driver type='raw'/><source protocol='gluster' name='images/one.raw'><host name='{gluster.host}'/></source>"
+               "<target dev='vda' bus='virtio'/></disk>")
+    volume = "<disk type='volume'><source pool='p' volume='two.raw'/><target dev='vdb' bus='virtio'/></disk>"
+    domain = conn.createXML(guest("web", devices=network + volume))
+    shell = shell_of("web", timeout=60)
+    for name, device in (("one", "/dev/vda"), ("two", "/dev/vdb")):
+        assert shell.run(f"dd if={device} bs={len(PLAIN)} count=1 2>/dev/null") == PLAIN.decode()
+        shell.run(f"printf 'by the guest, {name}' | dd of={device} conv=notrunc,fsync 2>/dev/null")
+        assert (gluster.folder / f"{name}.raw").read_bytes().startswith(f"by the guest, {name}".encode())
+    assert [disk.get("type") for disk in ET.fromstring(domain.XMLDesc()).findall("devices/disk")] == ["network", "volume"]
+    domain.destroy()
+
+
+@pytest.mark.timeout(150)
+def test_a_server_that_is_stuck_blocks_nobody(conn, pool, gluster, scratch):
+    (scratch / "vms").mkdir()
+    other = conn.storagePoolCreateXML(f"<pool type='dir'><name>q</name><target><path>{scratch}/vms</path></target></pool>")
+    before = pool.listVolumes()
+    gluster.freeze()
+    try:
+        begun = time.monotonic()
+        with pytest.raises(libvirt.libvirtError, match="cannot look into Gluster volume 'images'") as error:
+            pool.refresh()
+        assert error.value.get_error_code() == libvirt.VIR_ERR_OPERATION_TIMEOUT and time.monotonic() - begun < 45
+        begun = time.monotonic()
+        assert pool.listVolumes() == before and len(conn.listAllStoragePools()) == 2
+        other.createXML("<volume><name>fine</name><capacity>1048576</capacity></volume>")
+        assert time.monotonic() - begun < 3
+    finally:
+        gluster.thaw()
+    wait_until(lambda: pool.refresh() == 0, "it does not come back", timeout=60)
+    other.destroy()
+
+
+def test_a_missing_library_is_named_with_its_package(conn, gluster, scratch):
+    library = os.path.realpath("/usr/lib/x86_64-linux-gnu/libgfapi.so.0")
+    (scratch / "empty").touch()
+    run("mount", "--bind", scratch / "empty", library)
+    try:
+        with pytest.raises(libvirt.libvirtError, match="apt install libgfapi0") as error:
+            conn.storagePoolCreateXML(pool_xml(gluster))
+        assert error.value.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT
+    finally:
+        run("umount", library)
