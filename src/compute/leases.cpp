@@ -43,7 +43,7 @@ template <class Work> Task<> for_each_image(Environment& environment, std::strin
 } // namespace
 
 std::vector<std::string> written_images(const model::Disk& disk) {
-    const bool writes = disk.type == model::DiskType::file && !disk.readonly && disk.device != model::DiskDevice::cdrom;
+    const bool writes = disk.type == model::DiskType::file && !disk.readonly && !disk.transient && disk.device != model::DiskDevice::cdrom;
     if (!writes || !disk.source.file) return {};
     return {*disk.source.file};
 }

@@ -113,6 +113,20 @@ def test_who_reads_goes_with_readers_alone(make_daemon, connect, start, scratch)
     writer.destroy()
 
 
+def test_transient_disks_only_read_their_image(make_daemon, connect, start, scratch):
+    image = make(scratch / "base.raw")
+    conn, other = connect(make_daemon()), connect(make_daemon())
+    passing = disk(image, inside="<transient/>")
+    started = [start(conn, "one", passing), start(other, "two", passing)]
+    assert "in use by domain" in busy(start, conn, "writer", disk(image))
+    for each in started:
+        each.destroy()
+    writer = start(conn, "writer", disk(image))
+    assert "domain 'writer'" in busy(start, other, "two", passing)
+    writer.destroy()
+    assert [each.name for each in scratch.iterdir()] == ["base.raw"]
+
+
 def test_who_shares_goes_with_those_who_share(make_daemon, connect, start, scratch):
     image = make(scratch / "shared.raw")
     conn, other = connect(make_daemon()), connect(make_daemon())
