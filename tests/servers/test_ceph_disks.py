@@ -5,6 +5,7 @@ import libvirt
 import pytest
 
 from conftest import UUID
+from harness.daemon import run
 from harness.wait import wait_until
 
 PLAIN = b"this was written before the guest"
@@ -60,6 +61,23 @@ def test_a_guest_reads_and_writes_its_disks(conn, daemon, virsh, pool, ceph, gue
         assert (scratch / f"{image}.out").read_bytes().startswith(f"by the guest, {image}".encode())
     domain.undefine()
     domain.connect().close()
+
+
+@pytest.mark.timeout(150)
+def test_virt_install_takes_a_volume_and_its_login(conn, daemon, virsh, secret, ceph):
+    virsh("pool-create-as", "p", "rbd", "--source-host", ceph.host, "--source-name", "rbd", "--auth-type", "ceph",
+          "--auth-username", ceph.client, "--secret-uuid", UUID)
+    virsh("vol-create-as", "p", "one", "8M")
+    run("virt-install", "--connect", daemon.uri, "--import", "--name", "web", "--memory", "64", "--virt-type", "qemu", "--disk", "vol=p/one",
+        "--osinfo", "generic", "--network", "none", "--graphics", "none", "--noautoconsole")
+    domain = conn.lookupByName("web")
+    disk = ET.fromstring(domain.XMLDesc()).find("devices/disk")
+    assert disk.find("source").get("name") == "rbd/one" and disk.find(".//auth/secret").get("uuid") == UUID
+    assert domain.isActive()
+    domain.destroyFlags(libvirt.VIR_DOMAIN_DESTROY_GRACEFUL)
+    domain.undefine()
+    virsh("vol-delete", "one", "--pool", "p")
+    virsh("pool-destroy", "p")
 
 
 def test_what_is_wrong_with_a_disk_is_said(conn, daemon, pool, ceph, guest):
