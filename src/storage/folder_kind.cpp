@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "image/lease.hpp"
 #include "os/files.hpp"
+#include "storage/unfinished_file.hpp"
 #include "storage/volume_file.hpp"
 
 #include <fcntl.h>

@@ -13,16 +13,11 @@ model::Timestamps timestamps_of(const struct stat& info);
 
 /// The volume that a file is; nothing for what is none (folders' own entries, sockets, pipes).
 std::optional<model::Volume> read_volume_file(const std::string& path, const std::string& name);
-
-/// Whether a file of that state certainly holds the volume that was known after `since`.
-bool is_unchanged(const model::Volume& known, const struct stat& now, const timespec& since);
 /// The same of an open file that is known to be so; its header is read from `fd`.
 std::optional<model::Volume> describe_file(int fd, const struct stat& info, const std::string& path, const std::string& name);
 
-/// Whether a name of a folder's entry is that of a volume in the making.
-bool is_unfinished(std::string_view name);
-/// Removes such a file unless somebody is at it, whichever daemon or host: what a daemon left that was killed.
-void sweep_unfinished(const std::string& path);
+/// Whether a file of that state certainly holds the volume that was known after `since`.
+bool is_unchanged(const model::Volume& known, const struct stat& now, const timespec& since);
 
 /// virStorageVolCreateXML: raw and plain qcow2 by ourselves, the rest by qemu-img. Never replaces a file. Flags:
 /// virStorageVolCreateFlags.

@@ -1,0 +1,124 @@
+#include "storage/unfinished_file.hpp"
+
+#include "base/log.hpp"
+#include "os/files.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+namespace domus::storage {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view unfinished = ".domus-unfinished.";
+/// Who makes a volume has this byte of its file locked; QEMU's programs lock others (image/lock.hpp).
+constexpr off_t maker_byte = 300;
+
+bool lock_as_maker(int fd, int command) {
+    struct flock range {};
+    range.l_type = F_WRLCK;
+    range.l_whence = SEEK_SET;
+    range.l_start = maker_byte;
+    range.l_len = 1;
+    // Without locks in the file system nobody sweeps, and nothing is to be feared.
+    return ::fcntl(fd, command, &range) == 0;
+}
+
+bool has_name(int fd) {
+    struct stat info {};
+    return ::fstat(fd, &info) == 0 && info.st_nlink > 0;
+}
+
+Error exists(const std::string& path) {
+    return Error(ErrorCode::storage_vol_exist, ErrorDomain::storage,
+                 fmt::format("storage volume '{}' exists already", fs::path(path).filename().string()))
+        .hint("choose another name, or delete that volume first: 'domus vol-delete'");
+}
+
+/// The empty file of a volume in the making, which is nobody else's until it is closed.
+UniqueFd begin_unfinished(const std::string& made) {
+    for (;;) {
+        sweep_unfinished(made);
+        UniqueFd fd(::open(made.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+        if (!fd && errno == EEXIST)
+            throw Error(ErrorCode::operation_failed, ErrorDomain::storage, "operation failed: a volume of that name is being made")
+                .hint(fmt::format("by another daemon or host; if by none, remove '{}'", made));
+        if (!fd) throw path_error(errno, "cannot make", made);
+        (void)lock_as_maker(fd.get(), F_OFD_SETLKW);
+        if (has_name(fd.get())) return fd; // else it was swept in between
+    }
+}
+
+/// A name of its own, never another file's. NFS cannot rename so, but it can link.
+void give_name(const std::string& made, const std::string& path) {
+    if (::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return;
+    if (errno == EINVAL && ::link(made.c_str(), path.c_str()) == 0) {
+        ::unlink(made.c_str());
+        return;
+    }
+    if (errno == EEXIST) throw exists(path);
+    throw path_error(errno, "cannot name", path);
+}
+
+/// The file gets its owner and mode, is on disk, and has its name only then; one that is there already stays.
+void finish(const std::string& path, const model::Permissions& permissions) {
+    const auto made = unfinished_path(path);
+    const auto fd = open_file(made, O_RDONLY);
+    const auto mode = static_cast<mode_t>(std::stoul(permissions.mode.value_or("0600"), nullptr, 8));
+    if (::fchmod(fd.get(), mode) < 0) throw path_error(errno, "cannot set the mode of", made);
+    const auto owner = static_cast<uid_t>(permissions.owner.value_or(-1));
+    const auto group = static_cast<gid_t>(permissions.group.value_or(-1));
+    if (::fchown(fd.get(), owner, group) < 0) throw path_error(errno, "cannot give away", made);
+    if (::fsync(fd.get()) < 0) throw path_error(errno, "cannot write", made);
+    give_name(made, path);
+    const auto folder = open_file(fs::path(path).parent_path(), O_RDONLY | O_DIRECTORY);
+    ::fsync(folder.get());
+}
+
+} // namespace
+
+bool is_unfinished(std::string_view name) {
+    return name.starts_with(unfinished);
+}
+
+void sweep_unfinished(const std::string& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!fd || !lock_as_maker(fd.get(), F_OFD_SETLK) || !has_name(fd.get())) return;
+    if (::unlink(path.c_str()) == 0) log::info("'{}' was begun by a daemon that was killed: removed", path);
+}
+
+std::string unfinished_path(const std::string& path) {
+    const fs::path whole(path);
+    return (whole.parent_path() / (std::string(unfinished) + whole.filename().string())).string();
+}
+
+void require_absent(const std::string& path) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) == 0) throw exists(path);
+}
+
+Task<> make_whole(std::string path, model::Permissions permissions, Site site, Task<> make) {
+    auto begin = [path] { return std::make_shared<UniqueFd>(begin_unfinished(unfinished_path(path))); };
+    const auto held = co_await site.block(std::move(begin));
+    std::exception_ptr failure;
+    try {
+        co_await std::move(make);
+        auto end = [path, permissions] { finish(path, permissions); };
+        co_await site.block(std::move(end));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) co_return;
+    auto clean = [made = unfinished_path(path)] { ::unlink(made.c_str()); };
+    co_await site.block(std::move(clean));
+    std::rethrow_exception(failure);
+}
+
+} // namespace domus::storage

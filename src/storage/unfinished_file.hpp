@@ -1,0 +1,27 @@
+// A volume in the making: a file under a name that listings hide, locked by its maker, which gets its own name when it is
+// whole. So none is ever half there, whoever is killed in between. Blocks, but for the coroutine.
+#pragma once
+
+#include "model/storage.hpp"
+#include "storage/site.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace domus::storage {
+
+/// Whether a name of a folder's entry is that of a volume in the making.
+bool is_unfinished(std::string_view name);
+/// Removes such a file unless somebody is at it, whichever daemon or host: what a daemon left that was killed.
+void sweep_unfinished(const std::string& path);
+
+/// Where the volume of that path is made.
+std::string unfinished_path(const std::string& path);
+/// Throws storage_vol_exist.
+void require_absent(const std::string& path);
+
+/// Has `make` fill the empty file at unfinished_path(), which is there when it begins; then the file gets owner and mode, is
+/// flushed and named, never over another. A failure takes it away.
+Task<> make_whole(std::string path, model::Permissions permissions, Site site, Task<> make);
+
+} // namespace domus::storage

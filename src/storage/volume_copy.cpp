@@ -1,0 +1,158 @@
+// Copies of volumes, to files.
+#include "storage/volume_file.hpp"
+
+#include "os/files.hpp"
+#include "storage/encryption.hpp"
+#include "storage/unfinished_file.hpp"
+#include "storage/volume_making.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace domus::storage {
+
+namespace {
+
+constexpr std::size_t copy_chunk = 8u << 20;
+constexpr std::size_t read_chunk = 1u << 20;
+
+void read_and_write(int source, int target, off_t at, off_t end, const std::string& from, const std::string& to) {
+    std::string buffer(read_chunk, '\0');
+    while (at < end) {
+        const auto got = ::pread(source, buffer.data(), std::min<std::size_t>(buffer.size(), static_cast<std::size_t>(end - at)), at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) throw path_error(errno, "cannot read", from);
+        if (got == 0) return; // it was made shorter meanwhile
+        const std::string_view piece(buffer.data(), static_cast<std::size_t>(got));
+        for (std::size_t done = 0; piece.find_first_not_of('\0') != piece.npos && done < piece.size();) {
+            const auto n = ::pwrite(target, piece.data() + done, piece.size() - done, at + static_cast<off_t>(done));
+            if (n < 0 && errno != EINTR) throw path_error(errno, "cannot copy to", to);
+            if (n > 0) done += static_cast<std::size_t>(n);
+        }
+        at += got;
+    }
+}
+
+/// Through the kernel where both are files of one file system, else by reading and writing; zeros that were read stay a
+/// hole in the new file.
+void copy_range(int source, int target, off_t begin, off_t end, const std::string& from, const std::string& to) {
+    for (off_t in = begin, out = begin; in < end;) {
+        const auto n = ::copy_file_range(source, &in, target, &out, std::min<std::size_t>(copy_chunk, static_cast<std::size_t>(end - in)), 0);
+        if (n > 0) continue;
+        if (n < 0 && errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS) throw path_error(errno, "cannot copy to", to);
+        read_and_write(source, target, in, end, from, to);
+        return;
+    }
+}
+
+/// A reflink where the file system can, else the data alone without the holes.
+void copy_raw(const std::string& from, const std::string& to, bool reflink) {
+    const auto source = open_file(from, O_RDONLY);
+    const auto target = open_file(to, O_RDWR);
+    if (::ioctl(target.get(), FICLONE, source.get()) == 0) return;
+    if (reflink) throw path_error(errno, "cannot share the blocks of", from).hint("the file system must be btrfs or XFS with reflink, and both volumes on it");
+    struct stat info {};
+    if (::fstat(source.get(), &info) < 0) throw path_error(errno, "cannot look at", from);
+    const auto size = S_ISBLK(info.st_mode) ? ::lseek(source.get(), 0, SEEK_END) : info.st_size;
+    if (::ftruncate(target.get(), size) < 0) throw path_error(errno, "cannot give a size to", to);
+    for (off_t at = 0; at < size;) {
+        off_t data = ::lseek(source.get(), at, SEEK_DATA);
+        if (data < 0 && errno == ENXIO) break; // nothing but a hole is left
+        if (data < 0) data = at;               // a device knows of no holes
+        off_t end = ::lseek(source.get(), data, SEEK_HOLE);
+        if (end < 0) end = size;
+        copy_range(source.get(), target.get(), data, end, from, to);
+        at = end;
+    }
+}
+
+/// What is encrypted is copied so too where nothing else is asked for: the copy has the same key, which is not needed.
+bool as_it_stands(const model::Volume& from, const model::Volume& wanted) {
+    if (from.target.format.value_or("raw") != wanted.target.format.value_or("raw")) return false;
+    const auto& own = from.target.encryption;
+    const auto& asked = wanted.target.encryption;
+    if (own) return !asked || asked->secrets.empty() || asked->secrets == own->secrets;
+    return from.target.format.value_or("raw") == "raw" && !asked;
+}
+
+/// By qemu-img, which decrypts what it reads and encrypts what it writes.
+Task<> convert_image(std::string made, model::Volume wanted, VolumePtr from, Site site) {
+    const auto purpose = fmt::format("copy volume '{}'", from->name);
+    const auto command = std::make_shared<Command>(making_command());
+    command->arguments = conversion(*from, wanted, made);
+    if (from->target.encryption) co_await pass_key(command, "source-key", key_of(*from), site);
+    if (wanted.target.encryption) {
+        co_await pass_key(command, "volume-key", key_of(wanted), site);
+        co_await make_encrypted(command, purpose, site);
+    } else {
+        (void)co_await site.run(std::move(*command), purpose);
+    }
+}
+
+Task<> copy_image(std::string made, model::Volume wanted, VolumePtr from, unsigned flags, Site site) {
+    const auto source_format = from->target.format.value_or("raw");
+    const auto format = wanted.target.format.value_or(source_format);
+    const bool reflink = flags & create_flag::reflink;
+    if (reflink && source_format != format)
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage,
+                    fmt::format("Operation not supported: a reflink keeps the format, which is {} and not {}", source_format, format));
+    const bool plain = !from->target.encryption && !wanted.target.encryption;
+    if (reflink && !plain && !as_it_stands(*from, wanted))
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage, "Operation not supported: a reflink keeps the encryption as it is");
+    if (as_it_stands(*from, wanted) || reflink) {
+        auto work = [source = *from->target.path, made, reflink] { copy_raw(source, made, reflink); };
+        co_await site.block(std::move(work));
+        wanted.target.encryption = from->target.encryption;
+    } else {
+        co_await convert_image(made, wanted, from, site);
+    }
+    if (wanted.capacity && from->capacity && *wanted.capacity > *from->capacity) {
+        const auto purpose = fmt::format("grow the copy of volume '{}'", from->name);
+        auto reference = wanted.target.encryption && wanted.target.encryption->secrets.empty() ? from : std::make_shared<const model::Volume>(wanted);
+        co_await resize_image(std::move(reference), made, *wanted.capacity, 0, purpose, site);
+    }
+    if (format == "raw" && !wanted.target.encryption && is_full(wanted)) {
+        auto work = [made, size = *wanted.capacity] { reserve(open_file(made, O_RDWR), made, size); };
+        co_await site.block(std::move(work));
+    }
+}
+
+} // namespace
+
+std::vector<std::string> conversion(const model::Volume& from, const model::Volume& wanted, const std::string& path) {
+    // The format of a partition is what it is for, not how it is written.
+    const bool block = from.type == model::VolumeType::block;
+    const auto source_format = block ? std::string("raw") : from.target.format.value_or("raw");
+    const auto format = wanted.target.format.value_or(source_format);
+    const bool luks = wanted.target.encryption && format == "raw";
+    std::vector<std::string> arguments{"convert", "-q", "-O", luks ? "luks" : format};
+    if (from.target.encryption) arguments.emplace_back("--image-opts");
+    else arguments.insert(arguments.end(), {"-f", source_format});
+    auto target = wanted;
+    target.target.format = format;
+    if (const auto options = creation_options(target, false); !options.empty()) arguments.insert(arguments.end(), {"-o", options});
+    arguments.insert(arguments.end(), {from.target.encryption ? encrypted_image(from, *from.target.path, "source-key") : *from.target.path, path});
+    return arguments;
+}
+
+Task<> copy_volume_file(std::string path, model::Volume wanted, VolumePtr from, unsigned flags, Site site) {
+    if (wanted.capacity && from->capacity && *wanted.capacity < *from->capacity)
+        wanted.capacity = from->capacity; // a copy is never cut off
+    if (!wanted.target.format) wanted.target.format = from->target.format;
+    auto check = [path, wanted, from] {
+        auto admitted = wanted;
+        if (from->target.encryption && as_it_stands(*from, wanted)) admitted.target.encryption.reset();
+        admit_volume(admitted, 0);
+        require_absent(path);
+    };
+    co_await site.block(std::move(check));
+    const auto permissions = wanted.target.permissions;
+    auto copy = copy_image(unfinished_path(path), std::move(wanted), std::move(from), flags, site);
+    co_await make_whole(path, permissions, site, std::move(copy));
+}
+
+} // namespace domus::storage

@@ -1,0 +1,30 @@
+// What making, copying and resizing volumes' files have in common.
+#pragma once
+
+#include "os/process.hpp"
+#include "os/unique_fd.hpp"
+#include "storage/kind.hpp"
+
+#include <string>
+
+namespace domus::storage {
+
+/// Throws what cannot be made, before anything is. Flags: virStorageVolCreateFlags.
+void admit_volume(const model::Volume& wanted, unsigned flags);
+
+/// Whether it is to have all of its space at once.
+bool is_full(const model::Volume& wanted);
+/// Space for all of it, whatever it holds.
+void reserve(const UniqueFd& fd, const std::string& path, ByteCount size);
+
+/// What `qemu-img -o` is told of a new image.
+std::string creation_options(const model::Volume& wanted, bool preallocate_metadata);
+/// qemu-img for what is being made: it ends with us.
+Command making_command();
+/// Runs one that makes an encrypted image.
+Task<> make_encrypted(std::shared_ptr<Command> command, std::string purpose, Site site);
+
+/// The image of that volume's kind at `path`; by qemu-img. Flags: virStorageVolResizeFlags.
+Task<> resize_image(VolumePtr volume, std::string path, ByteCount capacity, unsigned flags, std::string purpose, Site site);
+
+} // namespace domus::storage
