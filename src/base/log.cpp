@@ -18,7 +18,7 @@ std::atomic<bool> as_json{false};
 std::shared_ptr<spdlog::async_logger> logger; ///< made once: lanes write too
 std::shared_ptr<spdlog::sinks::dist_sink_mt> target; ///< where it writes, which changes
 
-constexpr std::size_t queue_length = 8192;
+constexpr std::size_t queue_length = 1024; // of 400 bytes each, which are there from the beginning
 
 spdlog::level::level_enum translate(Level level) {
     switch (level) {
