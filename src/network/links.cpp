@@ -115,6 +115,23 @@ void set_mac(const std::string& name, const std::string& mac) {
     change(name, "set the MAC address of", [&](rtnl_link* link) { rtnl_link_set_addr(link, address.get()); });
 }
 
+namespace {
+
+/// libnl 3.7 has no setters for these two.
+void set_spanning_tree(const BridgeWish& wish) {
+    const auto folder = fmt::format("/sys/class/net/{}/bridge/", wish.name);
+    const auto set = [&](const char* file, unsigned value) {
+        const auto fd = open_file(folder + file, O_WRONLY);
+        write_all(fd.get(), std::to_string(value), folder + file);
+    };
+    constexpr unsigned hundredths = 100;
+    // The delay first: the kernel refuses less than 2 s once STP is on, and a guest would wait 30 s for its lease.
+    set("forward_delay", wish.delay_s * hundredths);
+    set("stp_state", wish.stp ? 1 : 0);
+}
+
+} // namespace
+
 void create_bridge(const BridgeWish& wish) {
     const auto socket = connect();
     if (find(socket.get(), wish.name))
@@ -126,16 +143,12 @@ void create_bridge(const BridgeWish& wish) {
     rtnl_link_set_addr(bridge.get(), mac.get());
     if (wish.mtu) rtnl_link_set_mtu(bridge.get(), *wish.mtu);
     require(rtnl_link_add(socket.get(), bridge.get(), NLM_F_CREATE | NLM_F_EXCL), "create the bridge", wish.name);
-    // libnl 3.7 has no setters for these two.
-    const auto folder = fmt::format("/sys/class/net/{}/bridge/", wish.name);
-    const auto set = [&](const char* file, unsigned value) {
-        const auto fd = open_file(folder + file, O_WRONLY);
-        write_all(fd.get(), std::to_string(value), folder + file);
-    };
-    constexpr unsigned hundredths = 100;
-    // The delay first: the kernel refuses less than 2 s once STP is on, and a guest would wait 30 s for its lease.
-    set("forward_delay", wish.delay_s * hundredths);
-    set("stp_state", wish.stp ? 1 : 0);
+    try {
+        set_spanning_tree(wish);
+    } catch (...) {
+        delete_link(wish.name);
+        throw;
+    }
 }
 
 void delete_link(const std::string& name) {

@@ -8,6 +8,10 @@
 #include "base/error.hpp"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <thread>
 
 namespace domus::network {
 
@@ -113,6 +117,23 @@ TEST(Dnsmasq, asks_the_hosts_resolvers_only_where_nothing_else_is_said) {
     EXPECT_TRUE(has("<dns enable='no'/>"));
     EXPECT_TRUE(has("<dns><forwarder addr='10.9.9.9'/></dns>"));
     EXPECT_FALSE(has("<dns><forwarder domain='x.org' addr='10.9.9.9'/></dns>"));
+}
+
+TEST(Links, a_bridge_that_cannot_be_set_up_whole_is_taken_away) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root, for a network namespace";
+    bool refused = false, left = true;
+    // In a namespace of this thread alone, of whose devices the mounted /sys does not know.
+    std::thread([&] {
+        if (::unshare(CLONE_NEWNET) < 0) return;
+        try {
+            create_bridge({.name = "virbr7", .mac = "52:54:00:00:00:07", .mtu = std::nullopt});
+        } catch (const Error&) {
+            refused = true;
+        }
+        left = link_exists("virbr7");
+    }).join();
+    EXPECT_TRUE(refused);
+    EXPECT_FALSE(left);
 }
 
 } // namespace domus::network
