@@ -45,10 +45,10 @@ public:
     std::size_t size() const { return by_uuid_.size(); }
     void each(const std::function<void(const DomainPtr&)>& visit) const;
 
-    /// Checks, completes and stores a definition; an existing domain of that UUID is changed, running or not.
     /// The disk as if its source were written out (disk_volumes.hpp).
     Task<model::Disk> placed(model::Disk disk) { return compute::placed(environment_, std::move(disk)); }
     Task<engine::qemu::CapabilitiesPtr> capabilities(std::string emulator) { return environment_.qemu->capabilities(std::move(emulator)); }
+    /// Checks, completes and stores a definition; an existing domain of that UUID is changed, running or not.
     Task<DomainPtr> define(std::string xml);
     /// Starts a transient domain (or a persistent one that is not running, with this definition for one run).
     Task<DomainPtr> create(std::string xml, StartRequest request);

@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "image/lease.hpp"
 #include "os/files.hpp"
+#include "os/host_name.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -16,7 +17,7 @@ namespace {
 constexpr auto patience = 2s;
 
 image::Lease lease_of(std::string domain, const Uuid& uuid) {
-    return {.host = image::this_host(), .domain = std::move(domain), .uuid = uuid.text()};
+    return {.host = host_name(), .domain = std::move(domain), .uuid = uuid.text()};
 }
 
 bool lies_on_shared_storage(const std::string& image) {

@@ -170,12 +170,6 @@ MemoryFigures read_memory(std::optional<unsigned> cell, const std::string& root)
     return {kib_of(text, fmt::format("Node {} MemTotal", *cell)), kib_of(text, fmt::format("Node {} MemFree", *cell)), {}, {}};
 }
 
-std::string hostname() {
-    char name[256]{};
-    ::gethostname(name, sizeof name - 1);
-    return name;
-}
-
 std::string host_uuid(const std::string& root) {
     for (const char* file : {"/sys/class/dmi/id/product_uuid", "/etc/machine-id"})
         if (const auto uuid = Uuid::parse(read(root + file)); uuid && !uuid->empty()) return uuid->text();

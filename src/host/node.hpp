@@ -51,7 +51,6 @@ struct MemoryFigures {
 /// Of one cell (total and free alone), or of the host.
 MemoryFigures read_memory(std::optional<unsigned> cell, const std::string& root = "");
 
-std::string hostname();
 /// The host's UUID: SMBIOS's where it is a real one, else /etc/machine-id.
 std::string host_uuid(const std::string& root = "");
 

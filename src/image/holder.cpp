@@ -2,6 +2,7 @@
 
 #include "image/lease.hpp"
 #include "os/files.hpp"
+#include "os/host_name.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -103,7 +104,7 @@ std::optional<Holder> find_holder(int fd, const std::string& path) {
     if (::fstat(fd, &file) < 0) return std::nullopt;
     if (auto holder = find_process(file)) return holder;
     const auto lease = read_lease(path);
-    if (!lease || lease->host == this_host()) return std::nullopt; // of a guest that has ended, and left it
+    if (!lease || lease->host == host_name()) return std::nullopt; // of a guest that has ended, and left it
     return Holder{.pid = 0, .program = {}, .domain = lease->domain, .uuid = lease->uuid, .host = lease->host};
 }
 

@@ -40,12 +40,6 @@ const format::Schema& Lease::schema() {
     return table;
 }
 
-std::string this_host() {
-    std::array<char, 256> name{};
-    ::gethostname(name.data(), name.size() - 1);
-    return name.data();
-}
-
 bool is_shared(int fd) {
     struct statfs info {};
     if (::fstatfs(fd, &info) < 0) return false;

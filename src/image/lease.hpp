@@ -18,8 +18,6 @@ struct Lease {
     bool operator==(const Lease&) const = default;
 };
 
-std::string this_host();
-
 /// Whether the file behind `fd` lies on a file system that other hosts may have as well.
 bool is_shared(int fd);
 

@@ -1,6 +1,8 @@
 // Procedures on the host.
 #include "wire/handlers.hpp"
 
+#include "os/host_name.hpp"
+
 #include "wire/typed.hpp"
 
 #include <fmt/format.h>
@@ -81,7 +83,7 @@ void serve_node(Dispatcher& on, HostOperations& host) {
         ret.doi.text = "0";
         return ret;
     });
-    on.on<Procedure::connect_get_hostname>([](Session&, const Nothing&) { return ConnectGetHostnameRet{host::hostname()}; });
+    on.on<Procedure::connect_get_hostname>([](Session&, const Nothing&) { return ConnectGetHostnameRet{host_name()}; });
     on.on<Procedure::connect_get_sysinfo>([&](Session&, const ConnectGetSysinfoArgs& args) { return ConnectGetSysinfoRet{host.sysinfo(args.flags)}; });
 }
 

@@ -1,10 +1,10 @@
 // Pool type 'logical': a volume group of LVM, and the logical volumes in it (lvm(8)). Thin volumes and snapshots are
 // listed as they are; thin pools and what LVM keeps for itself are not volumes.
+#include "os/host_name.hpp"
 #include "storage/block_volume.hpp"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <charconv>
 #include <array>
@@ -75,11 +75,7 @@ std::string mapped(std::string_view name) {
 /// host had begun and not ended goes when the pool starts again.
 constexpr std::string_view unfinished = "domus-unfinished.";
 
-std::string unfinished_here() {
-    std::array<char, HOST_NAME_MAX + 1> host{};
-    ::gethostname(host.data(), host.size() - 1);
-    return std::string(unfinished) + host.data();
-}
+std::string unfinished_here() { return std::string(unfinished) + host_name(); }
 
 class Logical final : public Kind {
 public:

@@ -2,15 +2,13 @@
 // pool is a clone of a snapshot of ours, which goes with the last of its clones.
 #include "base/uuid.hpp"
 #include "os/files.hpp"
+#include "os/host_name.hpp"
 #include "storage/ceph.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <climits>
 
 namespace domus::storage {
 
@@ -23,11 +21,7 @@ constexpr std::string_view own_snapshots = "domus-";
 /// An image that is being filled; with the host's name, so that the daemon of another host lets it be.
 constexpr std::string_view unfinished = ".domus-unfinished.";
 
-std::string unfinished_here() {
-    std::array<char, HOST_NAME_MAX + 1> host{};
-    ::gethostname(host.data(), host.size() - 1);
-    return fmt::format("{}{}.", unfinished, host.data());
-}
+std::string unfinished_here() { return fmt::format("{}{}.", unfinished, host_name()); }
 
 /// "pool/image", as Ceph's programs and libvirt's keys have it.
 std::string image_of(const model::Pool& pool, const std::string& name) { return fmt::format("{}/{}", *pool.source.name, name); }
