@@ -309,9 +309,7 @@ Task<> Domain::after_guest_stopped(std::shared_ptr<Running> running, std::string
     }
     running->ending = crash ? Running::Ending{ShutoffReason::crashed, event::Stopped::crashed}
                             : Running::Ending{ShutoffReason::shutdown, event::Stopped::shutdown};
-    running->process.signal(SIGTERM);
-    const bool gone = co_await running->gone.wait(Deadline::in(5s));
-    if (!gone) running->process.signal(SIGKILL);
+    (void)co_await end_process(running, 5s);
 }
 
 // ---- figures --------------------------------------------------------------------------------------------------

@@ -201,7 +201,8 @@ private:
     Task<> watch(std::shared_ptr<Running> running);
     Task<> settle(std::shared_ptr<Running> running);
     Task<> dump_core(std::shared_ptr<Running> running);
-    Task<bool> end_process(std::shared_ptr<Running> running, bool graceful);
+    /// Kills it when it is still there after that time; false if the kernel holds it even then.
+    Task<bool> end_process(std::shared_ptr<Running> running, std::chrono::milliseconds patience);
     Task<> end_with_client(std::shared_ptr<Running> running);
     Task<> after_guest_stopped(std::shared_ptr<Running> running, std::string action);
     Task<> refresh_figures(std::shared_ptr<Running> running);

@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr std::chrono::milliseconds time_to_write = 500ms; ///< for a QEMU that is destroyed
 constexpr auto monitor_patience = 5s;
 constexpr auto agent_patience = 5s;
 
@@ -132,7 +133,13 @@ Task<> Domain::send_key(std::vector<std::uint32_t> qcodes, std::uint32_t hold_ms
 Task<> Domain::destroy(bool graceful) {
     const auto running = require_running();
     if (!running->ending) running->ending = {ShutoffReason::destroyed, event::Stopped::destroyed};
-    const bool gone = co_await end_process(running, graceful);
+    bool gone = false;
+    if (graceful) {
+        running->process.signal(SIGTERM);
+        gone = co_await running->gone.wait(Deadline::in(15s));
+    } else {
+        gone = co_await end_process(running, time_to_write);
+    }
     if (gone) co_return;
     if (graceful) {
         running->ending.reset();
@@ -147,13 +154,12 @@ Task<> Domain::destroy(bool graceful) {
 }
 
 /// What QEMU keeps of its images' metadata is written when it ends by itself, whether the guest has asked for that or not.
-Task<bool> Domain::end_process(std::shared_ptr<Running> running, bool graceful) {
-    constexpr std::chrono::milliseconds graceful_patience = 15s, time_to_write = 500ms, kernel_patience = 30s;
+Task<bool> Domain::end_process(std::shared_ptr<Running> running, std::chrono::milliseconds patience) {
     running->process.signal(SIGTERM);
-    bool gone = co_await running->gone.wait(Deadline::in(graceful ? graceful_patience : time_to_write));
-    if (gone || graceful) co_return gone;
+    bool gone = co_await running->gone.wait(Deadline::in(patience));
+    if (gone) co_return true;
     running->process.signal(SIGKILL);
-    gone = co_await running->gone.wait(Deadline::in(kernel_patience));
+    gone = co_await running->gone.wait(Deadline::in(30s));
     co_return gone;
 }
 
@@ -167,7 +173,7 @@ void Domain::connection_closed(std::uint64_t owner) {
 
 Task<> Domain::end_with_client(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
-    const bool gone = co_await end_process(std::move(running), false);
+    const bool gone = co_await end_process(std::move(running), time_to_write);
     if (!gone) log::error("the process of domain '{}' does not end", name_);
 }
 
