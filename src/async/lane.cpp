@@ -5,10 +5,11 @@
 
 #include <condition_variable>
 #include <csignal>
+#include <ctime>
 #include <deque>
 #include <mutex>
 #include <system_error>
-#include <thread>
+#include <vector>
 
 namespace domus {
 
@@ -57,7 +58,51 @@ private:
     sigset_t before_{};
 };
 
+/// The threads of all lanes. They are joined, so that the process does not end under them, but never waited for
+/// without end: one of them may hang.
+class Threads {
+public:
+    /// Throws std::system_error.
+    void start(std::function<void()> work) {
+        const NoSignals guard;
+        const std::lock_guard lock(mutex_);
+        std::erase_if(all_, [](pthread_t each) { return ::pthread_tryjoin_np(each, nullptr) == 0; });
+        all_.reserve(all_.size() + 1);
+        auto owned = std::make_unique<std::function<void()>>(std::move(work));
+        pthread_t thread{};
+        const int failure = ::pthread_create(&thread, nullptr, run, owned.get());
+        if (failure != 0) throw std::system_error(failure, std::generic_category());
+        (void)owned.release(); // the thread's own now
+        all_.push_back(thread);
+    }
+
+    bool join(std::chrono::milliseconds patience) {
+        const auto until = std::chrono::system_clock::now().time_since_epoch() + patience;
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(until);
+        const timespec by{seconds.count(), std::chrono::duration_cast<std::chrono::nanoseconds>(until - seconds).count()};
+        const std::lock_guard lock(mutex_);
+        std::erase_if(all_, [&](pthread_t each) { return ::pthread_timedjoin_np(each, nullptr, &by) == 0; });
+        return all_.empty();
+    }
+
+private:
+    static void* run(void* work) {
+        const std::unique_ptr<std::function<void()>> owned(static_cast<std::function<void()>*>(work));
+        (*owned)();
+        return nullptr;
+    }
+
+    std::mutex mutex_;
+    std::vector<pthread_t> all_;
+};
+
+Threads threads_of_lanes;
+
 } // namespace
+
+bool join_lane_threads(std::chrono::milliseconds patience) {
+    return threads_of_lanes.join(patience);
+}
 
 Lane::Lane(Executor executor, std::string name, std::size_t threads, std::size_t queue, Clock::duration idle_time)
     : state_(std::make_shared<State>(executor, std::move(name), threads, queue, idle_time)),
@@ -104,8 +149,7 @@ void Lane::State::work() {
 }
 
 void Lane::State::start_thread(std::shared_ptr<State> self) {
-    const NoSignals guard;
-    std::thread([self = std::move(self)] { self->work(); }).detach();
+    threads_of_lanes.start([self = std::move(self)] { self->work(); });
     ++threads;
 }
 

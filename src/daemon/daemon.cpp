@@ -1,5 +1,6 @@
 #include "daemon/daemon.hpp"
 
+#include "async/lane.hpp"
 #include "async/loop_watch.hpp"
 #include "async/run_loop.hpp"
 #include "async/spawn.hpp"
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 
 namespace domus::daemon {
 
@@ -309,7 +311,9 @@ int run(const Options& options) {
         Daemon daemon(options, std::move(configuration));
         status = daemon.run();
     }
+    const bool all_ended = join_lane_threads(std::chrono::seconds(1));
     log::stop();
+    if (!all_ended) std::_Exit(status); // a thread that hangs in a system call must not meet what main() cleans up
     return status;
 }
 
