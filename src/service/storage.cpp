@@ -201,10 +201,10 @@ Task<VolumePtr> StorageOperations::look(VolumeRef ref) {
     return pools_.look(std::move(ref));
 }
 
-Task<UniqueFd> StorageOperations::open_volume(Caller caller, VolumeRef ref, bool write) {
+Task<std::shared_ptr<storage::VolumeData>> StorageOperations::open_volume(Caller caller, VolumeRef ref, bool write) {
     audit(caller, write ? "upload to volume" : "download of volume", whole(ref));
-    auto fd = co_await pools_.open_volume(std::move(ref), write);
-    co_return fd;
+    auto data = co_await pools_.open_volume(std::move(ref), write);
+    co_return data;
 }
 
 } // namespace domus::service

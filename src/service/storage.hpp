@@ -57,7 +57,7 @@ public:
     /// As it is on disk now.
     Task<VolumePtr> look(VolumeRef ref);
     /// For a transfer; `settle` when it is over.
-    Task<UniqueFd> open_volume(Caller caller, VolumeRef ref, bool write);
+    Task<std::shared_ptr<storage::VolumeData>> open_volume(Caller caller, VolumeRef ref, bool write);
     Lane& lane(const std::string& pool) { return pools_.lane(pool); }
     Task<> settle(VolumeRef ref) { return pools_.settle(std::move(ref)); }
 

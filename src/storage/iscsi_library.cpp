@@ -34,6 +34,7 @@ struct Library {
     decltype(&::iscsi_inquiry_sync) inquire;
     decltype(&::iscsi_readcapacity16_sync) read_capacity;
     decltype(&::iscsi_writesame16_sync) write_same;
+    decltype(&::iscsi_read16_sync) read;
     decltype(&::iscsi_write16_sync) write;
     decltype(&::iscsi_synchronizecache16_sync) synchronize;
     decltype(&::scsi_datain_unmarshall) unmarshal;
@@ -73,6 +74,7 @@ Library load_library() {
     load(handle, "iscsi_inquiry_sync", library.inquire);
     load(handle, "iscsi_readcapacity16_sync", library.read_capacity);
     load(handle, "iscsi_writesame16_sync", library.write_same);
+    load(handle, "iscsi_read16_sync", library.read);
     load(handle, "iscsi_write16_sync", library.write);
     load(handle, "iscsi_synchronizecache16_sync", library.synchronize);
     load(handle, "scsi_datain_unmarshall", library.unmarshal);
@@ -102,6 +104,12 @@ template <class Answer> const Answer* answer(const Reply& task) {
     return good(task) ? static_cast<const Answer*>(library().unmarshal(task.get())) : nullptr;
 }
 
+/// As much as every target takes in one command.
+std::uint64_t blocks_at_once(const IscsiUnit& unit) {
+    constexpr std::uint64_t bytes = 256u << 10;
+    return std::max<std::uint64_t>(bytes / unit.block_size, 1);
+}
+
 iscsi_context* open_context(const IscsiLogin& login) {
     auto* context = library().create(login.initiator.c_str());
     if (!context) throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("operation failed: '{}' cannot be an initiator's name", login.initiator));
@@ -129,7 +137,7 @@ void log_in(iscsi_context* context, const IscsiLogin& login) {
 } // namespace
 
 void CloseIscsi::operator()(iscsi_context* context) const {
-    library().logout(context);
+    if (log_out) library().logout(context);
     library().destroy(context);
 }
 
@@ -176,23 +184,52 @@ std::vector<IscsiUnit> IscsiSession::units() {
     return units;
 }
 
-void IscsiSession::wipe(const IscsiUnit& unit) {
-    constexpr std::uint64_t most_at_once = 16u << 20, chunk = 256u << 10;
-    const std::string zeros(std::max<std::size_t>(chunk, unit.block_size), '\0');
-    auto* data = reinterpret_cast<unsigned char*>(const_cast<char*>(zeros.data()));
-    bool repeats = true; // the target can write one block many times; few cannot
-    for (std::uint64_t at = 0; at < unit.blocks;) {
-        const auto room = std::max<std::uint64_t>((repeats ? most_at_once : chunk) / unit.block_size, 1);
-        const auto count = static_cast<std::uint32_t>(std::min(unit.blocks - at, room));
-        const Reply task(repeats ? library().write_same(context_.get(), unit.number, at, data, unit.block_size, count, 0, 0, 0, 0)
-                                : library().write(context_.get(), unit.number, at, data, count * unit.block_size, static_cast<int>(unit.block_size), 0, 0, 0, 0, 0));
-        if (good(task)) at += count;
-        else if (repeats && task && task->sense.key == SCSI_SENSE_ILLEGAL_REQUEST) repeats = false;
+std::string IscsiSession::read(const IscsiUnit& unit, std::uint64_t at, std::uint64_t count) {
+    std::string data;
+    for (const auto end = at + count; at < end;) {
+        const auto length = static_cast<std::uint32_t>(std::min(end - at, blocks_at_once(unit)) * unit.block_size);
+        const Reply task(library().read(context_.get(), unit.number, at, length, static_cast<int>(unit.block_size), 0, 0, 0, 0, 0));
+        if (!good(task) || task->datain.size < 0 || static_cast<std::uint32_t>(task->datain.size) != length)
+            throw failed(context_.get(), fmt::format("read unit {} at block {}", unit.number, at));
+        data.append(reinterpret_cast<const char*>(task->datain.data), length);
+        at += length / unit.block_size;
+    }
+    return data;
+}
+
+void IscsiSession::write(const IscsiUnit& unit, std::uint64_t at, std::string_view data) {
+    while (!data.empty()) {
+        const auto piece = data.substr(0, blocks_at_once(unit) * unit.block_size);
+        auto* bytes = reinterpret_cast<unsigned char*>(const_cast<char*>(piece.data()));
+        const Reply task(library().write(context_.get(), unit.number, at, bytes, static_cast<std::uint32_t>(piece.size()), static_cast<int>(unit.block_size), 0, 0, 0, 0, 0));
+        if (!good(task)) throw failed(context_.get(), fmt::format("write unit {} at block {}", unit.number, at));
+        at += piece.size() / unit.block_size;
+        data.remove_prefix(piece.size());
+    }
+}
+
+void IscsiSession::clear(const IscsiUnit& unit, std::uint64_t at, std::uint64_t count) {
+    constexpr std::uint64_t most_at_once = 16u << 20;
+    std::string zeros(unit.block_size, '\0');
+    const auto end = at + count;
+    while (repeats_ && at < end) {
+        const auto now = static_cast<std::uint32_t>(std::min(end - at, std::max<std::uint64_t>(most_at_once / unit.block_size, 1)));
+        const Reply task(library().write_same(context_.get(), unit.number, at, reinterpret_cast<unsigned char*>(zeros.data()), unit.block_size, now, 0, 0, 0, 0));
+        if (good(task)) at += now;
+        else if (task && task->sense.key == SCSI_SENSE_ILLEGAL_REQUEST) repeats_ = false;
         else throw failed(context_.get(), fmt::format("overwrite unit {} at block {}", unit.number, at));
     }
+    zeros.resize(blocks_at_once(unit) * unit.block_size);
+    for (; at < end; at += std::min(end - at, blocks_at_once(unit)))
+        write(unit, at, std::string_view(zeros).substr(0, std::min(end - at, blocks_at_once(unit)) * unit.block_size));
+}
+
+void IscsiSession::flush(const IscsiUnit& unit) {
     const Reply flushed(library().synchronize(context_.get(), unit.number, 0, 0, 0, 0));
     if (!good(flushed)) throw failed(context_.get(), fmt::format("flush unit {}", unit.number));
 }
+
+void IscsiSession::abandon() { context_.get_deleter().log_out = false; }
 
 std::vector<std::string> iscsi_targets(const IscsiLogin& login) {
     const std::unique_ptr<iscsi_context, CloseIscsi> context(open_context(login));

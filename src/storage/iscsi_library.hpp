@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 struct iscsi_context;
@@ -31,6 +32,7 @@ struct IscsiUnit {
 };
 
 struct CloseIscsi {
+    bool log_out = true;
     void operator()(iscsi_context* context) const;
 };
 
@@ -43,11 +45,20 @@ public:
     std::vector<IscsiUnit> units();
     /// One of them; throws operation_failed if it is no disk that can be used.
     IscsiUnit unit(int number);
-    /// Overwrites all of it with zeros.
-    void wipe(const IscsiUnit& unit);
+    /// So many blocks from that one on.
+    std::string read(const IscsiUnit& unit, std::uint64_t at, std::uint64_t count);
+    /// Whole blocks.
+    void write(const IscsiUnit& unit, std::uint64_t at, std::string_view data);
+    /// Zeros in so many blocks.
+    void clear(const IscsiUnit& unit, std::uint64_t at, std::uint64_t count);
+    /// What was written is on its medium.
+    void flush(const IscsiUnit& unit);
+    /// The destructor cuts the connection instead of taking leave, which waits for the server.
+    void abandon();
 
 private:
     std::unique_ptr<iscsi_context, CloseIscsi> context_;
+    bool repeats_ = true; ///< the target can write one block many times; few cannot
 };
 
 /// Names of the targets behind a portal. Throws as a session does.

@@ -36,7 +36,11 @@ Task<> Kind::wipe(Definition, VolumePtr volume, unsigned algorithm, Site site) c
     return storage::wipe(*volume->target.path, algorithm, std::move(site));
 }
 Task<> Kind::resize(Definition, VolumePtr, ByteCount, unsigned, Site) const { unsupported("changing of volume capacity"); co_return; }
-
+Task<std::shared_ptr<VolumeData>> Kind::open(Definition, VolumePtr volume, Site) const {
+    throw Error(ErrorCode::no_support, ErrorDomain::storage,
+                fmt::format("this function is not supported by the connection driver: volume '{}' is not on this host", volume->name));
+    co_return std::shared_ptr<VolumeData>();
+}
 
 Place Kind::place(const model::Pool&, const model::Volume& volume, std::optional<model::VolumeMode> mode) const {
     if (mode)

@@ -4,6 +4,7 @@
 
 #include "model/storage.hpp"
 #include "storage/site.hpp"
+#include "storage/volume_data.hpp"
 
 #include <sys/types.h>
 
@@ -116,6 +117,9 @@ public:
     virtual Task<> wipe(Definition pool, VolumePtr volume, unsigned algorithm, Site site) const;
     /// Flags: virStorageVolResizeFlags, without DELTA.
     virtual Task<> resize(Definition pool, VolumePtr volume, ByteCount capacity, unsigned flags, Site site) const;
+
+    /// The bytes of a volume on a server. Throws no_support where only QEMU reaches them.
+    virtual Task<std::shared_ptr<VolumeData>> open(Definition pool, VolumePtr volume, Site site) const;
 
     /// `mode`: what the disk says beside the volume's name. Throws xml_error for one that is not for this kind.
     virtual Place place(const model::Pool& pool, const model::Volume& volume, std::optional<model::VolumeMode> mode) const;

@@ -341,18 +341,23 @@ Task<> Pools::wipe_volume(VolumeRef ref, unsigned algorithm) {
     (void)co_await settle_new(pool, ref.name);
 }
 
-Task<UniqueFd> Pools::open_volume(VolumeRef ref, bool write) {
+Task<std::shared_ptr<VolumeData>> Pools::open_volume(VolumeRef ref, bool write) {
     const auto pool = find_active(ref.pool);
     const auto known = volume(ref);
-    require_here(*known);
-    const auto opened = std::make_shared<UniqueFd>();
-    auto work = [known, write, opened] {
-        *opened = open_file(*known->target.path, (write ? O_RDWR : O_RDONLY) | O_NONBLOCK);
+    const auto site = site_of(pool, Deadline::in(file_patience));
+    std::shared_ptr<VolumeData> data;
+    if (known->type == model::VolumeType::network) {
+        data = co_await pool->kind->open(pool->live, known, site);
+        co_return data;
+    }
+    auto work = [known, write] {
+        auto fd = open_file(*known->target.path, (write ? O_RDWR : O_RDONLY) | O_NONBLOCK);
         // As a writer beside whom others of its kind may write: uploads of several parts, but no guest.
-        if (write && lockable(*known) && !image::claim(opened->get(), {.write = true, .share = true})) throw still_in_use(*known, opened->get());
+        if (write && lockable(*known) && !image::claim(fd.get(), {.write = true, .share = true})) throw still_in_use(*known, fd.get());
+        return std::make_shared<FileData>(std::move(fd));
     };
-    co_await pool->lane.run(Deadline::in(file_patience), std::move(work));
-    co_return std::move(*opened);
+    data = co_await site.block(std::move(work));
+    co_return data;
 }
 
 Lane& Pools::lane(const std::string& pool) { return find_active(pool)->lane; }
@@ -361,6 +366,7 @@ Task<> Pools::settle(VolumeRef ref) {
     const auto known = pools_.find(ref.pool);
     if (known == pools_.end() || !known->second->volumes || !known->second->volumes->contains(ref.name)) co_return;
     const auto pool = known->second;
+    if (pool->volumes->at(ref.name)->type == model::VolumeType::network) co_return; // it has the size that it had
     std::exception_ptr failure;
     try {
         (void)co_await settle_new(pool, ref.name);

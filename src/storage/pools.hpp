@@ -99,8 +99,8 @@ public:
     Task<> wipe_volume(VolumeRef ref, unsigned algorithm);
     /// As it is on disk now.
     Task<VolumePtr> look(VolumeRef ref);
-    /// Its file, for a transfer; and work on it in the pool's lane.
-    Task<UniqueFd> open_volume(VolumeRef ref, bool write);
+    /// Its bytes, for a transfer; and work on them in the pool's lane.
+    Task<std::shared_ptr<VolumeData>> open_volume(VolumeRef ref, bool write);
     Lane& lane(const std::string& pool);
     /// After a transfer has changed it. Nothing is done, nor thrown, if it or its pool has gone.
     Task<> settle(VolumeRef ref);

@@ -3,13 +3,9 @@
 
 #include "async/spawn.hpp"
 #include "base/log.hpp"
-#include "image/lease.hpp"
 #include "service/flags.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace domus::wire {
 
@@ -28,7 +24,7 @@ struct Transfer {
     StorageOperations& storage;
     VolumeRef volume;
     StreamPtr stream;
-    std::shared_ptr<UniqueFd> fd;
+    std::shared_ptr<storage::VolumeData> data;
     std::uint64_t at, end; ///< bytes of the volume; `end` is one behind the last
     bool holes;
     std::uint64_t begin = at;
@@ -37,52 +33,39 @@ struct Transfer {
     std::string progress() const { return fmt::format("after {} bytes, at byte {}", at - begin, at); }
 };
 
-Error transfer_error(int number, std::string_view what, const Transfer& transfer) {
-    return system_error(number, fmt::format("{} volume '{}' {}", what, transfer.volume.name, transfer.progress()),
-                        ErrorDomain::storage);
+Error transfer_error(const storage::Fault& fault, std::string_view what, const Transfer& transfer) {
+    auto error = system_error(fault.number, fmt::format("{} volume '{}' {}", what, transfer.volume.name, transfer.progress()),
+                              ErrorDomain::storage);
+    if (!fault.why.empty()) error.add_cause(fault.why);
+    return error;
 }
 
 void note_end(std::string_view what, const Transfer& transfer, std::string_view why) {
     log::warning("{} volume '{}' of pool '{}' ended {}: {}", what, transfer.volume.name, transfer.volume.pool, transfer.progress(), why);
 }
 
-/// What lies at the transfer's place: so much data, or a hole.
-struct Piece {
-    std::string data;
-    std::uint64_t hole = 0;
-    int failure = 0;
-};
-
-Piece read_piece(int fd, std::uint64_t at, std::uint64_t end, bool holes) {
-    Piece piece;
-    auto upto = end;
-    if (holes) {
-        const auto data = ::lseek(fd, static_cast<off_t>(at), SEEK_DATA);
-        const auto begin = data < 0 ? end : std::min<std::uint64_t>(static_cast<std::uint64_t>(data), end);
-        if (begin > at) {
-            piece.hole = begin - at;
-            return piece;
-        }
-        if (const auto hole = ::lseek(fd, static_cast<off_t>(at), SEEK_HOLE); hole > 0)
-            upto = std::min<std::uint64_t>(end, static_cast<std::uint64_t>(hole));
+/// Not on the loop: taking leave of a server waits for it.
+Task<> close(Transfer& transfer) {
+    auto work = [data = std::move(transfer.data)] { data->close(); };
+    std::exception_ptr failure;
+    try {
+        co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+    } catch (...) {
+        failure = std::current_exception();
     }
-    piece.data.resize(std::min<std::uint64_t>(stream_chunk, upto - at));
-    const auto n = ::pread(fd, piece.data.data(), piece.data.size(), static_cast<off_t>(at));
-    if (n < 0) piece.failure = errno;
-    piece.data.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
-    return piece;
+    if (failure) note_end("the closing of", transfer, describe(failure));
 }
 
-Task<> download(Transfer transfer) {
+Task<> send(Transfer& transfer) {
     std::optional<Error> failure;
     try {
         while (transfer.at < transfer.end) {
-            auto work = [fd = transfer.fd, at = transfer.at, end = transfer.end, holes = transfer.holes] {
-                return read_piece(fd->get(), at, end, holes);
+            auto work = [data = transfer.data, at = transfer.at, end = transfer.end, holes = transfer.holes] {
+                return data->read(at, end, holes, stream_chunk);
             };
             auto piece =
                 co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
-            if (piece.failure) throw transfer_error(piece.failure, "cannot read", transfer);
+            if (piece.fault.number) throw transfer_error(piece.fault, "cannot read", transfer);
             if (!piece.hole && piece.data.empty()) break; // it was made shorter meanwhile
             const auto length = piece.hole ? piece.hole : piece.data.size();
             bool there = false;
@@ -111,43 +94,9 @@ Task<> download(Transfer transfer) {
     transfer.stream->confirm();
 }
 
-/// So many bytes, and why not more.
-struct Written {
-    std::uint64_t bytes = 0;
-    int failure = 0;
-};
-
-Written write_piece(int fd, std::uint64_t at, const std::string& data) {
-    Written written;
-    while (written.bytes < data.size()) {
-        const auto n = ::pwrite(fd, data.data() + written.bytes, data.size() - written.bytes, static_cast<off_t>(at + written.bytes));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            written.failure = errno;
-            return written;
-        }
-        written.bytes += static_cast<std::uint64_t>(n);
-    }
-    return written;
-}
-
-/// The bytes of a hole are zeros; a file that ends in one gets its length.
-Written write_hole(int fd, std::uint64_t at, std::uint64_t length) {
-    struct stat info {};
-    if (::fstat(fd, &info) < 0) return {0, errno};
-    const auto size = static_cast<std::uint64_t>(info.st_size);
-    if (at < size
-        && ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at),
-                       static_cast<off_t>(length))
-               < 0)
-        return {0, errno};
-    if (at + length > size && ::ftruncate(fd, static_cast<off_t>(at + length)) < 0) return {0, errno};
-    return {length, 0};
-}
-
-/// A server may tell of a full disk only when all is sent to it.
-int flush(int fd) {
-    return image::is_shared(fd) && ::fdatasync(fd) < 0 ? errno : 0;
+Task<> download(Transfer transfer) {
+    co_await send(transfer);
+    co_await close(transfer);
 }
 
 Task<> take(Transfer& transfer, Stream::Incoming incoming) {
@@ -161,19 +110,23 @@ Task<> take(Transfer& transfer, Stream::Incoming incoming) {
         throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
                     fmt::format("more than the {} bytes were sent that were announced for volume '{}'", transfer.end,
                                 transfer.volume.name));
-    auto work = [fd = transfer.fd, at = transfer.at, length, hole, data = std::move(incoming.data)] {
-        return hole ? write_hole(fd->get(), at, length) : write_piece(fd->get(), at, data);
-    };
-    const auto written =
-        co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
-    transfer.at += written.bytes;
-    if (written.failure) throw transfer_error(written.failure, "cannot write", transfer);
+    const auto piece = std::make_shared<const std::string>(std::move(incoming.data));
+    for (std::uint64_t done = 0; done < length;) {
+        auto work = [data = transfer.data, at = transfer.at, left = length - done, hole, piece] {
+            return hole ? data->write_hole(at, left) : data->write(at, *piece);
+        };
+        const auto written =
+            co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+        transfer.at += written.bytes;
+        done += written.bytes;
+        if (written.fault.number) throw transfer_error(written.fault, "cannot write", transfer);
+    }
 }
 
 Task<> settle_data(Transfer& transfer) {
-    auto work = [fd = transfer.fd] { return flush(fd->get()); };
-    const int failure = co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
-    if (failure) throw transfer_error(failure, "cannot write", transfer);
+    auto work = [data = transfer.data] { return data->flush(); };
+    const auto fault = co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+    if (fault.number) throw transfer_error(fault, "cannot write", transfer);
 }
 
 Task<> upload(Transfer transfer) {
@@ -190,18 +143,13 @@ Task<> upload(Transfer transfer) {
     } catch (const Error& error) {
         failure = error;
     }
-    transfer.fd.reset();
+    co_await close(transfer);
     co_await transfer.storage.settle(transfer.volume);
     if (failure) note_end("the upload to", transfer, failure->message());
     if (failure)
         transfer.stream->fail(*failure);
     else
         transfer.stream->confirm();
-}
-
-std::uint64_t size_of(int fd) {
-    const auto end = ::lseek(fd, 0, SEEK_END);
-    return end < 0 ? 0 : static_cast<std::uint64_t>(end);
 }
 
 } // namespace
@@ -211,14 +159,14 @@ void serve_transfers(Dispatcher& on, StorageOperations& storage) {
         [&storage](SessionPtr session, StorageVolDownloadArgs args, StreamPtr stream) -> Task<> {
             service::require_flags(args.flags, sparse, "virStorageVolDownload");
             VolumeRef volume{args.vol.pool, args.vol.name, args.vol.key};
-            const auto fd = std::make_shared<UniqueFd>(co_await storage.open_volume(session->caller(), volume, false));
-            const auto size = size_of(fd->get());
+            auto data = co_await storage.open_volume(session->caller(), volume, false);
+            const auto size = data->size();
             if (args.offset > size)
                 throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
                             fmt::format("volume '{}' has {} bytes and no byte {}", volume.name, size, args.offset));
             const auto end = args.length == 0 ? size : std::min(size, args.offset + std::min(args.length, size));
             const auto executor = co_await asio::this_coro::executor;
-            Transfer transfer{storage, std::move(volume),         std::move(stream), fd, args.offset,
+            Transfer transfer{storage, std::move(volume),         std::move(stream), std::move(data), args.offset,
                               end,     (args.flags & sparse) != 0};
             spawn(executor, download(std::move(transfer)), "a download");
         });
@@ -226,14 +174,14 @@ void serve_transfers(Dispatcher& on, StorageOperations& storage) {
         [&storage](SessionPtr session, StorageVolUploadArgs args, StreamPtr stream) -> Task<> {
             service::require_flags(args.flags, sparse, "virStorageVolUpload");
             VolumeRef volume{args.vol.pool, args.vol.name, args.vol.key};
-            const auto fd = std::make_shared<UniqueFd>(co_await storage.open_volume(session->caller(), volume, true));
+            auto data = co_await storage.open_volume(session->caller(), volume, true);
             constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
             if (args.offset > most)
                 throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
                             fmt::format("no volume has a byte {}", args.offset));
             const auto end = args.length == 0 || args.length > most - args.offset ? most : args.offset + args.length;
             const auto executor = co_await asio::this_coro::executor;
-            Transfer transfer{storage, std::move(volume),         std::move(stream), fd, args.offset,
+            Transfer transfer{storage, std::move(volume),         std::move(stream), std::move(data), args.offset,
                               end,     (args.flags & sparse) != 0};
             spawn(executor, upload(std::move(transfer)), "an upload");
         });

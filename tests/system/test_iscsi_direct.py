@@ -1,4 +1,5 @@
 """Pools of type 'iscsi-direct' and disks on iSCSI, with a real target in user space: nothing of it needs the kernel."""
+import os
 import time
 import xml.etree.ElementTree as ET
 
@@ -6,6 +7,7 @@ import libvirt
 import pytest
 
 from harness.target import iscsi_target
+from harness.wait import wait_until
 
 MIB = 1 << 20
 IQN, INITIATOR = "iqn.2026-01.org.example:disks", "iqn.2026-01.org.example:host"
@@ -58,15 +60,12 @@ def test_units_are_volumes(conn, daemon, target, virsh):
     assert virsh("pool-delete", "direct", check=False).code != 0
 
 
-def test_what_it_cannot_do_is_refused(conn, target, virsh, scratch):
+def test_what_it_cannot_do_is_refused(conn, target):
     pool = conn.storagePoolCreateXML(pool_xml())
     volume = pool.storageVolLookupByName("unit:0:0:1")
     assert code_of(pool.createXML, "<volume><name>x</name><capacity>1</capacity></volume>") == libvirt.VIR_ERR_NO_SUPPORT
     assert code_of(pool.createXMLFrom, "<volume><name>x</name><capacity>1</capacity></volume>", volume) == libvirt.VIR_ERR_NO_SUPPORT
     assert code_of(volume.delete) == code_of(volume.resize, 64 * MIB) == libvirt.VIR_ERR_NO_SUPPORT
-    (scratch / "data").write_bytes(b"data")
-    refused = virsh("vol-upload", "unit:0:0:1", scratch / "data", "--pool", "direct", check=False)
-    assert refused.code != 0 and "not on this host" in refused.err
     assert code_of(volume.wipePattern, libvirt.VIR_STORAGE_VOL_WIPE_ALG_DOD) == libvirt.VIR_ERR_OPERATION_UNSUPPORTED
 
 
@@ -79,6 +78,66 @@ def test_a_wiped_unit_holds_zeros(conn, target):
     pool.storageVolLookupByName("unit:0:0:1").wipe()
     assert target.files[0].read_bytes() == bytes(32 * MIB)
     assert target.files[1].read_bytes() == b"\xaa" * 64 * MIB
+
+
+def test_data_goes_up_and_comes_down(conn, target, virsh, scratch):
+    pool = conn.storagePoolCreateXML(pool_xml())
+    data, before = os.urandom(5 * MIB + 77), os.urandom(32 * MIB)
+    target.files[0].write_bytes(before)
+    (scratch / "data").write_bytes(data)
+    for at in (0, 8 * MIB + 33):  # also one that begins and ends within blocks
+        virsh("vol-upload", "unit:0:0:1", scratch / "data", "--pool", "direct", "--offset", str(at))
+        expected = before[:at] + data + before[at + len(data):]
+        assert target.files[0].read_bytes() == expected
+        virsh("vol-download", "unit:0:0:1", scratch / "got", "--pool", "direct", "--offset", str(at), "--length", str(len(data)))
+        assert (scratch / "got").read_bytes() == data
+        target.files[0].write_bytes(before)
+    virsh("vol-download", "unit:0:0:1", scratch / "got", "--pool", "direct")
+    assert (scratch / "got").read_bytes() == before
+    assert target.files[1].read_bytes() == bytes(64 * MIB)
+    late = virsh("vol-download", "unit:0:0:1", scratch / "got", "--pool", "direct", "--offset", str(33 * MIB), check=False)
+    assert late.code != 0 and "no byte" in late.err
+    more = virsh("vol-upload", "unit:0:0:1", scratch / "data", "--pool", "direct", "--offset", str(30 * MIB), check=False)
+    assert more.code != 0 and "No space left" in more.err
+    assert target.files[0].read_bytes() == before[:30 * MIB] + data[:2 * MIB]
+
+
+def test_holes_are_kept_and_made(conn, target, virsh, scratch):
+    conn.storagePoolCreateXML(pool_xml())
+    target.files[1].write_bytes(b"\xaa" * 64 * MIB)
+    with open(scratch / "data", "wb") as file:
+        file.write(b"begin" * 100)
+        file.seek(20 * MIB + 11)
+        file.write(b"middle" * 100)
+        file.truncate(40 * MIB + 7)
+    virsh("vol-upload", "unit:0:0:2", scratch / "data", "--pool", "direct", "--sparse")
+    data = (scratch / "data").read_bytes()
+    assert target.files[1].read_bytes() == data + b"\xaa" * (24 * MIB - 7)
+    virsh("vol-download", "unit:0:0:2", scratch / "got", "--pool", "direct", "--sparse", "--length", str(len(data)))
+    assert (scratch / "got").read_bytes() == data
+    assert (scratch / "got").stat().st_blocks * 512 < 4 * MIB
+
+
+@pytest.mark.parametrize("loss", ["cut", "frozen"])
+@pytest.mark.timeout(120)
+def test_a_server_that_goes_ends_a_transfer(conn, target, loss):
+    pool = conn.storagePoolCreateXML(pool_xml())
+    volume = pool.storageVolLookupByName("unit:0:0:1")
+    stream = conn.newStream()
+    volume.upload(stream, 0, 32 * MIB)
+    stream.send(b"x" * 100_000)
+    wait_until(lambda: target.files[0].read_bytes()[:100_000] == b"x" * 100_000, "nothing arrives")
+    target.cut() if loss == "cut" else target.freeze()
+    begun = time.monotonic()
+    try:
+        with pytest.raises(libvirt.libvirtError, match="unit:0:0:1.*after 100000 bytes"):
+            for _ in range(100):
+                stream.send(b"y" * 100_000)
+            stream.finish()
+        assert time.monotonic() - begun < 50
+        assert conn.listAllDomains() == [] and pool.numOfVolumes() == 2
+    finally:
+        target.thaw()
 
 
 def test_targets_are_found(conn, target):

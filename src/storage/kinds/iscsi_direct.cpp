@@ -1,6 +1,6 @@
 // Pool type 'iscsi-direct': the logical units of a target, reached without the host's initiator: by this process to look
 // at them, and by QEMU's own driver when a domain uses one. Nothing appears below /dev.
-#include "storage/iscsi_library.hpp"
+#include "storage/iscsi_data.hpp"
 #include "storage/iscsi_target.hpp"
 
 #include <fmt/format.h>
@@ -77,9 +77,20 @@ public:
         auto login = co_await login_of(pool, site);
         auto work = [pool, volume, login = std::move(login)] {
             IscsiSession session(login, target_of(*pool));
-            session.wipe(session.unit(unit_number(*volume)));
+            const auto unit = session.unit(unit_number(*volume));
+            session.clear(unit, 0, unit.blocks);
+            session.flush(unit);
         };
         co_await site.block(std::move(work));
+    }
+
+    Task<std::shared_ptr<VolumeData>> open(Definition pool, VolumePtr volume, Site site) const override {
+        auto login = co_await login_of(pool, site);
+        auto work = [pool, volume, login = std::move(login)]() -> std::shared_ptr<VolumeData> {
+            return std::make_shared<IscsiData>(login, target_of(*pool), unit_number(*volume));
+        };
+        auto data = co_await site.block(std::move(work));
+        co_return data;
     }
 
     Task<std::vector<model::PoolSource>> find_sources(model::PoolSource wanted, Site site) const override {

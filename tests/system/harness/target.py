@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 import tempfile
 
@@ -36,6 +37,13 @@ class Target:
         """Ends it as a lost server."""
         self._server.kill()
         self._server.wait()
+
+    def freeze(self):
+        """It holds its connections, and answers nothing."""
+        self._server.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self._server.send_signal(signal.SIGCONT)
 
 
 @contextlib.contextmanager
