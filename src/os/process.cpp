@@ -170,6 +170,7 @@ LeftBehind& left_behind() {
 std::string how_to_install(std::string_view program) {
     struct Row {
         std::string_view program, package;
+        std::string_view component = {}; ///< of Debian, where it is not main
     };
     constexpr Row packages[] = {{"blkid", "util-linux"},
                                 {"dmsetup", "dmsetup"},
@@ -199,9 +200,14 @@ std::string how_to_install(std::string_view program) {
                                 {"showmount", "nfs-common"},
                                 {"swtpm", "swtpm"},
                                 {"vgchange", "lvm2"},
-                                {"vgs", "lvm2"}};
-    for (const auto& row : packages)
-        if (row.program == program) return fmt::format("install its package with 'apt install {}'", row.package);
+                                {"vgs", "lvm2"},
+                                {"zfs", "zfsutils-linux", "contrib"},
+                                {"zpool", "zfsutils-linux", "contrib"}};
+    for (const auto& row : packages) {
+        if (row.program != program) continue;
+        const auto from = row.component.empty() ? "" : fmt::format(", from Debian's component {}", row.component);
+        return fmt::format("install its package with 'apt install {}'{}", row.package, from);
+    }
     return fmt::format("find its package with 'apt-file search bin/{}'", program);
 }
 

@@ -176,6 +176,7 @@ TEST(Process, is_started_in_its_folder_with_its_environment_alone) {
 TEST(Process, what_is_missing_is_named_with_its_package) {
     EXPECT_EQ(how_to_install("nft"), "install its package with 'apt install nftables'");
     EXPECT_EQ(how_to_install("dnsmasq"), "install its package with 'apt install dnsmasq-base'");
+    EXPECT_EQ(how_to_install("zfs"), "install its package with 'apt install zfsutils-linux', from Debian's component contrib");
     EXPECT_EQ(how_to_install("unheard"), "find its package with 'apt-file search bin/unheard'");
 }
 

@@ -71,7 +71,7 @@ Place Kind::place(const model::Pool&, const model::Volume& volume, std::optional
 std::vector<const Kind*> all_kinds() {
     return {&directory_kind(), &filesystem_kind(), &network_filesystem_kind(), &logical_kind(), &disk_kind(),
             &iscsi_kind(),     &iscsi_direct_kind(), &scsi_kind(),             &multipath_kind(), &rbd_kind(),
-            &gluster_kind()};
+            &gluster_kind(),   &zfs_kind()};
 }
 
 const Kind* find_kind(std::string_view name) {

@@ -96,6 +96,8 @@ public:
     virtual Task<Contents> look(Definition pool, Site site) const = 0;
     /// The same where something is known already, so that only what has changed costs more than to find that out.
     virtual Task<Contents> look_again(Definition pool, Known known, Site site) const;
+    /// Whether the device of a block volume tells all of it that may have changed without its pool's listing.
+    virtual bool device_tells_all() const { return true; }
     /// Whether a volume certainly is as it is known; `device` is `local_device`, `since` that of Known. Never blocks.
     virtual bool surely_unchanged(const model::Volume&, dev_t, const timespec&) const { return false; }
     /// The sizes alone.
@@ -145,5 +147,6 @@ const Kind& scsi_kind();
 const Kind& multipath_kind();
 const Kind& rbd_kind();
 const Kind& gluster_kind();
+const Kind& zfs_kind();
 
 } // namespace domus::storage

@@ -214,7 +214,7 @@ Task<VolumePtr> Pools::look(VolumeRef ref) {
     const auto pool = find_active(ref.pool);
     const auto known = volume(ref);
     const auto by = Deadline::in(file_patience);
-    if (known->type == model::VolumeType::block) {
+    if (known->type == model::VolumeType::block && pool->kind->device_tells_all()) {
         // What programs tell of devices is dear, and comes with the listing; the size may change without.
         auto work = [known] { return measure_block_volume(*known); };
         auto measured = co_await site_of(pool, by).block(std::move(work));

@@ -118,7 +118,7 @@ def test_nothing_is_overwritten_and_refusals_touch_nothing(conn, pool, scratch):
     assert sorted(os.listdir(pool)) == ["precious"]
     assert codes(conn.storagePoolDefineXML, f"<pool type='dir'><name>second</name><target><path>{pool}/</path></target></pool>") == libvirt.VIR_ERR_OPERATION_FAILED
     assert codes(conn.storagePoolDefineXML, "<pool type='dir'><name>second</name></pool>") == libvirt.VIR_ERR_XML_ERROR
-    assert codes(conn.storagePoolDefineXML, "<pool type='zfs'><name>z</name><source><name>t</name></source></pool>") == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
+    assert codes(conn.storagePoolDefineXML, "<pool type='vstorage'><name>z</name><source><name>t</name></source><target><path>/v</path></target></pool>") == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
     assert codes(conn.storagePoolLookupByName, "absent") == libvirt.VIR_ERR_NO_STORAGE_POOL
     assert codes(vms.storageVolLookupByName, "absent") == libvirt.VIR_ERR_NO_STORAGE_VOL
     assert codes(conn.storageVolLookupByPath, "/absent") == libvirt.VIR_ERR_NO_STORAGE_VOL

@@ -135,7 +135,7 @@ void find_sources(Call& call, const std::optional<std::string>& source) {
     const auto type = call.args.required("type");
     const auto found = doing_in_pool(
         fmt::format("Failed to find any {} pool sources", type), {},
-        "sources are looked for in types netfs (with --host), iscsi (with --host), iscsi-direct (with --host and --initiator) and logical", [&] {
+        "sources are looked for in types netfs (with --host), iscsi (with --host), iscsi-direct (with --host and --initiator), logical and zfs", [&] {
             return call.server()
                 .call<Procedure::connect_find_storage_pool_sources>({.type = type, .src_spec = source, .flags = 0})
                 .xml;
