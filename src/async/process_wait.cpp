@@ -123,7 +123,7 @@ Task<bool> end_process(Process& process, Clock::duration patience) {
     co_return false;
 }
 
-Task<CommandOutput> run_command(Command command, Deadline by, std::string input) {
+Task<CommandOutput> run_command(Command command, Deadline by, std::string input, Watch watch) {
     const auto executor = co_await asio::this_coro::executor;
     Pipe in, out, err;
     command.redirect(std::move(in.read_end), 0);
@@ -141,8 +141,14 @@ Task<CommandOutput> run_command(Command command, Deadline by, std::string input)
     domus::spawn(executor, reap(run), name);
     domus::spawn(executor, feed(std::move(in.write_end), std::move(input)), name);
     while (!run->ended) {
-        const bool told = co_await run->changed.wait(by);
+        const bool looks = watch.look && Deadline::in(watch.every).when() < by.when();
+        const auto next = looks ? Deadline::in(watch.every) : by;
+        const bool told = co_await run->changed.wait(next);
         if (told) continue;
+        if (looks && next.expired()) {
+            co_await watch.look();
+            continue;
+        }
         if (!by.expired()) throw cancelled(fmt::format("'{}'", name));
         throw Error(ErrorCode::operation_timeout, ErrorDomain::none,
                     fmt::format("'{}' did not end in time and was killed", name));

@@ -5,6 +5,7 @@
 #include "async/task.hpp"
 #include "os/process.hpp"
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -22,9 +23,15 @@ struct CommandOutput {
     std::string out, err;
 };
 
+/// Something to be looked at every now and then while a program runs; what it throws ends the program.
+struct Watch {
+    Clock::duration every{};
+    std::function<Task<>()> look; ///< may be null
+};
+
 /// Runs a program to its end, with `input` on its standard input; at the deadline it is killed, with the processes of
 /// its session that it started, and operation_timeout thrown. The same when the caller goes. Output beyond 16 MiB is
 /// dropped, as is what others that hold its outputs write more than a second after its end.
-Task<CommandOutput> run_command(Command command, Deadline by, std::string input = {});
+Task<CommandOutput> run_command(Command command, Deadline by, std::string input = {}, Watch watch = {});
 
 } // namespace domus

@@ -1,6 +1,7 @@
 #include "storage/block_volume.hpp"
 
 #include "os/files.hpp"
+#include "storage/conversion.hpp"
 #include "storage/volume_file.hpp"
 
 #include <fcntl.h>
@@ -70,26 +71,23 @@ void give_permissions(const std::string& path, const model::Permissions& permiss
         throw path_error(errno, "cannot give away", path);
 }
 
-Task<> fill_device(std::string path, VolumePtr from, Site site) {
-    if (from->target.encryption)
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
-                    fmt::format("unsupported configuration: volume '{}' is encrypted, and this version copies it to files only", from->name))
-            .hint(fmt::format("'domus image convert --secret-file FILE {} {}'", *from->target.path, path));
-    auto check = [path, from] {
+Task<> fill_device(std::string path, Origin from, Site site) {
+    auto check = [path, volume = from.volume] {
         const auto there = size_of(open_file(path, O_RDONLY).get(), path);
-        const auto needed = from->capacity.value_or(ByteCount{0}).bytes;
+        const auto needed = volume->capacity.value_or(ByteCount{0}).bytes;
         if (there < needed)
             throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
-                        fmt::format("invalid argument: volume '{}' has {} bytes, '{}' holds {}", from->name, needed, path, there));
+                        fmt::format("invalid argument: volume '{}' has {} bytes, '{}' holds {}", volume->name, needed, path, there));
     };
     co_await site.block(std::move(check));
     model::Volume raw;
-    raw.name = from->name;
+    raw.name = from.volume->name;
     raw.target.format = "raw";
-    auto arguments = conversion(*from, raw, path);
-    arguments.insert(arguments.begin() + 1, "-n");
-    const auto purpose = fmt::format("copy volume '{}' to '{}'", from->name, path);
-    (void)co_await site.run("qemu-img", std::move(arguments), purpose);
+    std::vector<std::string> options{"-n"};
+    const auto purpose = fmt::format("copy volume '{}' to '{}'", from.volume->name, path);
+    const auto command = co_await conversion(from, std::move(raw), std::move(options), site);
+    command->arguments.push_back(std::move(path));
+    co_await convert(command, false, purpose, beside(from, site));
 }
 
 std::string device_source(const std::string& path) {

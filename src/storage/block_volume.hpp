@@ -18,8 +18,9 @@ void admit_block_volume(const model::Volume& wanted);
 /// Its owner and mode as wanted; what is not said stays.
 void give_permissions(const std::string& path, const model::Permissions& permissions);
 
-/// Fills the device at `path` with the contents of a volume, as raw data. Throws if they do not fit.
-Task<> fill_device(std::string path, VolumePtr from, Site site);
+/// Fills the device at `path` with the contents of a volume, as raw data, which is what was encrypted too.
+/// Throws if they do not fit.
+Task<> fill_device(std::string path, Origin from, Site site);
 
 /// A device as Kind::source names it, whichever link leads to it.
 std::string device_source(const std::string& path);

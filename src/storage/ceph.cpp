@@ -25,6 +25,10 @@ std::string monitors_of(const model::Pool& pool) {
     return fmt::format("{}", fmt::join(monitors, ","));
 }
 
+std::string ceph_limits() {
+    return fmt::format("[global]\nclient_mount_timeout = {0}\nrados_mon_op_timeout = {0}\nrados_osd_op_timeout = {0}\n", patience);
+}
+
 Task<Sensitive> ceph_key(Definition pool, Site site) {
     auto reference = pool->source.auth->secret;
     if (!reference.type) reference.type = model::SecretType::ceph;

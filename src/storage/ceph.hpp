@@ -21,6 +21,9 @@ Task<Command> ceph_command(Definition pool, std::string program, std::vector<std
 /// What it means that one of them failed: operation_timeout where nobody answers, else internal_error quoting it.
 Error ceph_failure(const model::Pool& pool, const CommandOutput& output, const std::string& program, const std::string& purpose);
 
+/// The same limits as lines of a configuration, for what is no program of Ceph's: it gives up what is not answered.
+std::string ceph_limits();
+
 /// Runs one; its output. `purpose` completes "cannot ...".
 Task<std::string> call_ceph(Definition pool, std::string program, std::vector<std::string> arguments, std::string purpose, Site site,
                             std::string input = {});

@@ -1,6 +1,6 @@
 #include "storage/encryption.hpp"
 
-#include "os/files.hpp"
+#include "storage/conversion.hpp"
 
 #include <fmt/format.h>
 
@@ -68,9 +68,7 @@ Task<> pass_key(std::shared_ptr<Command> command, std::string key, model::Secret
         throw std::move(*missing).hint(fmt::format("define one with <usage type='volume'><volume>{}</volume></usage> and give it its value: "
                                                    "'domus secret-define', 'domus secret-set-value'", *secret.usage));
     if (missing) throw std::move(*missing);
-    const int number = command->pass(make_memfd("volume-key", value->view()));
-    const auto object = fmt::format("secret,id={},file=/proc/self/fd/{}", key, number);
-    command->arguments.insert(command->arguments.begin() + 1, {"--object", object});
+    pass_secret(*command, key, value->view());
 }
 
 } // namespace domus::storage

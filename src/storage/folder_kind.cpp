@@ -196,7 +196,7 @@ Task<> FolderKind::create(Definition pool, model::Volume wanted, unsigned flags,
     return create_volume_file(std::move(path), std::move(wanted), flags, std::move(site));
 }
 
-Task<> FolderKind::copy(Definition pool, model::Volume wanted, VolumePtr from, unsigned flags, Site site) const {
+Task<> FolderKind::copy(Definition pool, model::Volume wanted, Origin from, unsigned flags, Site site) const {
     auto path = path_of(*pool, wanted.name);
     return copy_volume_file(std::move(path), std::move(wanted), std::move(from), flags, std::move(site));
 }

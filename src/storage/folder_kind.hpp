@@ -18,7 +18,7 @@ public:
     bool removes_volumes() const override { return true; }
     Task<> remove_volume(Definition pool, VolumePtr volume, unsigned flags, Site site) const override;
     Task<> create(Definition pool, model::Volume wanted, unsigned flags, Site site) const override;
-    Task<> copy(Definition pool, model::Volume wanted, VolumePtr from, unsigned flags, Site site) const override;
+    Task<> copy(Definition pool, model::Volume wanted, Origin from, unsigned flags, Site site) const override;
     Task<> resize(Definition pool, VolumePtr volume, ByteCount capacity, unsigned flags, Site site) const override;
 
 protected:

@@ -6,6 +6,15 @@
 
 namespace domus::storage {
 
+namespace {
+
+Error elsewhere(const model::Volume& volume) {
+    return Error(ErrorCode::no_support, ErrorDomain::storage,
+                 fmt::format("this function is not supported by the connection driver: volume '{}' is not on this host", volume.name));
+}
+
+} // namespace
+
 void Kind::unsupported(std::string_view what) const {
     throw Error(ErrorCode::no_support, ErrorDomain::storage,
                 fmt::format("this function is not supported by the connection driver: storage pool does not support {}", what))
@@ -31,14 +40,18 @@ Task<model::Volume> Kind::look_at(Definition pool, std::string volume, Site site
 }
 Task<> Kind::remove_volume(Definition, VolumePtr, unsigned, Site) const { unsupported("vol deletion"); co_return; }
 Task<> Kind::create(Definition, model::Volume, unsigned, Site) const { unsupported("volume creation"); co_return; }
-Task<> Kind::copy(Definition, model::Volume, VolumePtr, unsigned, Site) const { unsupported("volume creation from an existing volume"); co_return; }
+Task<> Kind::copy(Definition, model::Volume, Origin, unsigned, Site) const { unsupported("volume creation from an existing volume"); co_return; }
 Task<> Kind::wipe(Definition, VolumePtr volume, unsigned algorithm, Site site) const {
     return storage::wipe(*volume->target.path, algorithm, std::move(site));
 }
 Task<> Kind::resize(Definition, VolumePtr, ByteCount, unsigned, Site) const { unsupported("changing of volume capacity"); co_return; }
+Task<std::string> Kind::image_name(Definition, VolumePtr volume, std::string, std::shared_ptr<Command>, Site) const {
+    throw elsewhere(*volume);
+    co_return std::string();
+}
+Task<> Kind::require_answer(Definition, Site) const { co_return; }
 Task<std::shared_ptr<VolumeData>> Kind::open(Definition, VolumePtr volume, Site) const {
-    throw Error(ErrorCode::no_support, ErrorDomain::storage,
-                fmt::format("this function is not supported by the connection driver: volume '{}' is not on this host", volume->name));
+    throw elsewhere(*volume);
     co_return std::shared_ptr<VolumeData>();
 }
 

@@ -37,6 +37,15 @@ struct Known {
     timespec since{}; ///< CLOCK_REALTIME, before they were looked at
 };
 
+class Kind;
+
+/// A volume that is copied, and the pool that it is in.
+struct Origin {
+    VolumePtr volume;
+    const Kind* kind;
+    Definition pool;
+};
+
 /// virStoragePoolBuildFlags.
 namespace build_flag {
 constexpr unsigned repair = 1, resize = 2, no_overwrite = 4, overwrite = 8;
@@ -114,11 +123,16 @@ public:
     /// What fails leaves nothing, and a volume has its name only when it is whole. Flags: virStorageVolCreateFlags.
     virtual Task<> create(Definition pool, model::Volume wanted, unsigned flags, Site site) const;
     /// A copy of another volume's contents; of any pool.
-    virtual Task<> copy(Definition pool, model::Volume wanted, VolumePtr from, unsigned flags, Site site) const;
+    virtual Task<> copy(Definition pool, model::Volume wanted, Origin from, unsigned flags, Site site) const;
     /// Overwrites it, by virStorageVolWipeAlgorithm.
     virtual Task<> wipe(Definition pool, VolumePtr volume, unsigned algorithm, Site site) const;
     /// Flags: virStorageVolResizeFlags, without DELTA.
     virtual Task<> resize(Definition pool, VolumePtr volume, ByteCount capacity, unsigned flags, Site site) const;
+
+    /// What qemu-img calls a volume on a server; what opens it, the command gets as the object `key`. Throws no_support.
+    virtual Task<std::string> image_name(Definition pool, VolumePtr volume, std::string key, std::shared_ptr<Command> command, Site site) const;
+    /// While a program reads from that server: throws if it does not answer and the program would not tell.
+    virtual Task<> require_answer(Definition pool, Site site) const;
 
     /// The bytes of a volume on a server. Throws no_support where only QEMU reaches them.
     virtual Task<std::shared_ptr<VolumeData>> open(Definition pool, VolumePtr volume, Site site) const;

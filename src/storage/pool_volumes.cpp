@@ -22,13 +22,6 @@ constexpr auto freshening_patience = 2s;
 /// With more, all is looked at anew.
 constexpr std::size_t most_changes = 200;
 
-/// Throws for one that lies on a server, where this host opens no file and no device.
-void require_here(const model::Volume& volume) {
-    if (volume.type != model::VolumeType::network) return;
-    throw Error(ErrorCode::no_support, ErrorDomain::storage,
-                fmt::format("this function is not supported by the connection driver: volume '{}' is not on this host", volume.name));
-}
-
 model::Volume parse_volume(const std::string& xml) {
     auto volume = format::from_xml<model::Volume>(xml, ErrorDomain::storage);
     format::Findings findings;
@@ -249,9 +242,10 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     const auto pool = find_active(name);
     auto wanted = parse_volume(xml);
     auto source = co_await look(from);
-    if (from.pool != name) require_here(*source); // what a server can copy by itself is its pool's affair
     auto check = [source] { require_unwritten(*source); };
-    co_await site_of(find_active(from.pool), Deadline::in(file_patience)).block(std::move(check));
+    const auto giving = find_active(from.pool);
+    const auto live = giving->live;
+    co_await site_of(giving, Deadline::in(file_patience)).block(std::move(check));
     const auto turn = co_await pool->jobs.enter("vol-clone", Deadline::in(queue_patience));
     (void)find_active(name);
     co_await freshen(name);
@@ -259,7 +253,8 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     const auto made = wanted.name;
     auto encryption = wanted.target.encryption;
     if (!encryption || encryption->secrets.empty()) encryption = source->target.encryption; // it has the same key then
-    co_await pool->kind->copy(pool->live, std::move(wanted), std::move(source), flags, site_of(pool, Deadline::never()));
+    Origin origin{std::move(source), giving->kind, live};
+    co_await pool->kind->copy(pool->live, std::move(wanted), std::move(origin), flags, site_of(pool, Deadline::never()));
     auto volume = co_await settle_new(pool, made, encryption);
     co_return volume;
 }

@@ -28,7 +28,7 @@ Task<std::string> Site::run(Command command, std::string purpose, std::string in
 Task<CommandOutput> Site::finish(Command command, std::string purpose, std::string input) const {
     std::optional<Error> late;
     try {
-        auto output = co_await run_command(std::move(command), by_, std::move(input));
+        auto output = co_await run_command(std::move(command), by_, std::move(input), watch_);
         co_return output;
     } catch (const Error& error) {
         if (error.code() != ErrorCode::operation_timeout) throw;
@@ -49,7 +49,7 @@ Task<CommandOutput> Site::attempt(std::string program, std::vector<std::string> 
 }
 
 Task<CommandOutput> Site::attempt(Command command, std::string input) const {
-    return run_command(std::move(command), by_, std::move(input));
+    return run_command(std::move(command), by_, std::move(input), watch_);
 }
 
 } // namespace domus::storage

@@ -38,7 +38,18 @@ public:
     Task<CommandOutput> attempt(Command command, std::string input = {}) const;
 
     /// The same place with another deadline, for work whose length is that of the data.
-    Site until(Deadline by) const { return Site(lane_, by, secrets_); }
+    Site until(Deadline by) const {
+        auto site = *this;
+        site.by_ = by;
+        return site;
+    }
+
+    /// The same place, where programs are watched over.
+    Site watched(Watch watch) const {
+        auto site = *this;
+        site.watch_ = std::move(watch);
+        return site;
+    }
 
     Task<Sensitive> secret(model::SecretReference reference) const { return secrets_(std::move(reference)); }
 
@@ -46,6 +57,7 @@ private:
     std::shared_ptr<Lane> lane_;
     Deadline by_;
     Secrets secrets_;
+    Watch watch_;
 };
 
 } // namespace domus::storage

@@ -2,6 +2,7 @@
 #include "storage/volume_file.hpp"
 
 #include "os/files.hpp"
+#include "storage/conversion.hpp"
 #include "storage/encryption.hpp"
 #include "storage/unfinished_file.hpp"
 #include "storage/volume_making.hpp"
@@ -72,6 +73,7 @@ void copy_raw(const std::string& from, const std::string& to, bool reflink) {
 
 /// What is encrypted is copied so too where nothing else is asked for: the copy has the same key, which is not needed.
 bool as_it_stands(const model::Volume& from, const model::Volume& wanted) {
+    if (from.type == model::VolumeType::network) return false;
     if (from.target.format.value_or("raw") != wanted.target.format.value_or("raw")) return false;
     const auto& own = from.target.encryption;
     const auto& asked = wanted.target.encryption;
@@ -80,26 +82,26 @@ bool as_it_stands(const model::Volume& from, const model::Volume& wanted) {
 }
 
 /// By qemu-img, which decrypts what it reads and encrypts what it writes.
-Task<> convert_image(std::string made, model::Volume wanted, VolumePtr from, Site site) {
-    const auto purpose = fmt::format("copy volume '{}'", from->name);
-    const auto command = std::make_shared<Command>(making_command());
-    command->arguments = conversion(*from, wanted, made);
-    if (from->target.encryption) co_await pass_key(command, "source-key", key_of(*from), site);
-    if (wanted.target.encryption) {
-        co_await pass_key(command, "volume-key", key_of(wanted), site);
-        co_await make_encrypted(command, purpose, site);
-    } else {
-        (void)co_await site.run(std::move(*command), purpose);
-    }
+Task<> convert_image(std::string made, model::Volume wanted, Origin from, Site site) {
+    const auto purpose = fmt::format("copy volume '{}'", from.volume->name);
+    const bool encrypts = wanted.target.encryption.has_value();
+    const auto guarded = beside(from, site);
+    const auto command = co_await conversion(from, std::move(wanted), std::vector<std::string>(), site);
+    command->arguments.push_back(std::move(made));
+    co_await convert(command, encrypts, purpose, guarded);
 }
 
-Task<> copy_image(std::string made, model::Volume wanted, VolumePtr from, unsigned flags, Site site) {
+Task<> copy_image(std::string made, model::Volume wanted, Origin origin, unsigned flags, Site site) {
+    const auto from = origin.volume;
     const auto source_format = from->target.format.value_or("raw");
     const auto format = wanted.target.format.value_or(source_format);
     const bool reflink = flags & create_flag::reflink;
     if (reflink && source_format != format)
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage,
                     fmt::format("Operation not supported: a reflink keeps the format, which is {} and not {}", source_format, format));
+    if (reflink && from->type == model::VolumeType::network)
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage,
+                    fmt::format("Operation not supported: volume '{}' is on a server, and shares no blocks with a file", from->name));
     const bool plain = !from->target.encryption && !wanted.target.encryption;
     if (reflink && !plain && !as_it_stands(*from, wanted))
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage, "Operation not supported: a reflink keeps the encryption as it is");
@@ -108,7 +110,7 @@ Task<> copy_image(std::string made, model::Volume wanted, VolumePtr from, unsign
         co_await site.block(std::move(work));
         wanted.target.encryption = from->target.encryption;
     } else {
-        co_await convert_image(made, wanted, from, site);
+        co_await convert_image(made, wanted, origin, site);
     }
     if (wanted.capacity && from->capacity && *wanted.capacity > *from->capacity) {
         const auto purpose = fmt::format("grow the copy of volume '{}'", from->name);
@@ -123,23 +125,12 @@ Task<> copy_image(std::string made, model::Volume wanted, VolumePtr from, unsign
 
 } // namespace
 
-std::vector<std::string> conversion(const model::Volume& from, const model::Volume& wanted, const std::string& path) {
-    // The format of a partition is what it is for, not how it is written.
-    const bool block = from.type == model::VolumeType::block;
-    const auto source_format = block ? std::string("raw") : from.target.format.value_or("raw");
-    const auto format = wanted.target.format.value_or(source_format);
-    const bool luks = wanted.target.encryption && format == "raw";
-    std::vector<std::string> arguments{"convert", "-q", "-O", luks ? "luks" : format};
-    if (from.target.encryption) arguments.emplace_back("--image-opts");
-    else arguments.insert(arguments.end(), {"-f", source_format});
-    auto target = wanted;
-    target.target.format = format;
-    if (const auto options = creation_options(target, false); !options.empty()) arguments.insert(arguments.end(), {"-o", options});
-    arguments.insert(arguments.end(), {from.target.encryption ? encrypted_image(from, *from.target.path, "source-key") : *from.target.path, path});
-    return arguments;
+std::string format_of(const model::Volume& volume) {
+    return volume.type == model::VolumeType::block ? "raw" : volume.target.format.value_or("raw");
 }
 
-Task<> copy_volume_file(std::string path, model::Volume wanted, VolumePtr from, unsigned flags, Site site) {
+Task<> copy_volume_file(std::string path, model::Volume wanted, Origin origin, unsigned flags, Site site) {
+    const auto from = origin.volume;
     if (wanted.capacity && from->capacity && *wanted.capacity < *from->capacity)
         wanted.capacity = from->capacity; // a copy is never cut off
     if (!wanted.target.format) wanted.target.format = from->target.format;
@@ -151,7 +142,7 @@ Task<> copy_volume_file(std::string path, model::Volume wanted, VolumePtr from, 
     };
     co_await site.block(std::move(check));
     const auto permissions = wanted.target.permissions;
-    auto copy = copy_image(unfinished_path(path), std::move(wanted), std::move(from), flags, site);
+    auto copy = copy_image(unfinished_path(path), std::move(wanted), std::move(origin), flags, site);
     co_await make_whole(path, permissions, site, std::move(copy));
 }
 

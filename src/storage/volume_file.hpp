@@ -22,11 +22,7 @@ bool is_unchanged(const model::Volume& known, const struct stat& now, const time
 /// virStorageVolCreateXML: raw and plain qcow2 by ourselves, the rest by qemu-img. Never replaces a file. Flags:
 /// virStorageVolCreateFlags.
 Task<> create_volume_file(std::string path, model::Volume wanted, unsigned flags, Site site);
-Task<> copy_volume_file(std::string path, model::Volume wanted, VolumePtr from, unsigned flags, Site site);
+Task<> copy_volume_file(std::string path, model::Volume wanted, Origin from, unsigned flags, Site site);
 Task<> resize_volume_file(VolumePtr volume, ByteCount capacity, unsigned flags, Site site);
-
-/// The arguments of `qemu-img convert` from a volume's file to `path` in that format; the keys of encrypted ones are the
-/// objects `source-key` and `volume-key`.
-std::vector<std::string> conversion(const model::Volume& from, const model::Volume& wanted, const std::string& path);
 
 } // namespace domus::storage

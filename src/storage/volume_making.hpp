@@ -12,6 +12,8 @@ namespace domus::storage {
 /// Throws what cannot be made, before anything is. Flags: virStorageVolCreateFlags.
 void admit_volume(const model::Volume& wanted, unsigned flags);
 
+/// How it is written: what a partition is for does not tell.
+std::string format_of(const model::Volume& volume);
 /// Whether it is to have all of its space at once.
 bool is_full(const model::Volume& wanted);
 /// Space for all of it, whatever it holds.

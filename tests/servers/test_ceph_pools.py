@@ -1,6 +1,7 @@
 """Pools of type rbd and disks on them, on a real Ceph."""
 import os
 import subprocess
+import threading
 import time
 import xml.etree.ElementTree as ET
 
@@ -144,12 +145,53 @@ def test_images_of_other_pools_are_copied_in(conn, pool, ceph, scratch):
         made = pool.createXMLFrom(volume_xml(kind, MIB), files.storageVolLookupByName(f"base.{kind}"), 0)
         assert contents(ceph, kind) == data
         assert made.info()[1:] == [8 * MIB, 4 * MIB]  # in objects of 4 MiB
-    assert code_of(files.createXMLFrom, volume_xml("back", MIB), pool.storageVolLookupByName("raw"), 0) == libvirt.VIR_ERR_NO_SUPPORT
     run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", "base.raw", scratch / "vms/broken.qcow2")
     files.refresh()
     (scratch / "vms/base.raw").unlink()
     assert code_of(pool.createXMLFrom, volume_xml("broken", MIB), files.storageVolLookupByName("broken.qcow2"), 0) == libvirt.VIR_ERR_INTERNAL_ERROR
     assert images(ceph) == ["qcow2", "raw"]
+    files.destroy()
+
+
+def test_images_are_copied_out(conn, pool, ceph, scratch):
+    data = os.urandom(3 * MIB) + bytes(5 * MIB)
+    put(ceph, "base", data, scratch)
+    pool.refresh()
+    (scratch / "vms").mkdir()
+    files = conn.storagePoolCreateXML(f"<pool type='dir'><name>files</name><target><path>{scratch}/vms</path></target></pool>")
+    base = pool.storageVolLookupByName("base")
+    assert files.createXMLFrom(volume_xml("plain", 8 * MIB), base, 0).info()[1:] == [8 * MIB, 3 * MIB]
+    assert (scratch / "vms/plain").read_bytes() == data
+    assert files.createXMLFrom(volume_xml("larger", 12 * MIB, "qcow2"), base, 0).info()[1] == 12 * MIB
+    run("qemu-img", "convert", "-O", "raw", scratch / "vms/larger", scratch / "plain")
+    assert (scratch / "plain").read_bytes() == data + bytes(4 * MIB)
+    assert code_of(files.createXMLFrom, volume_xml("shared", MIB), base, libvirt.VIR_STORAGE_VOL_CREATE_REFLINK) == libvirt.VIR_ERR_OPERATION_UNSUPPORTED
+    assert sorted(files.listVolumes()) == ["larger", "plain"] and images(ceph) == ["base"]
+    files.destroy()
+
+
+@pytest.mark.timeout(120)
+def test_a_store_that_is_stuck_ends_a_copy(conn, pool, ceph, scratch):
+    put(ceph, "base", os.urandom(8 * MIB), scratch)
+    pool.refresh()
+    (scratch / "vms").mkdir()
+    files = conn.storagePoolCreateXML(f"<pool type='dir'><name>files</name><target><path>{scratch}/vms</path></target></pool>")
+    looked = pool.storageVolLookupByName("base")
+    seen = []
+
+    def copy():
+        with pytest.raises(libvirt.libvirtError) as error:
+            files.createXMLFrom(volume_xml("copy", 8 * MIB), looked, 0)
+        seen.append(error.value)
+    ceph.freeze("ceph-osd")
+    try:
+        copying = threading.Thread(target=copy)
+        copying.start()
+        copying.join(60)
+        assert seen, "it does not end"
+    finally:
+        ceph.thaw("ceph-osd")
+    assert files.listVolumes() == [] and list((scratch / "vms").iterdir()) == []
     files.destroy()
 
 

@@ -30,6 +30,7 @@ def pool(conn, gluster):
     run("qemu-img", "create", "-q", "-f", "raw", f"gluster://{gluster.host}/images/one.raw", "8M", timeout=120)
     overlay = gluster.folder / "over.qcow2"
     run("qemu-img", "create", "-q", "-f", "qcow2", "-u", "-F", "raw", "-b", "one.raw", overlay, "16M")
+    os.truncate(overlay, 1 << 18)  # whole clusters, as QEMU reads them from there
     (gluster.folder / "more").mkdir()
     yield conn.storagePoolCreateXML(pool_xml(gluster))
     run("rm", "-rf", *(path for path in gluster.folder.iterdir() if path.name != ".glusterfs"))
@@ -66,6 +67,14 @@ def test_a_pool_and_its_volumes(conn, virsh, pool, gluster, scratch):
     assert code_of(pool.createXML, "<volume><name>x</name><capacity>1048576</capacity></volume>") == libvirt.VIR_ERR_NO_SUPPORT
     assert code_of(one.resize, 16 * MIB) == code_of(one.wipe) == code_of(more.delete) == libvirt.VIR_ERR_NO_SUPPORT
     assert "is not on this host" in virsh("vol-download", "one.raw", scratch / "got", "--pool", "p", check=False).err
+    (gluster.folder / "one.raw").write_bytes(b"below" * 1000 + bytes(8 * MIB - 5000))
+    (scratch / "vms").mkdir()
+    files = conn.storagePoolCreateXML(f"<pool type='dir'><name>files</name><target><path>{scratch}/vms</path></target></pool>")
+    for each, size in ((one, 8 * MIB), (over, 16 * MIB)):  # also with what is below it
+        files.createXMLFrom(f"<volume><name>{each.name()}.copy</name><capacity>1</capacity><target><format type='raw'/></target></volume>", each, 0)
+        assert (scratch / "vms" / f"{each.name()}.copy").read_bytes() == b"below" * 1000 + bytes(size - 5000)
+    assert code_of(files.createXMLFrom, "<volume><name>x</name><capacity>1</capacity></volume>", more, 0) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
+    files.destroy()
     over.delete()
     assert not (gluster.folder / "over.qcow2").exists() and "over.qcow2" not in pool.listVolumes()
     assert code_of(pool.storageVolLookupByName, "over.qcow2") == libvirt.VIR_ERR_NO_STORAGE_VOL

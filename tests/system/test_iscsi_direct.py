@@ -1,5 +1,7 @@
 """Pools of type 'iscsi-direct' and disks on iSCSI, with a real target in user space: nothing of it needs the kernel."""
 import os
+import subprocess
+import threading
 import time
 import xml.etree.ElementTree as ET
 
@@ -138,6 +140,68 @@ def test_a_server_that_goes_ends_a_transfer(conn, target, loss):
         assert conn.listAllDomains() == [] and pool.numOfVolumes() == 2
     finally:
         target.thaw()
+
+
+def pool_of_files(conn, scratch):
+    (scratch / "vms").mkdir()
+    return conn.storagePoolCreateXML(f"<pool type='dir'><name>files</name><target><path>{scratch}/vms</path></target></pool>")
+
+
+def raw_of(image, folder, *options):
+    subprocess.run(["qemu-img", "convert", "-O", "raw", *options, image, folder / "plain"], check=True, capture_output=True)
+    return (folder / "plain").read_bytes()
+
+
+@asks
+def test_units_are_copied_out(conn, target, scratch):
+    conn.secretDefineXML(SECRET).setValue(LOGIN[1].encode())
+    pool, files = conn.storagePoolCreateXML(pool_xml(AUTH.format("type='chap'", ""))), pool_of_files(conn, scratch)
+    data = os.urandom(3 * MIB) + bytes(29 * MIB)
+    target.files[0].write_bytes(data)
+    unit = pool.storageVolLookupByName("unit:0:0:1")
+    key = conn.secretDefineXML("<secret><uuid>6c56f2cc-1f1e-4b5c-8f0e-7c1a9d6f0a11</uuid><usage type='volume'><volume>key</volume></usage></secret>")
+    key.setValue(b"of the copy")
+    (scratch / "key").write_bytes(b"of the copy")
+    luks = f"<encryption format='luks'><secret type='passphrase' uuid='{key.UUIDString()}'/></encryption>"
+
+    def copy(name, kind, capacity=32 * MIB, more="", flags=0):
+        return files.createXMLFrom(f"<volume><name>{name}</name><capacity>{capacity}</capacity>"
+                                   f"<target><format type='{kind}'/>{more}</target></volume>", unit, flags)
+
+    assert (raw := copy("plain", "raw")).info()[1:] == [32 * MIB, 3 * MIB]
+    assert (scratch / "vms/plain").read_bytes() == data
+    assert copy("larger", "qcow2", 40 * MIB).info()[1] == 40 * MIB
+    assert raw_of(scratch / "vms/larger", scratch) == data + bytes(8 * MIB)
+    copy("hidden", "raw", more=luks)
+    assert (scratch / "vms/hidden").read_bytes().startswith(b"LUKS")
+    assert raw_of(f"driver=luks,key-secret=k,file.filename={scratch}/vms/hidden", scratch, "--object", f"secret,id=k,file={scratch}/key", "--image-opts") == data
+    assert code_of(copy, "shared", "raw", 32 * MIB, "", libvirt.VIR_STORAGE_VOL_CREATE_REFLINK) == libvirt.VIR_ERR_OPERATION_UNSUPPORTED
+    assert sorted(files.listVolumes()) == ["hidden", "larger", "plain"]
+    raw.delete()
+
+
+@pytest.mark.parametrize("loss", ["cut", "frozen"])
+@pytest.mark.timeout(180)
+def test_a_server_that_goes_ends_a_copy(conn, daemon, target, scratch, loss):
+    target.add(8 << 30)  # seconds, also where nothing is written
+    pool, files = conn.storagePoolCreateXML(pool_xml()), pool_of_files(conn, scratch)
+    done = []
+
+    def copy():
+        try:
+            files.createXMLFrom("<volume><name>copy</name><capacity>1</capacity></volume>", pool.storageVolLookupByName("unit:0:0:3"), 0)
+        except libvirt.libvirtError as error:
+            done.append(error)
+    copying = threading.Thread(target=copy)
+    copying.start()
+    wait_until(lambda: daemon.pids_of("unfinished"), "nothing is copied")
+    time.sleep(0.5)
+    target.cut() if loss == "cut" else target.freeze()
+    copying.join(90)
+    target.thaw()
+    assert not copying.is_alive() and "127.0.0.1:3260" in str(done[0]), done
+    assert daemon.pids_of("unfinished") == []
+    assert files.listVolumes() == [] and list((scratch / "vms").iterdir()) == []
 
 
 def test_targets_are_found(conn, target):

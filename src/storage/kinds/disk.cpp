@@ -128,9 +128,9 @@ public:
         co_await site.block(std::move(finish));
     }
 
-    Task<> copy(Definition pool, model::Volume wanted, VolumePtr from, unsigned flags, Site site) const override {
+    Task<> copy(Definition pool, model::Volume wanted, Origin from, unsigned flags, Site site) const override {
         if (flags & create_flag::reflink) unsupported("reflinks");
-        const auto size = from->capacity.value_or(ByteCount{0});
+        const auto size = from.volume->capacity.value_or(ByteCount{0});
         if (wanted.capacity.value_or(ByteCount{0}) < size) wanted.capacity = size;
         const auto name = wanted.name;
         co_await create(pool, std::move(wanted), flags, site);

@@ -2,8 +2,9 @@
 // deleted and used by domains, which QEMU reaches them for; they are made by other means, or in a 'netfs' pool.
 #include "format/xml.hpp"
 #include "storage/gluster_listing.hpp"
-#include "storage/kind.hpp"
+#include "storage/conversion.hpp"
 
+#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +13,8 @@
 namespace domus::storage {
 
 namespace {
+
+namespace json = boost::json;
 
 constexpr unsigned standard_port = 24007;
 
@@ -35,6 +38,17 @@ struct KnownVolumes {
     bool operator==(const KnownVolumes&) const = default;
 };
 
+std::string bracketed(const std::string& host) { return host.find(':') == host.npos ? host : '[' + host + ']'; }
+/// As a part of an address.
+std::string encoded(std::string_view path) {
+    std::string text;
+    for (const char c : path) {
+        const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || std::string_view("/-._~").contains(c);
+        if (plain) text += c;
+        else text += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+    return text;
+}
 std::string port_of(const model::PoolHost& host) { return std::to_string(host.port.value_or(standard_port)); }
 
 class Gluster final : public Kind {
@@ -99,6 +113,15 @@ public:
             source.name = volume.name;
         }
         co_return sources;
+    }
+
+    Task<std::string> image_name(Definition pool, VolumePtr volume, std::string, std::shared_ptr<Command>, Site) const override {
+        if (volume->type != model::VolumeType::network || volume->target.encryption) unsupported("copies of encrypted volumes and of folders");
+        // By its address: what lies below it is named relative to that.
+        const auto& host = pool->source.hosts[0];
+        const json::object file{{"driver", "gluster"}, {"filename", fmt::format("gluster://{}:{}/{}{}{}", bracketed(host.name), port_of(host), encoded(*pool->source.name), encoded(folder_of(*pool)), encoded(volume->name))}};
+        const json::object image{{"driver", volume->target.format.value_or("raw")}, {"file", file}};
+        co_return node_name(image);
     }
 
     Place place(const model::Pool& pool, const model::Volume& volume, std::optional<model::VolumeMode> mode) const override {

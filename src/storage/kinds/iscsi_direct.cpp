@@ -1,8 +1,10 @@
 // Pool type 'iscsi-direct': the logical units of a target, reached without the host's initiator: by this process to look
 // at them, and by QEMU's own driver when a domain uses one. Nothing appears below /dev.
+#include "storage/conversion.hpp"
 #include "storage/iscsi_data.hpp"
 #include "storage/iscsi_target.hpp"
 
+#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <charconv>
@@ -10,6 +12,8 @@
 namespace domus::storage {
 
 namespace {
+
+namespace json = boost::json;
 
 model::Volume volume_of(const model::Pool& pool, const IscsiUnit& unit) {
     model::Volume volume;
@@ -81,6 +85,27 @@ public:
             session.clear(unit, 0, unit.blocks);
             session.flush(unit);
         };
+        co_await site.block(std::move(work));
+    }
+
+    Task<std::string> image_name(Definition pool, VolumePtr volume, std::string key, std::shared_ptr<Command> command, Site site) const override {
+        const auto login = co_await login_of(pool, site);
+        json::object unit{{"driver", "iscsi"}, {"transport", "tcp"}, {"portal", login.portal}, {"target", target_of(*pool)}};
+        unit["lun"] = unit_number(*volume);
+        unit["initiator-name"] = login.initiator;
+        if (!login.user.empty()) {
+            pass_secret(*command, key, login.password.view());
+            unit["user"] = login.user;
+            unit["password-secret"] = key;
+        }
+        const json::object image{{"driver", "raw"}, {"file", std::move(unit)}};
+        co_return node_name(image);
+    }
+
+    /// QEMU itself goes on connecting for ever.
+    Task<> require_answer(Definition pool, Site site) const override {
+        auto login = co_await login_of(pool, site);
+        auto work = [pool, login = std::move(login)] { IscsiSession session(login, target_of(*pool)); };
         co_await site.block(std::move(work));
     }
 

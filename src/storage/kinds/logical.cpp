@@ -196,9 +196,9 @@ public:
         co_await complete(pool, wanted.name, std::move(settling), site);
     }
 
-    Task<> copy(Definition pool, model::Volume wanted, VolumePtr from, unsigned flags, Site site) const override {
+    Task<> copy(Definition pool, model::Volume wanted, Origin from, unsigned flags, Site site) const override {
         if (flags & create_flag::reflink) unsupported("reflinks");
-        const auto size = from->capacity.value_or(ByteCount{0});
+        const auto size = from.volume->capacity.value_or(ByteCount{0});
         if (wanted.capacity.value_or(ByteCount{0}) < size) wanted.capacity = size; // a copy is never cut off
         wanted.allocation = wanted.capacity;
         wanted.backing_store.reset();
@@ -276,7 +276,7 @@ private:
         return arguments;
     }
 
-    static Task<> fill(Definition pool, std::string volume, VolumePtr from, Site site) {
+    static Task<> fill(Definition pool, std::string volume, Origin from, Site site) {
         co_await fill_device(fmt::format("{}/{}", *pool->target, volume), std::move(from), site);
         std::vector<std::string> arguments{"-q", "--deltag", unfinished_here(), fmt::format("{}/{}", group_of(*pool), volume)};
         const auto purpose = fmt::format("let volume '{}' be whole", volume);

@@ -4,6 +4,8 @@
 #include "os/files.hpp"
 #include "os/host_name.hpp"
 #include "storage/ceph.hpp"
+#include "storage/conversion.hpp"
+#include "storage/volume_making.hpp"
 
 #include <fmt/format.h>
 
@@ -125,19 +127,18 @@ public:
         return make(std::move(pool), wanted.name, *wanted.capacity, std::move(site));
     }
 
-    Task<> copy(Definition pool, model::Volume wanted, VolumePtr from, unsigned flags, Site site) const override {
+    Task<> copy(Definition pool, model::Volume wanted, Origin origin, unsigned flags, Site site) const override {
         if (flags & create_flag::reflink) unsupported("reflinks");
+        const auto from = origin.volume;
         const auto size = from->capacity.value_or(ByteCount{0});
         if (wanted.capacity.value_or(ByteCount{0}) < size) wanted.capacity = size; // a copy is never cut off
         wanted.target.format = "raw";
         admit_volume(wanted, flags);
-        if (from->target.encryption)
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, fmt::format("unsupported configuration: volume '{}' is encrypted, and not copied to Ceph", from->name));
         const auto made = unfinished_here() + wanted.name;
         std::exception_ptr failure;
         try {
-            if (from->type == model::VolumeType::network) co_await clone(pool, from, made, *wanted.capacity, site);
-            else co_await import(pool, from, made, *wanted.capacity, site);
+            if (origin.pool->name == pool->name) co_await clone(pool, from, made, *wanted.capacity, site);
+            else co_await import(pool, origin, made, *wanted.capacity, site);
             std::vector<std::string> naming{"rename", image_of(*pool, made), image_of(*pool, wanted.name)};
             (void)co_await call_ceph(pool, "rbd", std::move(naming), fmt::format("name image '{}'", wanted.name), site);
         } catch (...) {
@@ -177,11 +178,16 @@ public:
             (void)co_await call_ceph(pool, "rbd", std::move(arguments), fmt::format("discard what volume '{}' holds", volume->name), site, nothing_but_holes(seen.capacity->bytes));
         } else if (algorithm == zero) {
             const json::object zeros{{"driver", "null-co"}, {"size", seen.capacity->bytes}, {"read-zeroes", true}};
-            std::vector<std::string> arguments{"convert", "-q", "-n", "-S", "0"};
-            co_await fill(pool, std::move(arguments), raw_over(zeros), volume->name, fmt::format("overwrite volume '{}'", volume->name), site);
+            const auto command = std::make_shared<Command>(making_command());
+            command->arguments = {"convert", "-q", "-n", "-S", "0", node_name(raw_over(zeros))};
+            co_await fill(pool, command, volume->name, fmt::format("overwrite volume '{}'", volume->name), site);
         } else {
             unsupported(fmt::format("wiping algorithm {}", algorithm));
         }
+    }
+
+    Task<std::string> image_name(Definition pool, VolumePtr volume, std::string key, std::shared_ptr<Command> command, Site site) const override {
+        return name_for_qemu(std::move(pool), volume->name, std::move(key), std::move(command), std::move(site));
     }
 
     Place place(const model::Pool& pool, const model::Volume& volume, std::optional<model::VolumeMode> mode) const override {
@@ -311,40 +317,37 @@ private:
 
     static json::object raw_over(json::object node) { return {{"driver", "raw"}, {"file", std::move(node)}}; }
 
-    static Task<> import(Definition pool, VolumePtr from, std::string to, ByteCount size, Site site) {
+    static Task<> import(Definition pool, Origin from, std::string to, ByteCount size, Site site) {
         co_await make(pool, to, size, site);
-        const bool block = from->type == model::VolumeType::block;
-        const json::object file{{"driver", block ? "host_device" : "file"}, {"filename", *from->target.path}};
-        const json::object image{{"driver", block ? "raw" : from->target.format.value_or("raw")}, {"file", file}};
-        std::vector<std::string> arguments{"convert", "-q", "-n", "--target-is-zero"};
-        co_await fill(pool, std::move(arguments), image, to, fmt::format("copy volume '{}'", from->name), site);
+        model::Volume raw;
+        raw.name = to;
+        raw.target.format = "raw";
+        std::vector<std::string> options{"-n", "--target-is-zero"};
+        const auto command = co_await conversion(from, std::move(raw), std::move(options), site);
+        co_await fill(pool, command, to, fmt::format("copy volume '{}'", from.volume->name), beside(from, site));
     }
 
-    /// Has qemu-img write an image's contents to an image of Ceph that is there.
-    static Task<> fill(Definition pool, std::vector<std::string> arguments, json::object from, std::string to, std::string purpose, Site site) {
-        Command command("qemu-img");
-        json::object node{{"driver", "rbd"}, {"pool", *pool->source.name}, {"image", to}, {"conf", "/dev/null"}};
+    /// What qemu-img calls an image, which it opens by its object `key`. As to Ceph's own programs, Ceph must answer.
+    static Task<std::string> name_for_qemu(Definition pool, std::string image, std::string key, std::shared_ptr<Command> command, Site site) {
+        const int limits = command->pass(make_memfd("ceph-limits", ceph_limits()));
+        json::object node{{"driver", "rbd"}, {"pool", *pool->source.name}, {"image", image}, {"conf", fmt::format("/proc/self/fd/{}", limits)}};
         json::array servers;
         for (const auto& host : pool->source.hosts) servers.push_back(json::object{{"host", host.name}, {"port", std::to_string(host.port.value_or(ceph_port))}});
         node["server"] = std::move(servers);
         if (pool->source.auth) {
-            const auto key = co_await ceph_key(pool, site);
-            const int number = command.pass(make_memfd("ceph-key", key.view()));
-            arguments.insert(arguments.end(), {"--object", fmt::format("secret,id=ceph-key,file=/proc/self/fd/{}", number)});
+            const auto value = co_await ceph_key(pool, site);
+            pass_secret(*command, key, value.view());
             node["user"] = *pool->source.auth->username;
-            node["key-secret"] = "ceph-key";
+            node["key-secret"] = key;
         }
-        for (const auto& each : {std::move(from), raw_over(std::move(node))}) arguments.push_back("json:" + json::serialize(each));
-        command.arguments = std::move(arguments);
-        std::optional<Error> failure;
-        try {
-            (void)co_await site.run(std::move(command), purpose);
-        } catch (const Error& error) {
-            failure = error;
-        }
-        if (!failure) co_return;
-        if (failure->text().contains("driver 'rbd'")) throw std::move(*failure).hint("install QEMU's driver with 'apt install qemu-block-extra'");
-        throw std::move(*failure);
+        co_return node_name(raw_over(std::move(node)));
+    }
+
+    /// Has qemu-img write to an image of Ceph that is there.
+    static Task<> fill(Definition pool, std::shared_ptr<Command> command, std::string to, std::string purpose, Site site) {
+        auto target = co_await name_for_qemu(pool, std::move(to), "target-key", command, site);
+        command->arguments.push_back(std::move(target));
+        co_await convert(std::move(command), false, std::move(purpose), std::move(site));
     }
 };
 

@@ -1,0 +1,83 @@
+#include "storage/conversion.hpp"
+
+#include "os/files.hpp"
+#include "storage/encryption.hpp"
+#include "storage/volume_making.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+namespace domus::storage {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto between_looks = 15s;
+
+/// The words that name the volume to read from.
+Task<std::vector<std::string>> source_words(Origin from, std::shared_ptr<Command> command, Site site) {
+    const auto& volume = *from.volume;
+    if (volume.type == model::VolumeType::network) {
+        auto name = co_await from.kind->image_name(from.pool, from.volume, "source-key", command, site);
+        std::vector<std::string> words;
+        words.push_back(std::move(name));
+        co_return words;
+    }
+    std::vector<std::string> words;
+    if (volume.target.encryption) {
+        co_await pass_key(command, "source-key", key_of(volume), site);
+        words = {"--image-opts", encrypted_image(volume, *volume.target.path, "source-key")};
+    } else {
+        words = {"-f", format_of(volume), *volume.target.path};
+    }
+    co_return words;
+}
+
+} // namespace
+
+std::string node_name(const boost::json::object& node) { return "json:" + boost::json::serialize(node); }
+
+void pass_secret(Command& command, std::string_view key, std::string_view value) {
+    const int number = command.pass(make_memfd("volume-key", value));
+    const auto object = fmt::format("secret,id={},file=/proc/self/fd/{}", key, number);
+    command.arguments.insert(command.arguments.begin() + 1, {"--object", object});
+}
+
+Task<std::shared_ptr<Command>> conversion(Origin from, model::Volume wanted, std::vector<std::string> options, Site site) {
+    const auto command = std::make_shared<Command>(making_command());
+    const auto format = wanted.target.format.value_or(format_of(*from.volume));
+    const bool luks = wanted.target.encryption && format == "raw";
+    auto& words = command->arguments;
+    words = {"convert", "-q"};
+    words.insert(words.end(), options.begin(), options.end());
+    words.insert(words.end(), {"-O", luks ? "luks" : format});
+    wanted.target.format = format;
+    if (const auto more = creation_options(wanted, false); !more.empty()) words.insert(words.end(), {"-o", more});
+    auto source = co_await source_words(from, command, site);
+    words.insert(words.end(), source.begin(), source.end());
+    if (wanted.target.encryption) co_await pass_key(command, "volume-key", key_of(wanted), site);
+    co_return command;
+}
+
+Task<> convert(std::shared_ptr<Command> command, bool encrypts, std::string purpose, Site site) {
+    std::optional<Error> failure;
+    try {
+        if (encrypts) co_await make_encrypted(command, purpose, site);
+        else (void)co_await site.run(std::move(*command), purpose);
+    } catch (const Error& error) {
+        failure = error;
+    }
+    if (!failure) co_return;
+    for (const std::string_view driver : {"driver 'rbd'", "driver 'iscsi'", "driver 'gluster'"})
+        if (failure->text().contains(driver)) throw std::move(*failure).hint("install QEMU's driver with 'apt install qemu-block-extra'");
+    throw std::move(*failure);
+}
+
+Site beside(const Origin& from, Site site) {
+    if (from.volume->type != model::VolumeType::network) return site;
+    auto look = [from, site]() -> Task<> { return from.kind->require_answer(from.pool, site); };
+    return site.watched({between_looks, std::move(look)});
+}
+
+} // namespace domus::storage
