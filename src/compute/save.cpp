@@ -187,16 +187,9 @@ Task<> Domain::save(SaveRequest request) {
 /// The file is whole: the process has nothing more to do.
 Task<> Domain::end_saved(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
-    if (running_ == running && !running->settled) {
-        if (!running->ending) running->ending = {ShutoffReason::saved, event::Stopped::saved};
-        running->process.signal(SIGTERM);
-    }
+    if (running_ == running && !running->settled && !running->ending) running->ending = {ShutoffReason::saved, event::Stopped::saved};
     bool gone = running_ != running;
-    if (!gone) gone = co_await running->gone.wait(Deadline::in(5s));
-    if (!gone) {
-        running->process.signal(SIGKILL);
-        gone = co_await running->gone.wait(Deadline::in(30s));
-    }
+    if (!gone) gone = co_await end_process(running, 5s);
     if (!gone)
         throw Error(ErrorCode::system_error, ErrorDomain::qemu,
                     fmt::format("domain '{}' is saved, but its process {} is still there 30 s after SIGKILL", name_,

@@ -1,5 +1,6 @@
 #include "storage/encryption.hpp"
 
+#include "image/option.hpp"
 #include "storage/conversion.hpp"
 
 #include <fmt/format.h>
@@ -42,9 +43,8 @@ std::string encryption_options(const model::Volume& wanted) {
 
 std::string encrypted_image(const model::Volume& volume, const std::string& path, std::string_view key) {
     const bool inside = volume.target.format.value_or("raw") != "raw";
-    std::string name;
-    for (const char c : path) name.append(c == ',' ? 2 : 1, c); // qemu-img doubles commas in options
-    return fmt::format("driver={},{}key-secret={},file.filename={}", inside ? *volume.target.format : "luks", inside ? "encrypt." : "", key, name);
+    return fmt::format("driver={},{}key-secret={},file.filename={}", inside ? *volume.target.format : "luks", inside ? "encrypt." : "", key,
+                       image::option_value(path));
 }
 
 model::SecretReference key_of(const model::Volume& volume) {

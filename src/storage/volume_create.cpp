@@ -3,6 +3,7 @@
 
 #include "image/chain.hpp"
 #include "image/new_qcow2.hpp"
+#include "image/option.hpp"
 #include "os/files.hpp"
 #include "storage/encryption.hpp"
 #include "storage/unfinished_file.hpp"
@@ -29,13 +30,6 @@ void make_raw(const std::string& path, ByteCount capacity, ByteCount allocation)
     if (::ftruncate(fd.get(), static_cast<off_t>(capacity.bytes)) < 0)
         throw path_error(errno, "cannot give a size to", path);
     if (const auto reserved = std::min(capacity, allocation); reserved.bytes > 0) reserve(fd, path, reserved);
-}
-
-/// qemu-img doubles commas in options, as QEMU does.
-std::string option(std::string_view value) {
-    std::string text;
-    for (const char c : value) text += c == ',' ? ",," : std::string(1, c);
-    return text;
 }
 
 /// Without encryption and preallocation.
@@ -84,7 +78,7 @@ std::string creation_options(const model::Volume& wanted, bool preallocate_metad
     }
     if (const auto options = encryption_options(wanted); !options.empty()) list += (list.empty() ? "" : ",") + options;
     if (wanted.backing_store) {
-        add("backing_file", option(wanted.backing_store->path));
+        add("backing_file", image::option_value(wanted.backing_store->path));
         add("backing_fmt", *wanted.backing_store->format);
     }
     return list;

@@ -4,6 +4,7 @@
 #include "cli/objects.hpp"
 #include "image/holder.hpp"
 #include "image/lock.hpp"
+#include "image/option.hpp"
 #include "os/files.hpp"
 
 #include <fcntl.h>
@@ -69,13 +70,6 @@ Failure used(Call& call, const std::string& path, int fd, Touch touch) {
     return Failure(fmt::format("the image '{}' is in use by {}", path, who)).hint(image::way_out(holder, path) + share);
 }
 
-/// As QEMU's options have it: a comma within a value is written twice.
-std::string doubled(std::string_view text) {
-    std::string out;
-    for (const char each : text) out.append(each == ',' ? 2 : 1, each);
-    return out;
-}
-
 std::vector<std::string> named_files(const image::Header& header) {
     std::vector<std::string> names;
     if (header.backing_file) names.push_back(*header.backing_file);
@@ -107,7 +101,7 @@ Image find_image(Call& call, const ImageOptions& options) {
 }
 
 std::string as_options(const Image& image, std::string_view secret) {
-    auto words = fmt::format("driver={},file.filename={}", image.format(), doubled(image.path));
+    auto words = fmt::format("driver={},file.filename={}", image.format(), image::option_value(image.path));
     if (image.secret_file.empty()) return words;
     if (!image.header.encrypted()) fail("the image '{}' is not encrypted", image.path);
     return words + fmt::format(",{}key-secret={}", image.header.format == "luks" ? "" : "encrypt.", secret);
@@ -115,7 +109,7 @@ std::string as_options(const Image& image, std::string_view secret) {
 
 std::vector<std::string> secret_words(const std::string& secret_file, std::string_view secret) {
     if (secret_file.empty()) return {};
-    return {"--object", fmt::format("secret,id={},file={}", secret, doubled(secret_file))};
+    return {"--object", fmt::format("secret,id={},file={}", secret, image::option_value(secret_file))};
 }
 
 std::string encrypted_with(std::string_view format, std::string_view secret) {
