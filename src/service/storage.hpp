@@ -29,6 +29,7 @@ public:
     /// Of an active pool. Throws operation_invalid.
     const storage::VolumeMap& volumes(const PoolView& view) const;
     VolumePtr volume(const VolumeRef& ref) const { return pools_.volume(ref); }
+    VolumePtr volume_or_made(const VolumeRef& ref) const { return pools_.volume_or_made(ref); }
     std::pair<PoolRef, VolumePtr> find_key(const std::string& key) const { return pools_.find_key(key); }
     std::pair<PoolRef, VolumePtr> find_path(const std::string& path) const { return pools_.find_path(path); }
 

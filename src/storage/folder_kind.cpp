@@ -175,6 +175,8 @@ Task<Contents> FolderKind::measure(Definition pool, Site site) const {
     return site.block(std::move(work));
 }
 
+std::optional<std::string> FolderKind::file_of(const model::Pool& pool, const std::string& volume) const { return path_of(pool, volume); }
+
 Task<model::Volume> FolderKind::look_at(Definition pool, std::string volume, Site site) const {
     auto work = [pool, volume] {
         auto found = read_volume_file(path_of(*pool, volume), volume);

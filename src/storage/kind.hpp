@@ -114,6 +114,11 @@ public:
     /// Sources that the host or a server offers. `wanted` holds what the caller said of them.
     virtual Task<std::vector<model::PoolSource>> find_sources(model::PoolSource wanted, Site site) const;
 
+    /// Whether only one volume of a pool can be worked on at a time.
+    virtual bool one_at_a_time() const { return false; }
+    /// Where the file of that volume will be, for kinds whose volumes are files. Throws for names that cannot be.
+    virtual std::optional<std::string> file_of(const model::Pool&, const std::string&) const { return std::nullopt; }
+
     /// What there is under that name now. Throws no_storage_vol.
     virtual Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const;
     /// Whether volumes can be deleted at all.

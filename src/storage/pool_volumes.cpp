@@ -8,8 +8,10 @@
 #include "image/lock.hpp"
 #include "os/files.hpp"
 #include "storage/block_volume.hpp"
+#include "storage/unfinished_file.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 namespace domus::storage {
 
@@ -203,8 +205,24 @@ Task<> Pools::freshen_all() {
     for (auto& name : names) co_await freshen(std::move(name));
 }
 
+Task<VolumePtr> Pools::look_at_made(PoolPtr pool, VolumePtr made) {
+    auto work = [file = unfinished_path(*made->target.path)]() -> std::uint64_t {
+        struct stat info {};
+        return ::stat(file.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_blocks) * 512 : 0; // st_blocks: stat(2)
+    };
+    const auto allocated = co_await site_of(pool, Deadline::in(file_patience)).block(std::move(work));
+    auto now = *made;
+    now.allocation = ByteCount{allocated};
+    co_return std::make_shared<const model::Volume>(std::move(now));
+}
+
 Task<VolumePtr> Pools::look(VolumeRef ref) {
     const auto pool = find_active(ref.pool);
+    const auto use = pool->uses.find(ref.name);
+    if (use != pool->uses.end() && use->second.made && !pool->volumes->contains(ref.name)) {
+        auto made = co_await look_at_made(pool, use->second.made);
+        co_return made;
+    }
     const auto known = volume(ref);
     const auto by = Deadline::in(file_patience);
     if (known->type == model::VolumeType::block && pool->kind->device_tells_all()) {
@@ -224,16 +242,28 @@ Task<VolumePtr> Pools::look(VolumeRef ref) {
 
 // ---- work on them -------------------------------------------------------------------------------------------------
 
+/// What is seen of a volume before it is there.
+VolumePtr Pools::made_in(const Pool& pool, const model::Volume& wanted) {
+    const auto file = pool.kind->file_of(*pool.live, wanted.name);
+    if (!file) return nullptr;
+    auto made = wanted;
+    made.key = made.target.path = *file;
+    made.type = model::VolumeType::file;
+    return std::make_shared<const model::Volume>(std::move(made));
+}
+
 Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned flags) {
     const auto pool = find_active(name);
     auto wanted = parse_volume(xml);
-    const auto turn = co_await pool->jobs.enter("vol-create", Deadline::in(queue_patience));
+    std::optional<Turn> turn(co_await pool->jobs.enter("vol-create", Deadline::in(queue_patience)));
     (void)find_active(name);
     co_await freshen(name);
     require_absent(*pool, wanted.name);
     const auto made = wanted.name;
     const auto encryption = wanted.target.encryption;
-    co_await pool->kind->create(pool->live, std::move(wanted), flags, site_of(pool, Deadline::never()));
+    const Occupation<PoolPtr> occupied(pool, made, "made", made_in(*pool, wanted));
+    if (!pool->kind->one_at_a_time()) turn.reset();
+    co_await pool->kind->create(pool->live, std::move(wanted), flags, work_site_of(pool));
     auto volume = co_await settle_new(pool, made, encryption);
     co_return volume;
 }
@@ -241,25 +271,35 @@ Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned
 Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef from, unsigned flags) {
     const auto pool = find_active(name);
     auto wanted = parse_volume(xml);
+    (void)volume(from);
     auto source = co_await look(from);
-    auto check = [source] { require_unwritten(*source); };
     const auto giving = find_active(from.pool);
-    const auto live = giving->live;
+    const Occupation<PoolPtr> read(giving, from.name, {});
+    Origin origin{source, giving->kind, giving->live};
+    auto check = [source] { require_unwritten(*source); };
     co_await site_of(giving, Deadline::in(file_patience)).block(std::move(check));
-    const auto turn = co_await pool->jobs.enter("vol-clone", Deadline::in(queue_patience));
+    std::optional<Turn> turn(co_await pool->jobs.enter("vol-clone", Deadline::in(queue_patience)));
     (void)find_active(name);
     co_await freshen(name);
     require_absent(*pool, wanted.name);
     const auto made = wanted.name;
     auto encryption = wanted.target.encryption;
     if (!encryption || encryption->secrets.empty()) encryption = source->target.encryption; // it has the same key then
-    Origin origin{std::move(source), giving->kind, live};
-    co_await pool->kind->copy(pool->live, std::move(wanted), std::move(origin), flags, site_of(pool, Deadline::never()));
+    auto seen = wanted;
+    if (!seen.capacity || (source->capacity && *seen.capacity < *source->capacity)) seen.capacity = source->capacity;
+    const Occupation<PoolPtr> occupied(pool, made, "made", made_in(*pool, seen));
+    if (!pool->kind->one_at_a_time()) turn.reset();
+    co_await pool->kind->copy(pool->live, std::move(wanted), std::move(origin), flags, work_site_of(pool));
     auto volume = co_await settle_new(pool, made, encryption);
     co_return volume;
 }
 
 void Pools::require_absent(const Pool& pool, const std::string& name) {
+    const bool made = pool.uses.contains(name) && !pool.volumes->contains(name);
+    if (made)
+        throw Error(ErrorCode::storage_vol_exist, ErrorDomain::storage, fmt::format("storage volume '{}' exists already", name))
+            .because("it is being made")
+            .hint("choose another name");
     if (!pool.volumes->contains(name)) return;
     throw Error(ErrorCode::storage_vol_exist, ErrorDomain::storage, fmt::format("storage volume '{}' exists already", name))
         .hint(fmt::format("choose another name, or delete it first: 'domus vol-delete --pool {} {}'", pool.ref.name, name));
@@ -281,13 +321,15 @@ Task<VolumePtr> Pools::settle_new(PoolPtr pool, std::string name, std::optional<
 Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
     constexpr unsigned zeroed = 1; // virStorageVolDeleteFlags
     const auto pool = find_active(ref.pool);
-    const auto turn = co_await pool->jobs.enter("vol-delete", Deadline::in(queue_patience));
+    std::optional<Turn> turn(co_await pool->jobs.enter("vol-delete", Deadline::in(queue_patience)));
     const auto known = volume(ref);
+    const Occupation<PoolPtr> occupied(pool, ref.name, "deleted");
+    if (!pool->kind->one_at_a_time()) turn.reset();
     const auto site = site_of(pool, Deadline::in(file_patience));
     co_await require_unused_in_lane(known, site);
     if ((flags & zeroed) && pool->kind->removes_volumes()) { // nothing is overwritten for a deletion that will be refused
         const auto held = co_await hold_in_lane(known, site);
-        co_await pool->kind->wipe(pool->live, known, 0, site_of(pool, Deadline::never()));
+        co_await pool->kind->wipe(pool->live, known, 0, work_site_of(pool));
     }
     co_await pool->kind->remove_volume(pool->live, known, flags, site_of(pool, Deadline::in(file_patience)));
     auto forget = [known] {
@@ -305,8 +347,10 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
 
 Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags) {
     const auto pool = find_active(ref.pool);
-    const auto turn = co_await pool->jobs.enter("vol-resize", Deadline::in(queue_patience));
+    std::optional<Turn> turn(co_await pool->jobs.enter("vol-resize", Deadline::in(queue_patience)));
     (void)volume(ref);
+    const Occupation<PoolPtr> occupied(pool, ref.name, "resized");
+    if (!pool->kind->one_at_a_time()) turn.reset();
     const auto now = co_await look_at(pool, ref.name, Deadline::in(file_patience));
     const auto old = now->capacity.value_or(ByteCount{0});
     if (flags & resize_flag::delta)
@@ -323,22 +367,25 @@ Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags) {
     const auto site = site_of(pool, Deadline::in(file_patience));
     if (ourselves) held = co_await hold_in_lane(now, site);
     else co_await require_unused_in_lane(now, site);
-    co_await pool->kind->resize(pool->live, now, capacity, flags & ~resize_flag::delta, site_of(pool, Deadline::never()));
+    co_await pool->kind->resize(pool->live, now, capacity, flags & ~resize_flag::delta, work_site_of(pool));
     (void)co_await settle_new(pool, ref.name);
 }
 
 Task<> Pools::wipe_volume(VolumeRef ref, unsigned algorithm) {
     const auto pool = find_active(ref.pool);
-    const auto turn = co_await pool->jobs.enter("vol-wipe", Deadline::in(queue_patience));
+    std::optional<Turn> turn(co_await pool->jobs.enter("vol-wipe", Deadline::in(queue_patience)));
     const auto known = volume(ref);
+    const Occupation<PoolPtr> occupied(pool, ref.name, "wiped");
+    if (!pool->kind->one_at_a_time()) turn.reset();
     const auto held = co_await hold_in_lane(known, site_of(pool, Deadline::in(file_patience)));
-    co_await pool->kind->wipe(pool->live, known, algorithm, site_of(pool, Deadline::never()));
+    co_await pool->kind->wipe(pool->live, known, algorithm, work_site_of(pool));
     (void)co_await settle_new(pool, ref.name);
 }
 
 Task<std::shared_ptr<VolumeData>> Pools::open_volume(VolumeRef ref, bool write) {
     const auto pool = find_active(ref.pool);
     const auto known = volume(ref);
+    if (const auto use = pool->uses.find(ref.name); use != pool->uses.end() && !use->second.doing.empty()) throw busy(ref.name, use->second, true);
     const auto site = site_of(pool, Deadline::in(file_patience));
     std::shared_ptr<VolumeData> data;
     if (known->type == model::VolumeType::network) {

@@ -79,8 +79,16 @@ Pools::PoolPtr Pools::find_active(const std::string& name) const {
 VolumePtr Pools::volume(const std::string& pool, const std::string& name) const {
     const auto active = find_active(pool);
     const auto found = active->volumes->find(name);
-    if (found == active->volumes->end()) throw no_volume("name", name);
-    return found->second;
+    if (found != active->volumes->end()) return found->second;
+    if (const auto use = active->uses.find(name); use != active->uses.end()) throw busy(name, use->second, false);
+    throw no_volume("name", name);
+}
+
+VolumePtr Pools::volume_or_made(const VolumeRef& ref) const {
+    const auto active = find_active(ref.pool);
+    const auto use = active->uses.find(ref.name);
+    const bool made = use != active->uses.end() && use->second.made && !active->volumes->contains(ref.name);
+    return made ? use->second.made : volume(ref);
 }
 
 Task<Place> Pools::place(std::string pool, std::string name, std::optional<model::VolumeMode> mode) {
@@ -253,9 +261,21 @@ Task<> Pools::start(PoolRef ref, unsigned flags) {
     emit_(view(*pool), PoolEvent::started);
 }
 
+/// With libvirt's code and words.
+void Pools::require_idle(const Pool& pool) {
+    if (pool.uses.empty()) return;
+    const auto& [volume, use] = *pool.uses.begin();
+    throw Error(ErrorCode::internal_error, ErrorDomain::storage,
+                fmt::format("internal error: pool '{}' has asynchronous jobs running.", pool.ref.name))
+        .because(fmt::format("volume '{}' is being {}", volume, use.readers > 0 ? "copied" : use.doing))
+        .hint("wait until that has ended");
+}
+
 Task<> Pools::stop(PoolRef ref) {
     const auto pool = find(ref);
+    require_idle(*pool);
     const auto turn = co_await pool->jobs.enter("destroy", Deadline::in(queue_patience));
+    require_idle(*pool);
     if (!pool->live) throw invalid(fmt::format("storage pool '{}' is not active", pool->ref.name));
     co_await pool->kind->stop(pool->live, site_of(pool, Deadline::in(file_patience)));
     auto forget = [path = folders_.state / (pool->ref.name + ".xml")] {

@@ -69,6 +69,8 @@ public:
     /// Throws operation_invalid while the pool is inactive, no_storage_vol.
     VolumePtr volume(const std::string& pool, const std::string& name) const;
     VolumePtr volume(const VolumeRef& ref) const { return volume(ref.pool, ref.name); }
+    /// The same, but also one that is being made, where it can be told how far that is: it can be looked at and nothing else.
+    VolumePtr volume_or_made(const VolumeRef& ref) const;
 
     Task<PoolView> define(std::string xml);
     /// One that is not kept. Flags: virStoragePoolCreateFlags.
@@ -97,7 +99,7 @@ public:
     Task<> resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags);
     /// Overwrites it, by virStorageVolWipeAlgorithm; it keeps its size.
     Task<> wipe_volume(VolumeRef ref, unsigned algorithm);
-    /// As it is on disk now.
+    /// As it is on disk now; of one that is being made, with the space that it has so far.
     Task<VolumePtr> look(VolumeRef ref);
     /// Its bytes, for a transfer; and work on them in the pool's lane.
     Task<std::shared_ptr<VolumeData>> open_volume(VolumeRef ref, bool write);
@@ -123,6 +125,9 @@ private:
     Task<> measure(PoolPtr pool, Deadline by);
     Task<VolumePtr> settle_new(PoolPtr pool, std::string name, std::optional<model::Encryption> encryption = {});
     static void require_absent(const Pool& pool, const std::string& name);
+    static void require_idle(const Pool& pool);
+    static VolumePtr made_in(const Pool& pool, const model::Volume& wanted);
+    static Task<VolumePtr> look_at_made(PoolPtr pool, VolumePtr made);
     static void publish_sizes(Pool& pool, const Contents& contents);
     static void publish_volume(Pool& pool, const std::string& name, VolumePtr volume);
     Task<> save_record(PoolPtr pool);

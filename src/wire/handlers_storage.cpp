@@ -193,7 +193,7 @@ void serve_volumes(Dispatcher& on, StorageOperations& storage) {
             VolumeRef ref;
             ref.pool = view.ref.name;
             ref.name = args.name;
-            co_return StorageVolLookupByNameRet{to_wire(view.ref.name, *storage.volume(ref))};
+            co_return StorageVolLookupByNameRet{to_wire(view.ref.name, *storage.volume_or_made(ref))};
         });
     on.on<Procedure::storage_vol_lookup_by_key>(
         [&](SessionPtr, StorageVolLookupByKeyArgs args) -> Task<StorageVolLookupByKeyRet> {

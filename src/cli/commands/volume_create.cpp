@@ -21,16 +21,8 @@ std::uint32_t create_flags(const Arguments& args) {
     return flags;
 }
 
-wire::StorageVol create_xml(Call& call, const wire::StoragePool& pool, const std::string& xml) {
-    const auto label = fmt::format("Making a volume in {}", pool.name);
-    const auto flags = create_flags(call.args);
-    return call_with_progress<Procedure::storage_vol_create_xml>(call, label,
-                                                                 {.pool = pool, .xml = xml, .flags = flags})
-        .vol;
-}
-
-/// How much of a new volume is there already; daemons that show it only when it is whole tell nothing.
-void look_at_copy(Call& call, ProgressBar& bar, const wire::StoragePool& pool, const std::string& name) {
+/// How much of a new volume is there already; where the daemon shows it only when it is whole, nobody knows.
+void look_at_made(Call& call, ProgressBar& bar, const wire::StoragePool& pool, const std::string& name) {
     if (!bar.wanted()) return;
     try {
         const auto made = call.server().call<Procedure::storage_vol_lookup_by_name>({.pool = pool, .name = name}).vol;
@@ -40,20 +32,39 @@ void look_at_copy(Call& call, ProgressBar& bar, const wire::StoragePool& pool, c
     }
 }
 
+/// Makes a volume by a call that may take long, and shows how far it is.
+template <Procedure procedure>
+wire::StorageVol make(Call& call, ProgressBar& bar, const std::string& name, const typename wire::Call<procedure>::Args& args) {
+    const auto look = [&] { look_at_made(call, bar, args.pool, name); };
+    const auto never = [] { return false; };
+    return call.server().call_watched<procedure>(args, ProgressBar::pace, never, look).vol;
+}
+
+/// What the XML of a volume says; the daemon judges whether it can be.
+pugi::xml_document read(const std::string& xml) {
+    pugi::xml_document document;
+    document.load_string(xml.c_str());
+    return document;
+}
+
+wire::StorageVol create_xml(Call& call, const wire::StoragePool& pool, const std::string& xml) {
+    const auto document = read(xml);
+    const auto described = document.child("volume");
+    ProgressBar bar(call.out, fmt::format("Making a volume in {}", pool.name));
+    if (!described.child("allocation").attribute("unit")) bar.expect(described.child("allocation").text().as_ullong());
+    const auto flags = create_flags(call.args);
+    return make<Procedure::storage_vol_create_xml>(call, bar, described.child_value("name"),
+                                                   {.pool = pool, .xml = xml, .flags = flags});
+}
+
 /// Copies `from` into a new volume that `xml` describes.
 wire::StorageVol copy(Call& call, const wire::StoragePool& pool, const std::string& xml, const wire::StorageVol& from) {
-    pugi::xml_document described; // the daemon judges it; here it only tells the name
-    described.load_string(xml.c_str());
-    const std::string name = described.child("volume").child_value("name");
+    const std::string name = read(xml).child("volume").child_value("name");
     ProgressBar bar(call.out, fmt::format("Copying {} to {}", from.name, name));
     if (bar.wanted()) bar.expect(call.server().call<Procedure::storage_vol_get_info>({.vol = from}).allocation);
     const auto flags = create_flags(call.args);
-    const auto look = [&] { look_at_copy(call, bar, pool, name); };
-    const auto never = [] { return false; };
-    return call.server()
-        .call_watched<Procedure::storage_vol_create_xml_from>(
-            {.pool = pool, .xml = xml, .clonevol = from, .flags = flags}, ProgressBar::pace, never, look)
-        .vol;
+    return make<Procedure::storage_vol_create_xml_from>(call, bar, name,
+                                                        {.pool = pool, .xml = xml, .clonevol = from, .flags = flags});
 }
 
 void create(Call& call) {

@@ -63,6 +63,7 @@ public:
         return {"none", "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid", "extended"};
     }
     std::vector<std::string_view> source_formats() const override { return {"dos", "gpt", "dvh", "sun"}; }
+    bool one_at_a_time() const override { return true; } // each changes the one table
     std::optional<Watched> watched(const model::Pool& pool) const override {
         const fs::path device(device_of(pool));
         return Watched{device.parent_path().string(), false, device.filename().string()};
