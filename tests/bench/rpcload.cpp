@@ -1,10 +1,10 @@
 // Calls per second and latency of a daemon, through the stock client library, which is loaded at run time: no headers of
 // it are needed, and both daemons are asked by the same code.
 //
-//     bench_rpcload URI CONNECTIONS SECONDS [version|list|statistics]
+//     bench_rpcload URI CONNECTIONS SECONDS [version|list|statistics|volumes]
 //
-// A thread and a connection each, one call in a loop: getLibVersion, listAllDomains or getAllDomainStats. Prints one line
-// of JSON: calls per second, percentiles in us.
+// A thread and a connection each, one call in a loop: getLibVersion, listAllDomains, getAllDomainStats, or listAllVolumes
+// of the pool 'bench', which is looked up each time. Prints one line of JSON: calls per second, percentiles in us.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -33,6 +33,10 @@ struct Library {
     int (*statistics)(void*, unsigned, void***, unsigned) =
         symbol<int (*)(void*, unsigned, void***, unsigned)>(handle, "virConnectGetAllDomainStats");
     void (*free_statistics)(void**) = symbol<void (*)(void**)>(handle, "virDomainStatsRecordListFree");
+    void* (*pool)(void*, const char*) = symbol<void* (*)(void*, const char*)>(handle, "virStoragePoolLookupByName");
+    int (*free_pool)(void*) = symbol<int (*)(void*)>(handle, "virStoragePoolFree");
+    int (*volumes)(void*, void***, unsigned) = symbol<int (*)(void*, void***, unsigned)>(handle, "virStoragePoolListAllVolumes");
+    int (*free_volume)(void*) = symbol<int (*)(void*)>(handle, "virStorageVolFree");
 };
 
 /// What is called; negative if it failed. What it brought is freed outside of the time that is taken.
@@ -59,10 +63,23 @@ int ask_statistics(const Library& library, void* connection, void*** result) {
 }
 void free_statistics(const Library& library, void** result, int) { library.free_statistics(result); }
 
-constexpr std::array<Operation, 3> operations{{
+int ask_volumes(const Library& library, void* connection, void*** result) {
+    void* const pool = library.pool(connection, "bench");
+    if (!pool) return -1;
+    const int count = library.volumes(pool, result, 0);
+    library.free_pool(pool);
+    return count;
+}
+void free_volumes(const Library& library, void** result, int count) {
+    for (int i = 0; i < count; ++i) library.free_volume(result[i]);
+    std::free(result);
+}
+
+constexpr std::array<Operation, 4> operations{{
     {"version", ask_version, free_nothing},
     {"list", ask_list, free_list},
     {"statistics", ask_statistics, free_statistics},
+    {"volumes", ask_volumes, free_volumes},
 }};
 
 using Clock = std::chrono::steady_clock;
@@ -94,7 +111,7 @@ int main(int argc, char** argv) {
     const std::string_view wanted = argc == 5 ? argv[4] : "version";
     const auto operation = std::ranges::find(operations, wanted, &Operation::name);
     if (argc < 4 || argc > 5 || operation == operations.end()) {
-        fmt::print(stderr, "usage: {} URI CONNECTIONS SECONDS [version|list|statistics]\n", argv[0]);
+        fmt::print(stderr, "usage: {} URI CONNECTIONS SECONDS [version|list|statistics|volumes]\n", argv[0]);
         return 2;
     }
     const Library library;

@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 
-from figures import Figure, in_turn, timed
+from figures import Figure, in_turn, load, timed
 
 MIB = 1 << 20
 
@@ -76,8 +76,8 @@ def listings(bench):
     count = bench.size(10000, 50)
     with Pools(bench) as all_pools:
         all_pools.fill(count)
-        ours, theirs = in_turn(bench.rounds, *(lambda p=p: timed(p.listAllVolumes) for p in all_pools.pools))
-        yield Figure(f"listAllVolumes of {count:,}", "ms", ours * 1e3, theirs * 1e3, goal=0.2)
+        ours, theirs = in_turn(bench.rounds, *(lambda peer=peer: load(bench, peer, 1, "volumes")["p50"] for peer in bench.peers))
+        yield Figure(f"listAllVolumes of {count:,}", "ms", ours / 1e3, theirs / 1e3, goal=0.2)
 
 
 def through_a_socket(source, target):

@@ -88,4 +88,22 @@ std::int32_t event_number(std::string_view command, std::span<const std::string_
     return static_cast<std::int32_t>(found - names.begin());
 }
 
+std::optional<std::int32_t> asked_event(Call& call, std::span<const std::string_view> names) {
+    if (call.args.flag("list")) {
+        list_event_names(call, names);
+        return std::nullopt;
+    }
+    const auto& command = call.args.command().name;
+    const auto name = call.args.text("event");
+    if (!name)
+        throw Failure("either --list or --event <type> is required").hint(fmt::format("'domus {} --list' names the types", command));
+    return event_number(command, names, *name);
+}
+
+SeenEvent object_event(std::string_view name, std::string_view what, const std::string& object, std::string_view change) {
+    boost::json::object json{{"event", name}};
+    if (!change.empty()) json["kind"] = change;
+    return {fmt::format("event '{}' for {} {}{}{}", name, what, object, change.empty() ? "" : ": ", change), std::move(json)};
+}
+
 } // namespace domus::cli

@@ -32,4 +32,10 @@ void list_event_names(Call& call, std::span<const std::string_view> names);
 /// The number of the kind with that name, by its place among them. Throws a Failure that names the command's --list.
 std::int32_t event_number(std::string_view command, std::span<const std::string_view> names, const std::string& name);
 
+/// The number that --event asks for, where one kind must be named; nothing where --list did, which is done then.
+std::optional<std::int32_t> asked_event(Call& call, std::span<const std::string_view> names);
+
+/// What all events of pools and secrets say: "event 'lifecycle' for storage pool vms: Started".
+SeenEvent object_event(std::string_view name, std::string_view what, const std::string& object, std::string_view change);
+
 } // namespace domus::cli

@@ -13,10 +13,10 @@ constexpr std::string_view names[]{"lifecycle", "refresh"}; // by virStoragePool
 constexpr std::string_view changes[]{"Defined", "Undefined", "Started", "Stopped", "Created", "Deleted"};
 
 SeenEvent seen(std::string_view name, const wire::StoragePool& pool, std::string_view change) {
-    boost::json::object json{{"event", name}, {"pool", pool.name}, {"uuid", pool.uuid.text()}};
-    if (!change.empty()) json["kind"] = change;
-    return {fmt::format("event '{}' for storage pool {}{}{}", name, pool.name, change.empty() ? "" : ": ", change),
-            std::move(json)};
+    auto event = object_event(name, "storage pool", pool.name, change);
+    event.json["pool"] = pool.name;
+    event.json["uuid"] = pool.uuid.text();
+    return event;
 }
 
 std::optional<SeenEvent> read(std::int32_t procedure, std::string_view message) {
@@ -33,25 +33,18 @@ std::optional<SeenEvent> read(std::int32_t procedure, std::string_view message) 
 }
 
 void event(Call& call) {
-    if (call.args.flag("list")) return list_event_names(call, names);
-    const auto name = call.args.text("event");
-    if (!name)
-        throw Failure("either --list or --event <type> is required").hint("'domus pool-event --list' names the types");
-    const auto id = event_number("pool-event", names, *name);
+    const auto id = asked_event(call, names);
+    if (!id) return;
     std::optional<wire::StoragePool> only;
     if (call.args.given("pool")) only = find_pool(call);
     auto& server = call.server();
     std::int32_t callback = 0;
-    watch_events(
-        call,
-        {.read = read,
-         .begin =
-             [&] {
-                 callback =
-                     server.call<Procedure::connect_storage_pool_event_register_any>({.event_id = id, .pool = only})
-                         .callback_id;
-             },
-         .end = [&] { server.call<Procedure::connect_storage_pool_event_deregister_any>({.callback_id = callback}); }});
+    const auto begin = [&] {
+        callback =
+            server.call<Procedure::connect_storage_pool_event_register_any>({.event_id = *id, .pool = only}).callback_id;
+    };
+    const auto end = [&] { server.call<Procedure::connect_storage_pool_event_deregister_any>({.callback_id = callback}); };
+    watch_events(call, {.read = read, .begin = begin, .end = end});
 }
 
 } // namespace

@@ -12,11 +12,9 @@ constexpr std::string_view names[]{"lifecycle", "value-changed"}; // by virSecre
 constexpr std::string_view changes[]{"Defined", "Undefined"};
 
 SeenEvent seen(std::string_view name, const wire::Secret& secret, std::string_view change) {
-    const auto uuid = secret.uuid.text();
-    boost::json::object json{{"event", name}, {"secret", uuid}};
-    if (!change.empty()) json["kind"] = change;
-    return {fmt::format("event '{}' for secret {}{}{}", name, uuid, change.empty() ? "" : ": ", change),
-            std::move(json)};
+    auto event = object_event(name, "secret", secret.uuid.text(), change);
+    event.json["secret"] = secret.uuid.text();
+    return event;
 }
 
 std::optional<SeenEvent> read(std::int32_t procedure, std::string_view message) {
@@ -33,19 +31,15 @@ std::optional<SeenEvent> read(std::int32_t procedure, std::string_view message) 
 }
 
 void event(Call& call) {
-    if (call.args.flag("list")) return list_event_names(call, names);
-    const auto name = call.args.text("event");
-    if (!name)
-        throw Failure("either --list or --event <type> is required")
-            .hint("'domus secret-event --list' names the types");
-    const auto id = event_number("secret-event", names, *name);
+    const auto id = asked_event(call, names);
+    if (!id) return;
     std::optional<wire::Secret> only;
     if (call.args.given("secret")) only = find_secret(call);
     auto& server = call.server();
     std::int32_t callback = 0;
     const auto begin = [&] {
         callback =
-            server.call<Procedure::connect_secret_event_register_any>({.event_id = id, .secret = only}).callback_id;
+            server.call<Procedure::connect_secret_event_register_any>({.event_id = *id, .secret = only}).callback_id;
     };
     const auto end = [&] { server.call<Procedure::connect_secret_event_deregister_any>({.callback_id = callback}); };
     watch_events(call, {.read = read, .begin = begin, .end = end});
