@@ -128,9 +128,9 @@ public:
         return make(std::move(pool), std::move(wanted), {}, std::move(site));
     }
 
-    Task<> copy(Definition pool, model::Volume wanted, VolumePtr from, unsigned flags, Site site) const override {
+    Task<> copy(Definition pool, model::Volume wanted, Origin from, unsigned flags, Site site) const override {
         if (flags & create_flag::reflink) unsupported("reflinks");
-        const auto size = from->capacity.value_or(ByteCount{0});
+        const auto size = from.volume->capacity.value_or(ByteCount{0});
         if (wanted.capacity.value_or(ByteCount{0}) < size) wanted.capacity = size; // a copy is never cut off
         wanted.backing_store.reset();
         wanted.target.format = "raw";
@@ -264,7 +264,7 @@ private:
         co_await site.block(std::move(work));
     }
 
-    static Task<> fill(Definition pool, std::string volume, VolumePtr from, Site site) {
+    static Task<> fill(Definition pool, std::string volume, Origin from, Site site) {
         co_await fill_device(link_of(*pool, volume), std::move(from), site);
         Arguments arguments{"inherit", std::string(zfs_unfinished), full_name(*pool, volume)};
         const auto purpose = fmt::format("let volume '{}' be whole", volume);
