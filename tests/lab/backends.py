@@ -13,6 +13,7 @@ class Backend:
     formats = ("raw",)
     makes_volumes = resizes = builds = deletes = True
     sparse = False
+    long_to_copy = 96 * MIB
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -41,6 +42,10 @@ class Backend:
 
     def add_by_hand(self, number):
         """Makes a volume without the daemon; returns its name."""
+        raise NotImplementedError
+
+    def kept(self):
+        """The volumes that the storage has, whether they are listed or not."""
         raise NotImplementedError
 
 
@@ -132,6 +137,9 @@ class Logical(Backend):
         run("lvcreate", "-q", "-y", "-L", "8M", "-n", "hand-made", "domus_test")
         return "hand-made"
 
+    def kept(self):
+        return run("lvs", "--noheadings", "-o", "lv_name", "domus_test").out.split()
+
     def finds(self, sources):
         groups = {each.findtext("name"): [device.get("path") for device in each.iter("device")] for each in sources}
         return groups == {"domus_test": self.devices}
@@ -140,6 +148,33 @@ class Logical(Backend):
     def xml(self):
         devices = "".join(f"<device path='{path}'/>" for path in self.devices)
         return f"<pool type='logical'><name>p</name><source>{devices}<name>domus_test</name></source></pool>"
+
+
+class Zfs(Backend):
+    kind_name, source_wanted = "zfs", None
+    long_to_copy = 16 * MIB  # all is compressed and summed up
+
+    def make(self):
+        self.enter(servers.udev())
+        self.enter(servers.zfs())
+        self.devices = [self.enter(servers.disk(128 * MIB)) for _ in range(2)]
+        self.stack.callback(run, "zpool", "destroy", "domus_test", check=False)
+
+    def add_by_hand(self, number):
+        run("zfs", "create", "-V", "8M", "domus_test/hand-made")
+        return "hand-made"
+
+    def kept(self):
+        return [each.removeprefix("domus_test/") for each in run("zfs", "list", "-H", "-t", "volume", "-o", "name").out.splitlines()]
+
+    def finds(self, sources):
+        pools = {each.findtext("name"): [device.get("path") for device in each.iter("device")] for each in sources}
+        return pools == {"domus_test": self.devices}
+
+    @property
+    def xml(self):
+        devices = "".join(f"<device path='{path}'/>" for path in self.devices)
+        return f"<pool type='zfs'><name>p</name><source><name>domus_test</name>{devices}</source></pool>"
 
 
 class Disk(Backend):
@@ -216,5 +251,5 @@ class Chap(Iscsi):
             "<auth type='chap' username='me'><secret usage='disks'/></auth>")
 
 
-ALL = {"dir": Folder, "ext4": Filesystem, "xfs": Xfs, "nfs": Nfs, "logical": Logical, "disk": Disk, "iscsi": Iscsi, "chap": Chap,
+ALL = {"dir": Folder, "ext4": Filesystem, "xfs": Xfs, "nfs": Nfs, "logical": Logical, "zfs": Zfs, "disk": Disk, "iscsi": Iscsi, "chap": Chap,
        "scsi": Scsi, "mpath": Multipath, "cifs": Cifs, "cifs-login": ClosedCifs}

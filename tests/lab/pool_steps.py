@@ -1,5 +1,7 @@
 """What the tests of pools have in common: the life of a pool and its volumes, step by step, on any back end."""
 import os
+import pathlib
+import signal
 import subprocess
 import xml.etree.ElementTree as ET
 
@@ -7,6 +9,7 @@ import libvirt
 import pytest
 
 import backends
+from harness.sandbox import live_processes
 from harness.wait import wait_until
 
 MIB = 1 << 20
@@ -34,6 +37,10 @@ def code_of(call, *arguments):
     with pytest.raises(libvirt.libvirtError) as error:
         call(*arguments)
     return error.value.get_error_code()
+
+
+def find_processes(program):
+    return [pid for pid, line in live_processes() if line.split()[0].endswith(program)]
 
 
 def names(pool):
@@ -156,6 +163,43 @@ def it_stays_over_a_crash(pool, daemon):
     wait_until(again.isActive, "the pool is not active again")
     assert names(again) == before
     return again
+
+
+def a_domain_starts_from_a_volume(pool, backend, guest):
+    device = os.path.realpath(make(pool, backend, 1).path())
+    domain = pool.connect().createXML(guest("stored", devices=(
+        f"<disk type='volume'><driver name='qemu' type='raw'/><source pool='p' volume='{backend.name_of(1)}'/><target dev='vda'/></disk>"
+    )), libvirt.VIR_DOMAIN_START_PAUSED)
+    assert "<source pool='p' volume='vol1'/>" in domain.XMLDesc()
+    [qemu] = find_processes("qemu-system-x86_64")
+    assert device in [os.path.realpath(each) for each in pathlib.Path(f"/proc/{qemu}/fd").iterdir()]
+    assert code_of(pool.storageVolLookupByName("vol1").delete) == libvirt.VIR_ERR_OPERATION_INVALID  # it is in use
+    domain.destroy()
+    pool.storageVolLookupByName("vol1").delete()
+
+
+def a_copy_is_cut_off(pool, backend, daemon):
+    """The daemon and the program that copies die in the middle; what is there of the copy goes at the next start."""
+    name = backend.name_of(1)
+    one = make(pool, backend, 1, backend.long_to_copy)
+    with open(one.path(), "r+b") as file:
+        file.write(os.urandom(MIB) * (backend.long_to_copy // MIB))
+    client = subprocess.Popen(["virsh", "-c", daemon.uri, "vol-clone", name, "half", "--pool", "p"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: find_processes("qemu-img"), "nothing is copied", timeout=60)
+    [copier] = find_processes("qemu-img")
+    os.kill(copier, signal.SIGSTOP)
+    assert names(pool) == [name]
+    assert sorted(backend.kept()) == ["half", name]
+    daemon.kill()
+    os.kill(copier, signal.SIGKILL)
+    client.wait()
+    daemon.start()
+    pool = libvirt.open(daemon.uri).storagePoolLookupByName("p")
+    wait_until(pool.isActive, "the pool is not active again", timeout=60)
+    assert names(pool) == backend.kept() == [name]
+    pool.storageVolLookupByName(name).delete()
+    return pool
 
 
 def live_through(conn, daemon, virsh, backend, tmp_path):

@@ -1,4 +1,4 @@
-"""What storage lies on, for tests in the lab: disks, volume groups, an iSCSI target, an NFS server; all of them real.
+"""What storage lies on, for tests in the lab: disks, volume groups, ZFS, an iSCSI target, an NFS server; all of them real.
 
 Each is a context manager that ends what it began, so that one lab can have several after each other:
 
@@ -19,6 +19,7 @@ from harness.daemon import run
 from harness.wait import wait_until
 
 SETTLE = 30  # seconds: programs are slow here
+ZFS = pathlib.Path(__file__).resolve().parents[2] / "build/zfs/tree"  # made by build-zfs
 
 
 @contextlib.contextmanager
@@ -188,6 +189,29 @@ def multipath(name, size):
         run("dmsetup", "create", name, "--table", f"0 {size // 512} multipath 0 0 1 1 round-robin 0 2 1 {paths[0]} 1000 {paths[1]} 1000")
         stack.callback(run, "dmsetup", "remove", "--retry", name)
         yield f"/dev/mapper/{name}"
+
+
+@contextlib.contextmanager
+def zfs():
+    """OpenZFS's programs and module. Needs udev()."""
+    assert ZFS.exists(), "run tests/lab/build-zfs first"
+    places = {"/usr/local/sbin": ["sbin/zfs", "sbin/zpool"], "/usr/lib/x86_64-linux-gnu": ZFS.glob("lib/x86_64-linux-gnu/*.so.*"),
+              "/lib/udev": ["lib/udev/zvol_id"], "/run/udev/rules.d": ["lib/udev/rules.d/60-zvol.rules"]}
+    links = []
+    for folder, files in places.items():
+        pathlib.Path(folder).mkdir(exist_ok=True)
+        for file in files:
+            links.append(pathlib.Path(folder, pathlib.Path(file).name))
+            links[-1].symlink_to(ZFS / file)
+    try:
+        run("udevadm", "control", "--reload")
+        run("modprobe", "-d", ZFS, "zfs")
+        yield
+    finally:
+        run("modprobe", "-d", ZFS, "-r", "zfs")
+        for link in links:
+            link.unlink()
+        run("udevadm", "control", "--reload")
 
 
 class NfsServer:

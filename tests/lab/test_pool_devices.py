@@ -1,23 +1,13 @@
 """Every kind of pool whose volumes are devices, on real storage, through the matrix of test_pools.py."""
-import os
 import pathlib
-import signal
-import subprocess
 import xml.etree.ElementTree as ET
 
 import libvirt
 import pytest
 
 import backends
-from harness.daemon import run
-from harness.sandbox import live_processes
-from harness.wait import wait_until
-from pool_steps import (MIB, backend, code_of, daemon, it_stays_over_a_crash, live_through, make, names, on, start, stop,
-                        volumes_that_were_there)
-
-
-def find_processes(program):
-    return [pid for pid, line in live_processes() if line.split()[0].endswith(program)]
+from pool_steps import (a_copy_is_cut_off, a_domain_starts_from_a_volume, backend, code_of, daemon, find_processes,
+                        it_stays_over_a_crash, live_through, on, start, stop, volumes_that_were_there)
 
 
 @on("logical", "disk", "iscsi", "scsi", "mpath")
@@ -28,18 +18,9 @@ def test_a_pool_and_its_volumes(conn, daemon, virsh, backend, tmp_path):
 
 @on("logical")
 @pytest.mark.timeout(200)
-def test_a_domain_starts_from_a_volume(conn, backend, guest, daemon):
+def test_a_domain_starts_from_a_volume(conn, backend, guest):
     pool = start(conn, backend)
-    device = os.path.realpath(make(pool, backend, 1).path())
-    domain = conn.createXML(guest("stored", devices=(
-        f"<disk type='volume'><driver name='qemu' type='raw'/><source pool='p' volume='{backend.name_of(1)}'/><target dev='vda'/></disk>"
-    )), libvirt.VIR_DOMAIN_START_PAUSED)
-    assert "<source pool='p' volume='vol1'/>" in domain.XMLDesc()
-    [qemu] = find_processes("qemu-system-x86_64")
-    assert device in [os.path.realpath(each) for each in pathlib.Path(f"/proc/{qemu}/fd").iterdir()]
-    assert code_of(pool.storageVolLookupByName("vol1").delete) == libvirt.VIR_ERR_OPERATION_INVALID  # it is in use
-    domain.destroy()
-    pool.storageVolLookupByName("vol1").delete()
+    a_domain_starts_from_a_volume(pool, backend, guest)
     stop(pool, backend)
 
 
@@ -106,24 +87,6 @@ def test_a_target_asks_for_a_password(conn, daemon, backend, guest, traced_iscsi
 @on("logical")
 @pytest.mark.timeout(300)
 def test_a_copy_that_is_cut_off_is_no_volume(conn, backend, daemon):
-    pool = start(conn, backend)
-    one = make(pool, backend, 1, 96 * MIB)
-    with open(one.path(), "r+b") as file:
-        file.write(os.urandom(MIB) * 90)
-    client = subprocess.Popen(["virsh", "-c", daemon.uri, "vol-clone", one.name(), "half", "--pool", "p"],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until(lambda: find_processes("qemu-img"), "nothing is copied", timeout=60)
-    [copier] = find_processes("qemu-img")
-    os.kill(copier, signal.SIGSTOP)  # in the middle
-    assert names(pool) == [backend.name_of(1)]
-    daemon.kill()
-    os.kill(copier, signal.SIGKILL)
-    client.wait()
-    daemon.start()
-    pool = libvirt.open(daemon.uri).storagePoolLookupByName("p")
-    wait_until(pool.isActive, "the pool is not active again", timeout=60)
-    assert names(pool) == [backend.name_of(1)]
-    assert run("lvs", "--noheadings", "-o", "lv_name", "domus_test").out.split() == [backend.name_of(1)]
-    pool.storageVolLookupByName(backend.name_of(1)).delete()
+    pool = a_copy_is_cut_off(start(conn, backend), backend, daemon)
     stop(pool, backend)
     pool.connect().close()
