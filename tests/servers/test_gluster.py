@@ -137,3 +137,22 @@ def test_a_missing_library_is_named_with_its_package(conn, gluster, scratch):
         assert error.value.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT
     finally:
         run("umount", library)
+
+
+def test_a_volume_mounted_as_a_folder_takes_new_images(conn, gluster, scratch):
+    folder = scratch / "mounted"
+    folder.mkdir()
+    pool = conn.storagePoolCreateXML(f"<pool type='netfs'><name>mounted</name><source><host name='{gluster.host}'/><dir path='/images'/>"
+                                     f"<format type='glusterfs'/></source><target><path>{folder}</path></target></pool>")
+    assert os.path.ismount(folder)
+    one = pool.createXML("<volume><name>one</name><capacity>4194304</capacity><target><format type='qcow2'/></target></volume>")
+    (gluster.folder / "by-hand").write_bytes(PLAIN)
+    wait_until(lambda: "by-hand" in pool.listVolumes() or pool.refresh(), "what another host has put there is not listed")
+    assert pool.storageVolLookupByName("by-hand").info()[1] == len(PLAIN)
+    assert (gluster.folder / "one").read_bytes()[:4] == b"QFI\xfb" and one.info()[1] == 4 * MIB
+    copy = pool.createXMLFrom("<volume><name>two</name><capacity>0</capacity><target><format type='raw'/></target></volume>", one)
+    assert copy.info()[1] == 4 * MIB and not [name for name in os.listdir(gluster.folder) if name.startswith(".domus")]
+    for name in ("one", "two", "by-hand"):
+        pool.storageVolLookupByName(name).delete()
+    pool.destroy()
+    assert not os.path.ismount(folder) and os.listdir(folder) == []
