@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 import libvirt
 import pytest
 
+import servers
 from harness.daemon import run
 from harness.wait import wait_until
 from pool_steps import (MIB, a_copy_is_cut_off, a_domain_starts_from_a_volume, backend, code_of, daemon, live_through, names,
@@ -88,6 +89,11 @@ def test_datasets(conn, backend, daemon):
     guests.build()
     assert code_of(guests.build) == libvirt.VIR_ERR_STORAGE_POOL_BUILT
     guests.create()
+    run("zfs", "create", "-V", "8M", "domus_test/guests/first")  # where no volume was, udev has no folder
+    wait_until(lambda: names(guests) == ["first"], "the first volume is not listed")
+    servers.settle()
+    run("zfs", "destroy", "domus_test/guests/first")
+    wait_until(lambda: names(guests) == [], "the volume is still listed")
     assert guests.createXML(volume_xml("web", 8 * MIB)).path() == "/dev/zvol/domus_test/guests/web"
     run("zfs", "create", "-V", "8M", "domus_test/guests/by hand")
     wait_until(lambda: names(guests) == ["by hand", "web"], "what was made by hand is not listed")
