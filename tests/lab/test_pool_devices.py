@@ -90,3 +90,36 @@ def test_a_copy_that_is_cut_off_is_no_volume(conn, backend, daemon):
     pool = a_copy_is_cut_off(start(conn, backend), backend, daemon)
     stop(pool, backend)
     pool.connect().close()
+
+
+@on("logical")
+@pytest.mark.timeout(400)
+def test_what_is_encrypted_is_copied_to_a_device_and_back(conn, backend, tmp_path):
+    pool = start(conn, backend)
+    (tmp_path / "vms").mkdir()
+    files = conn.storagePoolCreateXML(f"<pool type='dir'><name>files</name><target><path>{tmp_path}/vms</path></target></pool>")
+    secret = conn.secretDefineXML("<secret ephemeral='yes'><usage type='volume'><volume>key</volume></usage></secret>")
+    secret.setValue(b"the key")
+    (tmp_path / "key").write_bytes(b"the key")
+    luks = f"<encryption format='luks'><secret type='passphrase' uuid='{secret.UUIDString()}'/></encryption>"
+
+    def xml(name, kind, more=""):
+        return f"<volume><name>{name}</name><capacity>{8 * MIB}</capacity><target><format type='{kind}'/>{more}</target></volume>"
+
+    data = os.urandom(8 * MIB)
+    (tmp_path / "vms/plain").write_bytes(data)
+    files.refresh()
+    hidden = files.createXMLFrom(xml("hidden", "raw", luks), files.storageVolLookupByName("plain"), 0)
+    assert code_of(pool.createXMLFrom, xml("vol1", "raw", luks), hidden, 0) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
+    device = pool.createXMLFrom(xml("vol1", "raw"), hidden, 0)
+    assert pathlib.Path(device.path()).read_bytes() == data
+    back = files.createXMLFrom(xml("back", "qcow2", luks), device, 0)
+    image = f"driver=qcow2,encrypt.key-secret=k,file.filename={back.path()}"
+    run("qemu-img", "convert", "--object", f"secret,id=k,file={tmp_path}/key", "--image-opts", image, "-O", "raw", tmp_path / "got", timeout=120)
+    assert (tmp_path / "got").read_bytes() == data
+    secret.setValue(b"another")
+    assert code_of(pool.createXMLFrom, xml("vol2", "raw"), hidden, 0) == libvirt.VIR_ERR_INTERNAL_ERROR
+    assert names(pool) == ["vol1"]
+    device.delete()
+    files.destroy()
+    stop(pool, backend)
