@@ -89,6 +89,8 @@ public:
     virtual void admit(model::Pool& pool) const = 0;
     /// What two pools may not share, for people and for comparison: "folder /images".
     virtual std::string source(const model::Pool& pool) const = 0;
+    /// Whether it logs in with the <auth> of the source.
+    virtual bool logs_in() const { return false; }
     /// The formats of volumes, the first of which is meant when none is said.
     virtual std::vector<std::string_view> volume_formats() const = 0;
     /// The formats of the source, if it has any: "lvm2"; the first is the default.

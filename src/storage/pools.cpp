@@ -144,6 +144,8 @@ Pools::PoolPtr Pools::admit(model::Pool wanted) {
                     fmt::format("unsupported configuration: missing backend for pool type '{}'", wanted.type))
             .hint(fmt::format("this version has: {}", fmt::join(kind_names(), ", ")));
     kind->admit(wanted);
+    if (wanted.source.auth && !kind->logs_in()) // as with libvirt, it stays in the definition
+        log::warning("storage pool '{}': <auth> has no meaning for type '{}', which logs in nowhere", wanted.name, wanted.type);
     if (wanted.name.find('/') != std::string::npos)
         throw Error(ErrorCode::xml_error, ErrorDomain::storage,
                     fmt::format("XML error: name {} cannot contain '/'", wanted.name));

@@ -252,6 +252,15 @@ def test_pools_stay_over_a_restart_and_a_crash(daemon, virsh, pool, scratch):
     assert virsh("pool-list", "--all", "--name").out.split() == ["vmspool"]
 
 
+def test_a_login_that_nobody_asks_for_is_kept_and_told_of(conn, daemon, scratch):
+    auth = "<source><auth type='chap' username='me'><secret usage='it'/></auth></source>"
+    made = conn.storagePoolDefineXML(f"<pool type='dir'><name>d</name>{auth}<target><path>{scratch}</path></target></pool>")
+    assert "username='me'" in made.XMLDesc(libvirt.VIR_STORAGE_XML_INACTIVE)
+    wait_until(lambda: "storage pool 'd': <auth> has no meaning for type 'dir'" in daemon.log_tail(), "nothing is said of it")
+    made.create()
+    made.destroy()
+
+
 def test_events_tell_of_pools(conn, pool):
     seen = []
     conn.storagePoolEventRegisterAny(None, libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE, lambda _c, p, event, _d, _o: seen.append((p.name(), event)), None)

@@ -43,6 +43,7 @@ std::optional<ScsiSession> session_with(const std::string& target) {
 class Iscsi final : public Kind {
 public:
     std::string_view name() const override { return "iscsi"; }
+    bool logs_in() const override { return true; }
     std::vector<std::string_view> volume_formats() const override { return {"raw"}; }
 
     void admit(model::Pool& pool) const override {
