@@ -159,9 +159,18 @@ void note_terminal(const PlugStep& step, const json::value& answer, Terminals& t
         terminals[std::string(step.command.arguments.at("id").as_string())] = std::string(path->as_string());
 }
 
+/// Whether a volume was on a server, and so had one, is not known any more.
+bool is_lease(const MonitorCommand& command) {
+    const auto* node = command.arguments.if_contains("node-name");
+    return command.name == "blockdev-del" && node && node->as_string().ends_with("-lease");
+}
+
+bool is_absent(std::exception_ptr trouble) { return describe(trouble).contains("Failed to find node"); }
+
 /// One after the other, whatever becomes of each.
 Task<> take_back(std::shared_ptr<Running> running, std::vector<MonitorCommand> commands, std::string name) {
     for (auto& command : commands) {
+        const bool perhaps = is_lease(command);
         std::exception_ptr trouble;
         try {
             (void)co_await running->monitor->execute(command.name, std::move(command.arguments),
@@ -169,7 +178,7 @@ Task<> take_back(std::shared_ptr<Running> running, std::vector<MonitorCommand> c
         } catch (...) {
             trouble = std::current_exception();
         }
-        if (trouble)
+        if (trouble && !(perhaps && is_absent(trouble)))
             log::warning("domain '{}': '{}' while taking a device back: {}", name, command.name, describe(trouble));
     }
 }
@@ -214,12 +223,12 @@ Task<Terminals> run_plan(std::shared_ptr<Running> running, std::vector<PlugStep>
 using Images = decltype(engine::qemu::Launch::disks);
 
 /// A disk's images, opened with the rights of the caller in a lane of their own: what hangs there holds up nobody.
-Task<std::pair<model::Disk, Images>> open_in_lane(Executor executor, model::Disk disk, Credentials caller,
+Task<std::pair<model::Disk, Images>> open_in_lane(Environment& environment, model::Disk disk, Credentials caller,
                                                   std::string domain, Locking locking = Locking::now) {
-    Lane lane(executor, fmt::format("an image of domain '{}'", domain), 1);
-    auto work = [disk, caller, locking]() mutable {
+    Lane lane(environment.executor, fmt::format("an image of domain '{}'", domain), 1);
+    auto work = [disk, caller, locking, locks = environment.store.folders().locks()]() mutable {
         engine::qemu::Launch opened;
-        open_disk(caller, disk, opened, locking);
+        open_disk(caller, disk, opened, locks, locking);
         return std::pair(std::move(disk), std::move(opened.disks));
     };
     auto opened = co_await lane.run(Deadline::in(file_patience), std::move(work));
@@ -244,7 +253,7 @@ Task<> open_new_devices(Environment& environment, Plan& plan, Credentials caller
     for (auto& disk : plan.live.devices.disks) {
         if (!plan.is_new(disk.alias)) continue;
         disk = co_await placed(environment, disk);
-        auto opened = co_await open_in_lane(environment.executor, disk, caller, domain);
+        auto opened = co_await open_in_lane(environment, disk, caller, domain);
         disk = std::move(opened.first);
         plan.launch.disks = std::move(opened.second);
         plan.launch.secrets = co_await disk_secrets(environment, disk);
@@ -518,7 +527,7 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
         disk = co_await placed(environment_, disk);
         // The same image once more: its lock is free only when the old medium is out.
         const auto locking = !images_before.empty() && written_images(disk) == images_before ? Locking::by_qemu : Locking::now;
-        auto opened = co_await open_in_lane(environment_.executor, disk, caller, name_, locking);
+        auto opened = co_await open_in_lane(environment_, disk, caller, name_, locking);
         disk = std::move(opened.first);
         launch.disks = std::move(opened.second);
         launch.secrets = co_await disk_secrets(environment_, disk);

@@ -1,6 +1,8 @@
 #include "compute/images.hpp"
 
+#include "compute/network_lock.hpp"
 #include "engine/qemu/firmware.hpp"
+#include "engine/qemu/leased_source.hpp"
 #include "image/chain.hpp"
 #include "image/holder.hpp"
 #include "image/lock.hpp"
@@ -116,10 +118,19 @@ SharedFd make_throwaway(const Credentials& caller, const model::Disk& disk, cons
     return std::make_shared<UniqueFd>(std::move(file));
 }
 
+bool is_written_to(const model::Disk& disk) { return !disk.readonly && !disk.transient && disk.device != model::DiskDevice::cdrom; }
+
+void lock_on_server(const model::Disk& disk, Launch& launch, const std::filesystem::path& folder) {
+    const auto source = engine::qemu::leased_source(disk);
+    if (!source || !disk.alias) return;
+    auto held = lock_network_image(folder, *source, {.write = is_written_to(disk), .share = disk.shareable});
+    launch.disks[*disk.alias].push_back({{std::make_shared<UniqueFd>(std::move(held))}});
+}
+
 void open_disk_images(const Credentials& caller, model::Disk& disk, Launch& launch, Locking locking) {
     const auto* path = path_of(disk.type, disk.source);
     if (!path || !disk.alias) return;
-    const bool writable = !disk.readonly && !disk.transient && disk.device != model::DiskDevice::cdrom;
+    const bool writable = is_written_to(disk);
     const bool optional = disk.source.startup_policy == model::StartupPolicy::optional;
     SharedFd fd;
     try {
@@ -163,8 +174,9 @@ void open_firmware(const Credentials& caller, model::Domain& live, const std::fi
 
 } // namespace
 
-void open_disk(const Credentials& caller, model::Disk& disk, Launch& launch, Locking locking) {
+void open_disk(const Credentials& caller, model::Disk& disk, Launch& launch, const std::filesystem::path& lock_folder, Locking locking) {
     try {
+        lock_on_server(disk, launch, lock_folder);
         open_disk_images(caller, disk, launch, locking);
     } catch (Error& error) {
         error.prefix(fmt::format("disk '{}'", disk.target.dev));
@@ -172,10 +184,10 @@ void open_disk(const Credentials& caller, model::Disk& disk, Launch& launch, Loc
     }
 }
 
-Launch open_images(model::Domain& live, const Credentials& caller, const std::filesystem::path& nvram_folder) {
+Launch open_images(model::Domain& live, const Credentials& caller, const std::filesystem::path& nvram_folder, const std::filesystem::path& lock_folder) {
     Launch launch;
     open_firmware(caller, live, nvram_folder, launch);
-    for (auto& disk : live.devices.disks) open_disk(caller, disk, launch);
+    for (auto& disk : live.devices.disks) open_disk(caller, disk, launch, lock_folder);
     if (live.os.kernel) launch.kernel = open_shared(caller, *live.os.kernel, O_RDONLY);
     if (live.os.initrd) launch.initrd = open_shared(caller, *live.os.initrd, O_RDONLY);
     if (live.os.dtb) launch.dtb = open_shared(caller, *live.os.dtb, O_RDONLY);

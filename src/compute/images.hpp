@@ -14,12 +14,14 @@ namespace domus::compute {
 /// used otherwise. Fills the backing chains of
 /// `live` from the images' headers where the definition leaves them open. Throws an Error that names the device.
 /// Variables of UEFI that have no place yet get a file of their own in `nvram_folder`.
-engine::qemu::Launch open_images(model::Domain& live, const Credentials& caller, const std::filesystem::path& nvram_folder);
+engine::qemu::Launch open_images(model::Domain& live, const Credentials& caller, const std::filesystem::path& nvram_folder,
+                                 const std::filesystem::path& lock_folder);
 
 /// Whether images are locked as they are opened, or by QEMU itself when it comes to use them.
 enum class Locking { now, by_qemu };
 
-/// Those of one disk alone, into launch.disks.
-void open_disk(const Credentials& caller, model::Disk& disk, engine::qemu::Launch& launch, Locking locking = Locking::now);
+/// Those of one disk alone, into launch.disks. `lock_folder`: for what stands for images on servers (network_lock.hpp).
+void open_disk(const Credentials& caller, model::Disk& disk, engine::qemu::Launch& launch, const std::filesystem::path& lock_folder,
+               Locking locking = Locking::now);
 
 } // namespace domus::compute

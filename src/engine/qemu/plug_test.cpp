@@ -1,5 +1,7 @@
 #include "engine/qemu/plug.hpp"
 
+#include "engine/qemu/leased_source.hpp"
+
 #include "base/error.hpp"
 #include "engine/qemu/alias.hpp"
 #include "engine/qemu/character_backend.hpp"
@@ -55,6 +57,21 @@ TEST(Plug, what_stays_behind_goes_from_the_top_down) {
     ASSERT_EQ(commands.size(), 2u);
     EXPECT_EQ(commands[0].arguments, (json::object{{"node-name", "vda"}}));
     EXPECT_EQ(commands[1].arguments, (json::object{{"node-name", "vda-file"}}));
+}
+
+TEST(Plug, the_lease_of_an_image_on_a_server_comes_first_and_goes_last) {
+    const auto live = machine_with("<disk type='network'><source protocol='nbd' name='e'><host name='h'/></source><target dev='vda'/></disk>"
+                                   "<disk type='network'><source protocol='https' name='e'><host name='h'/></source><target dev='vdb'/></disk>");
+    EXPECT_EQ(leased_source(live.devices.disks[0]), "nbd://h:10809/e");
+    EXPECT_EQ(leased_source(live.devices.disks[1]), std::nullopt);
+    Launch launch;
+    launch.disks["virtio-disk0"].push_back({{std::make_shared<UniqueFd>(make_memfd("lease", ""))}});
+    const auto steps = plug_steps(live, "virtio-disk0", test_capabilities(), launch, 7);
+    ASSERT_EQ(names(steps), (std::vector<std::string>{"add-fd", "blockdev-add", "blockdev-add", "blockdev-add", "device_add"}));
+    EXPECT_EQ(steps[1].command.arguments.at("node-name"), "vda-lease");
+    EXPECT_EQ(steps[1].command.arguments.at("filename"), "/dev/fdset/7");
+    EXPECT_EQ(leftovers(live, "virtio-disk0", test_capabilities()).back().arguments, (json::object{{"node-name", "vda-lease"}}));
+    EXPECT_EQ(leftovers(live, "virtio-disk1", test_capabilities()).size(), 2u);
 }
 
 TEST(Plug, a_tap_goes_by_name) {

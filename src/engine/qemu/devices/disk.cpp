@@ -1,5 +1,6 @@
 // Disks: a chain of block nodes for the images, and the device that the guest sees.
 #include "engine/qemu/command.hpp"
+#include "engine/qemu/leased_source.hpp"
 #include "engine/qemu/devices/devices.hpp"
 #include "engine/qemu/devices/disk_secrets.hpp"
 
@@ -310,6 +311,16 @@ void add_layer(Build& build, const Disk& disk, const Layer& layer) {
     build.arguments.blockdev(node);
 }
 
+/// While it is unplugged, it is not known where a volume was: then its lease may be none.
+void add_lease(Build& build, const Disk& disk) {
+    const auto passed = build.launch.disks.find(*disk.alias);
+    const bool held = leased_source(disk) && passed != build.launch.disks.end() && !passed->second.empty();
+    const bool goes = build.plugging && passed == build.launch.disks.end() && (leased_source(disk) || disk.type == DiskType::volume);
+    if (!held && !goes) return;
+    const auto file = held ? build.path(passed->second.front(), {}, *disk.alias) : std::string();
+    build.arguments.blockdev({{"driver", "file"}, {"filename", file}, {"node-name", lease_node_of(disk)}, {"read-only", true}, {"locking", "off"}});
+}
+
 /// Takes what is written to a transient disk. It has no name: whoever starts QEMU hands over a descriptor.
 const DiskSource& throwaway() {
     static const DiskSource source = [] {
@@ -340,6 +351,7 @@ std::vector<Layer> layers_of(const Disk& disk) {
 }
 
 void add_chain(Build& build, const Disk& disk) {
+    add_lease(build, disk);
     const auto layers = layers_of(disk);
     for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) add_layer(build, disk, *layer);
     if (disk.driver.copy_on_read == model::OnOff::on)
