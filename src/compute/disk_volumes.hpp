@@ -1,4 +1,4 @@
-// Disks that name a volume of a storage pool, <disk type='volume'>: QEMU gets what the pool says of it, a file, a device or
+// Disks that name a volume of a storage pool, <disk type='volume'> and <backingStore type='volume'>: QEMU gets what the pool says of it, a file, a device or
 // a storage server; people go on seeing the volume.
 #pragma once
 

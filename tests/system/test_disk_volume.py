@@ -1,4 +1,5 @@
 """Disks that name a volume of a pool: <disk type='volume'>."""
+import os
 import subprocess
 import xml.etree.ElementTree as ET
 
@@ -98,6 +99,40 @@ def test_snapshots_lie_in_the_volume(conn, guest, pool, virsh, scratch):
     conn.storagePoolCreateXML(f"<pool type='dir'><name>other</name><target><path>{scratch}/pool</path></target></pool>")
     assert "no storage pool" in virsh("snapshot-create-as", "kept", "late", check=False).err
     assert tags() == ["off"]
+
+
+@pytest.mark.timeout(150)
+def test_what_is_below_may_be_a_volume(conn, daemon, guest, pool, shell_of, virsh, scratch):
+    (scratch / "pool/two.raw").write_bytes(b"from below" + bytes((8 << 20) - 10))
+    below = "<backingStore type='volume'><format type='raw'/><source pool='p' volume='{}'/><backingStore/></backingStore>"
+
+    def over(volume, target="vda", source="<source pool='p' volume='one.qcow2'/>", kind="volume"):
+        return (f"<disk type='{kind}' device='disk'><driver name='qemu' type='qcow2'/>{source}{below.format(volume)}"
+                f"<target dev='{target}' bus='virtio'/></disk>")
+
+    assert code_of(conn.createXML, guest("never", devices=over("absent"))) == libvirt.VIR_ERR_NO_STORAGE_VOL
+    domain = conn.createXML(guest("stored", devices=over("two.raw")))
+    shell = shell_of("stored", 60)
+    assert shell.run("dd if=/dev/vda bs=10 count=1 2>/dev/null") == "from below"
+
+    def said(target):
+        disk = [each for each in ET.fromstring(domain.XMLDesc()).iter("disk") if each.find("target").get("dev") == target]
+        return [(each.find("backingStore").get("type"), each.find("backingStore/source").attrib.get("volume"), each.find("backingStore/source").get("file")) for each in disk]
+
+    assert said("vda") == [("volume", "two.raw", None)]
+    [descriptors] = [[os.path.realpath(f"/proc/{pid}/fd/{each}") for each in os.listdir(f"/proc/{pid}/fd")] for pid in daemon.pids_of("guest=stored")]
+    assert str(scratch / "pool/two.raw") in descriptors
+    # In one that is a file too, which comes and goes past a restart of the daemon.
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", scratch / "top.qcow2", "8M"], check=True)
+    (scratch / "disk.xml").write_text(over("two.raw", "vdb", f"<source file='{scratch}/top.qcow2'/>", "file"))
+    virsh("attach-device", "stored", scratch / "disk.xml")
+    assert said("vdb") == [("volume", "two.raw", None)]
+    assert shell.run("sleep 1; dd if=/dev/vdb bs=10 count=1 2>/dev/null") == "from below"
+    daemon.restart()
+    virsh("detach-device", "stored", scratch / "disk.xml")
+    assert "top.qcow2" not in virsh("domblklist", "stored").out
+    assert "while taking a device back" not in daemon.log_tail(1000)
+    virsh("attach-device", "stored", scratch / "disk.xml")
 
 
 def test_a_volume_may_be_transient(conn, guest, pool, scratch):
