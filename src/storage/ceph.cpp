@@ -1,5 +1,6 @@
 #include "storage/ceph.hpp"
 
+#include "base/host_address.hpp"
 #include "os/cipher.hpp"
 #include "os/files.hpp"
 
@@ -14,8 +15,6 @@ namespace json = boost::json;
 namespace {
 
 constexpr const char* patience = "15"; // seconds in which monitors and stores answer
-
-std::string bracketed(const std::string& host) { return host.find(':') == host.npos || host.starts_with('[') ? host : "[" + host + "]"; }
 
 } // namespace
 

@@ -1,5 +1,6 @@
 #include "storage/iscsi_target.hpp"
 
+#include "base/host_address.hpp"
 #include "os/files.hpp"
 
 #include <fmt/format.h>
@@ -53,8 +54,7 @@ std::vector<fs::path> records_of(const std::string& target, const model::PoolHos
 std::string target_of(const model::Pool& pool) { return pool.source.devices[0].path; }
 
 std::string portal_of(const model::PoolHost& host) {
-    const auto port = host.port.value_or(standard_port);
-    return host.name.find(':') == host.name.npos ? fmt::format("{}:{}", host.name, port) : fmt::format("[{}]:{}", host.name, port);
+    return fmt::format("{}:{}", bracketed(host.name), host.port.value_or(standard_port));
 }
 
 void admit_target(const model::Pool& pool) {

@@ -1,8 +1,9 @@
 // Pool type 'gluster': a volume of Gluster, or a folder of it, and the files in it. As with libvirt, volumes are listed,
 // deleted and used by domains, which QEMU reaches them for; they are made by other means, or in a 'netfs' pool.
+#include "base/host_address.hpp"
 #include "format/xml.hpp"
-#include "storage/gluster_listing.hpp"
 #include "storage/conversion.hpp"
+#include "storage/gluster_listing.hpp"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -38,7 +39,6 @@ struct KnownVolumes {
     bool operator==(const KnownVolumes&) const = default;
 };
 
-std::string bracketed(const std::string& host) { return host.find(':') == host.npos ? host : '[' + host + ']'; }
 /// As a part of an address.
 std::string encoded(std::string_view path) {
     std::string text;

@@ -1,5 +1,6 @@
 // Pool type 'netfs': what a server exports by NFS or CIFS (or Gluster, through its mount helper), mounted while the pool
 // is active.
+#include "base/host_address.hpp"
 #include "os/process.hpp"
 #include "storage/folder_kind.hpp"
 #include "storage/mounts.hpp"
@@ -20,7 +21,7 @@ std::string remote_of(const model::Pool& pool) {
     const auto& host = pool.source.hosts[0].name;
     const auto& folder = *pool.source.dir;
     if (format_of(pool) == "cifs") return fmt::format("//{}/{}", host, folder.starts_with('/') ? folder.substr(1) : folder);
-    return host.find(':') == host.npos ? fmt::format("{}:{}", host, folder) : fmt::format("[{}]:{}", host, folder);
+    return fmt::format("{}:{}", bracketed(host), folder);
 }
 
 /// Whether the options of mount.cifs(8) say who logs in.

@@ -1,10 +1,11 @@
 // Disks: a chain of block nodes for the images, and the device that the guest sees.
 #include "engine/qemu/command.hpp"
-#include "engine/qemu/leased_source.hpp"
 #include "engine/qemu/devices/devices.hpp"
 #include "engine/qemu/devices/disk_secrets.hpp"
+#include "engine/qemu/leased_source.hpp"
 
 #include "base/error.hpp"
+#include "base/host_address.hpp"
 
 #include <fmt/format.h>
 
@@ -121,10 +122,8 @@ json::object iscsi_node(Build& build, const Disk& disk, const Layer& layer) {
     if (lun.empty() || lun.find_first_not_of("0123456789") != lun.npos || lun.size() > 5)
         refuse("source", layer.line, fmt::format("'{}' does not end in a unit's number", name),
                "write name='iqn...:target/0'");
-    auto address = host.name.value_or("");
-    if (address.find(':') != address.npos) address = '[' + address + ']'; // IPv6
     json::object node{{"driver", "iscsi"},
-                      {"portal", fmt::format("{}:{}", address, host.port.value_or(iscsi_port))},
+                      {"portal", fmt::format("{}:{}", bracketed(host.name.value_or("")), host.port.value_or(iscsi_port))},
                       {"target", name.substr(0, slash)},
                       {"lun", std::stoi(lun)},
                       {"transport", "tcp"}};

@@ -1,4 +1,5 @@
 // Graphics servers: VNC, SPICE and those without a server.
+#include "base/host_address.hpp"
 #include "engine/qemu/devices/devices.hpp"
 
 #include <fmt/format.h>
@@ -25,10 +26,6 @@ std::string address_of(const Graphics& graphics) {
     const auto* listen = listen_of(graphics);
     if (listen && listen->address) return *listen->address;
     return graphics.listen.value_or("127.0.0.1");
-}
-
-std::string bracketed(const std::string& address) {
-    return address.find(':') == address.npos ? address : fmt::format("[{}]", address);
 }
 
 /// An id for the password's secret; the sequence number tells several servers apart.
