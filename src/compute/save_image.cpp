@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 #include "os/access.hpp"
 #include "os/files.hpp"
+#include "os/write_at.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -79,14 +80,8 @@ std::string read_exactly(const UniqueFd& fd, std::size_t size, off_t from, const
     return bytes;
 }
 
-void write_at(const UniqueFd& fd, std::string_view bytes, off_t at, const std::filesystem::path& path) {
-    while (!bytes.empty()) {
-        const auto n = ::pwrite(fd.get(), bytes.data(), bytes.size(), at);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) throw path_error(errno, "cannot write", path);
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-        at += n;
-    }
+void put_at(const UniqueFd& fd, std::string_view bytes, off_t at, const std::filesystem::path& path) {
+    if (write_at(fd.get(), bytes, static_cast<std::uint64_t>(at)) < bytes.size()) throw path_error(errno, "cannot write", path);
 }
 
 void sync(const UniqueFd& fd, const std::filesystem::path& path) {
@@ -160,7 +155,7 @@ SaveFile SaveFile::create(const Credentials& caller, const std::filesystem::path
     auto bytes = encode(header) + xml;
     bytes.resize(whole, '\0');
     try {
-        write_at(file.fd_, bytes, 0, path);
+        put_at(file.fd_, bytes, 0, path);
         if (::lseek(file.fd_.get(), static_cast<off_t>(whole), SEEK_SET) < 0)
             throw path_error(errno, "cannot write", path);
     } catch (...) {
@@ -172,7 +167,7 @@ SaveFile SaveFile::create(const Credentials& caller, const std::filesystem::path
 
 void SaveFile::complete() {
     sync(fd_, path_);
-    write_at(fd_, magic_complete, 0, path_);
+    put_at(fd_, magic_complete, 0, path_);
     sync(fd_, path_);
     sync_folder(path_);
 }
@@ -225,7 +220,7 @@ void rewrite_save_image(const Credentials& caller, const std::filesystem::path& 
                                             header.data_length));
     data.resize(header.data_length, '\0');
     header.was_running = was_running;
-    write_at(fd, encode(header) + data, 0, path);
+    put_at(fd, encode(header) + data, 0, path);
     sync(fd, path);
 }
 

@@ -1,6 +1,7 @@
 #include "image/new_qcow2.hpp"
 
 #include "base/error.hpp"
+#include "os/write_at.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -127,15 +128,9 @@ Bytes header_of(const NewQcow2& wanted, const Layout& layout) {
     return header;
 }
 
-void write_at(int fd, const Bytes& bytes, std::uint64_t at) {
-    std::string_view left = bytes.text();
-    while (!left.empty()) {
-        const auto n = ::pwrite(fd, left.data(), left.size(), static_cast<off_t>(at));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) throw system_error(errno, "cannot write the qcow2 image", ErrorDomain::storage);
-        left.remove_prefix(static_cast<std::size_t>(n));
-        at += static_cast<std::uint64_t>(n);
-    }
+void put_at(int fd, const Bytes& bytes, std::uint64_t at) {
+    const std::string_view text = bytes.text();
+    if (write_at(fd, text, at) < text.size()) throw system_error(errno, "cannot write the qcow2 image", ErrorDomain::storage);
 }
 
 } // namespace
@@ -151,9 +146,9 @@ void write_new_qcow2(int fd, const NewQcow2& wanted) {
     // The rest, the L1 table among it, is zero.
     if (::ftruncate(fd, static_cast<off_t>(layout.total() * layout.cluster)) < 0)
         throw system_error(errno, "cannot give a size to the qcow2 image", ErrorDomain::storage);
-    write_at(fd, counts, layout.first_block() * layout.cluster);
-    write_at(fd, table, layout.cluster);
-    write_at(fd, header, 0);
+    put_at(fd, counts, layout.first_block() * layout.cluster);
+    put_at(fd, table, layout.cluster);
+    put_at(fd, header, 0);
 }
 
 } // namespace domus::image

@@ -1,9 +1,13 @@
 #include "os/files.hpp"
 
+#include "os/write_at.hpp"
+
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 
@@ -73,6 +77,19 @@ TEST_F(Files, a_file_in_memory_is_read_and_changed_by_nobody) {
     EXPECT_STREQ(buffer, "text");
     EXPECT_EQ(::pwrite(fd.get(), "x", 1, 0), -1);
     EXPECT_EQ(::ftruncate(fd.get(), 0), -1);
+}
+
+TEST_F(Files, what_is_written_to_a_place_is_there_or_errno_says_why_not) {
+    write_file_durably(folder / "plain", "a longer text", 0600);
+    const auto fd = open_file(folder / "plain", O_RDWR);
+    EXPECT_EQ(write_at(fd.get(), "text", 2), 4u);
+    char buffer[8]{};
+    EXPECT_EQ(::pread(fd.get(), buffer, 4, 2), 4);
+    EXPECT_STREQ(buffer, "text");
+    const auto full = open_file("/dev/full", O_WRONLY);
+    errno = 0;
+    EXPECT_EQ(write_at(full.get(), "text", 0), 0u);
+    EXPECT_EQ(errno, ENOSPC);
 }
 
 TEST_F(Files, a_lock_that_is_held_tells_by_whom) {

@@ -17,7 +17,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::string_view unfinished = ".domus-unfinished.";
 /// Who makes a volume has this byte of its file locked; QEMU's programs lock others (image/lock.hpp).
 constexpr off_t maker_byte = 300;
 
@@ -85,7 +84,7 @@ void finish(const std::string& path, const model::Permissions& permissions) {
 } // namespace
 
 bool is_unfinished(std::string_view name) {
-    return name.starts_with(unfinished);
+    return name.starts_with(unfinished_prefix);
 }
 
 void sweep_unfinished(const std::string& path) {
@@ -96,7 +95,7 @@ void sweep_unfinished(const std::string& path) {
 
 std::string unfinished_path(const std::string& path) {
     const fs::path whole(path);
-    return (whole.parent_path() / (std::string(unfinished) + whole.filename().string())).string();
+    return (whole.parent_path() / (std::string(unfinished_prefix) + whole.filename().string())).string();
 }
 
 void require_absent(const std::string& path) {

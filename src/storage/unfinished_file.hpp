@@ -10,6 +10,8 @@
 
 namespace domus::storage {
 
+/// With what the name of a volume in the making begins, also that of an image of Ceph.
+constexpr std::string_view unfinished_prefix = ".domus-unfinished.";
 /// Whether a name of a folder's entry is that of a volume in the making.
 bool is_unfinished(std::string_view name);
 /// Removes such a file unless somebody is at it, whichever daemon or host: what a daemon left that was killed.

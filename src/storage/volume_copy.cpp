@@ -2,6 +2,7 @@
 #include "storage/volume_file.hpp"
 
 #include "os/files.hpp"
+#include "os/write_at.hpp"
 #include "storage/conversion.hpp"
 #include "storage/encryption.hpp"
 #include "storage/unfinished_file.hpp"
@@ -29,11 +30,8 @@ void read_and_write(int source, int target, off_t at, off_t end, const std::stri
         if (got < 0) throw path_error(errno, "cannot read", from);
         if (got == 0) return; // it was made shorter meanwhile
         const std::string_view piece(buffer.data(), static_cast<std::size_t>(got));
-        for (std::size_t done = 0; piece.find_first_not_of('\0') != piece.npos && done < piece.size();) {
-            const auto n = ::pwrite(target, piece.data() + done, piece.size() - done, at + static_cast<off_t>(done));
-            if (n < 0 && errno != EINTR) throw path_error(errno, "cannot copy to", to);
-            if (n > 0) done += static_cast<std::size_t>(n);
-        }
+        const bool zeros = piece.find_first_not_of('\0') == piece.npos;
+        if (!zeros && write_at(target, piece, static_cast<std::uint64_t>(at)) < piece.size()) throw path_error(errno, "cannot copy to", to);
         at += got;
     }
 }

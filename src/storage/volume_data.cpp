@@ -1,6 +1,7 @@
 #include "storage/volume_data.hpp"
 
 #include "image/lease.hpp"
+#include "os/write_at.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -37,16 +38,8 @@ Piece FileData::read(std::uint64_t at, std::uint64_t end, bool holes, std::size_
 }
 
 Written FileData::write(std::uint64_t at, const std::string& data) {
-    Written written;
-    while (written.bytes < data.size()) {
-        const auto n = ::pwrite(fd_.get(), data.data() + written.bytes, data.size() - written.bytes, static_cast<off_t>(at + written.bytes));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            written.fault.number = errno;
-            return written;
-        }
-        written.bytes += static_cast<std::uint64_t>(n);
-    }
+    Written written{write_at(fd_.get(), data, at), {}};
+    if (written.bytes < data.size()) written.fault.number = errno;
     return written;
 }
 

@@ -1,6 +1,7 @@
 #include "storage/wipe.hpp"
 
 #include "os/files.hpp"
+#include "os/write_at.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -39,10 +40,9 @@ Target open_target(const std::string& path) {
 void write_zeros(const std::string& path) {
     const auto target = open_target(path);
     const std::string zeros(chunk, '\0');
-    for (std::uint64_t at = 0; at < target.size;) {
-        const auto n = ::pwrite(target.fd.get(), zeros.data(), std::min<std::uint64_t>(zeros.size(), target.size - at), static_cast<off_t>(at));
-        if (n < 0) throw path_error(errno, "cannot overwrite", path);
-        at += static_cast<std::uint64_t>(n);
+    for (std::uint64_t at = 0; at < target.size; at += zeros.size()) {
+        const auto piece = std::string_view(zeros).substr(0, std::min<std::uint64_t>(zeros.size(), target.size - at));
+        if (write_at(target.fd.get(), piece, at) < piece.size()) throw path_error(errno, "cannot overwrite", path);
     }
     if (::fsync(target.fd.get()) < 0) throw path_error(errno, "cannot overwrite", path);
 }

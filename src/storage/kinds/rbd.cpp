@@ -5,6 +5,7 @@
 #include "os/host_name.hpp"
 #include "storage/ceph.hpp"
 #include "storage/conversion.hpp"
+#include "storage/unfinished_file.hpp"
 #include "storage/volume_making.hpp"
 
 #include <fmt/format.h>
@@ -21,9 +22,7 @@ namespace json = boost::json;
 constexpr std::string_view own_snapshots = "domus-";
 
 /// An image that is being filled; with the host's name, so that the daemon of another host lets it be.
-constexpr std::string_view unfinished = ".domus-unfinished.";
-
-std::string unfinished_here() { return fmt::format("{}{}.", unfinished, host_name()); }
+std::string unfinished_here() { return fmt::format("{}{}.", unfinished_prefix, host_name()); }
 
 /// "pool/image", as Ceph's programs and libvirt's keys have it.
 std::string image_of(const model::Pool& pool, const std::string& name) { return fmt::format("{}/{}", *pool.source.name, name); }
@@ -84,7 +83,7 @@ public:
         for (const auto& row : rows.as_array()) {
             if (row.as_object().contains("snapshot")) continue;
             const auto name = text(row, "image");
-            if (!name.starts_with(unfinished)) contents.volumes.push_back(one(*pool, name, number(row, "size")));
+            if (!name.starts_with(unfinished_prefix)) contents.volumes.push_back(one(*pool, name, number(row, "size")));
         }
         co_return contents;
     }
@@ -227,7 +226,7 @@ private:
         if (wanted.target.format.value_or("raw") != "raw") refuse("only RAW volumes are supported by this storage pool");
         if (wanted.target.encryption) refuse("storage pool does not support encrypted volumes");
         if (!wanted.capacity || wanted.capacity->bytes == 0) throw Error(ErrorCode::no_support, ErrorDomain::storage, "volume capacity required for this storage pool");
-        if (wanted.name.find_first_of("/@") != std::string::npos || wanted.name.starts_with(unfinished))
+        if (wanted.name.find_first_of("/@") != std::string::npos || wanted.name.starts_with(unfinished_prefix))
             throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: '{}' cannot be the name of an image of Ceph", wanted.name));
     }
 
