@@ -226,7 +226,7 @@ using Images = decltype(engine::qemu::Launch::disks);
 Task<std::pair<model::Disk, Images>> open_in_lane(Environment& environment, model::Disk disk, Credentials caller,
                                                   std::string domain, Locking locking = Locking::now) {
     Lane lane(environment.executor, fmt::format("an image of domain '{}'", domain), 1);
-    auto work = [disk, caller, locking, locks = environment.store.folders().locks()]() mutable {
+    auto work = [disk, caller, locking, locks = environment.store.folders().locks]() mutable {
         engine::qemu::Launch opened;
         open_disk(caller, disk, opened, locks, locking);
         return std::pair(std::move(disk), std::move(opened.disks));

@@ -1,12 +1,12 @@
 #include "compute/images.hpp"
 
-#include "compute/network_lock.hpp"
 #include "engine/qemu/firmware.hpp"
-#include "engine/qemu/leased_source.hpp"
 #include "image/chain.hpp"
 #include "image/holder.hpp"
 #include "image/lock.hpp"
+#include "image/network_lock.hpp"
 #include "image/new_qcow2.hpp"
+#include "model/network_source.hpp"
 #include "os/access.hpp"
 
 #include <fcntl.h>
@@ -24,6 +24,7 @@ namespace {
 using engine::qemu::Launch;
 using engine::qemu::SharedFd;
 
+constexpr auto only_alone = "it is opened for writing, and only raw images of disks with <shareable/> are written to by several";
 constexpr std::size_t largest_variables = 64u << 20;
 
 SharedFd open_shared(const Credentials& caller, const std::string& path, int flags) {
@@ -32,7 +33,7 @@ SharedFd open_shared(const Credentials& caller, const std::string& path, int fla
 
 Error refused(const UniqueFd& fd, const std::string& path, image::Claim how) {
     auto error = image::in_use(path, fd.get());
-    if (how.write && !how.share) error.add_cause("it is opened for writing, and only raw images of disks with <shareable/> are written to by several");
+    if (how.write && !how.share) error.add_cause(only_alone);
     return error;
 }
 
@@ -121,9 +122,16 @@ SharedFd make_throwaway(const Credentials& caller, const model::Disk& disk, cons
 bool is_written_to(const model::Disk& disk) { return !disk.readonly && !disk.transient && disk.device != model::DiskDevice::cdrom; }
 
 void lock_on_server(const model::Disk& disk, Launch& launch, const std::filesystem::path& folder) {
-    const auto source = engine::qemu::leased_source(disk);
+    const auto source = model::network_source(disk.type, disk.source);
     if (!source || !disk.alias) return;
-    auto held = lock_network_image(folder, *source, {.write = is_written_to(disk), .share = disk.shareable});
+    const image::Claim how{.write = is_written_to(disk), .share = disk.shareable};
+    UniqueFd held;
+    try {
+        held = image::lock_network_image(folder, *source, how);
+    } catch (Error& error) {
+        if (how.write && !how.share) error.add_cause(only_alone);
+        throw;
+    }
     launch.disks[*disk.alias].push_back({{std::make_shared<UniqueFd>(std::move(held))}});
 }
 

@@ -20,7 +20,7 @@ engine::qemu::Launch open_images(model::Domain& live, const Credentials& caller,
 /// Whether images are locked as they are opened, or by QEMU itself when it comes to use them.
 enum class Locking { now, by_qemu };
 
-/// Those of one disk alone, into launch.disks. `lock_folder`: for what stands for images on servers (network_lock.hpp).
+/// Those of one disk alone, into launch.disks. `lock_folder`: for what stands for images on servers (image/network_lock.hpp).
 void open_disk(const Credentials& caller, model::Disk& disk, engine::qemu::Launch& launch, const std::filesystem::path& lock_folder,
                Locking locking = Locking::now);
 

@@ -185,7 +185,7 @@ Task<> Start::open_images() {
     // Copies, since work that hangs may be left behind. A lane of this start alone: what hangs here is this domain's.
     Lane lane(environment().executor, fmt::format("the images of domain '{}'", domain_.name_), 1);
     auto work = [live = live_, path = log_path_, caller = request_.caller.value_or(own_credentials()),
-                 nvram = environment().store.folders().library / "nvram", locks = environment().store.folders().locks()]() mutable {
+                 nvram = environment().store.folders().library / "nvram", locks = environment().store.folders().locks]() mutable {
         Opened result;
         result.launch = compute::open_images(live, caller, nvram, locks);
         result.live = std::move(live);

@@ -38,13 +38,15 @@ compute::Folders domain_folders(const Places& places) {
             .autostart = places.configuration / "qemu/autostart",
             .state = places.state / "qemu",
             .library = places.library / "qemu",
-            .logs = places.logs / "qemu"};
+            .logs = places.logs / "qemu",
+            .locks = places.state / "network-images"};
 }
 
 storage::Folders storage_folders(const Places& places) {
     return {.definitions = places.configuration / "storage",
             .autostart = places.configuration / "storage/autostart",
-            .state = places.state / "storage"};
+            .state = places.state / "storage",
+            .locks = places.state / "network-images"};
 }
 
 secret::Folders secret_folders(const Places& places) {

@@ -6,6 +6,8 @@
 #include "image/holder.hpp"
 #include "image/lease.hpp"
 #include "image/lock.hpp"
+#include "image/network_lock.hpp"
+#include "model/network_source.hpp"
 #include "os/files.hpp"
 #include "storage/block_volume.hpp"
 #include "storage/unfinished_file.hpp"
@@ -71,16 +73,54 @@ UniqueFd hold_alone(const model::Volume& volume) {
     return fd;
 }
 
-Task<std::shared_ptr<UniqueFd>> hold_in_lane(VolumePtr volume, Site site) {
-    auto work = [volume] { return std::make_shared<UniqueFd>(hold_alone(*volume)); };
+/// Where a volume is on a server: what stands for it on this host, and the folder of that.
+struct Stand {
+    std::filesystem::path folder;
+    std::string source;
+};
+
+std::optional<Stand> stand_of(const Kind& kind, const model::Pool& pool, const model::Volume& volume, const std::filesystem::path& folder) {
+    if (volume.type != model::VolumeType::network) return std::nullopt;
+    const auto place = kind.place(pool, volume, std::nullopt);
+    auto source = model::network_source(place.type, place.source);
+    if (!source) return std::nullopt;
+    return Stand{folder, std::move(*source)};
+}
+
+/// Without `how`, alone.
+UniqueFd hold_stand(const model::Volume& volume, const Stand& stand, std::optional<image::Claim> how) {
+    try {
+        return image::lock_network_image(stand.folder, stand.source, how);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::resource_busy) throw;
+        throw invalid(fmt::format("volume '{}' is still in use.", volume.name)).because(error.text());
+    }
+}
+
+using Held = std::shared_ptr<UniqueFd>;
+
+Task<Held> hold_in_lane(VolumePtr volume, std::optional<Stand> stand, Site site) {
+    auto work = [volume, stand] { return std::make_shared<UniqueFd>(stand ? hold_stand(*volume, *stand, std::nullopt) : hold_alone(*volume)); };
     auto held = co_await site.block(std::move(work));
     co_return held;
 }
 
-Task<> require_unused_in_lane(VolumePtr volume, Site site) {
-    auto work = [volume] { require_unused(*volume); };
-    return site.block(std::move(work));
+/// What is on a server is held, where no program locks it.
+Task<Held> require_unused_in_lane(VolumePtr volume, std::optional<Stand> stand, Site site) {
+    auto work = [volume, stand] {
+        if (stand) return std::make_shared<UniqueFd>(hold_stand(*volume, *stand, std::nullopt));
+        require_unused(*volume);
+        return Held();
+    };
+    auto held = co_await site.block(std::move(work));
+    co_return held;
 }
+
+/// The bytes of a volume on a server, which nobody else writes to meanwhile.
+struct HeldData {
+    Held held;
+    std::shared_ptr<VolumeData> data;
+};
 
 } // namespace
 
@@ -326,9 +366,11 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
     const Occupation<PoolPtr> occupied(pool, ref.name, "deleted");
     if (!pool->kind->one_at_a_time()) turn.reset();
     const auto site = site_of(pool, Deadline::in(file_patience));
-    co_await require_unused_in_lane(known, site);
+    const auto stand = stand_of(*pool->kind, *pool->live, *known, folders_.locks);
+    const auto unused = co_await require_unused_in_lane(known, stand, site);
     if ((flags & zeroed) && pool->kind->removes_volumes()) { // nothing is overwritten for a deletion that will be refused
-        const auto held = co_await hold_in_lane(known, site);
+        auto held = unused;
+        if (!held) held = co_await hold_in_lane(known, stand, site);
         co_await pool->kind->wipe(pool->live, known, 0, work_site_of(pool));
     }
     co_await pool->kind->remove_volume(pool->live, known, flags, site_of(pool, Deadline::in(file_patience)));
@@ -363,10 +405,11 @@ Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags) {
             .hint("what lies behind the new end is lost: 'domus vol-resize --shrink'");
     // A file that we resize ourselves is held; what a program resizes it must be able to lock.
     const bool ourselves = now->type == model::VolumeType::file && now->target.format == "raw" && !now->target.encryption;
-    std::shared_ptr<UniqueFd> held;
     const auto site = site_of(pool, Deadline::in(file_patience));
-    if (ourselves) held = co_await hold_in_lane(now, site);
-    else co_await require_unused_in_lane(now, site);
+    const auto stand = stand_of(*pool->kind, *pool->live, *now, folders_.locks);
+    Held held;
+    if (ourselves) held = co_await hold_in_lane(now, stand, site);
+    else held = co_await require_unused_in_lane(now, stand, site);
     co_await pool->kind->resize(pool->live, now, capacity, flags & ~resize_flag::delta, work_site_of(pool));
     (void)co_await settle_new(pool, ref.name);
 }
@@ -377,7 +420,8 @@ Task<> Pools::wipe_volume(VolumeRef ref, unsigned algorithm) {
     const auto known = volume(ref);
     const Occupation<PoolPtr> occupied(pool, ref.name, "wiped");
     if (!pool->kind->one_at_a_time()) turn.reset();
-    const auto held = co_await hold_in_lane(known, site_of(pool, Deadline::in(file_patience)));
+    const auto stand = stand_of(*pool->kind, *pool->live, *known, folders_.locks);
+    const auto held = co_await hold_in_lane(known, stand, site_of(pool, Deadline::in(file_patience)));
     co_await pool->kind->wipe(pool->live, known, algorithm, work_site_of(pool));
     (void)co_await settle_new(pool, ref.name);
 }
@@ -389,8 +433,15 @@ Task<std::shared_ptr<VolumeData>> Pools::open_volume(VolumeRef ref, bool write) 
     const auto site = site_of(pool, Deadline::in(file_patience));
     std::shared_ptr<VolumeData> data;
     if (known->type == model::VolumeType::network) {
-        data = co_await pool->kind->open(pool->live, known, site);
-        co_return data;
+        const auto live = pool->live;
+        const auto stand = stand_of(*pool->kind, *live, *known, folders_.locks);
+        const auto both = std::make_shared<HeldData>();
+        both->data = co_await pool->kind->open(live, known, site);
+        if (write && stand) {
+            auto work = [known, stand] { return std::make_shared<UniqueFd>(hold_stand(*known, *stand, image::Claim{.write = true, .share = true})); };
+            both->held = co_await site.block(std::move(work));
+        }
+        co_return std::shared_ptr<VolumeData>(both, both->data.get());
     }
     auto work = [known, write] {
         auto fd = open_file(*known->target.path, (write ? O_RDWR : O_RDONLY) | O_NONBLOCK);

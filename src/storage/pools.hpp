@@ -19,6 +19,7 @@ struct Folders {
     std::filesystem::path definitions; ///< NAME.xml: /etc/domus/storage
     std::filesystem::path autostart;
     std::filesystem::path state; ///< NAME.xml of those that are active: /run/domus/storage
+    std::filesystem::path locks{}; ///< files that stand for images on servers: /run/domus/network-images
 };
 
 /// virStoragePoolEventLifecycleType; `refreshed` is an event of its own.

@@ -55,6 +55,14 @@ def test_a_guest_reads_and_writes_its_disks(conn, daemon, virsh, pool, ceph, gue
     wait_until(lambda: len(ET.fromstring(domain.XMLDesc()).findall("devices/disk")) == 1, "the disk does not go")
     domain.attachDevice(volume_disk("two"))
     assert first_bytes(shell_of("web"), "/dev/vdb").startswith("by the guest, two")
+    for image, other in (("one", volume_disk("one")), ("two", network_disk(ceph, "two"))):
+        with pytest.raises(libvirt.libvirtError, match=f"'rbd://.*/rbd/{image}' is in use by domain 'web'") as error:
+            domain.connect().createXML(guest("late", devices=other))
+        assert error.value.get_error_code() == libvirt.VIR_ERR_RESOURCE_BUSY
+        volume = domain.connect().storagePoolLookupByName("p").storageVolLookupByName(image)
+        for call, arguments in ((volume.wipe, ()), (volume.delete, ()), (volume.resize, (64 << 20,))):
+            with pytest.raises(libvirt.libvirtError, match="is still in use.*domain 'web'"):
+                call(*arguments)
     domain.destroyFlags(libvirt.VIR_DOMAIN_DESTROY_GRACEFUL)  # it says good-bye to Ceph, which would wait for it
     for image in ("one", "two"):
         ceph.run("rbd", "export", "--no-progress", f"rbd/{image}", scratch / f"{image}.out")

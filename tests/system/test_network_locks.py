@@ -7,7 +7,7 @@ import pytest
 
 from harness.target import iscsi_target
 from harness.wait import wait_until
-from test_locks import LIVE, PORTS, busy, make, start  # noqa: F401
+from test_locks import LIVE, PORTS, busy, make, refusal, start  # noqa: F401
 
 IQN = "iqn.2026-01.org.example:disks"
 
@@ -137,3 +137,39 @@ def test_a_volume_and_the_unit_that_it_is_are_one_image(conn, daemon, start):
             holder = start(conn, "holder", first)
             assert "domain 'holder'" in busy(start, conn, "late", second)
             holder.destroy()
+
+
+def test_a_volume_in_use_is_left_alone(conn, daemon, start, scratch, virsh):
+    with iscsi_target(IQN, [8 << 20], None, daemon.sandbox.command) as target:
+        target.files[0].write_bytes(b"mine" * (2 << 20))
+        pool = conn.storagePoolCreateXML(
+            f"<pool type='iscsi-direct'><name>direct</name><source><host name='127.0.0.1'/><device path='{IQN}'/>"
+            "<initiator><iqn name='iqn.2026-01.org.example:host'/></initiator></source></pool>")
+        volume = pool.storageVolLookupByName("unit:0:0:1")
+        unit = "<disk type='volume'><driver name='qemu' type='raw'/><source pool='direct' volume='unit:0:0:1'/><target dev='vda' bus='virtio'/></disk>"
+        holder = start(conn, "holder", unit)
+        for call, arguments in ((volume.wipe, ()), (volume.upload, (conn.newStream(), 0, 0))):
+            error = refusal(call, *arguments)
+            assert error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID, error
+            assert "volume 'unit:0:0:1' is still in use" in str(error) and "domain 'holder'" in str(error)
+        virsh("vol-download", "unit:0:0:1", scratch / "got", "--pool", "direct")
+        assert (scratch / "got").read_bytes() == target.files[0].read_bytes() == b"mine" * (2 << 20)
+        holder.destroy()
+        stream = conn.newStream()
+        volume.upload(stream, 0, 8 << 20)
+        stream.send(b"x" * 1000)
+        assert "this daemon" in busy(start, conn, "early", unit)
+        assert "is still in use" in str(refusal(volume.wipe))
+        stream.abort()
+
+        def free():
+            try:
+                start(conn, "early", unit).destroy()
+                return True
+            except libvirt.libvirtError as error:
+                assert error.get_error_code() == libvirt.VIR_ERR_RESOURCE_BUSY
+                return False
+
+        wait_until(free, "an upload that was broken off still holds the unit")
+        volume.wipe()
+        assert target.files[0].read_bytes() == bytes(8 << 20)

@@ -1,6 +1,6 @@
 #include "engine/qemu/plug.hpp"
 
-#include "engine/qemu/leased_source.hpp"
+#include "model/network_source.hpp"
 
 #include "base/error.hpp"
 #include "engine/qemu/alias.hpp"
@@ -62,8 +62,8 @@ TEST(Plug, what_stays_behind_goes_from_the_top_down) {
 TEST(Plug, the_lease_of_an_image_on_a_server_comes_first_and_goes_last) {
     const auto live = machine_with("<disk type='network'><source protocol='nbd' name='e'><host name='h'/></source><target dev='vda'/></disk>"
                                    "<disk type='network'><source protocol='https' name='e'><host name='h'/></source><target dev='vdb'/></disk>");
-    EXPECT_EQ(leased_source(live.devices.disks[0]), "nbd://h:10809/e");
-    EXPECT_EQ(leased_source(live.devices.disks[1]), std::nullopt);
+    EXPECT_EQ(model::network_source(model::DiskType::network, live.devices.disks[0].source), "nbd://h:10809/e");
+    EXPECT_EQ(model::network_source(model::DiskType::network, live.devices.disks[1].source), std::nullopt);
     Launch launch;
     launch.disks["virtio-disk0"].push_back({{std::make_shared<UniqueFd>(make_memfd("lease", ""))}});
     const auto steps = plug_steps(live, "virtio-disk0", test_capabilities(), launch, 7);

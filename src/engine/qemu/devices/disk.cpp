@@ -2,10 +2,10 @@
 #include "engine/qemu/command.hpp"
 #include "engine/qemu/devices/devices.hpp"
 #include "engine/qemu/devices/disk_secrets.hpp"
-#include "engine/qemu/leased_source.hpp"
 
 #include "base/error.hpp"
 #include "base/host_address.hpp"
+#include "model/network_source.hpp"
 
 #include <fmt/format.h>
 
@@ -310,14 +310,15 @@ void add_layer(Build& build, const Disk& disk, const Layer& layer) {
     build.arguments.blockdev(node);
 }
 
-/// While it is unplugged, it is not known where a volume was: then its lease may be none.
+/// What is on a server is held by a file of ours (image/network_lock.hpp). While a disk is unplugged, it is not known where a volume was: then its lease may be none.
 void add_lease(Build& build, const Disk& disk) {
+    const bool on_server = model::network_source(disk.type, disk.source).has_value();
     const auto passed = build.launch.disks.find(*disk.alias);
-    const bool held = leased_source(disk) && passed != build.launch.disks.end() && !passed->second.empty();
-    const bool goes = build.plugging && passed == build.launch.disks.end() && (leased_source(disk) || disk.type == DiskType::volume);
+    const bool held = on_server && passed != build.launch.disks.end() && !passed->second.empty();
+    const bool goes = build.plugging && passed == build.launch.disks.end() && (on_server || disk.type == DiskType::volume);
     if (!held && !goes) return;
     const auto file = held ? build.path(passed->second.front(), {}, *disk.alias) : std::string();
-    build.arguments.blockdev({{"driver", "file"}, {"filename", file}, {"node-name", lease_node_of(disk)}, {"read-only", true}, {"locking", "off"}});
+    build.arguments.blockdev({{"driver", "file"}, {"filename", file}, {"node-name", disk.target.dev + "-lease"}, {"read-only", true}, {"locking", "off"}});
 }
 
 /// Takes what is written to a transient disk. It has no name: whoever starts QEMU hands over a descriptor.

@@ -1,4 +1,4 @@
-#include "compute/network_lock.hpp"
+#include "image/network_lock.hpp"
 
 #include "image/holder.hpp"
 #include "os/files.hpp"
@@ -13,7 +13,7 @@
 #include <chrono>
 #include <thread>
 
-namespace domus::compute {
+namespace domus::image {
 
 namespace {
 
@@ -31,7 +31,7 @@ void remove_unused(const fs::path& folder) {
     std::error_code failure;
     for (const auto& entry : fs::directory_iterator(folder, failure)) {
         const UniqueFd fd(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-        if (fd && image::claim_alone(fd.get())) ::unlink(entry.path().c_str());
+        if (fd && claim_alone(fd.get())) ::unlink(entry.path().c_str());
     }
 }
 
@@ -40,17 +40,16 @@ bool has_gone(int fd) {
     return ::fstat(fd, &info) == 0 && info.st_nlink == 0;
 }
 
-Error in_use(const std::string& source, const std::string& path, int fd, image::Claim how) {
-    const auto holder = image::find_holder(fd, path);
-    Error error(ErrorCode::resource_busy, ErrorDomain::locking,
-                fmt::format("resource busy: the image '{}' is in use by {}", source, holder ? holder->text() : "somebody else"));
-    if (how.write && !how.share) error.add_cause("it is opened for writing, and only raw images of disks with <shareable/> are written to by several");
-    return std::move(error).hint(image::way_out(holder, path));
+Error in_use(const std::string& source, const std::string& path, int fd) {
+    const auto holder = find_holder(fd, path);
+    return Error(ErrorCode::resource_busy, ErrorDomain::locking,
+                 fmt::format("resource busy: the image '{}' is in use by {}", source, holder ? holder->text() : "somebody else"))
+        .hint(way_out(holder, path));
 }
 
 } // namespace
 
-UniqueFd lock_network_image(const fs::path& folder, const std::string& source, image::Claim how) {
+UniqueFd lock_network_image(const fs::path& folder, const std::string& source, std::optional<Claim> how) {
     ensure_directory(folder, 0700);
     remove_unused(folder);
     const auto path = file_of(folder, source).string();
@@ -58,15 +57,15 @@ UniqueFd lock_network_image(const fs::path& folder, const std::string& source, i
     for (int attempt = 1;; ++attempt) {
         UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
         if (!fd) throw path_error(errno, "cannot lock a network image by", path);
-        if (image::claim(fd.get(), how)) {
+        if (how ? claim(fd.get(), *how) : claim_alone(fd.get())) {
             if (!has_gone(fd.get())) return fd;
             continue; // another one's remove_unused() was faster
         }
-        const auto holder = image::find_holder(fd.get(), path);
+        const auto holder = find_holder(fd.get(), path);
         const bool passing = !holder || holder->pid == ::getpid(); // or somebody else's remove_unused()
-        if (attempt >= attempts || !passing) throw in_use(source, path, fd.get(), how);
+        if (attempt >= attempts || !passing) throw in_use(source, path, fd.get());
         std::this_thread::sleep_for(100ms);
     }
 }
 
-} // namespace domus::compute
+} // namespace domus::image

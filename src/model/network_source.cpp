@@ -1,11 +1,11 @@
-#include "engine/qemu/leased_source.hpp"
+#include "model/network_source.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
-namespace domus::engine::qemu {
+namespace domus::model {
 
 namespace {
 
@@ -17,14 +17,13 @@ constexpr std::array<Protocol, 4> protocols{{{"nbd", 10809}, {"iscsi", 3260}, {"
 
 } // namespace
 
-std::optional<std::string> leased_source(const model::Disk& disk) {
-    if (disk.type != model::DiskType::network) return std::nullopt;
-    const auto& source = disk.source;
+std::optional<std::string> network_source(DiskType type, const DiskSource& source) {
+    if (type != DiskType::network) return std::nullopt;
     const auto found = std::ranges::find(protocols, source.protocol.value_or(""), &Protocol::name);
     if (found == protocols.end()) return std::nullopt;
     std::vector<std::string> hosts; // and their ports
     for (const auto& host : source.hosts)
-        hosts.push_back(host.transport == model::HostTransport::unix_socket ? "unix:" + host.socket.value_or("")
+        hosts.push_back(host.transport == HostTransport::unix_socket ? "unix:" + host.socket.value_or("")
                                                                            : fmt::format("{}:{}", host.name.value_or(""), host.port.value_or(found->port)));
     std::ranges::sort(hosts); // whichever server comes first
     auto name = source.name.value_or("");
@@ -33,6 +32,4 @@ std::optional<std::string> leased_source(const model::Disk& disk) {
     return fmt::format("{}://{}/{}", found->name, fmt::join(hosts, ","), name);
 }
 
-std::string lease_node_of(const model::Disk& disk) { return disk.target.dev + "-lease"; }
-
-} // namespace domus::engine::qemu
+} // namespace domus::model
