@@ -8,7 +8,6 @@ import re
 import socket
 import statistics
 import subprocess
-import threading
 import time
 import uuid
 

@@ -1,4 +1,5 @@
 """Every kind of pool whose volumes are devices, on real storage, through the matrix of test_pools.py."""
+import os
 import pathlib
 import xml.etree.ElementTree as ET
 
@@ -6,8 +7,9 @@ import libvirt
 import pytest
 
 import backends
-from pool_steps import (a_copy_is_cut_off, a_domain_starts_from_a_volume, backend, code_of, daemon, find_processes,
-                        it_stays_over_a_crash, live_through, on, start, stop, volumes_that_were_there)
+from harness.daemon import run
+from pool_steps import (MIB, a_copy_is_cut_off, a_domain_starts_from_a_volume, backend, code_of, daemon,  # noqa: F401
+                        find_processes, it_stays_over_a_crash, live_through, names, on, start, stop, volumes_that_were_there)
 
 
 @on("logical", "disk", "iscsi", "scsi", "mpath")

@@ -8,7 +8,7 @@ import libvirt
 import pytest
 
 from harness.wait import wait_until
-from pool_steps import MIB, backend, code_of, daemon, live_through, make, names, on, start, stop, volume_xml
+from pool_steps import MIB, backend, code_of, daemon, live_through, make, names, on, start, stop, volume_xml  # noqa: F401
 
 
 @on("dir", "ext4", "xfs", "nfs", "cifs", "cifs-login")

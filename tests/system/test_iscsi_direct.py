@@ -83,7 +83,7 @@ def test_a_wiped_unit_holds_zeros(conn, target):
 
 
 def test_data_goes_up_and_comes_down(conn, target, virsh, scratch):
-    pool = conn.storagePoolCreateXML(pool_xml())
+    conn.storagePoolCreateXML(pool_xml())
     data, before = os.urandom(5 * MIB + 77), os.urandom(32 * MIB)
     target.files[0].write_bytes(before)
     (scratch / "data").write_bytes(data)

@@ -11,7 +11,6 @@ import time
 import libvirt
 import pytest
 
-from harness import events
 from harness.wait import wait_until
 
 HEADER = struct.Struct("<16sIIIII")

@@ -1,6 +1,5 @@
 """A full disk and a killed daemon, while volumes are uploaded to, cloned and resized: nothing half is taken for whole,
 and nothing else is lost."""
-import hashlib
 import os
 import re
 import subprocess
