@@ -200,7 +200,7 @@ def test_a_server_that_goes_ends_a_copy(conn, daemon, target, scratch, loss):
     copying.join(90)
     target.thaw()
     assert not copying.is_alive() and "127.0.0.1:3260" in str(done[0]), done
-    assert daemon.pids_of("unfinished") == []
+    wait_until(lambda: not daemon.pids_of("unfinished"), "qemu-img goes on")
     assert files.listVolumes() == [] and list((scratch / "vms").iterdir()) == []
 
 
