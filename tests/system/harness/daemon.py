@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -14,6 +15,7 @@ from .sandbox import Sandbox, live_processes
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("DOMUS_BUILD", REPOSITORY / "build/debug"))
 SANITIZER = re.compile(r"^.*(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: ).*$", re.M)
+CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
 class Result:
@@ -193,9 +195,11 @@ class Daemon:
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _accepts(self):
+        """Whether it listens itself: what a killed one has just begun to run has that one's socket for a moment longer."""
         with socket.socket(socket.AF_UNIX) as probe:
             try:
                 probe.connect(str(self.socket))
-                return True
             except OSError:
                 return False
+            credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+            return CREDENTIALS.unpack(credentials)[0] == self.process.pid
