@@ -40,8 +40,7 @@ bool has_gone(int fd) {
     return ::fstat(fd, &info) == 0 && info.st_nlink == 0;
 }
 
-Error in_use(const std::string& source, const std::string& path, int fd) {
-    const auto holder = find_holder(fd, path);
+Error in_use(const std::string& source, const std::string& path, const std::optional<Holder>& holder) {
     return Error(ErrorCode::resource_busy, ErrorDomain::locking,
                  fmt::format("resource busy: the image '{}' is in use by {}", source, holder ? holder->text() : "somebody else"))
         .hint(way_out(holder, path));
@@ -63,7 +62,7 @@ UniqueFd lock_network_image(const fs::path& folder, const std::string& source, s
         }
         const auto holder = find_holder(fd.get(), path);
         const bool passing = !holder || holder->pid == ::getpid(); // or somebody else's remove_unused()
-        if (attempt >= attempts || !passing) throw in_use(source, path, fd.get());
+        if (attempt >= attempts || !passing) throw in_use(source, path, holder);
         std::this_thread::sleep_for(100ms);
     }
 }

@@ -25,6 +25,29 @@ std::uint64_t size_of(int fd, const std::string& path) {
     return bytes;
 }
 
+void give_permissions(const std::string& path, const model::Permissions& permissions) {
+    if (permissions.mode)
+        if (::chmod(path.c_str(), static_cast<mode_t>(std::stoul(*permissions.mode, nullptr, 8))) < 0)
+            throw path_error(errno, "cannot set the mode of", path);
+    if (!permissions.owner && !permissions.group) return;
+    if (::chown(path.c_str(), static_cast<uid_t>(permissions.owner.value_or(-1)), static_cast<gid_t>(permissions.group.value_or(-1))) < 0)
+        throw path_error(errno, "cannot give away", path);
+}
+
+Task<> wait_for_device(std::string path, Site site) {
+    const auto until = Deadline::in(10s);
+    for (;;) {
+        auto look = [path] {
+            std::error_code failure;
+            return std::filesystem::exists(path, failure);
+        };
+        const bool there = co_await site.block(std::move(look));
+        if (there) co_return;
+        if (until.expired()) throw path_error(ENOENT, "no device appeared as", path).hint("look whether udev runs: 'udevadm settle'");
+        co_await sleep_until(Deadline::in(20ms));
+    }
+}
+
 } // namespace
 
 model::Volume read_block_volume(const std::string& path, const std::string& name, const std::string& key) {
@@ -62,15 +85,6 @@ void admit_block_volume(const model::Volume& wanted) {
             .hint("use qcow2 or luks in a folder's pool, or encrypt inside the guest");
 }
 
-void give_permissions(const std::string& path, const model::Permissions& permissions) {
-    if (permissions.mode)
-        if (::chmod(path.c_str(), static_cast<mode_t>(std::stoul(*permissions.mode, nullptr, 8))) < 0)
-            throw path_error(errno, "cannot set the mode of", path);
-    if (!permissions.owner && !permissions.group) return;
-    if (::chown(path.c_str(), static_cast<uid_t>(permissions.owner.value_or(-1)), static_cast<gid_t>(permissions.group.value_or(-1))) < 0)
-        throw path_error(errno, "cannot give away", path);
-}
-
 Task<> fill_device(std::string path, Origin from, Site site) {
     auto check = [path, volume = from.volume] {
         const auto there = size_of(open_file(path, O_RDONLY).get(), path);
@@ -106,18 +120,10 @@ Task<> require_blank(std::string device, Site site) {
         .hint("take --overwrite if what it holds is to be lost");
 }
 
-Task<> wait_for_device(std::string path, Site site) {
-    const auto until = Deadline::in(10s);
-    for (;;) {
-        auto look = [path] {
-            std::error_code failure;
-            return std::filesystem::exists(path, failure);
-        };
-        const bool there = co_await site.block(std::move(look));
-        if (there) co_return;
-        if (until.expired()) throw path_error(ENOENT, "no device appeared as", path).hint("look whether udev runs: 'udevadm settle'");
-        co_await sleep_until(Deadline::in(20ms));
-    }
+Task<> settle_device(std::string path, model::Permissions permissions, Site site) {
+    co_await wait_for_device(path, site);
+    auto work = [path, permissions] { give_permissions(path, permissions); };
+    co_await site.block(std::move(work));
 }
 
 } // namespace domus::storage

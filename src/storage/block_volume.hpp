@@ -15,9 +15,6 @@ std::optional<model::Volume> measure_block_volume(const model::Volume& known);
 /// Whether one could be made: it has a size, and asks for nothing that block devices do not have here.
 void admit_block_volume(const model::Volume& wanted);
 
-/// Its owner and mode as wanted; what is not said stays.
-void give_permissions(const std::string& path, const model::Permissions& permissions);
-
 /// Fills the device at `path` with the contents of a volume, as raw data, which is what was encrypted too.
 /// Throws if they do not fit.
 Task<> fill_device(std::string path, Origin from, Site site);
@@ -28,7 +25,8 @@ std::string device_source(const std::string& path);
 /// Throws storage_pool_built unless blkid(8) finds nothing on the device.
 Task<> require_blank(std::string device, Site site);
 
-/// A device node may appear a moment after what made it: udev takes its time.
-Task<> wait_for_device(std::string path, Site site);
+/// Waits for the device of what was just made, which udev may take a moment for, and gives it the owner and mode that are
+/// wanted; what is not said of them stays.
+Task<> settle_device(std::string path, model::Permissions permissions, Site site);
 
 } // namespace domus::storage

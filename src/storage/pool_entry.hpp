@@ -18,6 +18,8 @@ struct VolumeUse {
     std::string doing;    ///< "wiped"; empty where it is only read
     unsigned readers = 0; ///< who copy it
     VolumePtr made;       ///< what is to be, while it is made in a file that tells how far that is
+
+    std::string text() const { return readers > 0 ? "copied" : doing; }
 };
 
 struct Pools::Pool {
@@ -45,6 +47,11 @@ struct Pools::Pool {
     Lane long_work; ///< on volumes: nobody who asks for what takes a moment waits for that
 
     const model::Pool& current() const { return live ? *live : *definition; }
+    /// What is to be of a volume that is being made; null if it is there, if it is not made, or if nobody can tell how far it is.
+    VolumePtr in_the_making(const std::string& volume) const {
+        const auto use = uses.find(volume);
+        return use != uses.end() && !volumes->contains(volume) ? use->second.made : nullptr;
+    }
     /// Throws operation_invalid once it is inactive, which it may become in any wait.
     const std::shared_ptr<const model::Pool>& require_live() const;
 };
@@ -67,7 +74,7 @@ inline Error invalid(std::string what) {
 inline Error busy(const std::string& volume, const VolumeUse& use, bool there) {
     if (!there) return invalid(fmt::format("volume '{}' is still being allocated.", volume));
     return invalid(fmt::format("volume '{}' is still in use.", volume))
-        .because(fmt::format("it is being {}", use.readers > 0 ? "copied" : use.doing))
+        .because(fmt::format("it is being {}", use.text()))
         .hint("wait until that has ended");
 }
 

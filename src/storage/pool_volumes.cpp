@@ -258,10 +258,9 @@ Task<VolumePtr> Pools::look_at_made(PoolPtr pool, VolumePtr made) {
 
 Task<VolumePtr> Pools::look(VolumeRef ref) {
     const auto pool = find_active(ref.pool);
-    const auto use = pool->uses.find(ref.name);
-    if (use != pool->uses.end() && use->second.made && !pool->volumes->contains(ref.name)) {
-        auto made = co_await look_at_made(pool, use->second.made);
-        co_return made;
+    if (const auto made = pool->in_the_making(ref.name)) {
+        auto now = co_await look_at_made(pool, made);
+        co_return now;
     }
     const auto known = volume(ref);
     const auto by = Deadline::in(file_patience);
@@ -335,14 +334,11 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
 }
 
 void Pools::require_absent(const Pool& pool, const std::string& name) {
-    const bool made = pool.uses.contains(name) && !pool.volumes->contains(name);
-    if (made)
-        throw Error(ErrorCode::storage_vol_exist, ErrorDomain::storage, fmt::format("storage volume '{}' exists already", name))
-            .because("it is being made")
-            .hint("choose another name");
-    if (!pool.volumes->contains(name)) return;
-    throw Error(ErrorCode::storage_vol_exist, ErrorDomain::storage, fmt::format("storage volume '{}' exists already", name))
-        .hint(fmt::format("choose another name, or delete it first: 'domus vol-delete --pool {} {}'", pool.ref.name, name));
+    const bool there = pool.volumes->contains(name);
+    if (!there && !pool.uses.contains(name)) return;
+    Error exists(ErrorCode::storage_vol_exist, ErrorDomain::storage, fmt::format("storage volume '{}' exists already", name));
+    if (!there) throw std::move(exists).because("it is being made").hint("choose another name");
+    throw std::move(exists).hint(fmt::format("choose another name, or delete it first: 'domus vol-delete --pool {} {}'", pool.ref.name, name));
 }
 
 /// A volume that was just made: published, and the pool's sizes with it.

@@ -86,9 +86,8 @@ VolumePtr Pools::volume(const std::string& pool, const std::string& name) const 
 
 VolumePtr Pools::volume_or_made(const VolumeRef& ref) const {
     const auto active = find_active(ref.pool);
-    const auto use = active->uses.find(ref.name);
-    const bool made = use != active->uses.end() && use->second.made && !active->volumes->contains(ref.name);
-    return made ? use->second.made : volume(ref);
+    const auto made = active->in_the_making(ref.name);
+    return made ? made : volume(ref);
 }
 
 Task<Place> Pools::place(std::string pool, std::string name, std::optional<model::VolumeMode> mode) {
@@ -269,7 +268,7 @@ void Pools::require_idle(const Pool& pool) {
     const auto& [volume, use] = *pool.uses.begin();
     throw Error(ErrorCode::internal_error, ErrorDomain::storage,
                 fmt::format("internal error: pool '{}' has asynchronous jobs running.", pool.ref.name))
-        .because(fmt::format("volume '{}' is being {}", volume, use.readers > 0 ? "copied" : use.doing))
+        .because(fmt::format("volume '{}' is being {}", volume, use.text()))
         .hint("wait until that has ended");
 }
 

@@ -124,9 +124,7 @@ public:
         const auto purpose = fmt::format("make partition '{}'", wanted.name);
         (void)co_await site.run("sfdisk", std::move(arguments), purpose, fmt::format("size={}\n", whole / sector));
         const auto path = (fs::path(device_of(*pool)).parent_path() / expected).string();
-        co_await wait_for_device(path, site);
-        auto finish = [path, permissions = wanted.target.permissions] { give_permissions(path, permissions); };
-        co_await site.block(std::move(finish));
+        co_await settle_device(path, wanted.target.permissions, site);
     }
 
     Task<> copy(Definition pool, model::Volume wanted, Origin from, unsigned flags, Site site) const override {

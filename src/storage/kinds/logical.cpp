@@ -192,7 +192,7 @@ public:
         const auto purpose = fmt::format("make volume '{}'", wanted.name);
         (void)co_await site.run("lvcreate", std::move(arguments), purpose);
         const auto path = fmt::format("{}/{}", *pool->target, wanted.name);
-        auto settling = settle(path, wanted.target.permissions, site);
+        auto settling = settle_device(path, wanted.target.permissions, site);
         co_await complete(pool, wanted.name, std::move(settling), site);
     }
 
@@ -281,12 +281,6 @@ private:
         std::vector<std::string> arguments{"-q", "--deltag", unfinished_here(), fmt::format("{}/{}", group_of(*pool), volume)};
         const auto purpose = fmt::format("let volume '{}' be whole", volume);
         (void)co_await site.run("lvchange", std::move(arguments), purpose);
-    }
-
-    static Task<> settle(std::string path, model::Permissions permissions, Site site) {
-        co_await wait_for_device(path, site);
-        auto work = [path, permissions] { give_permissions(path, permissions); };
-        co_await site.block(std::move(work));
     }
 
     /// Ends the making of a volume; what fails takes it away.

@@ -254,14 +254,8 @@ private:
                 .because(made.err)
                 .hint("it may be a dataset that is no volume: see 'zfs list'");
         Site::require_success(made, "zfs", fmt::format("make volume '{}'", wanted.name));
-        auto settling = settle(link_of(*pool, wanted.name), wanted.target.permissions, site);
+        auto settling = settle_device(link_of(*pool, wanted.name), wanted.target.permissions, site);
         co_await complete(pool, wanted.name, std::move(settling), site);
-    }
-
-    static Task<> settle(std::string path, model::Permissions permissions, Site site) {
-        co_await wait_for_device(path, site);
-        auto work = [path, permissions] { give_permissions(path, permissions); };
-        co_await site.block(std::move(work));
     }
 
     static Task<> fill(Definition pool, std::string volume, Origin from, Site site) {
