@@ -17,7 +17,7 @@ from harness.guest import ASSETS, GuestShell, guest_xml
 from harness.terminal import Terminal
 
 SKIPPED = 77
-DEFAULT_TIMEOUT = 90
+DEFAULT_TIMEOUT = 300
 
 
 def pytest_addoption(parser):
@@ -177,7 +177,7 @@ def terminal():
 @pytest.fixture
 def shell_of(daemon, terminal):
     """Function that opens a running guest's shell over `virsh console`, and waits until it answers."""
-    def open_shell(name, timeout=30):
+    def open_shell(name, timeout=60):
         return GuestShell(terminal("virsh", "-c", daemon.uri, "console", name, "--force")).wait_up(timeout)
     return open_shell
 

@@ -186,7 +186,7 @@ def a_copy_is_cut_off(pool, backend, daemon):
         file.write(os.urandom(MIB) * (backend.long_to_copy // MIB))
     client = subprocess.Popen(["virsh", "-c", daemon.uri, "vol-clone", name, "half", "--pool", "p"],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until(lambda: find_processes("qemu-img"), "nothing is copied", timeout=60)
+    wait_until(lambda: find_processes("qemu-img"), "nothing is copied")
     [copier] = find_processes("qemu-img")
     os.kill(copier, signal.SIGSTOP)
     assert names(pool) == [name]
@@ -196,7 +196,7 @@ def a_copy_is_cut_off(pool, backend, daemon):
     client.wait()
     daemon.start()
     pool = libvirt.open(daemon.uri).storagePoolLookupByName("p")
-    wait_until(pool.isActive, "the pool is not active again", timeout=60)
+    wait_until(pool.isActive, "the pool is not active again")
     assert names(pool) == backend.kept() == [name]
     pool.storageVolLookupByName(name).delete()
     return pool

@@ -101,7 +101,6 @@ def test_an_image_is_one_hosts_at_a_time(hosts, kind):
     assert not (there / note).exists()
 
 
-@pytest.mark.timeout(200)
 def test_pools_show_no_notes(hosts):
     (_near, conn, here), _far = hosts
     pool = conn.storagePoolCreateXML(f"<pool type='dir'><name>vms</name><target><path>{here}</path></target></pool>")

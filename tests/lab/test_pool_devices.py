@@ -13,13 +13,11 @@ from pool_steps import (MIB, a_copy_is_cut_off, a_domain_starts_from_a_volume, b
 
 
 @on("logical", "disk", "iscsi", "scsi", "mpath")
-@pytest.mark.timeout(300)
 def test_a_pool_and_its_volumes(conn, daemon, virsh, backend, tmp_path):
     live_through(conn, daemon, virsh, backend, tmp_path)
 
 
 @on("logical")
-@pytest.mark.timeout(200)
 def test_a_domain_starts_from_a_volume(conn, backend, guest):
     pool = start(conn, backend)
     a_domain_starts_from_a_volume(pool, backend, guest)
@@ -27,7 +25,6 @@ def test_a_domain_starts_from_a_volume(conn, backend, guest):
 
 
 @on("iscsi", "logical")
-@pytest.mark.timeout(200)
 def test_sources_are_found(conn, backend):
     if isinstance(backend, backends.Logical):
         conn.storagePoolDefineXML(backend.xml).build(0)
@@ -60,7 +57,6 @@ def qemu_reaches_a_unit_by_itself(pool, backend, guest):
 
 
 @on("chap")
-@pytest.mark.timeout(300)
 def test_a_target_asks_for_a_password(conn, daemon, backend, guest, traced_iscsiadm):
     password = backend.login[1]
     pool = conn.storagePoolDefineXML(backend.xml)
@@ -87,7 +83,6 @@ def test_a_target_asks_for_a_password(conn, daemon, backend, guest, traced_iscsi
 
 
 @on("logical")
-@pytest.mark.timeout(300)
 def test_a_copy_that_is_cut_off_is_no_volume(conn, backend, daemon):
     pool = a_copy_is_cut_off(start(conn, backend), backend, daemon)
     stop(pool, backend)

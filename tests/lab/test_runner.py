@@ -32,7 +32,7 @@ def start(tmp_path):
     for process in started:
         process.kill()
         process.communicate()
-    wait_until(lambda: not machines(temporary), f"{machines(temporary)} did not end", 10)
+    wait_until(lambda: not machines(temporary), f"{machines(temporary)} did not end")
     assert list(temporary.iterdir()) == []
 
 

@@ -10,7 +10,6 @@ from harness.wait import wait_until
 from servers import disk, iscsi_target, nfs_server, settle, udev, volume_group
 
 MIB = 1 << 20
-pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(autouse=True)
@@ -71,5 +70,5 @@ def test_an_export_is_mounted_and_waits_for_its_server(tmp_path):
         server.stop()
         assert run("stat", "-f", tmp_path, check=False).code != 0
         server.start()
-        wait_until(lambda: run("stat", "-f", tmp_path, check=False).code == 0, "it did not come back", 60)
+        wait_until(lambda: run("stat", "-f", tmp_path, check=False).code == 0, "it did not come back")
         run("umount", tmp_path)

@@ -14,7 +14,7 @@ from harness.wait import wait_until
 from pool_steps import (MIB, a_copy_is_cut_off, a_domain_starts_from_a_volume, backend, code_of, daemon, live_through, names,  # noqa: F401
                         on, start, stop, volume_xml)
 
-pytestmark = [on("zfs"), pytest.mark.timeout(300)]
+pytestmark = on("zfs")
 
 
 def pool_xml(name, source, *devices):

@@ -29,14 +29,13 @@ def first_bytes(shell, device):
     return shell.run(f"dd if={device} bs={len(PLAIN)} count=1 2>/dev/null")
 
 
-@pytest.mark.timeout(200)
 def test_a_guest_reads_and_writes_its_disks(conn, daemon, virsh, pool, ceph, guest, shell_of, scratch):
     for image in ("one", "two"):
         put(ceph, image, scratch)
     pool.refresh()
     domain = conn.defineXML(guest("web", devices=network_disk(ceph, "one") + volume_disk("two")))
     domain.create()
-    shell = shell_of("web", timeout=60)
+    shell = shell_of("web")
     for image, device in (("one", "/dev/vda"), ("two", "/dev/vdb")):
         assert first_bytes(shell, device) == PLAIN.decode()
         shell.run(f"printf 'by the guest, {image}' | dd of={device} conv=notrunc,fsync 2>/dev/null")
@@ -71,7 +70,6 @@ def test_a_guest_reads_and_writes_its_disks(conn, daemon, virsh, pool, ceph, gue
     domain.connect().close()
 
 
-@pytest.mark.timeout(150)
 def test_virt_install_takes_a_volume_and_its_login(conn, daemon, virsh, secret, ceph):
     virsh("pool-create-as", "p", "rbd", "--source-host", ceph.host, "--source-name", "rbd", "--auth-type", "ceph",
           "--auth-username", ceph.client, "--secret-uuid", UUID)

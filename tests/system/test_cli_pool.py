@@ -1,13 +1,12 @@
 """`domus pool-*` beside stock `virsh` on the same daemon: what scripts read is the same to the letter."""
 import json
 import os
-import threading
-import time
 
 import pytest
 
 from harness.compare import STAMP, UUID, assert_hint, assert_same_options, differences, offered, said, verbs_of
 from harness.daemon import BUILD, run
+from harness.wait import wait_until
 
 READING = [
     "pool-list", "pool-list --all", "pool-list --inactive", "pool-list --all --name", "pool-list --all --uuid",
@@ -137,27 +136,37 @@ def test_json(pools):
     assert done["pool"] == "on" and done["message"] == "Pool on refreshed"
 
 
-@pytest.mark.parametrize("words", [["lifecycle", "--loop", "--timestamp"], ["refresh"], ["lifecycle", "--loop", "--pool", "off"]],
-                         ids=" ".join)
-def test_events_as_virsh_shows_them(pools, words):
-    """Both watch while a third changes pools."""
-    results = {}
+@pytest.fixture
+def watchers(pools, terminal):
+    """Function that has both watch, and does `steps` again and again until both have seen something of them."""
+    def begin(*words, steps):
+        both = [terminal(*client, "-c", pools.uri, "pool-event", "--event", *words, "--timeout", "200")
+                for client in (["virsh"], [BUILD / "bin/domus"])]
+        wait_until(lambda: [pools.virsh(*step.split()) for step in steps] and all(each.search("for storage pool.*\n", 0.2) for each in both),
+                   "they see nothing")
+        return both
+    return begin
 
-    def watch(name, client):
-        results[name] = client("pool-event", "--event", *words, "--timeout", "4", check=False)
 
-    watchers = [threading.Thread(target=watch, args=pair) for pair in (("virsh", pools.virsh), ("domus", pools.domus))]
-    for watcher in watchers:
-        watcher.start()
-    time.sleep(1)
-    for line in ("pool-refresh on", "pool-destroy on", "pool-start on", "pool-start off", "pool-destroy off"):
+def test_an_event_as_virsh_shows_it(watchers):
+    virsh, domus = watchers("refresh", steps=["pool-refresh on"])
+    assert domus.wait() == virsh.wait() == 0
+    assert domus.text == virsh.text
+
+
+@pytest.mark.parametrize("words, count", [(["--timestamp"], 5), (["--pool", "off"], 3)])
+def test_events_as_virsh_shows_them(pools, watchers, words, count):
+    """Both watch while a third changes pools; how much they saw of what showed that they watch is left aside."""
+    both = watchers("lifecycle", "--loop", *words, steps=["pool-start off", "pool-destroy off"])
+    for line in ("pool-refresh on", "pool-destroy on", "pool-start on", "pool-start off", "pool-destroy off", "pool-undefine off"):
         pools.virsh(*line.split())
-    for watcher in watchers:
-        watcher.join()
-    theirs, ours = results["virsh"], results["domus"]
-    assert STAMP.sub("STAMP", ours.out) == STAMP.sub("STAMP", theirs.out)
-    assert ours.code == theirs.code == 0
-    assert "for storage pool" in ours.out
+    shown = []
+    for each in both:
+        assert each.search("Undefined.*\n")
+        shown.append([STAMP.sub("STAMP", line) for line in each.text.splitlines()][-count:])
+        each.send("\x03")
+        assert each.search(r"events received: \d+") and each.wait() == 0
+    assert shown[0] == shown[1] and "Undefined" in shown[0][-1]
 
 
 def test_completion(pools):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from harness.daemon import BUILD, run
+from harness.wait import wait_until
 
 UUID = "2de1cf5f-8c1d-4fa5-b0a7-a0f5c0b3a111"
 PRIVATE = "2de1cf5f-8c1d-4fa5-b0a7-a0f5c0b3a112"
@@ -111,11 +112,8 @@ def test_speaks_json(secrets):
 
 def test_events_are_shown(secrets, terminal):
     for name, client in (("virsh", "virsh"), ("domus", BUILD / "bin/domus")):
-        watch = terminal(client, "-c", secrets.uri, "secret-event", "--event", "value-changed", "--timeout", "60")
-        for _ in range(100):  # until it listens
-            secrets.virsh("secret-set-value", UUID, "eA==")
-            if watch.search("events received: 1", timeout=0.2):
-                break
+        watch = terminal(client, "-c", secrets.uri, "secret-event", "--event", "value-changed", "--timeout", "200")
+        wait_until(lambda: secrets.virsh("secret-set-value", UUID, "eA==") and watch.search("events received: 1", timeout=0.2), "no event")
         watch.expect(f"event 'value-changed' for secret {UUID}\r\n")
         assert watch.wait() == 0, name
 

@@ -10,8 +10,6 @@ import pytest
 from harness.guest import guest_xml
 from harness.wait import wait_until
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture
 def disk(scratch):

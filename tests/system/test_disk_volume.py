@@ -27,7 +27,6 @@ def code_of(call, *arguments):
     return error.value.get_error_code()
 
 
-@pytest.mark.timeout(150)
 def test_a_guest_uses_the_volume_and_people_see_its_name(conn, daemon, guest, pool, shell_of, virsh, scratch):
     domain = conn.defineXML(guest("stored", devices=disk("one.qcow2", "vda")))
     domain.create()
@@ -53,7 +52,6 @@ def test_a_guest_uses_the_volume_and_people_see_its_name(conn, daemon, guest, po
     assert found.returncode == 0 and (scratch / "head").read_bytes().startswith(b"by the guest")
 
 
-@pytest.mark.timeout(120)
 def test_a_medium_may_be_a_volume(conn, guest, pool, virsh, scratch):
     drive = disk("two.raw", "sda", kind=" type='raw'", bus="sata", device="cdrom")
     domain = conn.createXML(guest("drive", devices=drive))
@@ -101,7 +99,6 @@ def test_snapshots_lie_in_the_volume(conn, guest, pool, virsh, scratch):
     assert tags() == ["off"]
 
 
-@pytest.mark.timeout(150)
 def test_what_is_below_may_be_a_volume(conn, daemon, guest, pool, shell_of, virsh, scratch):
     (scratch / "pool/two.raw").write_bytes(b"from below" + bytes((8 << 20) - 10))
     below = "<backingStore type='volume'><format type='raw'/><source pool='p' volume='{}'/><backingStore/></backingStore>"

@@ -113,7 +113,6 @@ def test_disks_are_counted_and_named(conn, guest, scratch):
     domain.destroy()
 
 
-@pytest.mark.timeout(120)
 def test_uefi_has_variables_of_its_own_and_they_go_only_when_asked(daemon, conn, guest):
     if not os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"):
         pytest.skip("the package ovmf is not installed")
@@ -130,12 +129,11 @@ def test_uefi_has_variables_of_its_own_and_they_go_only_when_asked(daemon, conn,
     assert not variables.exists()
 
 
-@pytest.mark.timeout(120)
 def test_the_agent_shuts_a_guest_down(conn, guest, event_log):
     domain = conn.createXML(guest("agent", memory=128, agent=True))
-    wait_until(lambda: "state='connected'" in domain.XMLDesc(0), "the agent does not answer", timeout=60)
+    wait_until(lambda: "state='connected'" in domain.XMLDesc(0), "the agent does not answer")
     domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT)
-    event_log.wait_for("agent", libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN, timeout=30)
+    event_log.wait_for("agent", libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN)
 
 
 def test_the_host_is_described(conn, virsh):

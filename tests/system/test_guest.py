@@ -15,7 +15,7 @@ class BareQemu:
             "-kernel", assets / "vmlinuz", "-initrd", assets / initrd, "-append", "console=ttyS0 quiet",
             "-serial", f"file:{self.serial}", "-qmp", f"unix:{self.monitor},server=on,wait=off", *extra])
 
-    def wait_for(self, text, timeout=40):
+    def wait_for(self, text, timeout=90):
         deadline = time.monotonic() + timeout
         while text not in self.printed():
             assert self.process.poll() is None and time.monotonic() < deadline, self.printed()

@@ -77,7 +77,7 @@ def test_a_disk_is_plugged_in_used_and_taken_out_again(conn, guest, shell_of, ev
     shell = shell_of("hot")
     domain.attachDeviceFlags(disk_xml(image, "vdb", kind=kind), LIVE)
     assert targets(domain.XMLDesc()) == ["vdb"]
-    wait_until(lambda: "vda" in shell.run("ls /sys/block"), "it did not come to pass", 20)
+    wait_until(lambda: "vda" in shell.run("ls /sys/block"), "it did not come to pass")
     assert shell.run("cat /sys/block/vda/size") == str(8 * 2048)
     shell.run("echo written-by-the-guest | dd of=/dev/vda bs=512 conv=sync,fsync")
     live = ET.fromstring(domain.XMLDesc()).find("devices/disk")
@@ -86,7 +86,7 @@ def test_a_disk_is_plugged_in_used_and_taken_out_again(conn, guest, shell_of, ev
     domain.detachDeviceFlags(disk_xml(image, "vdb", kind=kind), LIVE)
     event_log.wait_for_device("hot", libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, "virtio-disk1")
     assert targets(domain.XMLDesc()) == []
-    wait_until(lambda: "vda" not in shell.run("ls /sys/block"), "it did not come to pass", 20)
+    wait_until(lambda: "vda" not in shell.run("ls /sys/block"), "it did not come to pass")
     copied = scratch / "copy"
     subprocess.run(["qemu-img", "convert", "-O", "raw", image, copied], check=True)
     assert copied.read_bytes().startswith(b"written-by-the-guest")
@@ -173,17 +173,17 @@ def test_an_interface_comes_with_its_tap_and_goes_with_it(make_daemon, guest, te
     interface = ET.fromstring(domain.XMLDesc()).find("devices/interface")
     tap = interface.find("target").get("dev")
     assert tap in daemon.sandbox.run("ip", "-br", "link").stdout
-    wait_until(lambda: "eth0" in shell.run("ls /sys/class/net"), "it did not come to pass", 20)
+    wait_until(lambda: "eth0" in shell.run("ls /sys/class/net"), "it did not come to pass")
     assert shell.run("cat /sys/class/net/eth0/address") == "52:54:00:12:34:56"
     shell.run("ip link set eth0 up; sleep 1")
     assert shell.run("cat /sys/class/net/eth0/carrier") == "1"
     down = xml.replace("</interface>", "<link state='down'/></interface>")
     domain.updateDeviceFlags(down, LIVE)
-    wait_until(lambda: shell.run("cat /sys/class/net/eth0/carrier") == "0", "it did not come to pass", 10)
+    wait_until(lambda: shell.run("cat /sys/class/net/eth0/carrier") == "0", "it did not come to pass")
     assert ET.fromstring(domain.XMLDesc()).find("devices/interface/link").get("state") == "down"
     domain.detachDevice(xml)
-    wait_until(lambda: ET.fromstring(domain.XMLDesc()).find("devices/interface") is None, "it did not come to pass", 20)
-    wait_until(lambda: tap not in daemon.sandbox.run("ip", "-br", "link").stdout, "it did not come to pass", 5)
+    wait_until(lambda: ET.fromstring(domain.XMLDesc()).find("devices/interface") is None, "it did not come to pass")
+    wait_until(lambda: tap not in daemon.sandbox.run("ip", "-br", "link").stdout, "it did not come to pass")
     domain.destroy()
     conn.close()
 
@@ -203,15 +203,15 @@ def test_a_medium_is_changed_and_ejected(conn, guest, shell_of, scratch, refusal
     domain = conn.createXML(guest("cd", devices=drive + "<controller type='scsi' model='virtio-scsi'/>"))
     shell = shell_of("cd")
     read = "dd if=/dev/sr0 bs=2048 count=1 2>/dev/null | head -c 12"
-    wait_until(lambda: shell.run(read) == "first medium", "it did not come to pass", 20)
+    wait_until(lambda: shell.run(read) == "first medium", "it did not come to pass")
     domain.updateDeviceFlags(disk_xml(second, "sda", "scsi", device="cdrom"), LIVE)
     assert f"file='{second}'" in domain.XMLDesc() and str(first) not in domain.XMLDesc()
-    wait_until(lambda: shell.run(read) == "second mediu", "it did not come to pass", 20)
+    wait_until(lambda: shell.run(read) == "second mediu", "it did not come to pass")
     domain.updateDeviceFlags(disk_xml(None, "sda", "scsi", device="cdrom"), LIVE | FORCE)
     assert ET.fromstring(domain.XMLDesc()).find("devices/disk/source") is None
     refusal(libvirt.VIR_ERR_SYSTEM_ERROR, domain.updateDeviceFlags, disk_xml(scratch / "absent", "sda", "scsi", device="cdrom"), LIVE)
     domain.updateDeviceFlags(disk_xml(first, "sda", "scsi", device="cdrom"), LIVE)
-    wait_until(lambda: shell.run(read) == "first medium", "it did not come to pass", 20)
+    wait_until(lambda: shell.run(read) == "first medium", "it did not come to pass")
 
 
 @pytest.mark.parametrize("xml, element, gone", [
@@ -232,7 +232,7 @@ def test_other_devices_come_and_go(conn, guest, shell_of, xml, element, gone):
     if "pty" in xml:
         assert found[-1].find("source").get("path").startswith("/dev/pts/")
     domain.detachDevice(ET.tostring(found[-1], encoding="unicode"))
-    wait_until(lambda: len(ET.fromstring(domain.XMLDesc()).findall(f"devices/{element}")) == before, "it did not come to pass", 20)
+    wait_until(lambda: len(ET.fromstring(domain.XMLDesc()).findall(f"devices/{element}")) == before, "it did not come to pass")
 
 
 def test_a_device_goes_by_its_alias(conn, guest, shell_of, event_log, refusal):
@@ -254,7 +254,7 @@ def test_a_daemon_that_was_away_learns_what_went_meanwhile(daemon, virsh, guest,
         tell("device_del", id="virtio-disk0")
         tell.wait("DEVICE_DELETED")
     daemon.start()
-    wait_until(lambda: "vda" not in virsh("domblklist", "away").out, "it did not come to pass", 10)
+    wait_until(lambda: "vda" not in virsh("domblklist", "away").out, "it did not come to pass")
     assert virsh("domstate", "away").out.strip() == "running"
 
 
@@ -267,7 +267,7 @@ def test_virsh_verbs(virsh, guest, shell_of, scratch):
     assert virsh("attach-disk", "verbs", image, "vdb", "--persistent").out == "Disk attached successfully\n\n"
     assert "vdb" in virsh("domblklist", "verbs").out and "vdb" in virsh("domblklist", "verbs", "--inactive").out
     assert virsh("detach-disk", "verbs", "vdb", "--persistent").out == "Disk detached successfully\n\n"
-    wait_until(lambda: "vdb" not in virsh("domblklist", "verbs").out, "it did not come to pass", 20)
+    wait_until(lambda: "vdb" not in virsh("domblklist", "verbs").out, "it did not come to pass")
     assert "vdb" not in virsh("domblklist", "verbs", "--inactive").out
 
 

@@ -255,8 +255,8 @@ def test_long_work_shows_a_bar_on_a_terminal_only(scratch):
     words = ["image", "convert", source, scratch / "copy", "--rate-limit", "12M", "--overwrite"]
     terminal = Terminal(BUILD / "bin/domus", *words)
     try:
-        terminal.expect(r"convert \[#+ *\] +\d+ %   \d+(\.\d)? MiB/s   \d:\d\d left", timeout=30)
-        terminal.expect(r"left\x1b\[K\r\x1b\[KImage '[^']*' converted to", timeout=30)  # the bar is gone
+        terminal.expect(r"convert \[#+ *\] +\d+ %   \d+(\.\d)? MiB/s   \d:\d\d left")
+        terminal.expect(r"left\x1b\[K\r\x1b\[KImage '[^']*' converted to")  # the bar is gone
     finally:
         terminal.close()
     piped = run(BUILD / "bin/domus", *words)

@@ -104,7 +104,6 @@ def test_disks_that_come_and_go_take_and_give_the_lock(conn, daemon, nbd, start)
     rival.destroy()
 
 
-@pytest.mark.timeout(120)
 def test_an_unplugged_disk_is_another_s(conn, daemon, nbd, guest, shell_of, start):
     holder = conn.createXML(guest("holder", devices=disk(nbd)))
     shell_of("holder", 60).run("true")

@@ -1,4 +1,5 @@
 """The daemon is killed at any instant: guests go on, definitions are whole, the next daemon finds everything."""
+import contextlib
 import os
 import random
 import signal
@@ -6,9 +7,9 @@ import threading
 import time
 
 import libvirt
-import pytest
 
 from harness import events
+from harness.calls import within
 from harness.wait import wait_until
 
 PAUSED = libvirt.VIR_DOMAIN_START_PAUSED
@@ -26,11 +27,9 @@ def test_ten_guests_are_found_within_a_second_after_kill_9(daemon, conn, guest, 
     [dead] = [pid for pid in daemon.pids_of("guest=g3")]
     os.kill(dead, signal.SIGKILL)
     wait_until(lambda: dead not in daemon.pids_of("qemu-system"), "the guest did not die")
-    started = time.monotonic()
     daemon.start()
     again = libvirt.open(daemon.uri)
     found = {domain.name(): domain for domain in again.listAllDomains()}
-    took = time.monotonic() - started
     log = events.EventLog(again)
     assert set(found) == set(names)
     assert set(daemon.pids_of("qemu-system")) == pids - {dead}
@@ -40,13 +39,19 @@ def test_ten_guests_are_found_within_a_second_after_kill_9(daemon, conn, guest, 
             assert found[name].state()[0] == libvirt.VIR_DOMAIN_PAUSED
     log.wait_for("g3", libvirt.VIR_DOMAIN_EVENT_STOPPED)
     assert found["g3"].state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED]
-    assert took < 1.0, f"took {took:.2f} s"
     # Their monitors answer, and they can be ended.
     for name in names:
         if name != "g3":
             wait_until(lambda n=name: found[n].memoryStats().get("actual") == 32 * 1024, f"the monitor of {name} does not answer")
-            found[name].destroy()
     again.close()
+
+    def come_again():
+        daemon.kill()
+        daemon.start()
+        with contextlib.closing(libvirt.open(daemon.uri)) as after:
+            return {domain.name(): domain.ID() for domain in after.listAllDomains()}
+
+    assert within(1, come_again) == {**before, "g3": -1}
 
 
 def test_a_guest_resumed_and_shut_down_after_a_restart(daemon, conn, guest, _event_loop):
@@ -63,7 +68,6 @@ def test_a_guest_resumed_and_shut_down_after_a_restart(daemon, conn, guest, _eve
     again.close()
 
 
-@pytest.mark.timeout(120)
 def test_a_definition_is_old_or_new_after_a_kill_inside_the_write(daemon, guest, _event_loop):
     """Kills the daemon at random instants while it defines; each file then parses, and says one of two things."""
     connection = libvirt.open(daemon.uri)

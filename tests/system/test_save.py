@@ -5,12 +5,12 @@ import re
 import signal
 import struct
 import subprocess
-import threading
 import time
 
 import libvirt
 import pytest
 
+from harness.calls import Outcome
 from harness.wait import wait_until
 
 HEADER = struct.Struct("<16sIIIII")
@@ -201,26 +201,6 @@ def frozen_save(daemon, terminal):
             pass
 
 
-class Outcome(threading.Thread):
-    """A call in a thread of its own; `error` is what it raised."""
-
-    def __init__(self, call):
-        super().__init__(daemon=True)
-        self._call, self.error = call, None
-        self.start()
-
-    def run(self):
-        try:
-            self._call()
-        except libvirt.libvirtError as error:
-            self.error = error
-
-    def wait(self, timeout=30):
-        self.join(timeout)
-        assert not self.is_alive(), "the call did not return"
-        return self.error
-
-
 @pytest.fixture
 def full_guest(counting, shell_of):
     """A counting guest with 300 MB of what cannot be left out in its memory: so much is not over before it is stopped."""
@@ -234,7 +214,7 @@ def test_destroyed_in_the_middle(daemon, full_guest, frozen_save, scratch):
     outcome, _, path = frozen_save(full_guest, scratch / "image")
     started = time.monotonic()
     daemon.virsh("destroy", "web")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8, "the monitor was asked, for which there are 10 s"
     assert outcome.wait() is not None
     assert full_guest.state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED]
     assert not path.exists()
@@ -248,7 +228,7 @@ def test_looked_at_and_aborted_in_the_middle(daemon, conn, full_guest, frozen_sa
     assert full_guest.jobStats()["operation"] == libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE
     assert re.search(r"Operation:\s+Save", daemon.virsh("domjobinfo", "web").out)
     abort = Outcome(full_guest.abortJob)
-    time.sleep(0.3)  # the order is in the monitor's socket before QEMU can go on
+    time.sleep(1)  # the order is in the monitor's socket before QEMU can go on
     os.kill(pid, signal.SIGCONT)
     assert abort.wait() is None
     error = outcome.wait()
@@ -286,7 +266,6 @@ def test_the_disk_is_full(daemon, conn, counting, shell_of, event_log):
     assert count_of(shell_of) > before
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("managed", [False, True])
 def test_the_daemon_is_killed_in_the_middle(daemon, full_guest, frozen_save, shell_of, scratch, managed):
     """Whether QEMU is still at it or has finished when the next daemon comes: the guest goes on."""
@@ -385,7 +364,7 @@ def test_control_c_leaves_the_job(daemon, full_guest, frozen_save, scratch):
         assert command.poll() is None
     os.kill(pid, signal.SIGSTOP)
     command.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    time.sleep(1)
     os.kill(pid, signal.SIGCONT)
     _, said = command.communicate(timeout=30)
     assert command.returncode == 1 and "canceled by client" in said
@@ -470,8 +449,8 @@ def test_destroyed_while_it_is_restored(daemon, conn, guest, scratch):
     os.kill(pid, signal.SIGSTOP)
     assert outcome.is_alive(), "it was over too soon"
     started = time.monotonic()
-    wait_until(lambda: daemon.virsh("destroy", "web", check=False).code == 0, "it cannot be destroyed", timeout=10)
-    assert time.monotonic() - started < 5
+    wait_until(lambda: daemon.virsh("destroy", "web", check=False).code == 0, "it cannot be destroyed")
+    assert time.monotonic() - started < 8, "the monitor was asked, for which there are 10 s"
     assert outcome.wait() is not None
     assert not domain.isActive() and image.exists()
     conn.restore(str(image))
@@ -529,7 +508,6 @@ def test_with_an_agent_a_display_and_a_disk_plugged_in(daemon, conn, counting, s
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="networks need root")
-@pytest.mark.timeout(120)
 def test_its_network_reaches_it_again(make_daemon, guest, terminal, scratch, _event_loop):
     from harness.guest import GuestShell
     daemon = make_daemon(default_network=True)
@@ -537,13 +515,13 @@ def test_its_network_reaches_it_again(make_daemon, guest, terminal, scratch, _ev
     connection = libvirt.open(daemon.uri)
     domain = connection.createXML(guest("web", networks=["default"]))
     network = connection.networkLookupByName("default")
-    wait_until(lambda: network.DHCPLeases(), "no lease", timeout=60)
+    wait_until(lambda: network.DHCPLeases(), "no lease")
     gateway = network.DHCPLeases()[0]["ipaddr"].rsplit(".", 1)[0] + ".1"
     domain.save(str(scratch / "image"))
     assert "vnet" not in daemon.sandbox.run("ip", "-br", "link").stdout
     assert "vnet" not in connection.saveImageGetXMLDesc(str(scratch / "image"))
     connection.restore(str(scratch / "image"))
     shell = GuestShell(terminal("virsh", "-c", daemon.uri, "console", "web", "--force")).wait_up()
-    wait_until(lambda: "1 packets received" in shell.run(f"ping -c 1 -W 2 {gateway}"), "the gateway does not answer", timeout=15)
+    wait_until(lambda: "1 packets received" in shell.run(f"ping -c 1 -W 2 {gateway}"), "the gateway does not answer")
     connection.lookupByName("web").destroy()
     connection.close()

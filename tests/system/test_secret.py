@@ -2,10 +2,11 @@
 import base64
 import os
 import threading
-import time
 
 import libvirt
 import pytest
+
+from harness.wait import wait_until
 
 VALUE = b"correct horse\0battery staple"
 UUID = "2de1cf5f-8c1d-4fa5-b0a7-a0f5c0b3a111"
@@ -183,7 +184,7 @@ def test_events_tell_what_became_of_it(conn):
     other.undefine()
     wanted = [(other.UUIDString(), 0), (UUID, 0), (UUID, "value"), (UUID, 1), (other.UUIDString(), 1), ("only", 1)]
     with changed:
-        assert changed.wait_for(lambda: len(seen) >= len(wanted), 20), seen
+        assert changed.wait_for(lambda: len(seen) >= len(wanted), 60), seen
     assert sorted(map(str, seen)) == sorted(map(str, wanted))
     for callback in both + [only]:
         conn.secretEventDeregisterAny(callback)
@@ -191,9 +192,6 @@ def test_events_tell_what_became_of_it(conn):
 
 def test_virsh_prints_events(virsh, daemon, terminal):
     virsh("secret-define", "/dev/stdin", input=secret_xml(uuid=UUID))
-    watch = terminal("virsh", "-c", daemon.uri, "secret-event", "--event", "value-changed", "--timeout", "20")
-    deadline = time.monotonic() + 20
-    while watch.process.poll() is None and time.monotonic() < deadline:
-        virsh("secret-set-value", UUID, "eA==")
-        watch.search("events received", timeout=0.3)
+    watch = terminal("virsh", "-c", daemon.uri, "secret-event", "--event", "value-changed", "--timeout", "200")
+    wait_until(lambda: virsh("secret-set-value", UUID, "eA==") and watch.search("events received", timeout=0.2), "no event")
     watch.expect(f"event 'value-changed' for secret {UUID}")

@@ -99,7 +99,7 @@ def test_a_guest_of_a_user(user, terminal):
     assert "10.0.2.15" in shell.run("for i in 1 2 3 4 5 6 7 8 9; do ip -4 addr show eth0 | grep inet && break; sleep 1; done")
     assert "mine" in user.call(user.home / "domus", "list").out
     user.virsh("shutdown", "mine")
-    wait_until(lambda: user.virsh("domstate", "mine").out.strip() == "shut off", "it does not shut down", 30)
+    wait_until(lambda: user.virsh("domstate", "mine").out.strip() == "shut off", "it does not shut down")
     kept = user.home / ".config/domus/qemu/mine.xml"
     assert kept.exists() and kept.stat().st_uid == NOBODY
     user.virsh("undefine", "mine")

@@ -9,7 +9,6 @@ import pytest
 
 from harness.daemon import run
 
-pytestmark = pytest.mark.timeout(300)
 MIB = 1 << 20
 
 

@@ -28,7 +28,7 @@ class Result:
         return f"$ {' '.join(map(str, self.command))}\n{self.out}{self.err}[exit {self.code}]"
 
 
-def run(*argv, check=True, timeout=60, **options):
+def run(*argv, check=True, timeout=90, **options):
     """Runs a command in the C locale; with `check`, an exit code that is not 0 fails the test."""
     options.setdefault("env", dict(os.environ, LC_ALL="C", LIBVIRT_AUTOSTART="0"))
     if "input" not in options:
@@ -71,7 +71,7 @@ class Daemon:
 
     # -- life --
 
-    def start(self, timeout=20):
+    def start(self, timeout=60):
         """Returns once it accepts connections."""
         assert not self.running, "the daemon already runs"
         argv = [self.binary, "--root", self.root, *self._arguments]
@@ -88,7 +88,7 @@ class Daemon:
             time.sleep(0.01)
         return self
 
-    def stop(self, timeout=15):
+    def stop(self, timeout=60):
         """Asks it to end, as systemd does; guests go on."""
         self.process.terminate()
         assert self.process.wait(timeout) == 0, f"domusd ended with {self.process.returncode}:\n{self.log_tail()}"
@@ -164,10 +164,10 @@ class Daemon:
         if self.sandbox and not self._settled_leftovers(wait=0, ignore=self.process.pid):
             return
         for listing, end in (("list", "destroy"), ("net-list", "net-destroy"), ("pool-list", "pool-destroy")):
-            for name in self.virsh(listing, "--name", check=False, timeout=20).out.split():
-                self.virsh(end, name, check=False, timeout=20)
+            for name in self.virsh(listing, "--name", check=False, timeout=60).out.split():
+                self.virsh(end, name, check=False, timeout=60)
 
-    def _settled_leftovers(self, wait=3.0, ignore=None):
+    def _settled_leftovers(self, wait=10.0, ignore=None):
         deadline = time.monotonic() + wait
         while True:
             if self.sandbox:

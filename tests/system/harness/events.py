@@ -32,7 +32,7 @@ class EventLog:
             self.devices.append((domain.name(), event, alias))
             self._changed.notify_all()
 
-    def wait_for_device(self, name, event, alias, timeout=20):
+    def wait_for_device(self, name, event, alias, timeout=60):
         """Returns once a device was seen to come (VIR_DOMAIN_EVENT_ID_DEVICE_ADDED) or go (..._REMOVED)."""
         with self._changed:
             assert self._changed.wait_for(lambda: (name, event, alias) in self.devices, timeout), self.devices
@@ -42,7 +42,7 @@ class EventLog:
             self.seen.append((domain.name(), event, detail))
             self._changed.notify_all()
 
-    def wait_for(self, name, event, detail=None, timeout=20):
+    def wait_for(self, name, event, detail=None, timeout=60):
         """Returns once it was seen, also if it was before this call."""
         def there():
             return any(entry[0] == name and entry[1] == event and detail in (None, entry[2]) for entry in self.seen)

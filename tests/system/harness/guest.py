@@ -59,7 +59,7 @@ class GuestShell:
     def __init__(self, terminal):
         self._terminal = terminal
 
-    def wait_up(self, timeout=30):
+    def wait_up(self, timeout=60):
         """Returns once the shell answers, whenever the console was opened."""
         deadline = time.monotonic() + timeout
         while True:
@@ -73,7 +73,7 @@ class GuestShell:
         self._terminal.expect("GUEST-UP", timeout)
         return self.wait_up()
 
-    def run(self, command, timeout=15):
+    def run(self, command, timeout=60):
         """Runs `command` in the guest; its output without the echo and the prompt."""
         self._terminal.clear()
         # The marks are written so that the echo of this line does not contain them.

@@ -2,7 +2,7 @@
 import time
 
 
-def wait_until(condition, otherwise, timeout=30, pause=0.1):
+def wait_until(condition, otherwise, timeout=60, pause=0.1):
     """Returns the first true value of `condition()`."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
