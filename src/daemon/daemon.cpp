@@ -16,9 +16,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <fmt/format.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -82,14 +80,6 @@ void raise_file_limit() {
         limit.rlim_cur = limit.rlim_max;
         ::setrlimit(RLIMIT_NOFILE, &limit);
     }
-}
-
-bool answers(const fs::path& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.native().copy(address.sun_path, sizeof address.sun_path - 1);
-    const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
 
 /// The file that is named, or that of the host, or nothing but defaults.
@@ -228,7 +218,7 @@ private:
         if (!configuration_.libvirt_socket || options_.root != "/") return;
         const auto folder = options_.session ? places_.state.parent_path() / "libvirt" : fs::path("/run/libvirt");
         const auto path = folder / "libvirt-sock";
-        if (answers(path)) {
+        if (wire::answers(path)) {
             log::warning("another daemon answers on '{}': stock clients reach it and not this one", path.string());
             return;
         }

@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -166,12 +165,13 @@ UniqueFd make_memfd(const char* name, std::string_view contents) {
 
 FileLock FileLock::acquire(const fs::path& path) {
     auto fd = open_file(path, O_RDWR | O_CREAT, 0644);
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK) throw path_error(errno, "cannot lock", path);
-        char holder[32]{};
-        const auto n = ::pread(fd.get(), holder, sizeof holder - 1, 0);
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    if (::fcntl(fd.get(), F_SETLK, &whole) < 0) {
+        if (errno != EACCES && errno != EAGAIN) throw path_error(errno, "cannot lock", path);
+        const bool told = ::fcntl(fd.get(), F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK && whole.l_pid > 0;
         throw Error(ErrorCode::resource_busy, ErrorDomain::none, fmt::format("'{}' is locked", path.string()))
-            .because(n > 0 ? fmt::format("by process {}", std::string_view(holder, static_cast<std::size_t>(n))) : "");
+            .because(told ? fmt::format("by process {}", whole.l_pid) : "");
     }
     const auto pid = std::to_string(::getpid());
     if (::ftruncate(fd.get(), 0) == 0) write_all(fd.get(), pid, path);

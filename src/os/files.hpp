@@ -41,10 +41,11 @@ Error path_error(int number, std::string_view what, const std::filesystem::path&
 /// An anonymous file in memory with these contents, at offset 0. Sealed: nobody changes it any more.
 UniqueFd make_memfd(const char* name, std::string_view contents);
 
-/// A lock on a file that ends with its owner or its process.
+/// A lock of this process on a file (fcntl(2), F_SETLK): it ends with its owner or the process, whose children do not
+/// hold it, also not between fork and exec. For files that the process opens in this one place only.
 class FileLock {
 public:
-    /// Creates the file if need be. Throws resource_busy, naming the holder's pid if the file tells it.
+    /// Creates the file if need be. Throws resource_busy, naming the holder's pid if there is one here.
     static FileLock acquire(const std::filesystem::path& path);
 
 private:

@@ -5,11 +5,15 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 
 namespace domus {
 
@@ -26,6 +30,32 @@ struct Files : testing::Test {
     std::size_t entries() const { return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), {})); }
     fs::path folder;
 };
+
+std::array<UniqueFd, 2> make_pipe() {
+    int ends[2]{-1, -1};
+    EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+/// What `work` threw in a child of this process, or nothing.
+std::string in_another_process(const std::function<void()>& work) {
+    auto ends = make_pipe();
+    const int child = ::fork();
+    if (child == 0) {
+        try {
+            work();
+        } catch (const Error& error) {
+            (void)!::write(ends[1].get(), error.text().data(), error.text().size());
+        }
+        ::_exit(0);
+    }
+    ends[1].reset();
+    std::string said(1000, '\0');
+    const auto size = ::read(ends[0].get(), said.data(), said.size());
+    ::waitpid(child, nullptr, 0);
+    said.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    return said;
+}
 
 } // namespace
 
@@ -94,21 +124,34 @@ TEST_F(Files, what_is_written_to_a_place_is_there_or_errno_says_why_not) {
 
 TEST_F(Files, a_lock_that_is_held_tells_by_whom) {
     const auto lock = FileLock::acquire(folder / "lock");
-    try {
-        FileLock::acquire(folder / "lock");
-        FAIL() << "was locked twice";
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), ErrorCode::resource_busy);
-        EXPECT_NE(error.text().find("by process " + std::to_string(::getpid())), std::string::npos) << error.text();
-    }
+    const auto said = in_another_process([this] { (void)FileLock::acquire(folder / "lock"); });
+    EXPECT_NE(said.find("is locked: by process " + std::to_string(::getpid())), std::string::npos) << said;
 }
 
 TEST_F(Files, a_lock_is_held_until_its_owner_goes) {
     {
         const auto lock = FileLock::acquire(folder / "lock");
-        EXPECT_THROW(FileLock::acquire(folder / "lock"), Error);
+        EXPECT_NE(in_another_process([this] { (void)FileLock::acquire(folder / "lock"); }), "");
     }
-    EXPECT_NO_THROW(FileLock::acquire(folder / "lock"));
+    EXPECT_EQ(in_another_process([this] { (void)FileLock::acquire(folder / "lock"); }), "");
+}
+
+TEST_F(Files, a_lock_goes_with_its_process_whatever_becomes_of_the_children) {
+    const auto ends = make_pipe();
+    const int holder = ::fork();
+    if (holder == 0) {
+        const auto lock = FileLock::acquire(folder / "lock");
+        const int child = ::fork();
+        if (child == 0) ::_exit(::pause());
+        ::_exit(::write(ends[1].get(), &child, sizeof child) == sizeof child ? ::pause() : 1);
+    }
+    int child = 0;
+    ASSERT_EQ(::read(ends[0].get(), &child, sizeof child), static_cast<ssize_t>(sizeof child));
+    EXPECT_THROW((void)FileLock::acquire(folder / "lock"), Error);
+    ::kill(holder, SIGKILL);
+    ::waitpid(holder, nullptr, 0);
+    EXPECT_NO_THROW((void)FileLock::acquire(folder / "lock"));
+    ::kill(child, SIGKILL);
 }
 
 TEST_F(Files, removing_what_is_not_there_is_no_error) {

@@ -2,6 +2,8 @@
 
 #include "async/spawn.hpp"
 #include "base/log.hpp"
+#include "os/credentials.hpp"
+#include "os/proc.hpp"
 
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -18,6 +20,17 @@ namespace {
 
 constexpr auto retry = 200ms;          ///< until a descriptor is looked for again that others may have given back
 constexpr auto patience_in_crowd = 5s; ///< with clients that open nothing, when there are many of them
+
+sockaddr_un unix_address(const std::filesystem::path& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.native().size() >= sizeof address.sun_path)
+        throw Error(ErrorCode::conf_syntax, ErrorDomain::rpc,
+                    fmt::format("the socket's path '{}' is longer than {} bytes", path.string(), sizeof address.sun_path - 1))
+            .hint("choose a shorter --root");
+    path.native().copy(address.sun_path, path.native().size());
+    return address;
+}
 
 } // namespace
 
@@ -136,17 +149,20 @@ Task<> Server::stop(Clock::duration calls) {
     while (!sessions_.empty() && !by.expired()) (void)co_await room_.wait(by);
 }
 
+bool answers(const std::filesystem::path& path) {
+    const auto address = unix_address(path);
+    const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) return errno == EAGAIN;
+    const auto listener = peer_credentials(probe.get()).pid;
+    if (listener == 0) return true; // in another PID namespace
+    const auto figures = read_process(listener);
+    return figures && figures->state != 'Z' && figures->state != 'X';
+}
+
 UniqueFd listen_unix(const std::filesystem::path& path, mode_t mode) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.native().size() >= sizeof address.sun_path)
-        throw Error(ErrorCode::conf_syntax, ErrorDomain::rpc,
-                    fmt::format("the socket's path '{}' is longer than {} bytes", path.string(), sizeof address.sun_path - 1))
-            .hint("choose a shorter --root");
-    path.native().copy(address.sun_path, path.native().size());
+    const auto address = unix_address(path);
     const auto* where = reinterpret_cast<const sockaddr*>(&address);
-    const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (::connect(probe.get(), where, sizeof address) == 0)
+    if (answers(path))
         throw Error(ErrorCode::resource_busy, ErrorDomain::rpc, fmt::format("another daemon answers on '{}'", path.string()))
             .hint("stop it first, or give this one another --root");
     UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

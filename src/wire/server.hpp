@@ -52,6 +52,10 @@ private:
     bool refusing_ = false;      ///< likewise
 };
 
+/// Whether somebody who lives listens on the Unix socket at `path`: what a process forked just before it was killed may
+/// still hold for a moment.
+bool answers(const std::filesystem::path& path);
+
 /// A listening Unix socket at a path; a stale one is replaced, one that answers is an Error naming the path.
 UniqueFd listen_unix(const std::filesystem::path& path, mode_t mode);
 

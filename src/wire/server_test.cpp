@@ -189,9 +189,32 @@ TEST(Server, a_socket_that_answers_is_left_alone_and_a_stale_one_replaced) {
     EXPECT_THROW(listen_unix(serving.path, 0600), Error);
     const auto stale = serving.path.parent_path() / "stale";
     { const auto closed = listen_unix(stale, 0600); }
+    EXPECT_FALSE(answers(stale));
     EXPECT_TRUE(listen_unix(stale, 0640));
     EXPECT_EQ(std::filesystem::status(stale).permissions(), std::filesystem::perms{0640});
     EXPECT_THROW(listen_unix(serving.path.parent_path() / std::string(120, 'x'), 0600), Error);
+}
+
+TEST(Server, a_socket_that_only_the_child_of_a_killed_daemon_holds_is_stale) {
+    const Serving serving;
+    const auto path = serving.path.parent_path() / "killed";
+    int ends[2]{-1, -1};
+    ASSERT_EQ(::pipe(ends), 0);
+    const int daemon = ::fork();
+    if (daemon == 0) {
+        const auto socket = listen_unix(path, 0600);
+        const int child = ::fork();
+        if (child == 0) ::_exit(::pause());
+        ::_exit(::write(ends[1], &child, sizeof child) == sizeof child ? ::pause() : 1);
+    }
+    int child = 0;
+    ASSERT_EQ(::read(ends[0], &child, sizeof child), static_cast<ssize_t>(sizeof child));
+    EXPECT_TRUE(answers(path));
+    ::kill(daemon, SIGKILL);
+    ::waitpid(daemon, nullptr, 0);
+    EXPECT_FALSE(answers(path));
+    ::kill(child, SIGKILL);
+    for (const int end : ends) ::close(end);
 }
 
 } // namespace domus::wire

@@ -1,6 +1,7 @@
 """`domus pool-*` beside stock `virsh` on the same daemon: what scripts read is the same to the letter."""
 import json
 import os
+import signal
 
 import pytest
 
@@ -164,7 +165,7 @@ def test_events_as_virsh_shows_them(pools, watchers, words, count):
     for each in both:
         assert each.search("Undefined.*\n")
         shown.append([STAMP.sub("STAMP", line) for line in each.text.splitlines()][-count:])
-        each.send("\x03")
+        each.process.send_signal(signal.SIGINT)
         assert each.search(r"events received: \d+") and each.wait() == 0
     assert shown[0] == shown[1] and "Undefined" in shown[0][-1]
 

@@ -1,13 +1,13 @@
 """Pools of type 'iscsi-direct' and disks on iSCSI, with a real target in user space: nothing of it needs the kernel."""
 import os
 import subprocess
-import threading
 import time
 import xml.etree.ElementTree as ET
 
 import libvirt
 import pytest
 
+from harness.calls import Outcome
 from harness.target import iscsi_target
 from harness.wait import wait_until
 
@@ -182,22 +182,21 @@ def test_units_are_copied_out(conn, target, scratch):
 @pytest.mark.parametrize("loss", ["cut", "frozen"])
 def test_a_server_that_goes_ends_a_copy(conn, daemon, target, scratch, loss):
     target.add(8 << 30)  # seconds, also where nothing is written
-    pool, files = conn.storagePoolCreateXML(pool_xml()), pool_of_files(conn, scratch)
-    done = []
+    conn.storagePoolCreateXML(pool_xml())
+    files = pool_of_files(conn, scratch)
+    xml = "<volume><name>copy</name><capacity>1</capacity></volume>"
 
-    def copy():
-        try:
-            files.createXMLFrom("<volume><name>copy</name><capacity>1</capacity></volume>", pool.storageVolLookupByName("unit:0:0:3"), 0)
-        except libvirt.libvirtError as error:
-            done.append(error)
-    copying = threading.Thread(target=copy)
-    copying.start()
+    def copy(own):
+        unit = own.storagePoolLookupByName("direct").storageVolLookupByName("unit:0:0:3")
+        own.storagePoolLookupByName("files").createXMLFrom(xml, unit, 0)
+    copying = Outcome(daemon, copy)
     wait_until(lambda: daemon.pids_of("unfinished"), "nothing is copied")
     time.sleep(0.5)
     target.cut() if loss == "cut" else target.freeze()
-    copying.join(90)
-    target.thaw()
-    assert not copying.is_alive() and "127.0.0.1:3260" in str(done[0]), done
+    try:
+        assert "127.0.0.1:3260" in str(copying.wait(150))
+    finally:
+        target.thaw()
     wait_until(lambda: not daemon.pids_of("unfinished"), "qemu-img goes on")
     assert files.listVolumes() == [] and list((scratch / "vms").iterdir()) == []
 

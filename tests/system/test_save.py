@@ -184,8 +184,10 @@ def frozen_save(daemon, terminal):
     frozen = []
 
     def begin(domain, path, managed=False):
+        def save(saved):
+            return saved.managedSave() if managed else saved.save(str(path))
         [pid] = daemon.pids_of(f"guest={domain.name()}")
-        outcome = Outcome(domain.managedSave if managed else lambda: domain.save(str(path)))
+        outcome = Outcome(daemon, lambda own: save(own.lookupByName(domain.name())))
         while not (path.exists() and path.stat().st_size > 1 << 20):
             assert outcome.is_alive(), outcome.error
         os.kill(pid, signal.SIGSTOP)
@@ -227,7 +229,7 @@ def test_looked_at_and_aborted_in_the_middle(daemon, conn, full_guest, frozen_sa
     assert full_guest.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_UNBOUNDED
     assert full_guest.jobStats()["operation"] == libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE
     assert re.search(r"Operation:\s+Save", daemon.virsh("domjobinfo", "web").out)
-    abort = Outcome(full_guest.abortJob)
+    abort = Outcome(daemon, lambda own: own.lookupByName("web").abortJob())
     time.sleep(1)  # the order is in the monitor's socket before QEMU can go on
     os.kill(pid, signal.SIGCONT)
     assert abort.wait() is None
@@ -444,7 +446,7 @@ def test_destroyed_while_it_is_restored(daemon, conn, guest, scratch):
     domain = conn.defineXML(guest("web", memory=32))
     domain.create()
     domain.save(str(image))
-    outcome = Outcome(lambda: conn.restore(str(image)))
+    outcome = Outcome(daemon, lambda own: own.restore(str(image)))
     [pid] = wait_until(lambda: daemon.pids_of("guest=web"), "QEMU does not start", pause=0.001)
     os.kill(pid, signal.SIGSTOP)
     assert outcome.is_alive(), "it was over too soon"

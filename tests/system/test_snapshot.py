@@ -7,6 +7,7 @@ import subprocess
 import libvirt
 import pytest
 
+from harness.calls import Outcome
 from harness.wait import wait_until
 
 
@@ -160,15 +161,10 @@ def test_the_daemon_is_killed_while_qemu_makes_one(daemon, conn, guest, disk):
     domain.create()
     [pid] = daemon.pids_of("guest=web")
     os.kill(pid, signal.SIGSTOP)
-    import threading
-    def attempt():
-        with pytest.raises(libvirt.libvirtError):
-            domain.snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>")
-    thread = threading.Thread(target=attempt)
-    thread.start()
+    snapshot = Outcome(daemon, lambda own: own.lookupByName("web").snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>"))
     wait_until(lambda: "kind='snapshot'" in (daemon.root / "run/domus/qemu/web.xml").read_text(), "it did not begin")
     daemon.kill()
-    thread.join()
+    assert snapshot.wait()
     os.kill(pid, signal.SIGCONT)
     daemon.start()
     again = libvirt.open(daemon.uri)

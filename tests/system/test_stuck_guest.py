@@ -42,14 +42,14 @@ def stuck(conn, guest, freeze):
     return "b"
 
 
-def test_readers_wait_for_nobody(conn, virsh, stuck):
+def test_readers_wait_for_nobody(daemon, conn, virsh, stuck):
     domain = conn.lookupByName(stuck)
-    hanging = Outcome(domain.resume)
+    hanging = Outcome(daemon, lambda own: own.lookupByName(stuck).resume())
     for call in (conn.listAllDomains, domain.state, domain.info, lambda: domain.XMLDesc(0), lambda: conn.lookupByName("a").XMLDesc(0)):
         within(0.5, call)
     assert virsh("dominfo", stuck).code == 0
     assert virsh("list").out.count("paused") == 4
-    assert hanging.is_alive(), "somebody waited for its 10 s"
+    assert hanging.is_alive(), "somebody waited for its 5 s"
     hanging.wait()
 
 
@@ -88,12 +88,11 @@ def test_thirty_clients_that_ask_for_it_leave_room_for_all_others(daemon, conn, 
         assert max(each.result() for each in asked) < 5, "one after another they take 30 s"
 
 
-def test_a_call_to_the_stuck_one_says_so_and_blocks_no_other_domain(conn, stuck):
-    domain = conn.lookupByName(stuck)
-    waiting = Outcome(domain.resume)
-    time.sleep(0.2)
+def test_a_call_to_the_stuck_one_says_so_and_blocks_no_other_domain(daemon, conn, stuck):
+    waiting = Outcome(daemon, lambda own: own.lookupByName(stuck).resume())
+    wait_until(lambda: f"resume domain '{stuck}'" in daemon.log.read_text(), "it does not begin", pause=0.01)
     conn.lookupByName("a").resume()
-    assert waiting.is_alive(), "the other one waited for its 10 s"
+    assert waiting.is_alive(), "the other one waited for its 5 s"
     assert "did not answer within" in str(waiting.wait())
 
 

@@ -1,4 +1,5 @@
 """Calls beside the test, and calls whose time is promised."""
+import contextlib
 import threading
 import time
 
@@ -6,18 +7,25 @@ import libvirt
 
 
 class Outcome(threading.Thread):
-    """A call in a thread of its own; `error` is what it raised."""
+    """`call` with a connection as its argument, in a thread of its own; `error` is what it raised. The connection is its
+    own, too: libvirt 9.0's client loses the waking of the thread that waits for a reply when a second one calls just
+    then, which has to wait for that reply also.
+    """
 
-    def __init__(self, call):
+    def __init__(self, daemon, call):
         super().__init__(daemon=True)
-        self._call, self.error = call, None
+        self._uri, self._call, self.error = daemon.uri, call, None
         self.start()
 
     def run(self):
+        connection = libvirt.open(self._uri)
         try:
-            self._call()
+            self._call(connection)
         except libvirt.libvirtError as error:
             self.error = error
+        finally:
+            with contextlib.suppress(libvirt.libvirtError):
+                connection.close()
 
     def wait(self, timeout=60):
         self.join(timeout)
