@@ -1,0 +1,39 @@
+// For tests: waiting for what other coroutines, threads and processes do. A machine that is shared may stand still for
+// seconds, so a test waits for what it expects instead of for a time in which it should have happened, and what is to
+// be in time has `patience`. Only what must not happen is given a short time.
+#pragma once
+
+#include "async/deadline.hpp"
+
+#include <gtest/gtest.h>
+
+#include <source_location>
+#include <thread>
+
+namespace domus {
+
+inline constexpr std::chrono::seconds patience{60};
+
+/// Returns when it is so; a failure of the test if it is not within `patience`. The condition is a variable of the
+/// caller's: a lambda that captures must not be made within a `co_await`.
+template <class Condition>
+Task<> eventually(Condition so, std::source_location where = std::source_location::current()) {
+    for (const auto by = Deadline::in(patience); !so();) {
+        if (by.expired()) {
+            ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line())) << "it does not come true";
+            co_return;
+        }
+        co_await sleep_until(Deadline::in(std::chrono::milliseconds(1)));
+    }
+}
+
+/// The same where there is no loop: whether it comes true.
+template <class Condition> bool comes_true(Condition so) {
+    for (const auto by = Deadline::in(patience); !so();) {
+        if (by.expired()) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return true;
+}
+
+} // namespace domus
