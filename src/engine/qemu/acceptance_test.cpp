@@ -1,5 +1,6 @@
 // The real QEMU takes every command that is built: each definition is started, stopped as it stands, in a network
 // namespace of its own, until the monitor answers; then what belongs to it is said to the monitor, and it quits.
+#include "async/test_wait.hpp"
 #include "base/error.hpp"
 #include "engine/qemu/command.hpp"
 #include "engine/qemu/test_domains.hpp"
@@ -24,7 +25,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 namespace domus::engine::qemu {
 namespace {
@@ -159,11 +159,18 @@ protected:
         serve_until_there(serve, socket);
     }
 
+    /// Whether somebody listens at a socket. Not tried by connecting: some take one client only.
+    static bool answers(const std::string& socket) {
+        std::ifstream table("/proc/net/unix"); // Num RefCount Protocol Flags Type St Inode Path
+        constexpr auto listening = "00010000"; // __SO_ACCEPTCON of linux/net.h
+        for (std::string entry; std::getline(table, entry);)
+            if (entry.ends_with(" " + socket) && entry.find(listening) != entry.npos) return true;
+        return false;
+    }
     /// Starts a helper that ends with the test, and waits for its socket.
     void serve_until_there(const Command& command, const std::string& socket) {
         helpers_.push_back(Process::spawn(command));
-        for (int i = 0; i < 1000 && !fs::exists(socket); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-        ASSERT_TRUE(fs::exists(socket)) << command.text();
+        ASSERT_TRUE(comes_true([&] { return answers(socket); })) << command.text();
     }
 
     void adapt(model::Interface& interface) {
@@ -198,10 +205,8 @@ protected:
 
     void run(const Command& command) {
         auto process = Process::spawn(command);
-        std::optional<ExitStatus> status;
-        for (int i = 0; i < 1000 && !(status = process.poll()); ++i)
-            std::this_thread::sleep_for(std::chrono::milliseconds(5));
-        ASSERT_TRUE(status && status->success()) << command.text();
+        ASSERT_TRUE(comes_true([&] { return process.poll().has_value(); })) << command.text();
+        ASSERT_TRUE(process.poll()->success()) << command.text();
     }
 
     /// A socket that listens at `path`, and where QEMU's output goes.
@@ -220,7 +225,7 @@ protected:
         return address;
     }
 
-    /// One line of the monitor; empty when it does not answer within some seconds.
+    /// One line of the monitor; empty when it does not answer within `patience`.
     std::string line(int fd) {
         for (;;) {
             if (const auto end = received_.find('\n'); end != received_.npos) {
@@ -229,7 +234,7 @@ protected:
                 return text;
             }
             pollfd wait{fd, POLLIN, 0};
-            if (poll(&wait, 1, 20'000) != 1) return {};
+            if (poll(&wait, 1, std::chrono::milliseconds(patience).count()) != 1) return {};
             char bytes[4096];
             const auto count = read(fd, bytes, sizeof bytes);
             if (count <= 0) return {};
@@ -268,11 +273,9 @@ protected:
         launch_.monitor.reset();
         command.fds.clear();
         converse(domain);
-        std::optional<ExitStatus> status;
-        for (int i = 0; i < 2000 && !(status = process.poll()); ++i)
-            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        const bool ended = comes_true([&] { return process.poll().has_value(); });
         const auto log = read_file(folder_ / "log", 1 << 20);
-        EXPECT_TRUE(status && status->success()) << shown << "\n" << log;
+        EXPECT_TRUE(ended && process.poll()->success()) << shown << "\n" << log;
         EXPECT_EQ(log.find("warning"), log.npos) << shown << "\n" << log;
     }
 
