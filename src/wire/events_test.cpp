@@ -201,6 +201,7 @@ TEST(Events, a_client_that_registers_without_end_is_bounded_and_leaves_nothing) 
     std::size_t added = 0, refused = 0;
     std::string_view rest = calls;
     while (added + refused < 16400) {
+        ASSERT_FALSE(bench.ended);
         rest.remove_prefix(bench.peer->offer(rest));
         while (const auto reply = bench.peer->receive(1ms)) ++(reply->header.status == PacketStatus::ok ? added : refused);
     }

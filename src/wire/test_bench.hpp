@@ -2,6 +2,7 @@
 #pragma once
 
 #include "async/spawn.hpp"
+#include "async/test_wait.hpp"
 #include "wire/dispatcher.hpp"
 
 #include <fcntl.h>
@@ -48,8 +49,8 @@ public:
         return static_cast<std::size_t>(std::max<ssize_t>(n, 0));
     }
     /// All of it, while the session reads.
-    void send(std::string_view bytes, std::chrono::milliseconds patience = std::chrono::seconds(5)) {
-        turn_until([&] { return bytes.remove_prefix(offer(bytes)), bytes.empty(); }, patience);
+    void send(std::string_view bytes, std::chrono::milliseconds limit = patience) {
+        turn_until([&] { return bytes.remove_prefix(offer(bytes)), bytes.empty(); }, limit);
     }
     void send_fd(int fd) {
         char zero = 0;
@@ -68,28 +69,29 @@ public:
         ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
     }
 
-    /// The next packet; nothing if none comes in time.
-    std::optional<Received> receive(std::chrono::milliseconds patience = std::chrono::seconds(5)) {
+    /// The next packet; nothing if none comes in time, or before the end of the connection.
+    std::optional<Received> receive(std::chrono::milliseconds limit = patience) {
         std::optional<Received> packet;
-        turn_until([&] { return read_some(), (packet = take()).has_value(); }, patience);
+        turn_until([&] { return read_some(), (packet = take()).has_value() || ended_; }, limit);
         return packet;
     }
     /// Whether the session ended the connection; packets that came before are kept.
-    bool closed(std::chrono::milliseconds patience = std::chrono::seconds(5)) {
-        return turn_until([&] { return read_some(), ended_; }, patience);
+    bool closed(std::chrono::milliseconds limit = patience) {
+        return turn_until([&] { return read_some(), ended_; }, limit);
     }
     void close() { socket_.reset(); }
     int fd() const { return socket_.get(); }
 
     /// Turns the loop until it is so; false if it is not in time.
-    bool turn_until(const std::function<bool()>& so, std::chrono::milliseconds patience = std::chrono::seconds(5)) {
-        for (const auto end = Clock::now() + patience; !so();) {
+    bool turn_until(const std::function<bool()>& so, std::chrono::milliseconds limit = patience) {
+        for (const auto end = Clock::now() + limit; !so();) {
             if (Clock::now() >= end) return false;
             loop_.restart();
             loop_.run_one_for(std::chrono::milliseconds(1));
         }
         return true;
     }
+    /// All that is ready now, and what becomes so in this time.
     void turn(std::chrono::milliseconds span) {
         loop_.restart();
         loop_.poll();
