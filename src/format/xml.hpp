@@ -22,6 +22,11 @@ using Findings = std::vector<Finding>;
 /// if there are none.
 void throw_findings(const Findings& findings, ErrorDomain domain, std::string_view what);
 
+/// For those who ask that a document be validated: what no table knows. `throw_invalid` throws all findings as one Error
+/// with libvirt's code and words for that (xml_invalid_schema).
+void find_unknown(const Schema& schema, const void* value, Findings& findings);
+void throw_invalid(const Findings& findings);
+
 struct WriteOptions {
     bool live = true;     ///< include what only a running object has
     bool secrets = false; ///< include passwords
@@ -44,6 +49,12 @@ template <Described T> std::string to_xml(const T& value, const WriteOptions& op
     std::string out;
     write_xml(T::schema(), &value, options, out);
     return out;
+}
+
+template <Described T> void require_known(const T& value) {
+    Findings findings;
+    find_unknown(T::schema(), &value, findings);
+    throw_invalid(findings);
 }
 
 /// Name of the document's first element ("domain", "disk", "interface"); empty if it is no XML.

@@ -255,10 +255,9 @@ private:
 
 } // namespace
 
-void throw_findings(const Findings& findings, ErrorDomain domain, std::string_view what) {
-    if (findings.empty()) return;
-    const bool unsupported =
-        std::all_of(findings.begin(), findings.end(), [](const Finding& f) { return f.unsupported; });
+namespace {
+
+std::string list_of(const Findings& findings) {
     std::string text;
     for (const auto& finding : findings) {
         if (static_cast<std::size_t>(&finding - findings.data()) == most_findings_told) {
@@ -269,9 +268,23 @@ void throw_findings(const Findings& findings, ErrorDomain domain, std::string_vi
         if (finding.line > 0) text += fmt::format("line {}: ", finding.line);
         text += finding.text;
     }
-    if (unsupported)
+    return text;
+}
+
+} // namespace
+
+void throw_findings(const Findings& findings, ErrorDomain domain, std::string_view what) {
+    if (findings.empty()) return;
+    const auto text = list_of(findings);
+    if (std::ranges::all_of(findings, &Finding::unsupported))
         throw Error(ErrorCode::config_unsupported, domain, fmt::format("unsupported configuration: {}", text));
     throw Error(ErrorCode::xml_error, domain, fmt::format("XML error in {}: {}", what, text));
+}
+
+void throw_invalid(const Findings& findings) {
+    if (findings.empty()) return;
+    throw Error(ErrorCode::xml_invalid_schema, ErrorDomain::xml, fmt::format("XML document failed to validate against schema: {}", list_of(findings)))
+        .hint("what is not known is kept and has no effect where no validation is asked for");
 }
 
 void read_xml(std::string_view text, const Schema& schema, void* value, ErrorDomain domain) {

@@ -31,11 +31,6 @@ const UsageKind* kind_of(SecretUsageType type) {
     return found == usage_kinds.end() ? nullptr : &*found;
 }
 
-void add_unknown(const format::Rest& rest, checks::Report& report) {
-    for (const auto& item : rest.items)
-        report.add(rest, "'{}' is not known", item.attribute.empty() ? item.text : item.attribute);
-}
-
 } // namespace
 
 const Schema& SecretUsage::schema() {
@@ -75,9 +70,8 @@ void check(const Secret& secret, format::Findings& findings) {
 
 void check_strictly(const Secret& secret, format::Findings& findings) {
     checks::Report report(findings);
-    add_unknown(secret.rest, report);
+    format::find_unknown(Secret::schema(), &secret, findings);
     if (!secret.usage) return;
-    add_unknown(secret.usage->rest, report);
     const auto* kind = kind_of(secret.usage->type);
     for (const auto& other : usage_kinds)
         if (secret.usage.value().*other.id && (!kind || kind->id != other.id)) {

@@ -71,7 +71,7 @@ const Schema& PoolSource::schema() {
 }
 
 const Schema& PoolSources::schema() {
-    static const Schema table = Describe<PoolSources>("sources", "What a search for storage found.").field("source", &PoolSources::sources);
+    static const Schema table = Describe<PoolSources>("sources", "What a search for storage found.").keep(".").field("source", &PoolSources::sources);
     return table;
 }
 
@@ -173,10 +173,14 @@ void judge_name(const std::string& name, std::string_view what, const format::Re
         report.add(where, "the name '{}' must not contain '/' or a line break, nor be '.' or '..'", name);
 }
 
-void judge_mode(const Permissions& permissions, checks::Report& report) {
+/// Bits beyond 0777 are not for the files of guests; libvirt refuses them too.
+void judge_permissions(const Permissions& permissions, checks::Report& report) {
     const auto& mode = permissions.mode;
-    if (mode && (mode->empty() || mode->size() > 5 || mode->find_first_not_of("01234567") != std::string::npos))
-        report.add(permissions.rest, "the mode '{}' is not octal; write it as 0711", *mode);
+    const auto digits = mode ? mode->find_first_not_of('0') : std::string::npos; // the first that counts
+    if (mode && (mode->empty() || mode->find_first_not_of("01234567") != std::string::npos || (digits != std::string::npos && mode->size() - digits > 3)))
+        report.add(permissions.rest, "the mode '{}' is not one of octal 0 to 0777; write it as 0711", *mode);
+    for (const auto& [what, number] : {std::pair{"owner", permissions.owner}, std::pair{"group", permissions.group}})
+        if (number && *number < -1) report.add(permissions.rest, "the <{}> {} is no number of a user or group", what, *number);
 }
 
 } // namespace
@@ -184,15 +188,17 @@ void judge_mode(const Permissions& permissions, checks::Report& report) {
 void check(const Pool& pool, format::Findings& findings) {
     checks::Report report(findings);
     judge_name(pool.name, "pool", pool.rest, report);
-    judge_mode(pool.permissions, report);
+    judge_permissions(pool.permissions, report);
     if (pool.target && !pool.target->starts_with('/'))
         report.add(pool.rest, "the <path> '{}' of the <target> must begin with '/'", *pool.target);
+    if (pool.refresh_allocation && *pool.refresh_allocation != "default" && *pool.refresh_allocation != "capacity")
+        findings.push_back({pool.rest.line, fmt::format("unknown storage pool volume refresh allocation type {}", *pool.refresh_allocation), true});
 }
 
 void check(const Volume& volume, format::Findings& findings) {
     checks::Report report(findings);
     judge_name(volume.name, "volume", volume.rest, report);
-    judge_mode(volume.target.permissions, report);
+    judge_permissions(volume.target.permissions, report);
     if (!volume.capacity && !volume.backing_store)
         report.add(volume.rest, "the volume '{}' needs a <capacity>, or a <backingStore> that has one", volume.name);
 }

@@ -33,9 +33,11 @@ bool same_use(const model::Secret& a, const model::Secret& b) {
 
 model::Secret parse(const std::string& xml, bool strictly) {
     auto secret = format::from_xml<model::Secret>(xml, ErrorDomain::secret);
+    format::Findings strange;
+    if (strictly) model::check_strictly(secret, strange);
+    format::throw_invalid(strange);
     format::Findings findings;
     model::check(secret, findings);
-    if (strictly) model::check_strictly(secret, findings);
     format::throw_findings(findings, ErrorDomain::secret, "<secret>");
     if (secret.usage_type() == model::SecretUsageType::none) secret.usage.reset();
     return secret;

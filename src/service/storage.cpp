@@ -93,7 +93,7 @@ const storage::VolumeMap& StorageOperations::volumes(const PoolView& view) const
 Task<PoolView> StorageOperations::define(Caller caller, std::string xml, unsigned flags) {
     constexpr unsigned validate = 1;
     require_flags(flags, validate, "virStoragePoolDefineXML");
-    auto view = co_await pools_.define(std::move(xml));
+    auto view = co_await pools_.define(std::move(xml), flags & validate);
     audit(caller, "define pool", view.ref.name);
     co_return view;
 }
@@ -122,7 +122,8 @@ Task<> StorageOperations::destroy(Caller caller, PoolRef ref) {
 }
 
 Task<> StorageOperations::build(Caller caller, PoolRef ref, unsigned flags) {
-    require_flags(flags, 15, "virStoragePoolBuild");
+    constexpr unsigned no_overwrite = 4, overwrite = 8; // REPAIR and RESIZE no kind of pool knows
+    require_flags(flags, no_overwrite | overwrite, "virStoragePoolBuild");
     audit(caller, "build pool", ref.name);
     co_await pools_.build(std::move(ref), flags);
 }
@@ -145,8 +146,8 @@ Task<> StorageOperations::set_autostart(Caller caller, PoolRef ref, bool on) {
 }
 
 Task<VolumePtr> StorageOperations::create_volume(Caller caller, std::string pool, std::string xml, unsigned flags) {
-    constexpr unsigned preallocate_metadata = 1;
-    require_flags(flags, preallocate_metadata, "virStorageVolCreateXML");
+    constexpr unsigned preallocate_metadata = 1, validate = 4;
+    require_flags(flags, preallocate_metadata | validate, "virStorageVolCreateXML");
     auto volume = co_await pools_.create_volume(pool, std::move(xml), flags);
     audit(caller, "create volume", pool + "/" + volume->name);
     co_return volume;

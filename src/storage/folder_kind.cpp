@@ -74,7 +74,9 @@ Contents look_into(const model::Pool& pool, const Known& known) {
     auto contents = sizes_of(pool);
     const auto folder = open_file(*pool.target, O_PATH | O_DIRECTORY);
     struct stat info {};
-    if (is_local(*pool.target) && ::fstat(folder.get(), &info) == 0) contents.local_device = info.st_dev;
+    if (::fstat(folder.get(), &info) < 0) throw path_error(errno, "cannot look at", *pool.target);
+    contents.permissions = permissions_of(info);
+    if (is_local(*pool.target)) contents.local_device = info.st_dev;
     std::error_code failure;
     for (fs::directory_iterator entry(*pool.target, failure), end; entry != end; entry.increment(failure)) {
         if (failure) break;

@@ -28,6 +28,7 @@ struct Contents {
     std::vector<VolumePtr> unchanged; ///< further ones, which are still as they were known
     /// st_dev of the folder that holds them if looking at it never waits for another machine.
     std::optional<dev_t> local_device{};
+    std::optional<model::Permissions> permissions{}; ///< of the folder that holds them
     std::vector<model::SourceDevice> devices; ///< of the source, where looking tells more than the definition
 };
 
@@ -53,7 +54,7 @@ constexpr unsigned repair = 1, resize = 2, no_overwrite = 4, overwrite = 8;
 
 /// virStorageVolCreateFlags.
 namespace create_flag {
-constexpr unsigned preallocate_metadata = 1, reflink = 2;
+constexpr unsigned preallocate_metadata = 1, reflink = 2, validate = 4;
 }
 
 /// virStorageVolDeleteFlags.

@@ -70,6 +70,8 @@ inline Error invalid(std::string what) {
     return Error(ErrorCode::operation_invalid, ErrorDomain::storage, fmt::format("Requested operation is not valid: {}", what));
 }
 
+template <class Pool> Error already_active(const Pool& pool) { return invalid(fmt::format("storage pool '{}' is already active", pool.ref.name)); }
+
 /// With libvirt's words.
 inline Error busy(const std::string& volume, const VolumeUse& use, bool there) {
     if (!there) return invalid(fmt::format("volume '{}' is still being allocated.", volume));

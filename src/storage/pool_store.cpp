@@ -69,10 +69,12 @@ Task<> Pools::load() {
 
 Task<> Pools::take_over(model::Pool active) {
     const bool kept = pools_.contains(active.name);
+    // What it is kept as may have changed while it was active; what it is, stays until it is stopped.
+    const auto record = std::make_shared<const model::Pool>(active);
     const auto pool = kept ? pools_.at(active.name) : admit(std::move(active));
     const auto turn = co_await pool->jobs.enter("start", Deadline::in(queue_patience));
     if (pool->live) co_return;
-    co_await activate(pool, 0);
+    co_await activate(pool, kept && record->type == pool->kind->name() ? record : pool->definition, 0);
     if (!kept) pool->definition.reset();
 }
 

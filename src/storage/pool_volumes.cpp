@@ -26,8 +26,11 @@ constexpr auto freshening_patience = 2s;
 /// With more, all is looked at anew.
 constexpr std::size_t most_changes = 200;
 
-model::Volume parse_volume(const std::string& xml) {
+/// `flags`: virStorageVolCreateFlags, of which what is about the document is taken away.
+model::Volume parse_volume(const std::string& xml, unsigned& flags) {
     auto volume = format::from_xml<model::Volume>(xml, ErrorDomain::storage);
+    if (flags & create_flag::validate) format::require_known(volume);
+    flags &= ~create_flag::validate;
     format::Findings findings;
     model::check(volume, findings);
     format::throw_findings(findings, ErrorDomain::storage, "<volume>");
@@ -131,6 +134,11 @@ void Pools::publish_sizes(Pool& pool, const Contents& contents) {
     live->capacity = contents.capacity;
     live->allocation = contents.allocation;
     live->available = contents.available;
+    if (contents.permissions) {
+        auto label = std::move(live->permissions.label);
+        live->permissions = *contents.permissions;
+        live->permissions.label = std::move(label);
+    }
     pool.live = std::move(live);
 }
 
@@ -293,7 +301,7 @@ VolumePtr Pools::made_in(const Pool& pool, const model::Volume& wanted) {
 
 Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned flags) {
     const auto pool = find_active(name);
-    auto wanted = parse_volume(xml);
+    auto wanted = parse_volume(xml, flags);
     std::optional<Turn> turn(co_await pool->jobs.enter("vol-create", Deadline::in(queue_patience)));
     (void)find_active(name);
     co_await freshen(name);
@@ -309,7 +317,7 @@ Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned
 
 Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef from, unsigned flags) {
     const auto pool = find_active(name);
-    auto wanted = parse_volume(xml);
+    auto wanted = parse_volume(xml, flags);
     (void)volume(from);
     auto source = co_await look(from);
     const auto giving = find_active(from.pool);

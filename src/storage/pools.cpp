@@ -8,6 +8,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
+
 namespace domus::storage {
 
 namespace fs = std::filesystem;
@@ -24,6 +27,27 @@ std::vector<std::string_view> kind_names() {
     std::vector<std::string_view> names;
     for (const auto* kind : all_kinds()) names.push_back(kind->name());
     return names;
+}
+
+Error taken(const PoolRef& by) {
+    return Error(ErrorCode::operation_failed, ErrorDomain::storage,
+                 fmt::format("operation failed: pool '{}' already exists with uuid {}", by.name, by.uuid.text()))
+        .hint("choose another <name>, or give that uuid to change the pool");
+}
+
+/// libvirt has kinds that this version has not.
+Error no_kind(const std::string& type) {
+    constexpr std::array<std::string_view, 2> theirs{"sheepdog", "vstorage"};
+    const bool known = std::ranges::find(theirs, type) != theirs.end();
+    return Error(known ? ErrorCode::config_unsupported : ErrorCode::xml_error, ErrorDomain::storage,
+                 known ? fmt::format("unsupported configuration: missing backend for pool type '{}'", type)
+                       : fmt::format("XML error: Invalid value for attribute 'type' in element 'pool': '{}'.", type))
+        .hint(fmt::format("this version has: {}", fmt::join(kind_names(), ", ")));
+}
+
+void require_one_way(unsigned flags) {
+    if ((flags & build_flag::overwrite) && (flags & build_flag::no_overwrite))
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: --overwrite and --no-overwrite exclude each other");
 }
 
 void require_sound(const format::Findings& findings, std::string_view what) {
@@ -123,65 +147,66 @@ std::pair<PoolRef, VolumePtr> Pools::find_path(const std::string& path) const {
 
 void Pools::require_own_source(const model::Pool& wanted) const {
     const auto* kind = find_kind(wanted.type);
+    const auto clashes = [&](const auto& one) { return one && kind->source(*one) == kind->source(wanted); };
     for (const auto& [name, pool] : pools_)
-        if (pool->kind == kind && pool->ref.uuid != wanted.uuid
-            && kind->source(pool->current()) == kind->source(wanted))
+        if (pool->kind == kind && pool->ref.uuid != wanted.uuid && (clashes(pool->live) || clashes(pool->definition)))
             throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
                         fmt::format("operation failed: Storage source conflict with pool: '{}'", name))
                 .because(fmt::format("both would be the {}", kind->source(wanted)))
                 .hint("use that pool, or another source");
 }
 
-/// The pool that a definition is for, made if it is new. What it says is checked before.
-Pools::PoolPtr Pools::admit(model::Pool wanted) {
+/// Whether that can be a pool beside the others; one that has no identity gets one. Its kind.
+const Kind& Pools::judge(model::Pool& wanted) const {
     format::Findings findings;
     model::check(wanted, findings);
     require_sound(findings, "<pool>");
     const auto* kind = find_kind(wanted.type);
-    if (!kind)
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
-                    fmt::format("unsupported configuration: missing backend for pool type '{}'", wanted.type))
-            .hint(fmt::format("this version has: {}", fmt::join(kind_names(), ", ")));
+    if (!kind) throw no_kind(wanted.type);
     kind->admit(wanted);
     if (wanted.source.auth && !kind->logs_in()) // as with libvirt, it stays in the definition
         log::warning("storage pool '{}': <auth> has no meaning for type '{}', which logs in nowhere", wanted.name, wanted.type);
-    if (wanted.name.find('/') != std::string::npos)
-        throw Error(ErrorCode::xml_error, ErrorDomain::storage,
-                    fmt::format("XML error: name {} cannot contain '/'", wanted.name));
     const auto same_name = pools_.find(wanted.name);
-    if (same_name != pools_.end() && wanted.uuid && *wanted.uuid != same_name->second->ref.uuid)
-        throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
-                    fmt::format("operation failed: pool '{}' already exists with uuid {}", wanted.name,
-                                same_name->second->ref.uuid.text()))
-            .hint("choose another <name>, or give that uuid to change the pool");
+    // Without a uuid it would be a new pool.
+    if (same_name != pools_.end() && wanted.uuid != same_name->second->ref.uuid) throw taken(same_name->second->ref);
     for (const auto& [name, pool] : pools_)
         if (wanted.uuid && pool->ref.uuid == *wanted.uuid && name != wanted.name)
             throw Error(
                 ErrorCode::operation_failed, ErrorDomain::storage,
                 fmt::format("operation failed: pool '{}' is already defined with uuid {}", name, wanted.uuid->text()))
                 .hint("remove <uuid> from the XML to make a new pool");
-    if (!wanted.uuid) wanted.uuid = same_name != pools_.end() ? same_name->second->ref.uuid : Uuid::random();
+    if (!wanted.uuid) wanted.uuid = Uuid::random();
     require_own_source(wanted);
-    auto pool = same_name != pools_.end() ? same_name->second
-                                          : std::make_shared<Pool>(executor_, PoolRef{wanted.name, *wanted.uuid}, secrets_);
     wanted.capacity = wanted.allocation = wanted.available = ByteCount{0};
-    pool->kind = kind;
+    return *kind;
+}
+
+/// The pool that a definition is for, made if it is new. What it says is checked before.
+Pools::PoolPtr Pools::admit(model::Pool wanted) {
+    const auto& kind = judge(wanted);
+    const auto known = pools_.find(wanted.name);
+    if (known != pools_.end()) require_same_kind(*known->second, kind);
+    const auto pool = known != pools_.end() ? known->second : std::make_shared<Pool>(executor_, PoolRef{wanted.name, *wanted.uuid}, secrets_);
+    pool->kind = &kind;
     pools_.emplace(wanted.name, pool);
-    if (!pool->definition)
-        pool->definition = std::make_shared<const model::Pool>(std::move(wanted));
-    else if (!pool->live)
-        pool->definition = std::make_shared<const model::Pool>(std::move(wanted));
-    else
-        throw invalid(fmt::format("storage pool '{}' is active", pool->ref.name))
-            .hint(fmt::format("stop it to change it: 'domus pool-destroy {}'", pool->ref.name));
+    pool->definition = std::make_shared<const model::Pool>(std::move(wanted)); // while it is active, for the next time
     return pool;
 }
 
-Task<PoolView> Pools::define(std::string xml) {
+/// An active pool goes on as what it is.
+void Pools::require_same_kind(const Pool& pool, const Kind& kind) {
+    if (!pool.live || pool.kind == &kind) return;
+    throw invalid(fmt::format("storage pool '{}' is active, as one of type '{}'", pool.ref.name, pool.kind->name()))
+        .hint(fmt::format("stop it to change its type: 'domus pool-destroy {}'", pool.ref.name));
+}
+
+Task<PoolView> Pools::define(std::string xml, bool strictly) {
     auto wanted = format::from_xml<model::Pool>(xml, ErrorDomain::storage);
+    if (strictly) format::require_known(wanted);
     const auto known = pools_.find(wanted.name);
     const bool fresh = known == pools_.end();
     const auto before = fresh ? nullptr : known->second->definition;
+    const auto* kind_before = fresh ? nullptr : known->second->kind;
     const auto pool = admit(std::move(wanted));
     const auto text = format::to_xml(*pool->definition, {.live = false, .secrets = true});
     std::exception_ptr failure;
@@ -195,6 +220,7 @@ Task<PoolView> Pools::define(std::string xml) {
     }
     if (failure) {
         pool->definition = before;
+        pool->kind = kind_before;
         if (fresh) pools_.erase(pool->ref.name);
         std::rethrow_exception(failure);
     }
@@ -205,34 +231,50 @@ Task<PoolView> Pools::define(std::string xml) {
 
 Task<PoolView> Pools::create(std::string xml, unsigned flags) {
     auto wanted = format::from_xml<model::Pool>(xml, ErrorDomain::storage);
-    if (const auto known = pools_.find(wanted.name); known != pools_.end())
-        throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
-                    fmt::format("operation failed: pool '{}' already exists with uuid {}", wanted.name,
-                                known->second->ref.uuid.text()))
-            .hint(fmt::format("start it with 'domus pool-start {}'", wanted.name));
+    if (pools_.contains(wanted.name)) {
+        auto seen = co_await create_as(std::move(wanted), flags);
+        co_return seen;
+    }
     const auto pool = admit(std::move(wanted));
+    const auto as = pool->definition;
     std::exception_ptr failure;
     try {
-        co_await activate(pool, flags);
+        co_await activate(pool, as, flags);
     } catch (...) {
         failure = std::current_exception();
     }
+    const bool defined = pool->definition != as; // meanwhile
     if (failure) {
-        pools_.erase(pool->ref.name);
+        if (!defined) pools_.erase(pool->ref.name);
         std::rethrow_exception(failure);
     }
-    pool->definition.reset(); // it lives as long as it is active
+    if (!defined) pool->definition.reset(); // it lives as long as it is active
     auto seen = view(*pool);
     emit_(seen, PoolEvent::started);
     co_return seen;
 }
 
-Task<> Pools::activate(PoolPtr pool, unsigned flags) {
+/// Starts a pool that is kept as something else, this once.
+Task<PoolView> Pools::create_as(model::Pool wanted, unsigned flags) {
+    const auto& kind = judge(wanted);
+    const auto pool = pools_.at(wanted.name);
+    const auto turn = co_await pool->jobs.enter("start", Deadline::in(queue_patience));
+    if (pool->live) throw already_active(*pool);
+    if (pool->kind != &kind) throw taken(pool->ref);
+    const auto as = std::make_shared<const model::Pool>(std::move(wanted));
+    co_await activate(pool, as, flags);
+    auto seen = view(*pool);
+    emit_(seen, PoolEvent::started);
+    co_return seen;
+}
+
+Task<> Pools::activate(PoolPtr pool, Definition as, unsigned flags) {
     constexpr unsigned with_build = 1, overwrite = 2, no_overwrite = 4; // virStoragePoolCreateFlags
     const unsigned how = (flags & overwrite ? build_flag::overwrite : 0) | (flags & no_overwrite ? build_flag::no_overwrite : 0);
-    if (flags & (with_build | overwrite | no_overwrite)) co_await pool->kind->build(pool->definition, how, site_of(pool, Deadline::never()));
-    co_await pool->kind->start(pool->definition, site_of(pool, Deadline::in(file_patience)));
-    pool->live = pool->definition;
+    require_one_way(how);
+    if (flags & (with_build | overwrite | no_overwrite)) co_await pool->kind->build(as, how, site_of(pool, Deadline::never()));
+    co_await pool->kind->start(as, site_of(pool, Deadline::in(file_patience)));
+    pool->live = as;
     std::exception_ptr failure;
     try {
         co_await look_again(pool, Deadline::in(file_patience));
@@ -246,7 +288,7 @@ Task<> Pools::activate(PoolPtr pool, unsigned flags) {
     pool->watch.reset();
     std::exception_ptr more;
     try {
-        co_await pool->kind->stop(pool->definition, site_of(pool, Deadline::in(file_patience)));
+        co_await pool->kind->stop(as, site_of(pool, Deadline::in(file_patience)));
     } catch (...) {
         more = std::current_exception();
     }
@@ -257,8 +299,8 @@ Task<> Pools::activate(PoolPtr pool, unsigned flags) {
 Task<> Pools::start(PoolRef ref, unsigned flags) {
     const auto pool = find(ref);
     const auto turn = co_await pool->jobs.enter("start", Deadline::in(queue_patience));
-    if (pool->live) throw invalid(fmt::format("storage pool '{}' is already active", pool->ref.name));
-    co_await activate(pool, flags);
+    if (pool->live) throw already_active(*pool);
+    co_await activate(pool, pool->definition, flags);
     emit_(view(*pool), PoolEvent::started);
 }
 
@@ -312,9 +354,8 @@ Task<> Pools::undefine(PoolRef ref) {
 Task<> Pools::build(PoolRef ref, unsigned flags) {
     const auto pool = find(ref);
     const auto turn = co_await pool->jobs.enter("build", Deadline::in(queue_patience));
-    if (pool->live) throw invalid(fmt::format("storage pool '{}' is already active", pool->ref.name));
-    if ((flags & build_flag::overwrite) && (flags & build_flag::no_overwrite))
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: --overwrite and --no-overwrite exclude each other");
+    if (pool->live) throw already_active(*pool);
+    require_one_way(flags);
     co_await pool->kind->build(pool->definition, flags, site_of(pool, Deadline::never()));
     emit_(view(*pool), PoolEvent::created);
 }
@@ -341,7 +382,7 @@ Task<> Pools::set_autostart(PoolRef ref, bool on) {
     const auto pool = find(ref);
     const auto turn = co_await pool->jobs.enter("autostart", Deadline::in(queue_patience));
     if (!pool->definition)
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: pool has no config file")
+        throw Error(ErrorCode::internal_error, ErrorDomain::storage, "internal error: pool has no config file")
             .hint("a pool that was made with pool-create is not kept: use pool-define");
     auto work = [folders = folders_, name = pool->ref.name, on] {
         const auto link = folders.autostart / (name + ".xml");
@@ -360,7 +401,7 @@ Task<> Pools::set_autostart(PoolRef ref, bool on) {
 Task<std::vector<model::PoolSource>> Pools::find_sources(std::string type, std::string xml) {
     const auto* kind = find_kind(type);
     if (!kind)
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, fmt::format("invalid argument: unknown storage pool type {}", type))
+        throw Error(ErrorCode::internal_error, ErrorDomain::storage, fmt::format("internal error: unknown storage pool type {}", type))
             .hint(fmt::format("this version has: {}", fmt::join(kind_names(), ", ")));
     model::PoolSource wanted;
     if (!xml.empty()) wanted = format::from_xml<model::PoolSource>(xml, ErrorDomain::storage);

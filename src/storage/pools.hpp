@@ -73,7 +73,8 @@ public:
     /// The same, but also one that is being made, where it can be told how far that is: it can be looked at and nothing else.
     VolumePtr volume_or_made(const VolumeRef& ref) const;
 
-    Task<PoolView> define(std::string xml);
+    /// `strictly`: throws xml_invalid_schema for what no table knows.
+    Task<PoolView> define(std::string xml, bool strictly = false);
     /// One that is not kept. Flags: virStoragePoolCreateFlags.
     Task<PoolView> create(std::string xml, unsigned flags);
     Task<> undefine(PoolRef ref);
@@ -116,8 +117,12 @@ private:
     PoolPtr find_active(const std::string& name) const;
     PoolView view(const Pool& pool) const;
     void require_own_source(const model::Pool& wanted) const;
+    const Kind& judge(model::Pool& wanted) const;
     PoolPtr admit(model::Pool wanted);
-    Task<> activate(PoolPtr pool, unsigned flags);
+    static void require_same_kind(const Pool& pool, const Kind& kind);
+    Task<PoolView> create_as(model::Pool wanted, unsigned flags);
+    /// With virStoragePoolCreateFlags.
+    Task<> activate(PoolPtr pool, Definition as, unsigned flags);
     Task<> take_over(model::Pool active);
     Task<> look_again(PoolPtr pool, Deadline by);
     Task<VolumePtr> look_at(PoolPtr pool, std::string name, Deadline by);

@@ -111,7 +111,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(conn, daemon):
     assert clash in refused(libvirt.VIR_ERR_INTERNAL_ERROR, conn.secretDefineXML, secret_xml(usage))
     assert clash in refused(libvirt.VIR_ERR_INTERNAL_ERROR, conn.secretDefineXML, secret_xml(uuid=UUID))
     refused(libvirt.VIR_ERR_XML_ERROR, conn.secretDefineXML, "<secret><usage type='volume'/></secret>")
-    refused(libvirt.VIR_ERR_XML_ERROR, conn.secretDefineXML, "<secret><colour/></secret>",
+    refused(libvirt.VIR_ERR_XML_INVALID_SCHEMA, conn.secretDefineXML, "<secret><colour/></secret>",
             libvirt.VIR_SECRET_DEFINE_VALIDATE)
     secret = conn.secretLookupByUUIDString(UUID)
     for call in ((conn.secretDefineXML, secret_xml(), 2), (secret.XMLDesc, 1), (secret.value, 1),

@@ -1,6 +1,8 @@
 // Pool type 'dir': a folder of the host, and the files in it.
 #include "storage/folder_kind.hpp"
 
+#include <fmt/format.h>
+
 namespace domus::storage {
 
 namespace {
@@ -11,7 +13,11 @@ public:
     void admit(model::Pool& pool) const override { admit_target(pool); }
     std::string source(const model::Pool& pool) const override { return "folder " + *pool.target; }
 
-    Task<> build(Definition pool, unsigned, Site site) const override {
+    Task<> build(Definition pool, unsigned flags, Site site) const override {
+        if (flags & (build_flag::overwrite | build_flag::no_overwrite))
+            throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
+                        fmt::format("Requested operation is not valid: No source device specified when formatting pool '{}'", pool->name))
+                .hint("a pool of type 'dir' has no file system of its own: build it without --overwrite and --no-overwrite");
         auto work = [pool] { make_folder(*pool); };
         return site.block(std::move(work));
     }
