@@ -205,9 +205,10 @@ def frozen_save(daemon, terminal):
 
 @pytest.fixture
 def full_guest(counting, shell_of):
-    """A counting guest with 300 MB of what cannot be left out in its memory: so much is not over before it is stopped."""
+    """A counting guest with 250 MB of what cannot be left out in its memory: so much is not over before it is stopped.
+    Its /tmp takes 297 MiB, half of its memory, and has room left for the count."""
     domain = counting(memory=640)
-    shell_of("web").run("dd if=/dev/urandom of=/tmp/noise bs=1M count=10; for i in $(seq 29); do cat /tmp/noise; done >/tmp/more",
+    shell_of("web").run("dd if=/dev/urandom of=/tmp/noise bs=1M count=10; for i in $(seq 24); do cat /tmp/noise; done >/tmp/more",
                         timeout=60)
     return domain
 
