@@ -3,6 +3,7 @@
 #include "compute/domain.hpp"
 
 #include "compute/xml.hpp"
+#include "engine/qemu/command.hpp"
 #include "os/files.hpp"
 
 #include <fcntl.h>
@@ -18,6 +19,14 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto patience = 5s;
+
+void require_balloon(const model::Domain& domain) {
+    const auto& balloon = domain.devices.memballoon;
+    if (!balloon || balloon->model == "none")
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: Memory balloon model must be virtio to set the collection period")
+            .hint("give the domain one: <memballoon model='virtio'/>");
+}
 
 /// The terminal behind a console, serial or parallel port, or channel; with no name the first that there is.
 const model::CharacterDevice& find_terminal(const model::Domain& domain, const std::string& name) {
@@ -111,6 +120,28 @@ Task<> Domain::set_memory(ByteCount amount, bool maximum, Impact impact) {
         if (maximum) wanted.memory = amount;
         if (!maximum || wanted.current_memory.value_or(amount) > amount) wanted.current_memory = amount;
         co_await save_definition(std::move(wanted));
+    }
+}
+
+Task<> Domain::set_memory_stats_period(std::chrono::seconds period, Impact impact) {
+    const auto turn = co_await this->turn("set the period of memory statistics");
+    impact = resolve(impact);
+    std::optional<model::Domain> wanted;
+    if (impact.config) wanted = parse_definition(*definition_);
+    if (impact.live) require_balloon(*running_->domain);
+    if (wanted) require_balloon(*wanted);
+    const auto seconds = static_cast<unsigned>(period.count());
+    const auto put = [seconds](model::Domain& into) {
+        into.devices.memballoon->stats_period = seconds ? std::optional(seconds) : std::nullopt;
+    };
+    if (impact.live) {
+        json::object arguments = engine::qemu::stats_period(*running_->domain->devices.memballoon, seconds);
+        co_await require_running()->monitor->execute("qom-set", std::move(arguments), Deadline::in(patience));
+        change_live(put);
+    }
+    if (wanted) {
+        put(*wanted);
+        co_await save_definition(std::move(*wanted));
     }
 }
 

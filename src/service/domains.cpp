@@ -199,6 +199,15 @@ Task<> DomainOperations::set_memory(Caller caller, DomainRef ref, std::uint64_t 
     co_await domain->set_memory(ByteCount::kib(kib), flags & maximum, impact_of(flags));
 }
 
+Task<> DomainOperations::set_memory_stats_period(Caller caller, DomainRef ref, int seconds, unsigned flags) {
+    require_flags(flags, 3, "virDomainSetMemoryStatsPeriod");
+    if (seconds < 0)
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "period in virDomainSetMemoryStatsPeriod must be zero or greater");
+    const auto domain = find(ref);
+    audit(caller, "set the period of memory statistics of", domain->name());
+    co_await domain->set_memory_stats_period(std::chrono::seconds(seconds), impact_of(flags));
+}
+
 Task<> DomainOperations::set_vcpus(Caller caller, DomainRef ref, unsigned count, unsigned flags) {
     constexpr unsigned maximum = 4;
     require_flags(flags, 7, "virDomainSetVcpusFlags");

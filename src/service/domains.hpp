@@ -55,6 +55,7 @@ public:
     Task<> detach_alias(Caller caller, DomainRef ref, std::string alias, unsigned flags);
     Task<> update_device(Caller caller, DomainRef ref, std::string xml, unsigned flags);
     Task<> set_memory(Caller caller, DomainRef ref, std::uint64_t kib, unsigned flags);
+    Task<> set_memory_stats_period(Caller caller, DomainRef ref, int seconds, unsigned flags);
     Task<> set_vcpus(Caller caller, DomainRef ref, unsigned count, unsigned flags);
     unsigned get_vcpus(const DomainRef& ref, unsigned flags) const;
     Task<> set_metadata(Caller caller, DomainRef ref, int type, std::optional<std::string> text, std::string key,

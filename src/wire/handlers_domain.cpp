@@ -225,6 +225,9 @@ void serve_changing(Dispatcher& on, DomainOperations& domains) {
         constexpr unsigned maximum = 4;
         return domains.set_memory(session->caller(), from_wire(std::move(args.dom)), args.memory, maximum);
     });
+    on.on<Procedure::domain_set_memory_stats_period>([&](SessionPtr session, DomainSetMemoryStatsPeriodArgs args) -> Task<> {
+        return domains.set_memory_stats_period(session->caller(), from_wire(std::move(args.dom)), args.period, args.flags);
+    });
     on.on<Procedure::domain_set_vcpus>([&](SessionPtr session, DomainSetVcpusArgs args) -> Task<> {
         return domains.set_vcpus(session->caller(), from_wire(std::move(args.dom)), args.nvcpus, 1);
     });

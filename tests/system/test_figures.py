@@ -72,6 +72,30 @@ def test_the_balloon_tells_what_the_guest_has(conn, guest, shell_of):
     wait_until(lambda: domain.memoryStats().get("unused"), "the guest told nothing of its memory")
     figures = domain.memoryStats()
     assert 0 < figures["unused"] < figures["available"] < 128 * 1024 and figures["last_update"] > 0
+    quiet.setMemoryStatsPeriod(1, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    assert "<stats period='1'/>" in quiet.XMLDesc()
     domain.setMemory(100 * 1024)
     wait_until(lambda: domain.memoryStats()["actual"] == 100 * 1024, "the balloon was not seen to grow")
     assert {d.name(): s["balloon.current"] for d, s in conn.getAllDomainStats()} == {"quiet": 64 * 1024, "telling": 100 * 1024}
+
+
+def test_the_period_of_its_figures_is_changed(conn, virsh, domus, guest, shell_of):
+    domain = conn.defineXML(guest("later", memory=128, devices="<memballoon model='virtio'><stats period='5'/></memballoon>"))
+    virsh("dommemstat", "later", "--period", "0", "--config")
+    assert "<stats" not in domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    domain.create()
+    shell_of("later")
+    assert "unused" not in domain.memoryStats()
+    domus("dommemstat", "later", "--period", "1", "--live")
+    wait_until(lambda: domain.memoryStats().get("unused"), "the guest is not asked")
+    assert "<stats period='1'/>" in domain.XMLDesc() and "<stats" not in domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    virsh("dommemstat", "later", "--period", "7", "--live", "--config")
+    assert all("<stats period='7'/>" in domain.XMLDesc(flags) for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE))
+    domain.destroy()
+    none = conn.defineXML(guest("none", devices="<memballoon model='none'/>"))
+    for call, code in ((lambda: none.setMemoryStatsPeriod(1), libvirt.VIR_ERR_OPERATION_INVALID),
+                       (lambda: domain.setMemoryStatsPeriod(1, libvirt.VIR_DOMAIN_AFFECT_LIVE), libvirt.VIR_ERR_OPERATION_INVALID),
+                       (lambda: domain.setMemoryStatsPeriod(1, 4), libvirt.VIR_ERR_INVALID_ARG)):
+        with pytest.raises(libvirt.libvirtError) as refused:
+            call()
+        assert refused.value.get_error_code() == code, refused.value

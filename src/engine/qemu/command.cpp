@@ -132,6 +132,10 @@ Command build_command(const model::Domain& live, const Capabilities& capabilitie
     return command;
 }
 
+json::object stats_period(const model::MemoryBalloon& balloon, unsigned seconds) {
+    return {{"path", "/machine/peripheral/" + *balloon.alias}, {"property", "guest-stats-polling-interval"}, {"value", seconds}};
+}
+
 std::vector<Preparation> preparations(const model::Domain& live) {
     std::vector<Preparation> list;
     const auto& devices = live.devices;
@@ -144,12 +148,8 @@ std::vector<Preparation> preparations(const model::Domain& live) {
         if (interface.link == model::LinkState::down)
             list.push_back({"set_link", {{"name", *interface.alias}, {"up", false}}});
     if (devices.memballoon && devices.memballoon->model != "none") {
-        const auto path = "/machine/peripheral/" + *devices.memballoon->alias;
         if (devices.memballoon->stats_period)
-            list.push_back({"qom-set",
-                            {{"path", path},
-                             {"property", "guest-stats-polling-interval"},
-                             {"value", *devices.memballoon->stats_period}}});
+            list.push_back({"qom-set", stats_period(*devices.memballoon, *devices.memballoon->stats_period)});
         if (live.current_memory && *live.current_memory < live.memory)
             list.push_back({"balloon", {{"value", live.current_memory->bytes}}});
     }

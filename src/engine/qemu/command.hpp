@@ -40,6 +40,9 @@ struct Preparation {
 
 Command build_command(const model::Domain& live, const Capabilities& capabilities, const Launch& launch);
 
+/// The arguments of qom-set by which a balloon asks the guest for its figures every so many seconds; 0: never.
+boost::json::object stats_period(const model::MemoryBalloon& balloon, unsigned seconds);
+
 /// What the monitor must be told after the start, in order, before "cont".
 std::vector<Preparation> preparations(const model::Domain& live);
 
