@@ -23,6 +23,14 @@ Task<> Pools::save_record(PoolPtr pool) {
     co_await files_.run(Deadline::in(file_patience), std::move(record));
 }
 
+Task<> Pools::forget_record(std::string name) {
+    auto forget = [path = folders_.state / (name + ".xml")] {
+        std::error_code ignored;
+        fs::remove(path, ignored);
+    };
+    co_await files_.run(Deadline::in(file_patience), std::move(forget));
+}
+
 Task<> Pools::load() {
     struct Loaded {
         std::vector<std::tuple<model::Pool, bool>> definitions;
@@ -72,9 +80,19 @@ Task<> Pools::take_over(model::Pool active) {
     // What it is kept as may have changed while it was active; what it is, stays until it is stopped.
     const auto record = std::make_shared<const model::Pool>(active);
     const auto pool = kept ? pools_.at(active.name) : admit(std::move(active));
-    const auto turn = co_await pool->jobs.enter("start", Deadline::in(queue_patience));
+    const auto turn = co_await enter(pool, "start");
     if (pool->live) co_return;
-    co_await activate(pool, kept && record->type == pool->kind->name() ? record : pool->definition, 0);
+    std::exception_ptr failure;
+    try {
+        co_await activate(pool, kept && record->type == pool->kind->name() ? record : pool->definition, 0);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!kept && failure) { // it lived as long as it was active
+        pools_.erase(pool->ref.name);
+        co_await forget_record(pool->ref.name);
+    }
+    if (failure) std::rethrow_exception(failure);
     if (!kept) pool->definition.reset();
 }
 

@@ -302,7 +302,7 @@ VolumePtr Pools::made_in(const Pool& pool, const model::Volume& wanted) {
 Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned flags) {
     const auto pool = find_active(name);
     auto wanted = parse_volume(xml, flags);
-    std::optional<Turn> turn(co_await pool->jobs.enter("vol-create", Deadline::in(queue_patience)));
+    std::optional<Turn> turn(co_await enter(pool, "vol-create"));
     (void)find_active(name);
     co_await freshen(name);
     require_absent(*pool, wanted.name);
@@ -325,7 +325,7 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     Origin origin{source, giving->kind, giving->live};
     auto check = [source] { require_unwritten(*source); };
     co_await site_of(giving, Deadline::in(file_patience)).block(std::move(check));
-    std::optional<Turn> turn(co_await pool->jobs.enter("vol-clone", Deadline::in(queue_patience)));
+    std::optional<Turn> turn(co_await enter(pool, "vol-clone"));
     (void)find_active(name);
     co_await freshen(name);
     require_absent(*pool, wanted.name);
@@ -365,7 +365,7 @@ Task<VolumePtr> Pools::settle_new(PoolPtr pool, std::string name, std::optional<
 Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
     constexpr unsigned zeroed = 1; // virStorageVolDeleteFlags
     const auto pool = find_active(ref.pool);
-    std::optional<Turn> turn(co_await pool->jobs.enter("vol-delete", Deadline::in(queue_patience)));
+    std::optional<Turn> turn(co_await enter(pool, "vol-delete"));
     const auto known = volume(ref);
     const Occupation<PoolPtr> occupied(pool, ref.name, "deleted");
     if (!pool->kind->one_at_a_time()) turn.reset();
@@ -393,7 +393,7 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
 
 Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags) {
     const auto pool = find_active(ref.pool);
-    std::optional<Turn> turn(co_await pool->jobs.enter("vol-resize", Deadline::in(queue_patience)));
+    std::optional<Turn> turn(co_await enter(pool, "vol-resize"));
     (void)volume(ref);
     const Occupation<PoolPtr> occupied(pool, ref.name, "resized");
     if (!pool->kind->one_at_a_time()) turn.reset();
@@ -420,7 +420,7 @@ Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags) {
 
 Task<> Pools::wipe_volume(VolumeRef ref, unsigned algorithm) {
     const auto pool = find_active(ref.pool);
-    std::optional<Turn> turn(co_await pool->jobs.enter("vol-wipe", Deadline::in(queue_patience)));
+    std::optional<Turn> turn(co_await enter(pool, "vol-wipe"));
     const auto known = volume(ref);
     const Occupation<PoolPtr> occupied(pool, ref.name, "wiped");
     if (!pool->kind->one_at_a_time()) turn.reset();

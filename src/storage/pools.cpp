@@ -23,6 +23,10 @@ Error no_pool(std::string_view by, const std::string& what) {
         .hint("see 'domus pool-list --all'");
 }
 
+Error no_pool(const PoolRef& ref) {
+    return ref.name.empty() ? no_pool("uuid", ref.uuid.text()) : no_pool("uuid", fmt::format("{}' ({})", ref.uuid.text(), ref.name));
+}
+
 std::vector<std::string_view> kind_names() {
     std::vector<std::string_view> names;
     for (const auto* kind : all_kinds()) names.push_back(kind->name());
@@ -79,8 +83,7 @@ std::vector<PoolView> Pools::list() const {
 Pools::PoolPtr Pools::find(const PoolRef& ref) const {
     for (const auto& [name, pool] : pools_)
         if (pool->ref.uuid == ref.uuid) return pool;
-    throw ref.name.empty() ? no_pool("uuid", ref.uuid.text())
-                           : no_pool("uuid", fmt::format("{}' ({})", ref.uuid.text(), ref.name));
+    throw no_pool(ref);
 }
 
 PoolView Pools::get(const PoolRef& ref) const {
@@ -193,6 +196,27 @@ Pools::PoolPtr Pools::admit(model::Pool wanted) {
     return pool;
 }
 
+/// A turn of a pool that is still there when it comes: somebody before may have taken the pool away.
+Task<Turn> Pools::enter(PoolPtr pool, std::string job) {
+    auto turn = co_await pool->jobs.enter(std::move(job), Deadline::in(queue_patience));
+    const auto found = pools_.find(pool->ref.name);
+    if (found == pools_.end() || found->second != pool) throw no_pool(pool->ref);
+    co_return turn;
+}
+
+/// A turn of the pool that has that name when it comes; nothing if none has.
+Task<std::optional<Turn>> Pools::enter_named(std::string name, std::string job) {
+    std::optional<Turn> turn;
+    for (PoolPtr waited_for;;) {
+        const auto found = pools_.find(name);
+        if (found != pools_.end() && found->second == waited_for) co_return turn;
+        turn.reset();
+        if (found == pools_.end()) co_return turn;
+        waited_for = found->second;
+        turn.emplace(co_await waited_for->jobs.enter(job, Deadline::in(queue_patience)));
+    }
+}
+
 /// An active pool goes on as what it is.
 void Pools::require_same_kind(const Pool& pool, const Kind& kind) {
     if (!pool.live || pool.kind == &kind) return;
@@ -203,11 +227,13 @@ void Pools::require_same_kind(const Pool& pool, const Kind& kind) {
 Task<PoolView> Pools::define(std::string xml, bool strictly) {
     auto wanted = format::from_xml<model::Pool>(xml, ErrorDomain::storage);
     if (strictly) format::require_known(wanted);
+    auto turn = co_await enter_named(wanted.name, "define");
     const auto known = pools_.find(wanted.name);
     const bool fresh = known == pools_.end();
     const auto before = fresh ? nullptr : known->second->definition;
     const auto* kind_before = fresh ? nullptr : known->second->kind;
     const auto pool = admit(std::move(wanted));
+    if (fresh) turn.emplace(co_await pool->jobs.enter("define", Deadline::in(queue_patience))); // nobody else has it yet
     const auto text = format::to_xml(*pool->definition, {.live = false, .secrets = true});
     std::exception_ptr failure;
     try {
@@ -237,18 +263,18 @@ Task<PoolView> Pools::create(std::string xml, unsigned flags) {
     }
     const auto pool = admit(std::move(wanted));
     const auto as = pool->definition;
+    const auto turn = co_await pool->jobs.enter("create", Deadline::in(queue_patience)); // nobody else has it yet
     std::exception_ptr failure;
     try {
         co_await activate(pool, as, flags);
     } catch (...) {
         failure = std::current_exception();
     }
-    const bool defined = pool->definition != as; // meanwhile
     if (failure) {
-        if (!defined) pools_.erase(pool->ref.name);
+        pools_.erase(pool->ref.name);
         std::rethrow_exception(failure);
     }
-    if (!defined) pool->definition.reset(); // it lives as long as it is active
+    pool->definition.reset(); // it lives as long as it is active
     auto seen = view(*pool);
     emit_(seen, PoolEvent::started);
     co_return seen;
@@ -258,7 +284,7 @@ Task<PoolView> Pools::create(std::string xml, unsigned flags) {
 Task<PoolView> Pools::create_as(model::Pool wanted, unsigned flags) {
     const auto& kind = judge(wanted);
     const auto pool = pools_.at(wanted.name);
-    const auto turn = co_await pool->jobs.enter("start", Deadline::in(queue_patience));
+    const auto turn = co_await enter(pool, "start");
     if (pool->live) throw already_active(*pool);
     if (pool->kind != &kind) throw taken(pool->ref);
     const auto as = std::make_shared<const model::Pool>(std::move(wanted));
@@ -298,7 +324,7 @@ Task<> Pools::activate(PoolPtr pool, Definition as, unsigned flags) {
 
 Task<> Pools::start(PoolRef ref, unsigned flags) {
     const auto pool = find(ref);
-    const auto turn = co_await pool->jobs.enter("start", Deadline::in(queue_patience));
+    const auto turn = co_await enter(pool, "start");
     if (pool->live) throw already_active(*pool);
     co_await activate(pool, pool->definition, flags);
     emit_(view(*pool), PoolEvent::started);
@@ -317,15 +343,11 @@ void Pools::require_idle(const Pool& pool) {
 Task<> Pools::stop(PoolRef ref) {
     const auto pool = find(ref);
     require_idle(*pool);
-    const auto turn = co_await pool->jobs.enter("destroy", Deadline::in(queue_patience));
+    const auto turn = co_await enter(pool, "destroy");
     require_idle(*pool);
     if (!pool->live) throw invalid(fmt::format("storage pool '{}' is not active", pool->ref.name));
     co_await pool->kind->stop(pool->live, site_of(pool, Deadline::in(file_patience)));
-    auto forget = [path = folders_.state / (pool->ref.name + ".xml")] {
-        std::error_code ignored;
-        fs::remove(path, ignored);
-    };
-    co_await files_.run(Deadline::in(file_patience), std::move(forget));
+    co_await forget_record(pool->ref.name);
     pool->live.reset();
     pool->volumes.reset();
     pool->watch.reset();
@@ -336,13 +358,14 @@ Task<> Pools::stop(PoolRef ref) {
 
 Task<> Pools::undefine(PoolRef ref) {
     const auto pool = find(ref);
-    const auto turn = co_await pool->jobs.enter("undefine", Deadline::in(queue_patience));
+    const auto turn = co_await enter(pool, "undefine");
     if (pool->live)
         throw invalid(fmt::format("storage pool '{}' is still active", pool->ref.name))
             .hint(fmt::format("stop it first: 'domus pool-destroy {}'; its volumes stay", pool->ref.name));
     auto work = [folders = folders_, name = pool->ref.name] {
         std::error_code ignored;
         fs::remove(folders.autostart / (name + ".xml"), ignored);
+        fs::remove(folders.state / (name + ".xml"), ignored); // of one that could not be taken over
         remove_durably(folders.definitions / (name + ".xml"));
     };
     co_await files_.run(Deadline::in(file_patience), std::move(work));
@@ -353,7 +376,7 @@ Task<> Pools::undefine(PoolRef ref) {
 
 Task<> Pools::build(PoolRef ref, unsigned flags) {
     const auto pool = find(ref);
-    const auto turn = co_await pool->jobs.enter("build", Deadline::in(queue_patience));
+    const auto turn = co_await enter(pool, "build");
     if (pool->live) throw already_active(*pool);
     require_one_way(flags);
     co_await pool->kind->build(pool->definition, flags, site_of(pool, Deadline::never()));
@@ -362,7 +385,7 @@ Task<> Pools::build(PoolRef ref, unsigned flags) {
 
 Task<> Pools::remove(PoolRef ref) {
     const auto pool = find(ref);
-    const auto turn = co_await pool->jobs.enter("delete", Deadline::in(queue_patience));
+    const auto turn = co_await enter(pool, "delete");
     if (pool->live)
         throw invalid(fmt::format("storage pool '{}' is still active", pool->ref.name))
             .hint(fmt::format("stop it first: 'domus pool-destroy {}'", pool->ref.name));
@@ -372,7 +395,7 @@ Task<> Pools::remove(PoolRef ref) {
 
 Task<> Pools::refresh(PoolRef ref) {
     const auto pool = find(ref);
-    const auto turn = co_await pool->jobs.enter("refresh", Deadline::in(queue_patience));
+    const auto turn = co_await enter(pool, "refresh");
     if (!pool->live) throw invalid(fmt::format("storage pool '{}' is not active", pool->ref.name));
     co_await look_again(pool, Deadline::in(file_patience));
     emit_(view(*pool), PoolEvent::refreshed);
@@ -380,7 +403,7 @@ Task<> Pools::refresh(PoolRef ref) {
 
 Task<> Pools::set_autostart(PoolRef ref, bool on) {
     const auto pool = find(ref);
-    const auto turn = co_await pool->jobs.enter("autostart", Deadline::in(queue_patience));
+    const auto turn = co_await enter(pool, "autostart");
     if (!pool->definition)
         throw Error(ErrorCode::internal_error, ErrorDomain::storage, "internal error: pool has no config file")
             .hint("a pool that was made with pool-create is not kept: use pool-define");

@@ -123,6 +123,8 @@ private:
     Task<PoolView> create_as(model::Pool wanted, unsigned flags);
     /// With virStoragePoolCreateFlags.
     Task<> activate(PoolPtr pool, Definition as, unsigned flags);
+    Task<Turn> enter(PoolPtr pool, std::string job);
+    Task<std::optional<Turn>> enter_named(std::string name, std::string job);
     Task<> take_over(model::Pool active);
     Task<> look_again(PoolPtr pool, Deadline by);
     Task<VolumePtr> look_at(PoolPtr pool, std::string name, Deadline by);
@@ -137,6 +139,7 @@ private:
     static void publish_sizes(Pool& pool, const Contents& contents);
     static void publish_volume(Pool& pool, const std::string& name, VolumePtr volume);
     Task<> save_record(PoolPtr pool);
+    Task<> forget_record(std::string name);
 
     Executor executor_;
     Folders folders_;

@@ -1,0 +1,78 @@
+"""Clients that change the same pool at the same time, and pools whose storage has gone while no daemon ran."""
+import shutil
+import struct
+import uuid
+
+import libvirt
+import pytest
+
+from harness.raw import opened, packet, read_packet, string
+from harness.wait import wait_until
+
+CREATE_XML, DEFINE_XML, CREATE, UNDEFINE = 76, 77, 78, 82
+
+
+def pool_xml(name, number, folder):
+    return f"<pool type='dir'><name>{name}</name><uuid>{number}</uuid><target><path>{folder}</path></target></pool>"
+
+
+def with_flags(payload):
+    return payload + struct.pack(">I", 0)
+
+
+def at_once(daemon, *calls):
+    """All calls before the first answer; whether each one was granted, in the order of the calls."""
+    client = opened(daemon)
+    client.sendall(b"".join(packet(procedure, payload, serial) for serial, (procedure, payload) in enumerate(calls)))
+    granted = {}
+    for _ in calls:
+        header, _ = read_packet(client)
+        granted[header[4]] = header[5] == 0
+    client.close()
+    return [granted[serial] for serial in range(len(calls))]
+
+
+@pytest.fixture
+def folder(scratch):
+    folder = scratch / "pool"
+    folder.mkdir()
+    return folder
+
+
+def test_a_pool_that_is_undefined_is_not_started_any_more(conn, daemon, folder):
+    number = uuid.uuid4()
+    conn.storagePoolDefineXML(pool_xml("p", number, folder))
+    pool = string("p") + number.bytes
+    assert at_once(daemon, (UNDEFINE, pool), (CREATE, with_flags(pool))) == [True, False]
+    assert conn.listAllStoragePools() == []
+    daemon.restart()
+    assert libvirt.open(daemon.uri).listAllStoragePools() == []
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_pool_that_is_defined_while_it_is_created_is_kept(conn, daemon, folder, there):
+    xml = with_flags(string(pool_xml("p", uuid.uuid4(), folder if there else folder / "nowhere")))
+    assert at_once(daemon, (CREATE_XML, xml), (DEFINE_XML, xml)) == [there, True]
+    pool = conn.storagePoolLookupByName("p")
+    assert (pool.isPersistent(), pool.isActive()) == (1, there)
+    if there:
+        pool.destroy()
+    pool.undefine()
+
+
+def test_a_pool_that_is_defined_while_it_is_undefined_is_there(conn, daemon, folder):
+    number = uuid.uuid4()
+    xml = pool_xml("p", number, folder)
+    conn.storagePoolDefineXML(xml)
+    assert at_once(daemon, (UNDEFINE, string("p") + number.bytes), (DEFINE_XML, with_flags(string(xml)))) == [True, True]
+    conn.storagePoolLookupByName("p").undefine()
+
+
+def test_a_pool_that_was_not_kept_goes_when_its_storage_has_gone(conn, daemon, folder):
+    conn.storagePoolCreateXML(pool_xml("p", uuid.uuid4(), folder))
+    daemon.kill()
+    shutil.rmtree(folder)
+    daemon.start()
+    wait_until(lambda: "taking storage pool 'p' over" in daemon.log_tail(), "nothing is said of it")
+    again = libvirt.open(daemon.uri)
+    wait_until(lambda: again.listAllStoragePools() == [], "it is still listed")
