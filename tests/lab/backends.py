@@ -180,10 +180,11 @@ class Zfs(Backend):
 class Disk(Backend):
     resizes = deletes = False
     formats = ("none",)
+    sector = 512
 
     def make(self):
         self.enter(servers.udev())
-        self.device = self.enter(servers.disk(256 * MIB))
+        self.device = self.enter(servers.disk(256 * MIB, self.sector))
 
     def add_by_hand(self, number):
         run("sfdisk", "-q", "--append", self.device, input="size=16384\n")
@@ -196,6 +197,10 @@ class Disk(Backend):
     def xml(self):
         return (f"<pool type='disk'><name>p</name><source><device path='{self.device}'/><format type='gpt'/></source>"
                 "<target><path>/dev</path></target></pool>")
+
+
+class LargeSectors(Disk):
+    sector = 4096
 
 
 class Units(Backend):

@@ -64,11 +64,11 @@ def settle():
 
 
 @contextlib.contextmanager
-def disk(size):
+def disk(size, sector=512):
     """Path of a block device of `size` bytes, empty; it takes the memory that is written to."""
     with tempfile.NamedTemporaryFile(dir="/run", prefix="disk-") as file:
         file.truncate(size)
-        device = run("losetup", "--partscan", "--find", "--show", file.name).out.strip()
+        device = run("losetup", "--sector-size", str(sector), "--partscan", "--find", "--show", file.name).out.strip()
         try:
             yield device
         finally:

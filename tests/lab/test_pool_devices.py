@@ -9,12 +9,21 @@ import pytest
 import backends
 from harness.daemon import run
 from pool_steps import (MIB, a_copy_is_cut_off, a_domain_starts_from_a_volume, backend, code_of, daemon,  # noqa: F401
-                        find_processes, it_stays_over_a_crash, live_through, names, on, start, stop, volumes_that_were_there)
+                        find_processes, it_stays_over_a_crash, live_through, make, names, on, start, stop, volumes_that_were_there)
 
 
 @on("logical", "disk", "iscsi", "scsi", "mpath")
 def test_a_pool_and_its_volumes(conn, daemon, virsh, backend, tmp_path):
     live_through(conn, daemon, virsh, backend, tmp_path)
+
+
+@pytest.mark.parametrize("backend", [backends.Disk, backends.LargeSectors], indirect=True)
+def test_a_partition_has_the_size_that_was_asked_for(conn, backend):
+    pool = start(conn, backend)
+    volume = make(pool, backend, 1, 16 * MIB + 1)
+    assert volume.info()[1:] == [17 * MIB, 17 * MIB], "whole mebibytes, for alignment"
+    assert os.stat(volume.path()) and pathlib.Path("/sys/class/block", os.path.basename(volume.path()), "size").read_text() == f"{17 * MIB // 512}\n"
+    stop(pool, backend)
 
 
 @on("logical")

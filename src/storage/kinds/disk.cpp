@@ -118,11 +118,11 @@ public:
             throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
                         fmt::format("invalid argument: invalid partition name '{}', expected '{}'", wanted.name, expected))
                 .hint("the kernel names partitions; a volume has the name of its partition");
-        constexpr std::uint64_t sector = 512, alignment = 1u << 20;
-        const auto whole = (wanted.capacity->bytes + alignment - 1) / alignment * alignment;
+        constexpr std::uint64_t alignment = 1u << 20;
+        const auto whole = wanted.capacity->bytes / alignment + (wanted.capacity->bytes % alignment != 0);
         std::vector<std::string> arguments{"-q", "--append", "--wipe-partitions", "always", device_of(*pool)};
         const auto purpose = fmt::format("make partition '{}'", wanted.name);
-        (void)co_await site.run("sfdisk", std::move(arguments), purpose, fmt::format("size={}\n", whole / sector));
+        (void)co_await site.run("sfdisk", std::move(arguments), purpose, fmt::format("size={}MiB\n", whole)); // a plain number would be sectors, which not all have 512 bytes
         const auto path = (fs::path(device_of(*pool)).parent_path() / expected).string();
         co_await settle_device(path, wanted.target.permissions, site);
     }
