@@ -74,12 +74,15 @@ bool is_unchanged(const model::Volume& known, const struct stat& now, const time
 std::optional<model::Volume> read_volume_file(const std::string& path, const std::string& name) {
     // Opening must not wait: a pipe has a reader some day only.
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-    if (!fd) {
+    // One that is not for us, another user's or on a server that knows no root, keeps none of the others from being
+    // listed: it is what can be seen from outside.
+    const bool denied = !fd && (errno == EACCES || errno == EPERM);
+    if (!fd && !denied) {
         if (errno == ENOENT || errno == ELOOP || errno == ENXIO) return std::nullopt; // gone, a dangling link, a socket
         throw path_error(errno, "cannot open", path);
     }
     struct stat info {};
-    if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
+    if ((denied ? ::stat(path.c_str(), &info) : ::fstat(fd.get(), &info)) < 0) throw path_error(errno, "cannot look at", path);
     return describe_file(fd.get(), info, path, name);
 }
 

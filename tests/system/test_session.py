@@ -117,3 +117,20 @@ def test_what_needs_privileges_says_so(user):
     user.virsh("vol-create-as", "mine", "disk", "1M")
     assert (folder / "disk").stat().st_uid == NOBODY
     user.virsh("pool-destroy", "mine")
+
+
+def test_files_of_others_keep_no_pool_from_its_own(user):
+    folder = user.home / "shared"
+    folder.mkdir()
+    os.chown(folder, NOBODY, NOBODY)
+    (folder / "closed").write_bytes(b"x" * 4096)
+    (folder / "closed").chmod(0o600)
+    (folder / "hidden").mkdir(mode=0o700)
+    user.virsh("pool-create-as", "mine", "dir", "--target", folder)
+    user.virsh("vol-create-as", "mine", "disk", "1M", "--format", "qcow2")
+    user.virsh("pool-refresh", "mine")
+    assert {line.split()[0] for line in user.virsh("vol-list", "mine").out.splitlines()[2:] if line} == {"closed", "disk", "hidden"}
+    assert "4.00 KiB" in user.virsh("vol-info", "closed", "mine").out
+    refused = user.virsh("vol-download", "closed", user.home / "copy", "--pool", "mine", check=False)
+    assert refused.code == 1 and "Permission denied" in refused.err
+    user.virsh("pool-destroy", "mine")
