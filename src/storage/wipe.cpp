@@ -49,6 +49,7 @@ void write_zeros(const std::string& path) {
 
 void discard(const std::string& path) {
     const auto target = open_target(path);
+    if (target.size == 0) return; // the kernel refuses to discard nothing
     std::array<std::uint64_t, 2> range{0, target.size};
     const int result = target.device ? ::ioctl(target.fd.get(), BLKDISCARD, range.data())
                                      : ::fallocate(target.fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(target.size));

@@ -127,6 +127,12 @@ def test_nothing_is_overwritten_and_refusals_touch_nothing(conn, pool, scratch):
     assert codes(vms.listAllVolumes) == codes(vms.refresh) == codes(vms.destroy) == libvirt.VIR_ERR_OPERATION_INVALID
 
 
+def test_what_is_empty_is_wiped_in_a_moment(conn, pool):
+    volume = conn.storagePoolLookupByName("vmspool").createXML(volume_xml("empty", 0, "raw"))
+    for algorithm in (libvirt.VIR_STORAGE_VOL_WIPE_ALG_ZERO, libvirt.VIR_STORAGE_VOL_WIPE_ALG_TRIM):
+        volume.wipePattern(algorithm)
+
+
 def test_what_is_done_by_hand_is_in_the_next_listing(conn, pool, scratch):
     vms = conn.storagePoolLookupByName("vmspool")
     qemu_img = lambda *arguments: subprocess.run(["qemu-img", *arguments], check=True)
