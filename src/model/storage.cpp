@@ -128,7 +128,7 @@ const Schema& VolumeTarget::schema() {
 
 const Schema& VolumeBackingStore::schema() {
     static const Schema table = Describe<VolumeBackingStore>("backingStore", "The image below.")
-                                    .field("path", &VolumeBackingStore::path, "its path", required)
+                                    .field("path", &VolumeBackingStore::path, "its path; none: there is no image below")
                                     .field("format@type", &VolumeBackingStore::format, "its format")
                                     .field("permissions", &VolumeBackingStore::permissions)
                                     .field("timestamps", &VolumeBackingStore::timestamps, "", live_only);

@@ -118,8 +118,8 @@ void Secrets::admit(model::Secret& wanted) const {
         const auto& before = *known->second.definition;
         if (!same_use(before, wanted)) throw already(before);
         if (before.private_ && !wanted.private_)
-            throw Error(ErrorCode::operation_denied, ErrorDomain::secret,
-                        "operation forbidden: cannot change private flag on existing secret")
+            throw Error(ErrorCode::internal_error, ErrorDomain::secret,
+                        "internal error: cannot change private flag on existing secret")
                 .hint("undefine the secret first; its value goes with it");
         return;
     }

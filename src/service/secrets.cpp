@@ -55,6 +55,8 @@ Task<> SecretOperations::undefine(Caller caller, Uuid uuid) {
 
 Task<> SecretOperations::set_value(Caller caller, Uuid uuid, Sensitive value, unsigned flags) {
     require_flags(flags, 0, "virSecretSetValue");
+    if (value.empty()) // what is no base64 comes from virsh as nothing
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::secret, "value in virSecretSetValue must not be NULL");
     audit(caller, "set value of", uuid);
     co_await secrets_.set_value(uuid, std::move(value));
 }

@@ -190,7 +190,9 @@ Task<model::Volume> FolderKind::look_at(Definition pool, std::string volume, Sit
     return site.block(std::move(work));
 }
 
-Task<> FolderKind::remove_volume(Definition, VolumePtr volume, unsigned, Site site) const {
+Task<> FolderKind::remove_volume(Definition, VolumePtr volume, unsigned flags, Site site) const {
+    if (flags & delete_flag::with_snapshots) // they are inside the image, and nobody need say that they go with it
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, fmt::format("unsupported flags (0x{:x}) in function virStorageVolDelete", delete_flag::with_snapshots));
     auto work = [volume] { remove_file(*volume->target.path); };
     return site.block(std::move(work));
 }

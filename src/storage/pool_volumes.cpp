@@ -15,6 +15,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <limits>
+
 namespace domus::storage {
 
 using namespace std::chrono_literals;
@@ -27,10 +29,17 @@ constexpr auto freshening_patience = 2s;
 constexpr std::size_t most_changes = 200;
 
 /// `flags`: virStorageVolCreateFlags, of which what is about the document is taken away.
-model::Volume parse_volume(const std::string& xml, unsigned& flags) {
+model::Volume parse_volume(const std::string& xml, unsigned& flags, bool copy = false) {
     auto volume = format::from_xml<model::Volume>(xml, ErrorDomain::storage);
+    if (copy && !volume.capacity) volume.capacity = ByteCount{0}; // it has what it is copied from
     if (flags & create_flag::validate) format::require_known(volume);
     flags &= ~create_flag::validate;
+    if (volume.backing_store && volume.backing_store->path.empty()) volume.backing_store.reset(); // it tells that there is none
+    if (const auto& name = volume.name; name.find('/') != name.npos)
+        throw invalid(fmt::format("volume name '{}' cannot contain '/'", name));
+    for (const auto& amount : {volume.capacity, volume.allocation})
+        if (amount && amount->bytes > std::numeric_limits<std::int64_t>::max())
+            throw Error(ErrorCode::overflow, ErrorDomain::storage, fmt::format("numerical overflow: value too large: {}", amount->bytes));
     format::Findings findings;
     model::check(volume, findings);
     format::throw_findings(findings, ErrorDomain::storage, "<volume>");
@@ -317,7 +326,7 @@ Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned
 
 Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef from, unsigned flags) {
     const auto pool = find_active(name);
-    auto wanted = parse_volume(xml, flags);
+    auto wanted = parse_volume(xml, flags, true);
     (void)volume(from);
     auto source = co_await look(from);
     const auto giving = find_active(from.pool);
@@ -328,6 +337,8 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     std::optional<Turn> turn(co_await enter(pool, "vol-clone"));
     (void)find_active(name);
     co_await freshen(name);
+    if (pool->volumes->contains(wanted.name)) // other code than for a new one
+        throw Error(ErrorCode::internal_error, ErrorDomain::storage, fmt::format("internal error: storage volume name '{}' already in use.", wanted.name));
     require_absent(*pool, wanted.name);
     const auto made = wanted.name;
     auto encryption = wanted.target.encryption;

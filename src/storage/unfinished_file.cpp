@@ -8,8 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <climits>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 
 namespace domus::storage {
 
@@ -95,7 +97,10 @@ void sweep_unfinished(const std::string& path) {
 
 std::string unfinished_path(const std::string& path) {
     const fs::path whole(path);
-    return (whole.parent_path() / (std::string(unfinished_prefix) + whole.filename().string())).string();
+    auto name = whole.filename().string();
+    constexpr std::size_t room = NAME_MAX - unfinished_prefix.size(), digits = 16;
+    if (name.size() > room) name = fmt::format("{}{:016x}", name.substr(0, room - digits), std::hash<std::string>()(name));
+    return (whole.parent_path() / (std::string(unfinished_prefix) + name)).string();
 }
 
 void require_absent(const std::string& path) {

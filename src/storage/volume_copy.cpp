@@ -94,6 +94,8 @@ Task<> copy_image(std::string made, model::Volume wanted, Origin origin, unsigne
     const auto source_format = from->target.format.value_or("raw");
     const auto format = wanted.target.format.value_or(source_format);
     const bool reflink = flags & create_flag::reflink;
+    if ((flags & create_flag::preallocate_metadata) && format == "raw")
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: metadata preallocation is not supported for raw volumes");
     if (reflink && source_format != format)
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage,
                     fmt::format("Operation not supported: a reflink keeps the format, which is {} and not {}", source_format, format));

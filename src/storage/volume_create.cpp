@@ -11,6 +11,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -25,11 +28,38 @@ namespace {
 
 constexpr std::array<std::string_view, 7> made_formats{"raw", "qcow2", "vmdk", "vdi", "vpc", "vhdx", "qed"};
 
-void make_raw(const std::string& path, ByteCount capacity, ByteCount allocation) {
+/// For btrfs, which else writes every change of an image somewhere else; the file must be empty still.
+bool set_nocow(int fd) {
+    int flags = 0;
+    if (::ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0) return false;
+    flags |= FS_NOCOW_FL;
+    return ::ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+}
+
+void make_raw(const std::string& path, ByteCount capacity, ByteCount allocation, bool nocow) {
     const auto fd = open_file(path, O_RDWR);
+    if (nocow && !set_nocow(fd.get()))
+        throw path_error(errno, "Failed to set NOCOW flag of", path).hint("leave <nocow/> out: it is for btrfs");
     if (::ftruncate(fd.get(), static_cast<off_t>(capacity.bytes)) < 0)
         throw path_error(errno, "cannot give a size to", path);
     if (const auto reserved = std::min(capacity, allocation); reserved.bytes > 0) reserve(fd, path, reserved);
+}
+
+/// The backing image as a path of the host: in the document it may be relative to the new image's folder.
+std::string backing_path(const std::string& image, const model::VolumeBackingStore& backing) {
+    return (fs::path(image).parent_path() / backing.path).lexically_normal().string();
+}
+
+/// What is below a new image must be there, and be what the document says. Where that says no format libvirt takes it for
+/// raw; so do we, unless it looks like anything else: then what is in it would be seen by the guest instead of what it means.
+void settle_backing(const std::string& image, model::Volume& wanted) {
+    if (!wanted.backing_store) return;
+    auto& backing = *wanted.backing_store;
+    const auto path = backing_path(image, backing);
+    struct stat info {};
+    if (::stat(path.c_str(), &info) < 0) throw path_error(errno, "inaccessible backing store volume", path);
+    if (S_ISDIR(info.st_mode)) throw path_error(EISDIR, "inaccessible backing store volume", path);
+    if (!backing.format && image::read_header(image::open_image(path).get()).format == "raw") backing.format = "raw";
 }
 
 /// Without encryption and preallocation.
@@ -44,10 +74,12 @@ void make_qcow2(const std::string& path, const model::Volume& wanted) {
         const auto& backing = *wanted.backing_store;
         made.backing_file = backing.path;
         made.backing_format = backing.format;
-        made.virtual_size = image::read_header(image::open_image(backing.path).get(), *backing.format).virtual_size;
+        made.virtual_size = image::read_header(image::open_image(backing_path(path, backing)).get(), *backing.format).virtual_size;
     }
     if (wanted.capacity && wanted.capacity->bytes > 0) made.virtual_size = *wanted.capacity;
-    image::write_new_qcow2(open_file(path, O_RDWR).get(), made);
+    const auto file = open_file(path, O_RDWR);
+    if (target.nocow) (void)set_nocow(file.get()); // where that means nothing, as with qemu-img
+    image::write_new_qcow2(file.get(), made);
 }
 
 } // namespace
@@ -98,16 +130,17 @@ void admit_volume(const model::Volume& wanted, unsigned flags) {
                     "unsupported configuration: metadata preallocation only available with qcow2");
     if (format == "qcow2" && wanted.target.compat.value_or("1.1") != "1.1" && wanted.target.compat != "0.10")
         refuse(fmt::format("qcow2 has no compat level '{}'", *wanted.target.compat), "take '1.1', or '0.10' for QEMU before 1.1");
+    for (const auto& item : wanted.target.rest.items)
+        if (item.parent == "features") refuse(fmt::format("{} is no feature that an image can have", item.text));
     if (wanted.target.encryption) admit_encryption(wanted);
     if (wanted.backing_store && format == "raw")
-        refuse("a raw image has no backing image", "take <format type='qcow2'/>");
+        throw Error(ErrorCode::no_support, ErrorDomain::storage,
+                    "this function is not supported by the connection driver: backing storage not supported for raw volumes")
+            .hint("take <format type='qcow2'/>");
     if (wanted.backing_store && !wanted.backing_store->format)
         refuse("the format of its backing image is not said",
                "write <backingStore><format type='...'/></backingStore>: it is not guessed from contents that a guest "
                "could have written");
-    if (wanted.backing_store && !fs::exists(wanted.backing_store->path))
-        throw Error(ErrorCode::internal_error, ErrorDomain::storage,
-                    fmt::format("internal error: inaccessible backing store volume {}", wanted.backing_store->path));
     if (!wanted.capacity && !wanted.backing_store) refuse("it has no <capacity>");
 }
 
@@ -139,8 +172,9 @@ namespace {
 Task<> make_image(std::string made, model::Volume wanted, unsigned flags, Site site) {
     const auto format = wanted.target.format.value_or("raw");
     if (format == "raw" && !wanted.target.encryption) {
-        auto work = [made, capacity = *wanted.capacity, allocation = wanted.allocation.value_or(*wanted.capacity)] {
-            make_raw(made, capacity, allocation);
+        auto work = [made, capacity = *wanted.capacity, allocation = wanted.allocation.value_or(*wanted.capacity),
+                     nocow = wanted.target.nocow] {
+            make_raw(made, capacity, allocation, nocow);
         };
         co_await site.block(std::move(work));
         co_return;
@@ -169,11 +203,14 @@ Task<> make_image(std::string made, model::Volume wanted, unsigned flags, Site s
 } // namespace
 
 Task<> create_volume_file(std::string path, model::Volume wanted, unsigned flags, Site site) {
-    auto check = [path, wanted, flags] {
+    auto check = [path, wanted, flags]() mutable {
+        if (wanted.target.format == "iso") wanted.target.format = "raw"; // empty, it is a file like another
+        settle_backing(path, wanted);
         admit_volume(wanted, flags);
         require_absent(path);
+        return wanted;
     };
-    co_await site.block(std::move(check));
+    wanted = co_await site.block(std::move(check));
     const auto permissions = wanted.target.permissions;
     auto make = make_image(unfinished_path(path), std::move(wanted), flags, site);
     co_await make_whole(path, permissions, site, std::move(make));

@@ -43,6 +43,19 @@ void describe_image(int fd, const std::string& path, model::Volume& volume) {
         header.backing_format.value_or("raw"); // what the image does not say is not guessed from its contents
 }
 
+/// When the file was made, which not every file system knows.
+std::optional<std::string> birth_of(int fd) {
+    struct statx info {};
+    if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BTIME, &info) < 0 || !(info.stx_mask & STATX_BTIME)) return std::nullopt;
+    return time_text({static_cast<time_t>(info.stx_btime.tv_sec), static_cast<long>(info.stx_btime.tv_nsec)});
+}
+
+/// Of one file, whose birth stays.
+bool same_times(model::Timestamps before, const model::Timestamps& now) {
+    before.btime = now.btime;
+    return before == now;
+}
+
 } // namespace
 
 model::Permissions permissions_of(const struct stat& info) {
@@ -68,7 +81,7 @@ bool is_unchanged(const model::Volume& known, const struct stat& now, const time
     return S_ISREG(now.st_mode) && known.type == model::VolumeType::file && settled(now.st_ctim) + tick < settled(since)
            && known.physical == ByteCount{static_cast<std::uint64_t>(now.st_size)}
            && known.allocation == ByteCount{static_cast<std::uint64_t>(now.st_blocks) * 512}
-           && known.target.timestamps == timestamps_of(now);
+           && same_times(known.target.timestamps, timestamps_of(now));
 }
 
 std::optional<model::Volume> read_volume_file(const std::string& path, const std::string& name) {
@@ -93,6 +106,7 @@ std::optional<model::Volume> describe_file(int fd, const struct stat& info, cons
     volume.target.path = path;
     volume.target.permissions = permissions_of(info);
     volume.target.timestamps = timestamps_of(info);
+    volume.target.timestamps.btime = birth_of(fd);
     volume.allocation = ByteCount{static_cast<std::uint64_t>(info.st_blocks) * 512};
     if (S_ISDIR(info.st_mode)) {
         volume.type = model::VolumeType::dir;

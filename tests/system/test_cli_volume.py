@@ -46,7 +46,7 @@ LIFE = [
     "vol-download two {f}/out p --sparse", "vol-download two {f}/out p --offset 999999999", "vol-upload two {f}/data p --offset 999999999",
     "vol-info two p", "vol-wipe two p", "vol-wipe two p --algorithm zero", "vol-wipe {p}/two", "vol-resize {p}/two 12M",
     "vol-wipe two p zero", "vol-delete two p",
-    "vol-delete two p", "vol-delete seven --pool p --delete-snapshots", "vol-delete {p}/three", "vol-list p", "vol-delete one p",
+    "vol-delete two p", "vol-delete seven --pool p --delete-snapshots", "vol-delete seven p", "vol-delete {p}/three", "vol-list p", "vol-delete one p",
     "vol-delete four p", "vol-delete five p", "vol-delete six p", "vol-delete eight p", "vol-delete six other", "vol-list p",
 ]
 

@@ -101,7 +101,18 @@ def test_a_private_value_is_for_the_daemon_alone(conn):
     secret = conn.secretDefineXML(secret_xml(attributes="private='yes'", uuid=UUID))
     secret.setValue(VALUE)
     assert "secret is private" in refused(libvirt.VIR_ERR_INVALID_SECRET, secret.value)
-    refused(libvirt.VIR_ERR_OPERATION_DENIED, conn.secretDefineXML, secret_xml(uuid=UUID))
+    refused(libvirt.VIR_ERR_INTERNAL_ERROR, conn.secretDefineXML, secret_xml(uuid=UUID))
+
+
+@pytest.mark.parametrize("typed", ["!!", "abc"])
+def test_what_is_no_base64_is_no_value(virsh, conn, typed):
+    """virsh makes nothing of it, and sends that."""
+    secret = conn.secretDefineXML(secret_xml(uuid=UUID))
+    secret.setValue(VALUE)
+    refused(libvirt.VIR_ERR_INVALID_ARG, secret.setValue, b"")
+    done = virsh("secret-set-value", UUID, typed, check=False)
+    assert done.code == 1 and "must not be NULL" in done.err
+    assert secret.value() == VALUE
 
 
 def test_what_cannot_be_is_refused_and_changes_nothing(conn, daemon):
