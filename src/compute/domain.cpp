@@ -78,6 +78,7 @@ void Domain::set_status(Status status) {
 
 Task<Turn> Domain::turn(std::string job) {
     auto turn = co_await jobs_.enter(std::move(job), Deadline::in(queue_patience));
+    if (!environment_.domains->has(*this)) throw no_domain(uuid_, name_); // it went while this waited
     co_return turn;
 }
 
@@ -111,6 +112,9 @@ Task<> Domain::save_definition(model::Domain wanted) {
 
 Task<> Domain::define(model::Domain wanted) {
     const auto turn = co_await this->turn("define");
+    if (wanted.name != name_)
+        throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                    fmt::format("operation failed: domain '{}' was just renamed '{}'", wanted.name, name_));
     const bool known = definition_ != nullptr;
     co_await save_definition(std::move(wanted));
     emit(event::Lifecycle(known ? event::Defined::updated : event::Defined::added));

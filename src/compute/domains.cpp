@@ -11,6 +11,12 @@ namespace domus::compute {
 
 using namespace std::chrono_literals;
 
+Error no_domain(const Uuid& uuid, std::string_view name) {
+    const auto whose = name.empty() ? fmt::format("'{}'", uuid.text()) : fmt::format("'{}' ({})", uuid.text(), name);
+    return Error(ErrorCode::no_domain, ErrorDomain::qemu, fmt::format("Domain not found: no domain with matching uuid {}", whose))
+        .hint("see 'domus list --all'");
+}
+
 DomainPtr Domains::find(const Uuid& uuid) const {
     const auto found = by_uuid_.find(uuid);
     return found == by_uuid_.end() || !found->second->view() ? nullptr : found->second;
@@ -29,10 +35,7 @@ DomainPtr Domains::find_id(int id) const {
 
 DomainPtr Domains::get(const Uuid& uuid, std::string_view name) const {
     if (auto domain = find(uuid)) return domain;
-    const auto whose = name.empty() ? fmt::format("'{}'", uuid.text()) : fmt::format("'{}' ({})", uuid.text(), name);
-    throw Error(ErrorCode::no_domain, ErrorDomain::qemu,
-                fmt::format("Domain not found: no domain with matching uuid {}", whose))
-        .hint("see 'domus list --all'");
+    throw no_domain(uuid, name);
 }
 
 DomainPtr Domains::get_name(std::string_view name) const {
@@ -90,18 +93,19 @@ Task<Domains::Wanted> Domains::admit(std::string xml) {
 }
 
 Task<DomainPtr> Domains::define(std::string xml) {
-    auto wanted = co_await admit(std::move(xml));
-    std::exception_ptr failure;
-    try {
-        co_await wanted.domain->define(std::move(wanted.model));
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    if (failure) {
+    for (;;) {
+        auto wanted = co_await admit(xml);
+        std::exception_ptr failure;
+        try {
+            co_await wanted.domain->define(std::move(wanted.model));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (!failure) co_return wanted.domain;
+        if (!wanted.fresh && !has(*wanted.domain)) continue; // it was undefined just before: this makes it anew
         if (wanted.fresh) remove(*wanted.domain);
         std::rethrow_exception(failure);
     }
-    co_return wanted.domain;
 }
 
 Task<DomainPtr> Domains::create(std::string xml, StartRequest request) {
@@ -117,6 +121,11 @@ Task<DomainPtr> Domains::create(std::string xml, StartRequest request) {
         std::rethrow_exception(failure);
     }
     co_return wanted.domain;
+}
+
+bool Domains::has(const Domain& domain) const {
+    const auto found = by_uuid_.find(domain.uuid());
+    return found != by_uuid_.end() && found->second.get() == &domain;
 }
 
 void Domains::remove(Domain& domain) {

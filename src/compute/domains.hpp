@@ -24,6 +24,9 @@ struct RestoreRequest {
     Credentials caller;
 };
 
+/// In libvirt's words.
+Error no_domain(const Uuid& uuid, std::string_view name);
+
 class Domains {
 public:
     explicit Domains(Environment& environment) : environment_(environment) {}
@@ -60,6 +63,7 @@ public:
     /// Changes it, and the state that it is restored in.
     Task<> define_image(Credentials caller, std::filesystem::path file, std::optional<std::string> xml, StateAfterRestore state);
 
+    bool has(const Domain& domain) const;
     void remove(Domain& domain);
     /// Throws if the name is taken.
     void reserve_name(const std::string& name, Domain& domain);

@@ -6,7 +6,7 @@ import uuid
 import libvirt
 import pytest
 
-from harness.raw import opened, packet, read_packet, string
+from harness.raw import at_once, string
 from harness.wait import wait_until
 
 CREATE_XML, DEFINE_XML, CREATE, UNDEFINE = 76, 77, 78, 82
@@ -18,18 +18,6 @@ def pool_xml(name, number, folder):
 
 def with_flags(payload):
     return payload + struct.pack(">I", 0)
-
-
-def at_once(daemon, *calls):
-    """All calls before the first answer; whether each one was granted, in the order of the calls."""
-    client = opened(daemon)
-    client.sendall(b"".join(packet(procedure, payload, serial) for serial, (procedure, payload) in enumerate(calls)))
-    granted = {}
-    for _ in calls:
-        header, _ = read_packet(client)
-        granted[header[4]] = header[5] == 0
-    client.close()
-    return [granted[serial] for serial in range(len(calls))]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ OPEN_CALL = packet(OPEN, struct.pack(">I", 1) + string("") + struct.pack(">I", 0
 
 def raw(daemon):
     client = socket.socket(socket.AF_UNIX)
-    client.settimeout(10)
+    client.settimeout(60)
     client.connect(str(daemon.socket))
     return client
 
@@ -46,3 +46,15 @@ def opened(daemon):
     assert read_packet(client)[0][5] == 0
     assert read_packet(client)[0][5] == 0
     return client
+
+
+def at_once(daemon, *calls):
+    """Makes all calls, pairs of procedure and payload, before the first answer; whether each one was granted."""
+    client = opened(daemon)
+    client.sendall(b"".join(packet(procedure, payload, serial) for serial, (procedure, payload) in enumerate(calls)))
+    granted = {}
+    for _ in calls:
+        header, _ = read_packet(client)
+        granted[header[4]] = header[5] == 0
+    client.close()
+    return [granted[serial] for serial in range(len(calls))]

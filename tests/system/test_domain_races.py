@@ -1,0 +1,60 @@
+"""Clients that change the same domain at the same time."""
+import struct
+
+import libvirt
+import pytest
+
+from harness.raw import at_once, string
+
+CREATE, CREATE_XML, DEFINE_XML, UNDEFINE, SET_AUTOSTART, RENAME = 9, 10, 11, 35, 29, 358
+
+
+@pytest.fixture
+def web(conn, guest):
+    """A domain that is defined: its XML, and how the protocol calls it."""
+    xml = guest("web", memory=32, uuid="11111111-2222-4333-8444-555555555555")
+    domain = conn.defineXML(xml)
+    return xml, string("web") + domain.UUID() + struct.pack(">i", -1)
+
+
+@pytest.mark.parametrize("procedure, more", [(CREATE, b""), (UNDEFINE, b""), (SET_AUTOSTART, struct.pack(">i", 1)),
+                                             (RENAME, struct.pack(">I", 1) + string("other") + struct.pack(">I", 0))],
+                         ids=["start", "undefine", "autostart", "rename"])
+def test_one_that_is_undefined_takes_nothing_more(daemon, conn, web, procedure, more):
+    _, ref = web
+    assert at_once(daemon, (UNDEFINE, ref), (procedure, ref + more)) == [True, False]
+    assert conn.listAllDomains() == []
+    daemon.restart()
+    again = libvirt.open(daemon.uri)
+    assert again.listAllDomains() == []
+    again.close()
+
+
+def test_one_that_is_defined_while_it_is_undefined_is_there(daemon, conn, web):
+    xml, ref = web
+    assert at_once(daemon, (UNDEFINE, ref), (DEFINE_XML, string(xml))) == [True, True]
+    conn.lookupByName("web").setAutostart(True)
+    daemon.restart()
+    again = libvirt.open(daemon.uri)
+    assert again.lookupByName("web").autostart()
+    again.close()
+
+
+def test_one_that_is_defined_while_its_start_fails_is_kept(daemon, conn, guest):
+    broken = guest("web", memory=32, disks=["/nowhere/disk.raw"], uuid="11111111-2222-4333-8444-555555555555")
+    create = (CREATE_XML, string(broken) + struct.pack(">I", 0))
+    assert at_once(daemon, create, (DEFINE_XML, string(broken))) == [False, True]
+    domain = conn.lookupByName("web")
+    assert domain.isPersistent() and not domain.isActive()
+    domain.undefine()
+
+
+def test_one_that_is_renamed_is_not_defined_by_its_old_name(daemon, conn, web):
+    xml, ref = web
+    rename = (RENAME, ref + struct.pack(">I", 1) + string("other") + struct.pack(">I", 0))
+    assert at_once(daemon, rename, (DEFINE_XML, string(xml))) == [True, False]
+    assert [domain.name() for domain in conn.listAllDomains()] == ["other"]
+    daemon.restart()
+    again = libvirt.open(daemon.uri)
+    assert [domain.name() for domain in again.listAllDomains()] == ["other"]
+    again.close()
