@@ -56,6 +56,9 @@ public:
     Fault flush() override;
 
 private:
+    /// Of so many, as many as go at once.
+    Written write_zeros(std::uint64_t at, std::uint64_t length);
+
     UniqueFd fd_;
 };
 

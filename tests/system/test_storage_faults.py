@@ -160,6 +160,28 @@ def test_a_clone_goes_to_another_file_system_and_from_a_device(conn, small, scra
         subprocess.run(["losetup", "-d", device], check=True)
 
 
+def test_holes_of_an_upload_are_zeros_on_a_device(conn, virsh, small, scratch):
+    large, image, sent = conn.storagePoolLookupByName("large"), scratch / "image", scratch / "sent"
+    image.write_bytes(b"old" * MIB + bytes(MIB))
+    with sent.open("wb") as file:
+        file.write(b"x" * 100_000)
+        file.seek(2 * MIB + 4096)
+        file.write(b"y" * 4096)
+        file.truncate(3 * MIB)
+    device = subprocess.run(["losetup", "-f", "--show", image], text=True, capture_output=True, check=True).stdout.strip()
+    try:
+        (scratch / "large/device").symlink_to(device)
+        virsh("vol-upload", "device", sent, "--pool", "large", "--sparse")
+        assert download(conn, large.storageVolLookupByName("device"), 4 * MIB) == sent.read_bytes() + bytes(MIB)
+        with sent.open("ab") as file:
+            file.truncate(5 * MIB)
+        refused = virsh("vol-upload", "device", sent, "--pool", "large", "--sparse", check=False)
+        assert refused.code == 1 and "No space left on device" in refused.err
+        (scratch / "large/device").unlink()
+    finally:
+        subprocess.run(["losetup", "-d", device], check=True)
+
+
 # -- a killed daemon --
 
 @pytest.fixture
