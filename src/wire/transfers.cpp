@@ -108,7 +108,7 @@ Task<> take(Transfer& transfer, Stream::Incoming incoming) {
                     "a hole in a stream that was not opened as sparse");
     if (length > transfer.end - transfer.at)
         throw system_error(ENOSPC, fmt::format("cannot write to stream: more than the {} bytes were sent that were announced for volume '{}'",
-                                               transfer.end, transfer.volume.name), ErrorDomain::streams);
+                                               transfer.end - transfer.begin, transfer.volume.name), ErrorDomain::streams);
     const auto piece = std::make_shared<const std::string>(std::move(incoming.data));
     for (std::uint64_t done = 0; done < length;) {
         auto work = [data = transfer.data, at = transfer.at, left = length - done, hole, piece] {

@@ -90,13 +90,13 @@ def test_an_upload_whose_client_is_killed(conn, daemon, volume):
 
 def test_an_upload_that_is_longer_than_announced(conn, daemon, volume):
     stream = conn.newStream()
-    volume.upload(stream, 0, 1000)
+    volume.upload(stream, 500, 1000)
     with pytest.raises(libvirt.libvirtError, match="more than the 1000 bytes"):
         for _ in range(100):
             stream.send(DATA[:300])
         stream.finish()
     came, _at, _why = told(daemon, "upload to")
-    assert came <= 1000 and content(volume)[1000:] == DATA[::-1][1000:]
+    assert came <= 1000 and content(volume)[1500:] == DATA[::-1][1500:]
     usable(conn, volume)
 
 
