@@ -116,7 +116,16 @@ Task<> Domain::define(model::Domain wanted) {
         throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
                     fmt::format("operation failed: domain '{}' was just renamed '{}'", wanted.name, name_));
     const bool known = definition_ != nullptr;
-    co_await save_definition(std::move(wanted));
+    std::exception_ptr failure;
+    being_defined_ = true;
+    try {
+        co_await save_definition(std::move(wanted));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    being_defined_ = false;
+    if (failure && !known && !running_) environment_.domains->remove(*this);
+    if (failure) std::rethrow_exception(failure);
     emit(event::Lifecycle(known ? event::Defined::updated : event::Defined::added));
 }
 
@@ -257,13 +266,11 @@ Task<> Domain::settle(std::shared_ptr<Running> running) {
     since_ = Clock::now();
     publish();
     environment_.emit({{last.name, last.uuid, -1}, event::Lifecycle(ending.detail)});
-    if (!definition_) {
-        if (!snapshots_.empty()) {
-            auto work = [store = environment_.store, name = name_] { store.remove_snapshots(name); };
-            co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
-        }
-        environment_.domains->remove(*this);
+    if (!definition_ && !being_defined_ && !snapshots_.empty()) {
+        auto work = [store = environment_.store, name = name_] { store.remove_snapshots(name); };
+        co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
     }
+    if (!definition_ && !being_defined_) environment_.domains->remove(*this);
     running->gone.notify_all();
 }
 

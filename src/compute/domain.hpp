@@ -252,6 +252,7 @@ private:
     DefinitionPtr definition_;
     bool autostart_ = false;
     bool managed_save_ = false;
+    bool being_defined_ = false; ///< it stays when it ends now
     SnapshotTree snapshots_;
     std::shared_ptr<Job> job_;               ///< that clients may watch
     std::optional<JobStatistics> completed_; ///< the last one

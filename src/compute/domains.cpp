@@ -102,9 +102,9 @@ Task<DomainPtr> Domains::define(std::string xml) {
             failure = std::current_exception();
         }
         if (!failure) co_return wanted.domain;
-        if (!wanted.fresh && !has(*wanted.domain)) continue; // it was undefined just before: this makes it anew
+        const bool gone = !wanted.fresh && !has(*wanted.domain); // just before: the next turn makes it anew
         if (wanted.fresh) remove(*wanted.domain);
-        std::rethrow_exception(failure);
+        if (!gone) std::rethrow_exception(failure);
     }
 }
 
@@ -129,6 +129,7 @@ bool Domains::has(const Domain& domain) const {
 }
 
 void Domains::remove(Domain& domain) {
+    if (!has(domain)) return;
     by_name_.erase(domain.name());
     by_uuid_.erase(domain.uuid());
 }

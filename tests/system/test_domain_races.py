@@ -1,10 +1,14 @@
 """Clients that change the same domain at the same time."""
+import os
+import signal
 import struct
+import time
 
 import libvirt
 import pytest
 
 from harness.raw import at_once, string
+from harness.wait import wait_until
 
 CREATE, CREATE_XML, DEFINE_XML, UNDEFINE, SET_AUTOSTART, RENAME = 9, 10, 11, 35, 29, 358
 
@@ -47,6 +51,22 @@ def test_one_that_is_defined_while_its_start_fails_is_kept(daemon, conn, guest):
     domain = conn.lookupByName("web")
     assert domain.isPersistent() and not domain.isActive()
     domain.undefine()
+
+
+def test_one_that_ends_while_it_is_defined_is_kept(daemon, conn, guest):
+    for attempt in range(12):
+        xml = guest(f"web{attempt}", memory=32)
+        domain = conn.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
+        [pid] = daemon.pids_of(f"guest=web{attempt},")
+        os.kill(pid, signal.SIGKILL)
+        time.sleep(attempt / 2000)  # it is found dead before, in the middle, or after
+        conn.defineXML(xml.replace("<name>", f"<uuid>{domain.UUIDString()}</uuid><name>"))
+        wait_until(lambda: not conn.lookupByName(f"web{attempt}").isActive(), "it does not end")
+        assert conn.lookupByName(f"web{attempt}").isPersistent()
+    daemon.restart()
+    again = libvirt.open(daemon.uri)
+    assert len(again.listAllDomains()) == 12
+    again.close()
 
 
 def test_one_that_is_renamed_is_not_defined_by_its_old_name(daemon, conn, web):
