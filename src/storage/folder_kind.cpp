@@ -139,6 +139,13 @@ void FolderKind::make_folder(const model::Pool& pool) {
             throw path_error(errno, "cannot give away", *pool.target);
 }
 
+void FolderKind::refuse_formatting(const model::Pool& pool, unsigned flags) {
+    if (!(flags & (build_flag::overwrite | build_flag::no_overwrite))) return;
+    throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
+                fmt::format("Requested operation is not valid: No source device specified when formatting pool '{}'", pool.name))
+        .hint(fmt::format("a pool of type '{}' has no device: build it without --overwrite and --no-overwrite", pool.type));
+}
+
 void FolderKind::require_folder(const model::Pool& pool) {
     struct stat info {};
     if (::stat(pool.target->c_str(), &info) < 0) {

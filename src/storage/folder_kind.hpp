@@ -27,6 +27,8 @@ protected:
     static void admit_target(model::Pool& pool);
     /// Makes the folder, with its owner and mode.
     static void make_folder(const model::Pool& pool);
+    /// Throws where a folder without a device of its own is asked to be formatted. Flags: build_flag.
+    static void refuse_formatting(const model::Pool& pool, unsigned flags);
     /// Throws if it is not there, telling how to make it.
     static void require_folder(const model::Pool& pool);
 };

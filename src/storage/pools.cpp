@@ -49,6 +49,14 @@ Error no_kind(const std::string& type) {
         .hint(fmt::format("this version has: {}", fmt::join(kind_names(), ", ")));
 }
 
+/// Of kinds whose source has one; "auto" and "unknown" leave it to the kind.
+void require_known_format(const Kind& kind, const std::optional<std::string>& format) {
+    const auto formats = kind.source_formats();
+    if (!format || formats.empty() || *format == "auto" || *format == "unknown" || std::ranges::find(formats, *format) != formats.end()) return;
+    throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, fmt::format("unsupported configuration: unknown pool format type {}", *format))
+        .hint(fmt::format("pools of type '{}' have: {}", kind.name(), fmt::join(formats, ", ")));
+}
+
 void require_one_way(unsigned flags) {
     if ((flags & build_flag::overwrite) && (flags & build_flag::no_overwrite))
         throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: --overwrite and --no-overwrite exclude each other");
@@ -166,6 +174,7 @@ const Kind& Pools::judge(model::Pool& wanted) const {
     require_sound(findings, "<pool>");
     const auto* kind = find_kind(wanted.type);
     if (!kind) throw no_kind(wanted.type);
+    require_known_format(*kind, wanted.source.format);
     kind->admit(wanted);
     if (wanted.source.auth && !kind->logs_in()) // as with libvirt, it stays in the definition
         log::warning("storage pool '{}': <auth> has no meaning for type '{}', which logs in nowhere", wanted.name, wanted.type);

@@ -27,6 +27,9 @@ def refused(code, call, *arguments):
     (libvirt.VIR_ERR_XML_ERROR, {"target": "<permissions><mode>01777</mode></permissions>"}),
     (libvirt.VIR_ERR_XML_ERROR, {"target": "<permissions><owner>-2</owner></permissions>"}),
     (libvirt.VIR_ERR_XML_ERROR, {"target": "<permissions><group>-2</group></permissions>"}),
+    (libvirt.VIR_ERR_CONFIG_UNSUPPORTED, {"kind": "fs", "rest": "<source><device path='/dev/absent'/><format type='bogus'/></source>"}),
+    (libvirt.VIR_ERR_CONFIG_UNSUPPORTED, {"kind": "netfs", "rest": "<source><host name='h'/><dir path='/x'/><format type='bogus'/></source>"}),
+    (libvirt.VIR_ERR_CONFIG_UNSUPPORTED, {"kind": "logical", "rest": "<source><name>vg</name><format type='bogus'/></source>"}),
     (libvirt.VIR_ERR_CONFIG_UNSUPPORTED, {"rest": "<refresh><volume allocation='x'/></refresh>"}),
 ])
 def test_what_cannot_be_a_pool(conn, scratch, code, changes):
@@ -112,11 +115,19 @@ def test_a_passing_pool_becomes_a_kept_one(conn, scratch):
     pool.undefine()
 
 
-def test_a_folder_is_not_formatted(virsh, conn, scratch):
-    pool = conn.storagePoolDefineXML(pool_xml("p", scratch / "p"))
-    no_device = "No source device specified when formatting pool 'p'"
+@pytest.mark.parametrize("kind, source, why", [
+    ("dir", "", "No source device specified"),
+    ("netfs", "<source><host name='localhost'/><dir path='/x'/></source>", "No source device specified"),
+    ("fs", "<source><device path='/dev/absent'/><format type='ext4'/></source>", "Source device does not exist"),
+])
+def test_what_cannot_be_formatted(conn, scratch, kind, source, why):
+    pool = conn.storagePoolDefineXML(pool_xml("p", scratch / "p", kind=kind, rest=source))
     for flag in (libvirt.VIR_STORAGE_POOL_BUILD_OVERWRITE, libvirt.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE):
-        assert no_device in refused(libvirt.VIR_ERR_OPERATION_INVALID, pool.build, flag)
+        assert f"{why} when formatting pool 'p'" in refused(libvirt.VIR_ERR_OPERATION_INVALID, pool.build, flag)
+
+
+def test_flags_of_building(virsh, conn, scratch):
+    pool = conn.storagePoolDefineXML(pool_xml("p", scratch / "p"))
     both = libvirt.VIR_STORAGE_POOL_BUILD_OVERWRITE | libvirt.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE
     for flag in (libvirt.VIR_STORAGE_POOL_BUILD_REPAIR, libvirt.VIR_STORAGE_POOL_BUILD_RESIZE, both):
         refused(libvirt.VIR_ERR_INVALID_ARG, pool.build, flag)

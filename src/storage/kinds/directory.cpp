@@ -1,8 +1,6 @@
 // Pool type 'dir': a folder of the host, and the files in it.
 #include "storage/folder_kind.hpp"
 
-#include <fmt/format.h>
-
 namespace domus::storage {
 
 namespace {
@@ -14,10 +12,7 @@ public:
     std::string source(const model::Pool& pool) const override { return "folder " + *pool.target; }
 
     Task<> build(Definition pool, unsigned flags, Site site) const override {
-        if (flags & (build_flag::overwrite | build_flag::no_overwrite))
-            throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
-                        fmt::format("Requested operation is not valid: No source device specified when formatting pool '{}'", pool->name))
-                .hint("a pool of type 'dir' has no file system of its own: build it without --overwrite and --no-overwrite");
+        refuse_formatting(*pool, flags);
         auto work = [pool] { make_folder(*pool); };
         return site.block(std::move(work));
     }

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 namespace domus::storage {
 
 namespace {
@@ -63,6 +65,12 @@ private:
     /// Makes the file system; without `overwrite` only where there is none.
     static Task<> make(Definition pool, unsigned flags, Site site) {
         const auto device = pool->source.devices[0].path;
+        auto look = [device, pool] {
+            if (!std::filesystem::exists(device))
+                throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
+                            fmt::format("Requested operation is not valid: Source device does not exist when formatting pool '{}'", pool->name));
+        };
+        co_await site.block(std::move(look));
         if (!(flags & build_flag::overwrite)) co_await require_blank(device, site);
         const auto format = format_of(*pool);
         std::vector<std::string> arguments;

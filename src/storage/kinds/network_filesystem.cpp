@@ -60,7 +60,8 @@ public:
 
     std::string source(const model::Pool& pool) const override { return "export " + remote_of(pool); }
 
-    Task<> build(Definition pool, unsigned, Site site) const override {
+    Task<> build(Definition pool, unsigned flags, Site site) const override {
+        refuse_formatting(*pool, flags);
         auto work = [pool] { make_folder(*pool); };
         return site.block(std::move(work));
     }
