@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 
 namespace domus::compute {
@@ -19,6 +20,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto patience = 5s;
+constexpr auto resize_patience = 30s; ///< on storage that answers
 
 void require_balloon(const model::Domain& domain) {
     const auto& balloon = domain.devices.memballoon;
@@ -143,6 +145,23 @@ Task<> Domain::set_memory_stats_period(std::chrono::seconds period, Impact impac
         put(*wanted);
         co_await save_definition(std::move(*wanted));
     }
+}
+
+Task<> Domain::resize_disk(std::string target, ByteCount size) {
+    const auto turn = co_await this->turn("resize a disk");
+    const auto running = require_running();
+    const auto& disks = running->domain->devices.disks;
+    const auto disk = std::ranges::find(disks, target, [](const auto& one) { return one.target.dev; });
+    if (disk == disks.end())
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, fmt::format("invalid argument: disk '{}' was not found in the domain config", target));
+    if (disk->source.empty() || disk->readonly)
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu, fmt::format("Operation not supported: can't resize empty or readonly disk '{}'", target));
+    constexpr std::uint64_t sector = 512;
+    if (disk->driver.type == "qcow2" || disk->driver.type == "qed") size.bytes = (size.bytes + sector - 1) / sector * sector;
+    json::object arguments;
+    arguments["node-name"] = engine::qemu::node_of(*disk);
+    arguments["size"] = size.bytes;
+    co_await running->monitor->execute("block_resize", std::move(arguments), Deadline::in(resize_patience));
 }
 
 Task<> Domain::set_vcpus(unsigned count, bool maximum, Impact impact) {

@@ -160,6 +160,8 @@ public:
     /// persistent definition all of it. `force`: the medium, though the guest has locked the drive.
     Task<> update_device(std::string xml, Impact impact, bool force, Credentials caller);
     Task<> set_memory(ByteCount amount, bool maximum, Impact impact);
+    /// Of the image of a disk while the guest runs, who sees it at once. `target` as in its <target>.
+    Task<> resize_disk(std::string target, ByteCount size);
     /// How often the balloon asks the guest for its figures; 0: never.
     Task<> set_memory_stats_period(std::chrono::seconds period, Impact impact);
     Task<> set_vcpus(unsigned count, bool maximum, Impact impact);

@@ -54,6 +54,8 @@ public:
     Task<> detach_device(Caller caller, DomainRef ref, std::string xml, unsigned flags);
     Task<> detach_alias(Caller caller, DomainRef ref, std::string alias, unsigned flags);
     Task<> update_device(Caller caller, DomainRef ref, std::string xml, unsigned flags);
+    /// `disk` by target or source; `size` in KiB, or in bytes with VIR_DOMAIN_BLOCK_RESIZE_BYTES.
+    Task<> resize_disk(Caller caller, DomainRef ref, std::string disk, std::uint64_t size, unsigned flags);
     Task<> set_memory(Caller caller, DomainRef ref, std::uint64_t kib, unsigned flags);
     Task<> set_memory_stats_period(Caller caller, DomainRef ref, int seconds, unsigned flags);
     Task<> set_vcpus(Caller caller, DomainRef ref, unsigned count, unsigned flags);

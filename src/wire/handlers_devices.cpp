@@ -34,6 +34,9 @@ void serve_devices(Dispatcher& on, service::Service& service) {
         return domains.update_device(session->caller(), from_wire(std::move(args.dom)), std::move(args.xml),
                                      args.flags);
     });
+    on.on<Procedure::domain_block_resize>([&](SessionPtr session, DomainBlockResizeArgs args) -> Task<> {
+        return domains.resize_disk(session->caller(), from_wire(std::move(args.dom)), std::move(args.disk), args.size, args.flags);
+    });
 }
 
 } // namespace domus::wire

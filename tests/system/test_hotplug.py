@@ -312,3 +312,26 @@ def test_vcpus_come_and_go(conn, guest, shell_of):
     domain.create()
     with pytest.raises(libvirt.libvirtError, match="hot-unpluggable"):
         domain.setVcpusFlags(1, LIVE)
+
+
+@pytest.mark.parametrize("kind", ["raw", "qcow2"])
+def test_a_disk_is_resized_while_the_guest_runs(conn, guest, shell_of, virsh, scratch, refusal, kind):
+    image = make_image(scratch / "image", kind=kind)
+    domain = conn.createXML(guest("grown", disks=(), devices=disk_xml(image, "vda", kind=kind) + disk_xml(None, "sda", bus="sata", device="cdrom")))
+    shell = shell_of("grown")
+    assert "resized" in virsh("blockresize", "grown", "vda", "16M").out
+    assert int(shell.run("cat /sys/block/vda/size")) == 16 << 11
+    assert int(virsh("domblkinfo", "grown", "vda").out.split()[1]) == 16 << 20
+    domain.blockResize(str(image), 20 << 10)
+    assert int(shell.run("cat /sys/block/vda/size")) == 20 << 11
+    if kind == "qcow2":
+        domain.blockResize("vda", (21 << 20) - 5, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+        assert domain.blockInfo("vda")[0] == 21 << 20
+    invalid = libvirt.VIR_ERR_INVALID_ARG
+    assert "'vdz' was not found" in refusal(invalid, domain.blockResize, "vdz", 1)
+    refusal(invalid, domain.blockResize, "vda", 1, 4)
+    refusal(libvirt.VIR_ERR_OVERFLOW, domain.blockResize, "vda", 1 << 62)
+    assert "readonly disk 'sda'" in refusal(libvirt.VIR_ERR_OPERATION_UNSUPPORTED, domain.blockResize, "sda", 1)
+    domain.destroy()
+    kept = conn.defineXML(guest("kept", disks=[image]))
+    refusal(libvirt.VIR_ERR_OPERATION_INVALID, kept.blockResize, "vda", 1)
