@@ -61,7 +61,8 @@ Task<> Domain::let_guest_run(std::shared_ptr<Running> running, RunningReason why
 Task<> Domain::resume() {
     const auto turn = co_await this->turn("resume");
     const auto running = require_running();
-    if (status_.state == State::running) co_return;
+    if (status_.state == State::running)
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: domain is already running");
     if (status_.state == State::pmsuspended)
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     fmt::format("domain '{}' is suspended by its guest", name_))
@@ -79,7 +80,7 @@ Task<> Domain::shutdown(ShutdownMode mode) {
         try {
             if (!running->agent)
                 throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu,
-                            fmt::format("domain '{}' has no channel for a guest agent", name_))
+                            fmt::format("argument unsupported: QEMU guest agent is not configured for domain '{}'", name_))
                     .hint("add <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>");
             co_await running->agent->shutdown("powerdown", Deadline::in(agent_patience));
         } catch (...) {
@@ -99,7 +100,7 @@ Task<> Domain::reboot(ShutdownMode mode) {
     if (mode == ShutdownMode::agent || (mode == ShutdownMode::automatic && agent_there)) {
         if (!running->agent)
             throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu,
-                        fmt::format("domain '{}' has no channel for a guest agent", name_));
+                        fmt::format("argument unsupported: QEMU guest agent is not configured for domain '{}'", name_));
         co_await running->agent->shutdown("reboot", Deadline::in(agent_patience));
         co_return;
     }
@@ -186,7 +187,7 @@ Task<std::string> Domain::agent_command(std::string request, Deadline by) {
     const auto running = require_running();
     if (!running->agent)
         throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu,
-                    fmt::format("domain '{}' has no channel for a guest agent", name_));
+                    fmt::format("argument unsupported: QEMU guest agent is not configured for domain '{}'", name_));
     co_return co_await running->agent->raw(std::move(request), by);
 }
 

@@ -113,7 +113,7 @@ Task<> Domain::start(StartRequest request, std::shared_ptr<const model::Domain> 
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     request.restore
                         ? fmt::format("Requested operation is not valid: domain is already active as '{}'", name_)
-                    : transient ? fmt::format("operation failed: domain '{}' is already active", name_)
+                    : transient ? fmt::format("Requested operation is not valid: domain '{}' is already active", name_)
                                 : "Requested operation is not valid: domain is already running");
     if (managed_save_ && transient)
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,

@@ -42,6 +42,26 @@ pugi::xml_document parse_metadata(const std::optional<std::string>& inside) {
     return document;
 }
 
+/// Elements without a namespace of their own get that prefix, whose namespace they are put into.
+void qualify(pugi::xml_node node, const std::string& prefix) {
+    if (node.type() != pugi::node_element || node.attribute("xmlns")) return;
+    if (std::string_view(node.name()).find(':') == std::string_view::npos) node.set_name(fmt::format("{}:{}", prefix, node.name()).c_str());
+    for (auto child : node.children()) qualify(child, prefix);
+}
+
+void strip_prefix(pugi::xml_node node, const std::string& prefix) {
+    if (std::string_view(node.name()).starts_with(prefix)) node.set_name(std::string(node.name()).substr(prefix.size()).c_str());
+    for (auto child : node.children()) strip_prefix(child, prefix);
+}
+
+/// As it was before it was put into its namespace, which who asks for it knows.
+void unqualify(pugi::xml_node node) {
+    const std::string name = node.name();
+    const auto colon = name.find(':');
+    node.remove_attribute(colon == name.npos ? "xmlns" : fmt::format("xmlns:{}", name.substr(0, colon)).c_str());
+    if (colon != name.npos) strip_prefix(node, name.substr(0, colon + 1));
+}
+
 std::string contents(const pugi::xml_node& node) {
     std::string text;
     for (const auto& child : node.children()) text += print(child);
@@ -91,6 +111,7 @@ std::string domain_metadata(const DomainView& view, int type, const std::string&
     const auto document = parse_metadata(domain.metadata);
     const auto found = find_element(document.document_element(), uri);
     if (!found) throw no_metadata("metadata element");
+    unqualify(found);
     return print(found);
 }
 
@@ -118,13 +139,12 @@ void set_metadata(model::Domain& domain, int type, const std::optional<std::stri
         if (format::root_element(*wanted).empty() || !addition.load_string(wanted->c_str(), pugi::parse_full | pugi::parse_ws_pcdata) || !addition.document_element())
             throw Error(ErrorCode::xml_error, ErrorDomain::dom, "XML error: the metadata is not one well-formed element");
         auto added = metadata.append_copy(addition.document_element());
-        const std::string local = std::string_view(added.name()).find(':') == std::string_view::npos
-                                      ? std::string(added.name())
-                                      : std::string(std::string_view(added.name()).substr(std::string_view(added.name()).find(':') + 1));
-        added.set_name(fmt::format("{}:{}", key, local).c_str());
         const auto declaration = fmt::format("xmlns:{}", key);
         added.remove_attribute("xmlns");
         added.remove_attribute(declaration.c_str());
+        const std::string name = added.name();
+        if (const auto colon = name.find(':'); colon != name.npos) strip_prefix(added, name.substr(0, colon + 1));
+        qualify(added, key);
         added.prepend_attribute(declaration.c_str()) = uri.c_str();
     }
     auto inside = contents(metadata);

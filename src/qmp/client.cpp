@@ -106,19 +106,20 @@ void Client::dispatch(json::value message) {
     if (!id || !id->is_int64()) return;
     const auto found = waiting_.find(static_cast<std::uint64_t>(id->as_int64()));
     if (found == waiting_.end()) return; // too late, nobody waits
-    const auto slot = found->second;
+    const auto [slot, command] = std::move(found->second);
     waiting_.erase(found);
     if (auto* value = object.if_contains("return")) return slot->set(std::move(*value));
     const auto* error = object.if_contains("error");
     const auto reason = error && error->is_object() ? text_of(error->as_object(), "desc") : "no reason was given";
+    // With libvirt's code and words, which clients look for.
     slot->fail(std::make_exception_ptr(
-        Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("QEMU refused for {}", who_)).because(reason)));
+        Error(ErrorCode::internal_error, ErrorDomain::qemu, fmt::format("internal error: unable to execute QEMU command '{}'", command)).because(reason)));
 }
 
 Client::Slot Client::enqueue(const Command& command, std::string& out) {
     const auto id = next_id_++;
     const auto slot = std::make_shared<Reply<json::value>>(executor_);
-    waiting_.emplace(id, slot);
+    waiting_.emplace(id, Waiting{slot, command.name});
     json::object message{{"execute", command.name}, {"id", id}};
     if (!command.arguments.empty()) message["arguments"] = command.arguments;
     out += json::serialize(message);
@@ -134,7 +135,7 @@ Task<json::value> Client::answer(Slot slot, std::string name, Deadline by) {
     } catch (...) {
         failure = std::current_exception();
     }
-    std::erase_if(waiting_, [&](const auto& entry) { return entry.second == slot; });
+    std::erase_if(waiting_, [&](const auto& entry) { return entry.second.slot == slot; });
     std::rethrow_exception(failure);
 }
 
@@ -234,7 +235,7 @@ void Client::close() {
     boost::system::error_code ignored;
     socket_.close(ignored);
     const auto failure = std::make_exception_ptr(gone());
-    for (const auto& [id, slot] : std::exchange(waiting_, {})) slot->fail(failure);
+    for (const auto& [id, waiting] : std::exchange(waiting_, {})) waiting.slot->fail(failure);
     output_.clear();
     event_ = nullptr;
     if (const auto handler = std::exchange(closed_handler_, nullptr)) handler();

@@ -84,7 +84,11 @@ private:
     std::function<void()> closed_handler_;
     json::stream_parser parser_;
     std::size_t message_bytes_ = 0;
-    std::unordered_map<std::uint64_t, Slot> waiting_;
+    struct Waiting {
+        Slot slot;
+        std::string command;
+    };
+    std::unordered_map<std::uint64_t, Waiting> waiting_;
     std::uint64_t next_id_ = 1;
     Slot negotiated_;
     bool greeted_ = false; ///< before that QEMU takes no command

@@ -21,8 +21,24 @@ def test_title_description_and_metadata(conn, guest):
     domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, "<app>one</app>", "x", URI)
     assert domain.metadata(libvirt.VIR_DOMAIN_METADATA_TITLE, None) == "a title"
     assert domain.metadata(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, None) == "it's <described>"
-    assert ">one</x:app>" in domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, URI)
+    assert domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, URI) == "<app>one</app>"
     assert "a title" in domain.XMLDesc(0)
+
+
+@pytest.mark.parametrize("given, kept, told", [
+    ("<app a='1'><b/>text</app>", "<x:app xmlns:x='urn:example:app' a='1'><x:b/>text</x:app>", "<app a='1'><b/>text</app>"),
+    ("<app xmlns='urn:example:app'><b/></app>", "<x:app xmlns:x='urn:example:app'><x:b/></x:app>", "<app><b/></app>"),
+    ("<app><y:c xmlns:y='urn:else'><d/></y:c></app>", "<x:app xmlns:x='urn:example:app'><y:c xmlns:y='urn:else'><x:d/></y:c></x:app>",
+     "<app><y:c xmlns:y='urn:else'><d/></y:c></app>"),
+    ("<app><c xmlns='urn:else'><d/></c></app>", "<x:app xmlns:x='urn:example:app'><c xmlns='urn:else'><d/></c></x:app>",
+     "<app><c xmlns='urn:else'><d/></c></app>"),
+])
+def test_metadata_lie_in_their_namespace_and_are_told_without(conn, guest, given, kept, told):
+    domain = conn.defineXML(guest("meta"))
+    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, given, "x", URI)
+    plain = lambda text: text.replace(" />", "/>")
+    assert kept in plain(domain.XMLDesc())
+    assert plain(domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, URI)) == told
 
 
 def test_rename_autostart_and_undefine(conn, guest, virsh):

@@ -48,6 +48,10 @@ def test_suspend_and_resume(conn, guest, event_log):
     domain.resume()
     event_log.wait_for("four", libvirt.VIR_DOMAIN_EVENT_RESUMED)
     assert domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
+    with pytest.raises(libvirt.libvirtError, match="Requested operation is not valid: domain is already running"):
+        domain.resume()
+    with pytest.raises(libvirt.libvirtError, match="Requested operation is not valid: domain 'four' is already active"):
+        conn.createXML(domain.XMLDesc())
 
 
 @pytest.mark.parametrize("by", ["the host", "the guest"])
