@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <pugixml.hpp>
 
+#include <algorithm>
 #include <sstream>
 
 namespace domus::host {
@@ -66,10 +67,20 @@ void add_guest(const Element& root, const Capabilities& emulator) {
     arch.set("name", emulator.architecture);
     arch.child("wordsize").text(emulator.architecture == "i386" ? "32" : "64");
     arch.child("emulator").text(emulator.binary);
-    for (const auto& machine : emulator.machines) {
+    // The default first: virt-install takes the first where nobody asks for another.
+    auto machines = emulator.machines;
+    std::ranges::stable_partition(machines, &engine::qemu::Machine::is_default);
+    for (const auto& machine : machines) {
         const auto max = std::to_string(machine.max_cpus);
-        arch.child("machine").set("maxCpus", max).text(machine.name);
-        if (machine.alias) arch.child("machine").set("canonical", machine.name).set("maxCpus", max).text(*machine.alias);
+        const auto add = [&](const std::string& name, bool canonical) {
+            const auto element = arch.child("machine");
+            if (!canonical) element.set("canonical", machine.name);
+            element.set("maxCpus", max);
+            if (machine.deprecated) element.set("deprecated", "yes");
+            element.text(name);
+        };
+        add(machine.name, true);
+        if (machine.alias) add(*machine.alias, false);
     }
     arch.child("domain").set("type", "qemu");
     if (emulator.kvm) arch.child("domain").set("type", "kvm");

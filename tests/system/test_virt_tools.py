@@ -167,3 +167,13 @@ def test_clone_of_a_running_domain_and_over_a_file_that_is_there_is_refused(virs
     assert said.code != 0
     assert (pool / "mine").read_bytes() == b"precious" and os.listdir(pool) == before
     assert virsh("list", "--all", "--name").out.split() == ["original"]
+
+
+def test_a_guest_gets_the_default_machine(conn, tool, virsh):
+    """virt-install takes the first one of the capabilities for an operating system that it does not know."""
+    first = ET.fromstring(conn.getCapabilities()).findtext("guest/arch/machine")
+    default = ET.fromstring(virsh("domcapabilities").out).findtext("machine")
+    assert first == default
+    xml = tool("virt-install", "--name", "a", "--memory", "128", "--virt-type", "qemu", "--osinfo", "generic", "--import", "--disk", "none",
+               "--graphics", "none", "--network", "none", "--print-xml").out
+    assert ET.fromstring(xml).find("os/type").get("machine") == default
