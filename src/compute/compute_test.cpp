@@ -52,10 +52,10 @@ TEST(Tuning, limits_that_are_not_enforced_are_refused_by_name) {
 TEST(Metadata, elements_are_found_by_namespace_replaced_and_removed) {
     auto domain = domain_of("a", "<metadata>\n  <o:other xmlns:o='urn:o'>kept</o:other>\n</metadata>");
     set_metadata(domain, 2, "<app><x/></app>", "mine", "urn:mine");
-    EXPECT_NE(domain.metadata->find("<mine:app xmlns:mine='urn:mine'><x/></mine:app>"), std::string::npos) << *domain.metadata;
+    EXPECT_NE(domain.metadata->find("<mine:app xmlns:mine='urn:mine'><mine:x/></mine:app>"), std::string::npos) << *domain.metadata;
     EXPECT_NE(domain.metadata->find("kept"), std::string::npos);
     set_metadata(domain, 2, "<app>new</app>", "mine", "urn:mine");
-    EXPECT_EQ(domain.metadata->find("<x/>"), std::string::npos);
+    EXPECT_EQ(domain.metadata->find("mine:x"), std::string::npos);
     set_metadata(domain, 2, std::nullopt, "mine", "urn:mine");
     EXPECT_EQ(domain.metadata->find("mine"), std::string::npos);
     EXPECT_THROW(set_metadata(domain, 2, "no xml", "mine", "urn:mine"), Error);
