@@ -237,6 +237,7 @@ def test_a_password_is_asked_for(conn, daemon, target):
     assert code_of(pool.create) == libvirt.VIR_ERR_AUTH_FAILED
     for wrong in (AUTH.format("type='ceph'", ""), "<auth type='chap'><secret usage='disks'/></auth>", "<auth type='chap' username='me'><secret/></auth>"):
         assert code_of(conn.storagePoolDefineXML, pool_xml(wrong)) in (libvirt.VIR_ERR_XML_ERROR, libvirt.VIR_ERR_CONFIG_UNSUPPORTED)
+    pool.undefine()
     pool = conn.storagePoolDefineXML(pool_xml(AUTH.format("type='chap'", "")))
     assert code_of(pool.create) == libvirt.VIR_ERR_NO_SECRET
     secret = conn.secretDefineXML(SECRET)
