@@ -158,6 +158,7 @@ Task<> Domain::undefine(unsigned flags) {
         store.remove(name);
     };
     co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
+    if (!running_) co_await drop_snapshots(); // it may have ended just now
     definition_.reset();
     autostart_ = false;
     managed_save_ = false;
@@ -259,19 +260,31 @@ Task<> Domain::settle(std::shared_ptr<Running> running) {
     if (!running->ending) log::warning("domain '{}': its process {} ended unasked", name_, running->process.pid());
     if (running->monitor) running->monitor->close();
     if (running->agent) running->agent->close();
-    co_await release_resources(environment_, running->domain, running->folder, name_);
+    std::exception_ptr trouble;
+    try {
+        co_await release_resources(environment_, running->domain, running->folder, name_);
+        // Before it counts as ended: what has neither a process nor a definition must not be there for calls.
+        if (!definition_ && !being_defined_) co_await drop_snapshots();
+    } catch (...) {
+        trouble = std::current_exception();
+    }
+    if (trouble) log::error("domain '{}': not all that it had is given back: {}", name_, describe(trouble));
     const auto last = ref();
     running_.reset();
     status_ = Status(ending.reason);
     since_ = Clock::now();
     publish();
     environment_.emit({{last.name, last.uuid, -1}, event::Lifecycle(ending.detail)});
-    if (!definition_ && !being_defined_ && !snapshots_.empty()) {
-        auto work = [store = environment_.store, name = name_] { store.remove_snapshots(name); };
-        co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
-    }
     if (!definition_ && !being_defined_) environment_.domains->remove(*this);
     running->gone.notify_all();
+}
+
+/// What is known of them goes; they stay in the images.
+Task<> Domain::drop_snapshots() {
+    if (snapshots_.empty()) co_return;
+    snapshots_ = {};
+    auto work = [store = environment_.store, name = name_] { store.remove_snapshots(name); };
+    co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
 }
 
 /// The crashed guest's memory as an ELF file in the library's folder `dump`. A failure is logged: the policy goes on.

@@ -231,6 +231,7 @@ private:
     Task<> load_in_place(std::shared_ptr<Running> running, const model::Snapshot& snapshot, bool resume);
     Task<> drop_from_images(model::Snapshot snapshot, Credentials caller);
     Task<> forget_snapshot(std::string name);
+    Task<> drop_snapshots();
     Task<> end_now(std::shared_ptr<Running> running, Running::Ending ending);
     void listen_to_monitor(const std::shared_ptr<Running>& running);
     void publish_if_known();

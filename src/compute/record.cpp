@@ -94,6 +94,7 @@ const format::Schema& RunRecord::schema() {
 }
 
 void Domain::write_record() {
+    if (!running_ || running_->settled) return; // it ended while the caller waited: a record would name what is gone
     RunRecord record;
     record.state = static_cast<int>(status_.state);
     record.reason = status_.reason;

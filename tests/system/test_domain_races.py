@@ -78,3 +78,34 @@ def test_one_that_is_renamed_is_not_defined_by_its_old_name(daemon, conn, web):
     again = libvirt.open(daemon.uri)
     assert [domain.name() for domain in again.listAllDomains()] == ["other"]
     again.close()
+
+
+def test_one_that_dies_while_it_is_saved_is_gone(daemon, conn, guest):
+    for attempt in range(16):
+        domain = conn.createXML(guest(f"web{attempt}", memory=32), libvirt.VIR_DOMAIN_START_PAUSED)
+        [pid] = daemon.pids_of(f"guest=web{attempt},")
+        image = daemon.root / f"web{attempt}.save"
+        os.kill(pid, signal.SIGKILL)
+        time.sleep(attempt / 4000)  # it is found dead before, in the middle, or after
+        with pytest.raises(libvirt.libvirtError):
+            domain.save(str(image))
+        wait_until(lambda: conn.listAllDomains() == [], "it does not end")
+        assert not image.exists()
+    assert list((daemon.root / "run/domus/qemu").glob("*.xml")) == []
+
+
+def test_one_that_ends_with_its_snapshots_takes_nothing_more(daemon, conn, guest):
+    for attempt in range(4):
+        domain = conn.createXML(guest("web", memory=32), libvirt.VIR_DOMAIN_START_PAUSED)
+        known = f"<domain type='qemu'><name>web</name><uuid>{domain.UUIDString()}</uuid><memory>1</memory><os><type>hvm</type></os></domain>"
+        for number in range(60):  # their files take a moment to go
+            domain.snapshotCreateXML(f"<domainsnapshot><name>s{number}</name><state>shutoff</state>{known}</domainsnapshot>",
+                                     libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
+        [pid] = daemon.pids_of("guest=web,")
+        os.kill(pid, signal.SIGKILL)
+        calls = [(domain.create, ()), (domain.rename, (f"other{attempt}",)), (domain.snapshotCreateXML, ("<domainsnapshot/>",))]
+        while conn.listAllDomains():
+            for call, arguments in calls:
+                with pytest.raises(libvirt.libvirtError):
+                    call(*arguments)
+        assert not (daemon.root / "var/lib/domus/qemu/snapshot/web").exists()
