@@ -328,9 +328,9 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     const auto pool = find_active(name);
     auto wanted = parse_volume(xml, flags, true);
     (void)volume(from);
-    auto source = co_await look(from);
     const auto giving = find_active(from.pool);
     const Occupation<PoolPtr> read(giving, from.name, {});
+    auto source = co_await look(from);
     Origin origin{source, giving->kind, giving->live};
     auto check = [source] { require_unwritten(*source); };
     co_await site_of(giving, Deadline::in(file_patience)).block(std::move(check));
@@ -410,6 +410,8 @@ Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags) {
     if (!pool->kind->one_at_a_time()) turn.reset();
     const auto now = co_await look_at(pool, ref.name, Deadline::in(file_patience));
     const auto old = now->capacity.value_or(ByteCount{0});
+    if (flags & resize_flag::delta && !(flags & resize_flag::shrink) && capacity.bytes > UINT64_MAX - old.bytes)
+        throw Error(ErrorCode::overflow, ErrorDomain::storage, "overflow: the new capacity does not fit into 64 bits");
     if (flags & resize_flag::delta)
         capacity = {flags & resize_flag::shrink ? old.bytes - std::min(old.bytes, capacity.bytes) : old.bytes + capacity.bytes};
     if (capacity.bytes == 0)

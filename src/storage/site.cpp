@@ -1,5 +1,7 @@
 #include "storage/site.hpp"
 
+#include "base/log.hpp"
+
 #include <fmt/format.h>
 
 namespace domus::storage {
@@ -50,6 +52,24 @@ Task<CommandOutput> Site::attempt(std::string program, std::vector<std::string> 
 
 Task<CommandOutput> Site::attempt(Command command, std::string input) const {
     return run_command(std::move(command), by_, std::move(input), watch_);
+}
+
+Task<> or_undo(Task<> work, Task<> undo) {
+    std::exception_ptr failure;
+    try {
+        co_await std::move(work);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) co_return;
+    std::exception_ptr further;
+    try {
+        co_await std::move(undo);
+    } catch (...) {
+        further = std::current_exception();
+    }
+    if (further) log::warning("what has failed is not undone: {}", describe(further));
+    std::rethrow_exception(failure);
 }
 
 } // namespace domus::storage

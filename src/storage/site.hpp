@@ -60,4 +60,7 @@ private:
     Watch watch_;
 };
 
+/// Awaits `work`. If that throws, awaits `undo` as well and throws the same; what is undone in vain is logged.
+Task<> or_undo(Task<> work, Task<> undo);
+
 } // namespace domus::storage

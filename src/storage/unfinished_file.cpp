@@ -83,6 +83,12 @@ void finish(const std::string& path, const model::Permissions& permissions) {
     ::fsync(folder.get());
 }
 
+Task<> make_and_finish(std::string path, model::Permissions permissions, Site site, Task<> make) {
+    co_await std::move(make);
+    auto end = [path, permissions] { finish(path, permissions); };
+    co_await site.block(std::move(end));
+}
+
 } // namespace
 
 bool is_unfinished(std::string_view name) {
@@ -111,18 +117,9 @@ void require_absent(const std::string& path) {
 Task<> make_whole(std::string path, model::Permissions permissions, Site site, Task<> make) {
     auto begin = [path] { return std::make_shared<UniqueFd>(begin_unfinished(unfinished_path(path))); };
     const auto held = co_await site.block(std::move(begin));
-    std::exception_ptr failure;
-    try {
-        co_await std::move(make);
-        auto end = [path, permissions] { finish(path, permissions); };
-        co_await site.block(std::move(end));
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    if (!failure) co_return;
+    auto finishing = make_and_finish(path, permissions, site, std::move(make));
     auto clean = [made = unfinished_path(path)] { ::unlink(made.c_str()); };
-    co_await site.block(std::move(clean));
-    std::rethrow_exception(failure);
+    co_await or_undo(std::move(finishing), site.block(std::move(clean)));
 }
 
 } // namespace domus::storage

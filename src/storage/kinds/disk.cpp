@@ -124,7 +124,8 @@ public:
         const auto purpose = fmt::format("make partition '{}'", wanted.name);
         (void)co_await site.run("sfdisk", std::move(arguments), purpose, fmt::format("size={}MiB\n", whole)); // a plain number would be sectors, which not all have 512 bytes
         const auto path = (fs::path(device_of(*pool)).parent_path() / expected).string();
-        co_await settle_device(path, wanted.target.permissions, site);
+        auto settling = settle_device(path, wanted.target.permissions, site);
+        co_await or_undo(std::move(settling), take_away(pool, expected, site));
     }
 
     Task<> copy(Definition pool, model::Volume wanted, Origin from, unsigned flags, Site site) const override {
@@ -133,29 +134,22 @@ public:
         if (wanted.capacity.value_or(ByteCount{0}) < size) wanted.capacity = size;
         const auto name = wanted.name;
         co_await create(pool, std::move(wanted), flags, site);
-        std::exception_ptr failure;
-        try {
-            auto filling = fill_device((fs::path(device_of(*pool)).parent_path() / name).string(), std::move(from), site);
-            co_await std::move(filling);
-        } catch (...) {
-            failure = std::current_exception();
-        }
-        if (!failure) co_return;
-        auto half = std::make_shared<model::Volume>();
-        half->name = name;
-        co_await remove_volume(pool, std::move(half), 0, site);
-        std::rethrow_exception(failure);
+        auto filling = fill_device((fs::path(device_of(*pool)).parent_path() / name).string(), std::move(from), site);
+        co_await or_undo(std::move(filling), take_away(pool, name, site));
     }
 
     bool removes_volumes() const override { return true; }
     Task<> remove_volume(Definition pool, VolumePtr volume, unsigned, Site site) const override {
-        const auto digits = volume->name.find_last_not_of("0123456789") + 1;
-        std::vector<std::string> arguments{"-q", "--delete", device_of(*pool), volume->name.substr(digits)};
-        const auto purpose = fmt::format("delete partition '{}'", volume->name);
-        (void)co_await site.run("sfdisk", std::move(arguments), purpose);
+        return take_away(std::move(pool), volume->name, std::move(site));
     }
 
 private:
+    static Task<> take_away(Definition pool, std::string volume, Site site) {
+        const auto digits = volume.find_last_not_of("0123456789") + 1;
+        std::vector<std::string> arguments{"-q", "--delete", device_of(*pool), volume.substr(digits)};
+        (void)co_await site.run("sfdisk", std::move(arguments), fmt::format("delete partition '{}'", volume));
+    }
+
     /// The partition table, as sfdisk tells it in JSON.
     static Task<std::string> read_table(Definition pool, Site site) {
         std::vector<std::string> arguments{"--json", device_of(*pool)};

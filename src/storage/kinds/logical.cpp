@@ -193,7 +193,7 @@ public:
         (void)co_await site.run("lvcreate", std::move(arguments), purpose);
         const auto path = fmt::format("{}/{}", *pool->target, wanted.name);
         auto settling = settle_device(path, wanted.target.permissions, site);
-        co_await complete(pool, wanted.name, std::move(settling), site);
+        co_await or_undo(std::move(settling), take_away(pool, wanted.name, site));
     }
 
     Task<> copy(Definition pool, model::Volume wanted, Origin from, unsigned flags, Site site) const override {
@@ -208,7 +208,7 @@ public:
         std::vector<std::string> tag{"--addtag", unfinished_here()};
         co_await make(pool, std::move(wanted), std::move(tag), site);
         auto filling = fill(pool, name, std::move(from), site);
-        co_await complete(pool, name, std::move(filling), site);
+        co_await or_undo(std::move(filling), take_away(pool, name, site));
     }
 
     bool removes_volumes() const override { return true; }
@@ -284,17 +284,9 @@ private:
     }
 
     /// Ends the making of a volume; what fails takes it away.
-    Task<> complete(Definition pool, std::string volume, Task<> work, Site site) const {
-        std::exception_ptr failure;
-        try {
-            co_await std::move(work);
-        } catch (...) {
-            failure = std::current_exception();
-        }
-        if (!failure) co_return;
+    static Task<> take_away(Definition pool, std::string volume, Site site) {
         std::vector<std::string> arguments{"-q", "-y", "-f", fmt::format("{}/{}", group_of(*pool), volume)};
-        (void)co_await site.attempt("lvremove", std::move(arguments));
-        std::rethrow_exception(failure);
+        (void)co_await site.run("lvremove", std::move(arguments), fmt::format("take volume '{}' away again", volume));
     }
 
     static Task<std::vector<model::Volume>> volumes(Definition pool, std::vector<std::string> which, Site site) {

@@ -71,8 +71,7 @@ public:
             const std::string name(each.as_string());
             if (!name.starts_with(unfinished_here())) continue;
             // One that is still being written stays: it is not listed.
-            std::vector<std::string> removal{"rm", "--no-progress", image_of(*pool, name)};
-            (void)co_await try_rbd(pool, std::move(removal), site);
+            co_await take_away(pool, name, site);
         }
     }
 
@@ -135,19 +134,10 @@ public:
         wanted.target.format = "raw";
         admit_volume(wanted, flags);
         const auto made = unfinished_here() + wanted.name;
-        std::exception_ptr failure;
-        try {
-            if (origin.pool->name == pool->name) co_await clone(pool, from, made, *wanted.capacity, site);
-            else co_await import(pool, origin, made, *wanted.capacity, site);
-            std::vector<std::string> naming{"rename", image_of(*pool, made), image_of(*pool, wanted.name)};
-            (void)co_await call_ceph(pool, "rbd", std::move(naming), fmt::format("name image '{}'", wanted.name), site);
-        } catch (...) {
-            failure = std::current_exception();
-        }
-        if (!failure) co_return;
-        std::vector<std::string> removal{"rm", "--no-progress", image_of(*pool, made)};
-        (void)co_await try_rbd(pool, std::move(removal), site);
-        std::rethrow_exception(failure);
+        auto making = origin.pool->name == pool->name ? clone(pool, from, made, *wanted.capacity, site)
+                                                      : import(pool, origin, made, *wanted.capacity, site);
+        auto naming = make_under(pool, made, wanted.name, std::move(making), site);
+        co_await or_undo(std::move(naming), take_away(pool, made, site));
     }
 
     Task<> resize(Definition pool, VolumePtr volume, ByteCount capacity, unsigned flags, Site site) const override {
@@ -210,6 +200,17 @@ public:
     }
 
 private:
+    static Task<> make_under(Definition pool, std::string made, std::string name, Task<> making, Site site) {
+        co_await std::move(making);
+        std::vector<std::string> naming{"rename", image_of(*pool, made), image_of(*pool, name)};
+        (void)co_await call_ceph(pool, "rbd", std::move(naming), fmt::format("name image '{}'", name), site);
+    }
+
+    static Task<> take_away(Definition pool, std::string image, Site site) {
+        std::vector<std::string> removal{"rm", "--no-progress", image_of(*pool, image)};
+        (void)co_await try_rbd(pool, std::move(removal), site);
+    }
+
     static model::Volume one(const model::Pool& pool, const std::string& name, std::uint64_t size) {
         model::Volume volume;
         volume.type = model::VolumeType::network;

@@ -139,7 +139,7 @@ public:
         Arguments mark{"-o", fmt::format("{}={}", zfs_unfinished, host_name())};
         co_await make(pool, std::move(wanted), std::move(mark), site);
         auto filling = fill(pool, name, std::move(from), site);
-        co_await complete(pool, name, std::move(filling), site);
+        co_await or_undo(std::move(filling), take_away(pool, name, site));
     }
 
     bool removes_volumes() const override { return true; }
@@ -255,7 +255,7 @@ private:
                 .hint("it may be a dataset that is no volume: see 'zfs list'");
         Site::require_success(made, "zfs", fmt::format("make volume '{}'", wanted.name));
         auto settling = settle_device(link_of(*pool, wanted.name), wanted.target.permissions, site);
-        co_await complete(pool, wanted.name, std::move(settling), site);
+        co_await or_undo(std::move(settling), take_away(pool, wanted.name, site));
     }
 
     static Task<> fill(Definition pool, std::string volume, Origin from, Site site) {
@@ -265,21 +265,9 @@ private:
         (void)co_await site.run("zfs", std::move(arguments), purpose);
     }
 
-    /// Ends the making of a volume; what fails takes it away.
-    static Task<> complete(Definition pool, std::string volume, Task<> work, Site site) {
-        std::exception_ptr failure;
-        try {
-            co_await std::move(work);
-        } catch (...) {
-            failure = std::current_exception();
-        }
-        if (!failure) co_return;
-        try {
-            Arguments arguments{"destroy", full_name(*pool, volume)};
-            co_await persist("zfs", std::move(arguments), "take it away again", site);
-        } catch (const Error&) { // what failed first is what counts
-        }
-        std::rethrow_exception(failure);
+    static Task<> take_away(Definition pool, std::string volume, Site site) {
+        Arguments arguments{"destroy", full_name(*pool, volume)};
+        co_await persist("zfs", std::move(arguments), fmt::format("take volume '{}' away again", volume), site);
     }
 
     static Task<> require_no_snapshots(Definition pool, std::string volume, Site site) {
