@@ -144,6 +144,7 @@ void Domains::reserve_name(const std::string& name, Domain& domain) {
 void Domains::release_name(const std::string& name) { by_name_.erase(name); }
 
 void Domains::connection_closed(std::uint64_t owner) {
+    connections_.erase(owner);
     for (const auto& [uuid, domain] : by_uuid_) domain->connection_closed(owner);
 }
 

@@ -69,7 +69,10 @@ public:
     void reserve_name(const std::string& name, Domain& domain);
     void release_name(const std::string& name);
 
+    void connection_opened(std::uint64_t owner) { connections_.insert(owner); }
+    /// Ends what was started for it with autodestroy. What is being started ends when it has.
     void connection_closed(std::uint64_t owner);
+    bool connected(std::uint64_t owner) const { return connections_.contains(owner); }
 
 private:
     struct Wanted {
@@ -86,6 +89,7 @@ private:
     Environment& environment_;
     std::unordered_map<Uuid, DomainPtr> by_uuid_;
     std::map<std::string, Domain*, std::less<>> by_name_;
+    std::set<std::uint64_t> connections_;
 };
 
 } // namespace domus::compute

@@ -3,6 +3,7 @@
 #include "compute/domain.hpp"
 
 #include "base/log.hpp"
+#include "compute/domains.hpp"
 #include "compute/qemu_job.hpp"
 #include "compute/save_image.hpp"
 #include "compute/state_stream.hpp"
@@ -124,6 +125,7 @@ Task<> Domain::start(StartRequest request, std::shared_ptr<const model::Domain> 
     if (managed_save_) transient = co_await open_managed_save(request);
     completed_.reset();
     co_await boot(request, transient);
+    if (request.autodestroy && !environment_.domains->connected(request.owner)) connection_closed(request.owner); // it left meanwhile
     if (request.restore) co_await finish_restore(running_, request);
 }
 

@@ -129,6 +129,7 @@ public:
     int run() {
         wire::serve_all(dispatcher_, service_);
         server_.on_session([this](const std::shared_ptr<wire::Session>& session) {
+            domains_.connection_opened(session->caller().connection);
             session->on_close(this, [this, connection = session->caller().connection] { domains_.connection_closed(connection); });
         });
         ensure_directory(places_.state, 0755);

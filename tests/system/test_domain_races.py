@@ -7,7 +7,8 @@ import time
 import libvirt
 import pytest
 
-from harness.raw import at_once, string
+from harness.events import EventLog
+from harness.raw import at_once, opened, packet, string
 from harness.wait import wait_until
 
 CREATE, CREATE_XML, DEFINE_XML, UNDEFINE, SET_AUTOSTART, RENAME = 9, 10, 11, 35, 29, 358
@@ -109,3 +110,16 @@ def test_one_that_ends_with_its_snapshots_takes_nothing_more(daemon, conn, guest
                 with pytest.raises(libvirt.libvirtError):
                     call(*arguments)
         assert not (daemon.root / "var/lib/domus/qemu/snapshot/web").exists()
+
+
+def test_one_whose_client_leaves_while_it_starts_ends(daemon, conn, guest):
+    events = EventLog(conn)
+    flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY
+    names = [f"web{attempt}" for attempt in range(4)]
+    for name in names:
+        client = opened(daemon)
+        client.sendall(packet(CREATE_XML, string(guest(name, memory=32)) + struct.pack(">I", flags)))
+        client.close()
+    for name in names:
+        events.wait_for(name, libvirt.VIR_DOMAIN_EVENT_STOPPED)
+    wait_until(lambda: conn.listAllDomains() == [], "they do not end")
