@@ -117,7 +117,7 @@ Task<DomainPtr> Domains::create(std::string xml, StartRequest request) {
         failure = std::current_exception();
     }
     if (failure) {
-        if (wanted.fresh) remove(*wanted.domain);
+        if (wanted.fresh && !wanted.domain->view()) remove(*wanted.domain); // else it runs, and only went wrong thereafter
         std::rethrow_exception(failure);
     }
     co_return wanted.domain;

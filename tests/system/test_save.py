@@ -1,4 +1,5 @@
 """Memory of guests in files: saved, restored, kept for the next start; nothing is lost when something fails."""
+import fcntl
 import os
 import pathlib
 import re
@@ -461,6 +462,30 @@ def test_destroyed_while_it_is_restored(daemon, conn, guest, scratch):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes on another user")
+def test_one_that_is_loaded_but_does_not_go_on_is_there(daemon, conn, guest, scratch):
+    """QEMU lets a guest go only when it has the locks of its images: here of one that Domus does not know."""
+    image, disk, emulator = str(scratch / "web.save"), scratch / "own.img", scratch / "qemu"
+    disk.write_bytes(bytes(1 << 20))
+    emulator.write_text(f"""#!/bin/sh
+case "$*" in *guest=*)
+    set -- "$@" -blockdev driver=file,node-name=own,locking=on,filename={disk} -device virtio-blk-pci,drive=own,addr=0x1c;;
+esac
+exec /usr/bin/qemu-system-x86_64 "$@"
+""")
+    emulator.chmod(0o755)
+    xml = guest("web", memory=32).replace("<devices>", f"<devices><emulator>{emulator}</emulator>")
+    conn.createXML(xml).save(image)
+    with open(disk, "r+b") as taken:
+        fcntl.lockf(taken, fcntl.LOCK_EX)
+        with pytest.raises(libvirt.libvirtError, match="lock"):
+            conn.restore(image)
+    domain = conn.lookupByName("web")
+    assert domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED
+    domain.resume()
+    domain.destroy()
+    assert conn.listAllDomains() == []
+
+
 def test_files_are_used_with_the_rights_of_the_caller(daemon, conn, guest):
     nobody = 65534
     folder = pathlib.Path("/tmp") / f"domus-nobody-{os.getpid()}"
