@@ -65,7 +65,7 @@ Task<std::map<std::string, std::uint64_t>> DomainOperations::block_counters(Doma
     require_active(ref);
     const auto figures = co_await domain->figures(250ms, Deadline::in(800ms));
     const auto view = domain->view();
-    if (!view->active()) throw not_running();
+    if (!view || !view->active()) throw not_running();
     std::optional<std::string> target;
     if (!disk.empty()) target = find_disk(*view, disk).target;
     if (!figures)

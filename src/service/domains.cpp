@@ -296,6 +296,7 @@ Task<std::vector<DomainOperations::Record>> DomainOperations::statistics(std::ve
     records.reserve(domains.size());
     for (std::size_t i = 0; i < domains.size(); ++i) {
         const auto view = domains[i]->view();
+        if (!view || (!view->live && !view->definition)) continue; // it went while it was asked
         records.push_back({view->ref, compute::statistics(*view, collection->figures[i].get(), groups)});
     }
     co_return records;
@@ -306,8 +307,9 @@ Task<std::vector<compute::MemoryStatistic>> DomainOperations::memory_statistics(
     const auto domain = find(ref);
     if (!domain->view()->active())
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: domain is not running");
+    const auto view = domain->view(); // it may go while the guest is asked
     const auto figures = co_await domain->figures(250ms, Deadline::in(800ms));
-    co_return compute::memory_statistics(*domain->view(), figures.get());
+    co_return compute::memory_statistics(*view, figures.get());
 }
 
 Task<> DomainOperations::inject_nmi(Caller caller, DomainRef ref, unsigned flags) {

@@ -63,6 +63,22 @@ def test_statistics_of_all_answer_within_a_second_with_the_others_figures(conn, 
     wait_until(answers, "figures of QEMU itself are missing")
 
 
+def test_one_that_ends_while_its_figures_are_asked_for(daemon, conn, guest):
+    ALL_DOMAIN_STATS, MEMORY_STATS = 344, 159
+    domain = conn.createXML(guest("web", memory=32), PAUSED)
+    [pid] = daemon.pids_of("guest=web,")
+    os.kill(pid, signal.SIGSTOP)
+    client = opened(daemon)
+    ref = string("web") + domain.UUID() + struct.pack(">i", domain.ID())
+    client.sendall(packet(ALL_DOMAIN_STATS, struct.pack(">III", 0, 0, 0), 1) + packet(MEMORY_STATS, ref + struct.pack(">II", 16, 0), 2))
+    assert domain.isActive()  # they are asked by now
+    os.kill(pid, signal.SIGKILL)
+    told = {header[4]: header[5] for header, _ in (read_packet(client), read_packet(client))}
+    assert set(told) == {1, 2} and told[1] == 0
+    assert conn.listAllDomains() == []
+    client.close()
+
+
 def test_thirty_clients_that_ask_for_it_leave_room_for_all_others(daemon, conn, guest, stuck):
     enough = threading.Event()
 
