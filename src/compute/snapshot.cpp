@@ -317,6 +317,7 @@ Task<> Domain::drop_from_images(model::Snapshot snapshot, Credentials caller) {
 }
 
 Task<> Domain::forget_snapshot(std::string name) {
+    if (!snapshots_.find(name)) co_return; // a transient domain that ended meanwhile has taken it along
     auto tree = snapshots_;
     const auto changed = tree.remove(name);
     std::optional<SnapshotEntry> current;
@@ -327,7 +328,7 @@ Task<> Domain::forget_snapshot(std::string name) {
         store.remove_snapshot(domain, name);
     };
     co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
-    snapshots_ = std::move(tree);
+    if (snapshots_.find(name)) snapshots_ = std::move(tree);
     publish_if_known();
 }
 
