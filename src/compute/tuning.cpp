@@ -21,7 +21,8 @@ void pin(int thread, const std::string& cpus) {
     CPU_ZERO(&set);
     for (const auto cpu : parse_cpuset(cpus))
         if (cpu < CPU_SETSIZE) CPU_SET(cpu, &set);
-    if (::sched_setaffinity(thread, sizeof set, &set) < 0)
+    // QEMU ends threads of its own at any time.
+    if (::sched_setaffinity(thread, sizeof set, &set) < 0 && errno != ESRCH)
         throw system_error(errno, fmt::format("cannot pin thread {} to CPUs {}", thread, cpus), ErrorDomain::qemu)
             .hint("see 'lscpu' for the CPUs that are there");
 }
