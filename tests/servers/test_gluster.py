@@ -24,10 +24,25 @@ def pool_xml(gluster, name="p", volume="images", folder="/"):
             f"<name>{volume}</name></source></pool>")
 
 
+LIBRARY_FAULT = "free(): invalid pointer"  # with which Gluster's library now and then ends qemu-img when that has done its work
+
+
+def copied(files, volume):
+    xml = f"<volume><name>{volume.name()}.copy</name><capacity>1</capacity><target><format type='raw'/></target></volume>"
+    try:
+        return files.createXMLFrom(xml, volume, 0)
+    except libvirt.libvirtError as error:
+        if LIBRARY_FAULT not in str(error):
+            raise
+        return files.createXMLFrom(xml, volume, 0)
+
+
 @pytest.fixture
 def pool(conn, gluster):
     """With a raw image, a qcow2 image over it, and a folder."""
-    run("qemu-img", "create", "-q", "-f", "raw", f"gluster://{gluster.host}/images/one.raw", "8M", timeout=120)
+    # Into the brick, not by qemu-img: see LIBRARY_FAULT.
+    (gluster.folder / "one.raw").touch()
+    os.truncate(gluster.folder / "one.raw", 8 * MIB)
     overlay = gluster.folder / "over.qcow2"
     run("qemu-img", "create", "-q", "-f", "qcow2", "-u", "-F", "raw", "-b", "one.raw", overlay, "16M")
     os.truncate(overlay, 1 << 18)  # whole clusters, as QEMU reads them from there
@@ -71,7 +86,7 @@ def test_a_pool_and_its_volumes(conn, virsh, pool, gluster, scratch):
     (scratch / "vms").mkdir()
     files = conn.storagePoolCreateXML(f"<pool type='dir'><name>files</name><target><path>{scratch}/vms</path></target></pool>")
     for each, size in ((one, 8 * MIB), (over, 16 * MIB)):  # also with what is below it
-        files.createXMLFrom(f"<volume><name>{each.name()}.copy</name><capacity>1</capacity><target><format type='raw'/></target></volume>", each, 0)
+        copied(files, each)
         assert (scratch / "vms" / f"{each.name()}.copy").read_bytes() == b"below" * 1000 + bytes(size - 5000)
     assert code_of(files.createXMLFrom, "<volume><name>x</name><capacity>1</capacity></volume>", more, 0) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
     files.destroy()
@@ -89,8 +104,7 @@ def test_sources_are_found(conn, gluster):
 
 def test_a_guest_reads_and_writes_its_disks(conn, pool, gluster, guest, shell_of):
     for name in ("one.raw", "two.raw"):
-        (gluster.folder / "data").write_bytes(PLAIN + bytes(MIB - len(PLAIN)))
-        run("qemu-img", "convert", "-f", "raw", "-O", "raw", gluster.folder / "data", f"gluster://{gluster.host}/images/{name}", timeout=120)
+        (gluster.folder / name).write_bytes(PLAIN + bytes(MIB - len(PLAIN)))
     pool.refresh()
     network = (f"<disk type='network'><driver type='raw'/><source protocol='gluster' name='images/one.raw'><host name='{gluster.host}'/></source>"
                "<target dev='vda' bus='virtio'/></disk>")
