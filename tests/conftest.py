@@ -3,6 +3,7 @@
 A test that needs what this machine lacks is skipped with a reason; if all of a file are, pytest exits with 77, which
 ctest counts as skipped. With DOMUS_RESULTS=FILE the outcome of each test is added to FILE for `./check`.
 """
+import contextlib
 import os
 import pathlib
 import signal
@@ -180,6 +181,21 @@ def shell_of(daemon, terminal):
     def open_shell(name, timeout=60):
         return GuestShell(terminal("virsh", "-c", daemon.uri, "console", name, "--force")).wait_up(timeout)
     return open_shell
+
+
+@pytest.fixture
+def freeze():
+    """Function that stops a process; what still lives goes on in the end."""
+    frozen = []
+
+    def stop(pid):
+        os.kill(pid, signal.SIGSTOP)
+        frozen.append(pid)
+
+    yield stop
+    for pid in frozen:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 @pytest.fixture

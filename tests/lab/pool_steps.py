@@ -9,6 +9,7 @@ import libvirt
 import pytest
 
 import backends
+from harness.calls import code_of
 from harness.sandbox import live_processes
 from harness.wait import wait_until
 
@@ -31,12 +32,6 @@ def backend(request, tmp_path):
 def on(*names):
     """Runs the test on each of these back ends."""
     return pytest.mark.parametrize("backend", [backends.ALL[name] for name in names], ids=names, indirect=True)
-
-
-def code_of(call, *arguments):
-    with pytest.raises(libvirt.libvirtError) as error:
-        call(*arguments)
-    return error.value.get_error_code()
 
 
 def find_processes(program):

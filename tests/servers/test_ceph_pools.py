@@ -8,17 +8,12 @@ import libvirt
 import pytest
 
 from conftest import UUID, pool_xml
+from harness.calls import code_of
 from harness.daemon import run
 from harness.sandbox import live_processes
 from harness.wait import wait_until
 
 MIB = 1 << 20
-
-
-def code_of(call, *arguments):
-    with pytest.raises(libvirt.libvirtError) as error:
-        call(*arguments)
-    return error.value.get_error_code()
 
 
 def volume_xml(name, size, kind="raw", extra=""):

@@ -6,17 +6,12 @@ import xml.etree.ElementTree as ET
 import libvirt
 import pytest
 
+from harness.calls import code_of
 from harness.daemon import run
 from harness.wait import wait_until
 
 MIB = 1 << 20
 PLAIN = b"this was written before the guest"
-
-
-def code_of(call, *arguments):
-    with pytest.raises(libvirt.libvirtError) as error:
-        call(*arguments)
-    return error.value.get_error_code()
 
 
 def pool_xml(gluster, name="p", volume="images", folder="/"):

@@ -6,6 +6,8 @@ import xml.etree.ElementTree as ET
 import libvirt
 import pytest
 
+from harness.calls import code_of
+
 
 @pytest.fixture
 def pool(conn, scratch):
@@ -19,12 +21,6 @@ def pool(conn, scratch):
 def disk(volume, target, kind=" type='qcow2'", more="", pool="p", bus="virtio", device="disk"):
     return (f"<disk type='volume' device='{device}'><driver name='qemu'{kind}/><source pool='{pool}' volume='{volume}'{more}/>"
             f"<target dev='{target}' bus='{bus}'/></disk>")
-
-
-def code_of(call, *arguments):
-    with pytest.raises(libvirt.libvirtError) as error:
-        call(*arguments)
-    return error.value.get_error_code()
 
 
 def test_a_guest_uses_the_volume_and_people_see_its_name(conn, daemon, guest, pool, shell_of, virsh, scratch):

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 import libvirt
 import pytest
 
+from harness.calls import code_of
 from harness.wait import wait_until
 
 pytestmark = pytest.mark.timeout(400)
@@ -18,12 +19,6 @@ def pool(conn, scratch):
     folder.mkdir()
     conn.storagePoolDefineXML(f"<pool type='dir'><name>vmspool</name><target><path>{folder}</path></target></pool>").create()
     return folder
-
-
-def codes(call, *arguments):
-    with pytest.raises(libvirt.libvirtError) as error:
-        call(*arguments)
-    return error.value.get_error_code()
 
 
 def volume_xml(name, capacity, kind):
@@ -41,7 +36,7 @@ def test_encrypted_volumes(daemon, conn, virsh, pool, scratch):
         xml.find("target").append(ET.fromstring(encryption))
         return ET.tostring(xml, encoding="unicode")
 
-    assert codes(vms.createXML, encrypted("early", "raw")) == libvirt.VIR_ERR_NO_SECRET
+    assert code_of(vms.createXML, encrypted("early", "raw")) == libvirt.VIR_ERR_NO_SECRET
     secret.setValue(b"a passphrase")
     assert list(pool.iterdir()) == []
     (scratch / "key").write_text("a passphrase")
@@ -59,7 +54,7 @@ def test_encrypted_volumes(daemon, conn, virsh, pool, scratch):
         assert seen.find("target/encryption/secret").get("uuid") == secret.UUIDString()
         copy = vms.createXMLFrom(volume_xml(f"two.{kind}", 4 << 20, kind), made, 0)
         assert (pool / f"two.{kind}").read_bytes() == (pool / f"one.{kind}").read_bytes() and copy.info()[1] == 4 << 20
-    assert codes(vms.createXML, encrypted("odd", "vmdk")) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
+    assert code_of(vms.createXML, encrypted("odd", "vmdk")) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
     assert "a passphrase" not in daemon.log.read_text()
 
 
@@ -113,10 +108,10 @@ def test_encrypted_volumes_change_their_size(daemon, conn, virsh, pool, scratch,
     conn = libvirt.open(daemon.uri)
     wait_until(lambda: conn.listAllStoragePools(2), "the pool is not active again")
     volume = conn.storageVolLookupByPath(str(path))
-    assert codes(volume.resize, 6 << 20) == libvirt.VIR_ERR_NO_SECRET
+    assert code_of(volume.resize, 6 << 20) == libvirt.VIR_ERR_NO_SECRET
     secret = conn.secretDefineXML(f"<secret><usage type='volume'><volume>{path}</volume></usage></secret>")
     secret.setValue(b"not this one")
-    assert codes(volume.resize, 6 << 20) == libvirt.VIR_ERR_INTERNAL_ERROR and volume.info()[1] == 5 << 20
+    assert code_of(volume.resize, 6 << 20) == libvirt.VIR_ERR_INTERNAL_ERROR and volume.info()[1] == 5 << 20
     secret.setValue(key.read_bytes())
     volume.resize(6 << 20)
     assert volume.info()[1] == 6 << 20 and content_of(path, kind, key)
@@ -146,6 +141,6 @@ def test_copies_are_encrypted_decrypted_and_given_other_keys(conn, virsh, pool, 
     # One that was open becomes an encrypted one.
     plain = vms.createXMLFrom(encrypted_xml("closed", kind, other, 6 << 20), vms.storageVolLookupByName("open.vmdk"))
     assert plain.info()[1] == 6 << 20 and content_of(pool / "closed", kind, second)
-    assert codes(vms.createXMLFrom, encrypted_xml("bad", "vmdk", other), source) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
-    assert codes(vms.createXMLFrom, encrypted_xml("bad", kind, other), source, 2) == libvirt.VIR_ERR_OPERATION_UNSUPPORTED
+    assert code_of(vms.createXMLFrom, encrypted_xml("bad", "vmdk", other), source) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
+    assert code_of(vms.createXMLFrom, encrypted_xml("bad", kind, other), source, 2) == libvirt.VIR_ERR_OPERATION_UNSUPPORTED
     assert "bad" not in vms.listVolumes() and not [each for each in pool.iterdir() if each.name.startswith(".")]

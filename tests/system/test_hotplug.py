@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 import libvirt
 import pytest
 
+from harness.calls import refused
 from harness.wait import wait_until
 
 LIVE, CONFIG, FORCE = 1, 2, 4
@@ -59,17 +60,6 @@ class monitor:
             pass
 
 
-@pytest.fixture
-def refusal():
-    """Function that asserts that a call fails with a code, and returns the message."""
-    def refused(code, call, *arguments):
-        with pytest.raises(libvirt.libvirtError) as error:
-            call(*arguments)
-        assert error.value.get_error_code() == code, error.value
-        return str(error.value)
-    return refused
-
-
 @pytest.mark.parametrize("kind", ["raw", "qcow2"])
 def test_a_disk_is_plugged_in_used_and_taken_out_again(conn, guest, shell_of, event_log, scratch, kind, daemon):
     image = make_image(scratch / f"extra.{kind}", kind=kind)
@@ -97,7 +87,7 @@ def test_a_disk_is_plugged_in_used_and_taken_out_again(conn, guest, shell_of, ev
     assert targets(domain.XMLDesc()) == ["vdb"]
 
 
-def test_a_second_disk_finds_no_port_and_nothing_is_left(conn, guest, scratch, refusal):
+def test_a_second_disk_finds_no_port_and_nothing_is_left(conn, guest, scratch):
     domain = conn.createXML(guest("hot"))
     ports = 0
     while ports < 8:
@@ -112,19 +102,19 @@ def test_a_second_disk_finds_no_port_and_nothing_is_left(conn, guest, scratch, r
     assert len(targets(domain.XMLDesc())) == ports
 
 
-def test_refusals_leave_the_domain_as_it_was(conn, guest, scratch, refusal):
+def test_refusals_leave_the_domain_as_it_was(conn, guest, scratch):
     image = make_image(scratch / "one.raw")
     domain = conn.createXML(guest("hot", disks=[image]))
     before = domain.XMLDesc()
     other = make_image(scratch / "two.raw")
-    refusal(libvirt.VIR_ERR_OPERATION_INVALID, domain.attachDevice, disk_xml(other, "vda"))
-    assert "cannot be hotplugged" in refusal(libvirt.VIR_ERR_OPERATION_UNSUPPORTED, domain.attachDevice, disk_xml(other, "sda", "sata"))
-    assert "No such file" in refusal(libvirt.VIR_ERR_SYSTEM_ERROR, domain.attachDevice, disk_xml(scratch / "absent", "vdb"))
-    refusal(libvirt.VIR_ERR_XML_ERROR, domain.attachDevice, "<toaster/>")
-    refusal(libvirt.VIR_ERR_XML_ERROR, domain.attachDevice, disk_xml(other, "vdb") + disk_xml(other, "vdc"))
-    refusal(libvirt.VIR_ERR_DEVICE_MISSING, domain.detachDevice, disk_xml(other, "vdz"))
-    refusal(libvirt.VIR_ERR_OPERATION_INVALID, domain.attachDeviceFlags, disk_xml(other, "vdb"), CONFIG)  # transient
-    refusal(libvirt.VIR_ERR_OPERATION_UNSUPPORTED, domain.attachDevice, "<video><model type='vga'/></video>")
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.attachDevice, disk_xml(other, "vda"))
+    assert "cannot be hotplugged" in refused(libvirt.VIR_ERR_OPERATION_UNSUPPORTED, domain.attachDevice, disk_xml(other, "sda", "sata"))
+    assert "No such file" in refused(libvirt.VIR_ERR_SYSTEM_ERROR, domain.attachDevice, disk_xml(scratch / "absent", "vdb"))
+    refused(libvirt.VIR_ERR_XML_ERROR, domain.attachDevice, "<toaster/>")
+    refused(libvirt.VIR_ERR_XML_ERROR, domain.attachDevice, disk_xml(other, "vdb") + disk_xml(other, "vdc"))
+    refused(libvirt.VIR_ERR_DEVICE_MISSING, domain.detachDevice, disk_xml(other, "vdz"))
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.attachDeviceFlags, disk_xml(other, "vdb"), CONFIG)  # transient
+    refused(libvirt.VIR_ERR_OPERATION_UNSUPPORTED, domain.attachDevice, "<video><model type='vga'/></video>")
     assert domain.XMLDesc() == before
 
 
@@ -146,10 +136,10 @@ def test_what_qemu_refuses_is_taken_back(conn, guest, scratch, daemon):
     assert targets(domain.XMLDesc()) == ["vdb"]
 
 
-def test_definitions_change_with_and_without_a_running_guest(conn, guest, scratch, refusal):
+def test_definitions_change_with_and_without_a_running_guest(conn, guest, scratch):
     image = make_image(scratch / "one.raw")
     domain = conn.defineXML(guest("cold"))
-    refusal(libvirt.VIR_ERR_OPERATION_INVALID, domain.attachDevice, disk_xml(image, "vdb"))
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.attachDevice, disk_xml(image, "vdb"))
     domain.attachDeviceFlags(disk_xml(image, "vdb"), CONFIG)
     assert targets(domain.XMLDesc()) == ["vdb"]
     domain.detachDeviceFlags(disk_xml(image, "vdb"), 0)
@@ -196,7 +186,7 @@ def test_live_and_persistent_definition_share_the_mac_that_was_chosen(conn, gues
     assert len(macs) == 1
 
 
-def test_a_medium_is_changed_and_ejected(conn, guest, shell_of, scratch, refusal):
+def test_a_medium_is_changed_and_ejected(conn, guest, shell_of, scratch):
     first = make_image(scratch / "one.iso", "2M", fill=b"first medium")
     second = make_image(scratch / "two.iso", "2M", fill=b"second medium")
     drive = disk_xml(first, "sda", "scsi", device="cdrom")
@@ -209,7 +199,7 @@ def test_a_medium_is_changed_and_ejected(conn, guest, shell_of, scratch, refusal
     wait_until(lambda: shell.run(read) == "second mediu", "it did not come to pass")
     domain.updateDeviceFlags(disk_xml(None, "sda", "scsi", device="cdrom"), LIVE | FORCE)
     assert ET.fromstring(domain.XMLDesc()).find("devices/disk/source") is None
-    refusal(libvirt.VIR_ERR_SYSTEM_ERROR, domain.updateDeviceFlags, disk_xml(scratch / "absent", "sda", "scsi", device="cdrom"), LIVE)
+    refused(libvirt.VIR_ERR_SYSTEM_ERROR, domain.updateDeviceFlags, disk_xml(scratch / "absent", "sda", "scsi", device="cdrom"), LIVE)
     domain.updateDeviceFlags(disk_xml(first, "sda", "scsi", device="cdrom"), LIVE)
     wait_until(lambda: shell.run(read) == "first medium", "it did not come to pass")
 
@@ -235,10 +225,10 @@ def test_other_devices_come_and_go(conn, guest, shell_of, xml, element, gone):
     wait_until(lambda: len(ET.fromstring(domain.XMLDesc()).findall(f"devices/{element}")) == before, "it did not come to pass")
 
 
-def test_a_device_goes_by_its_alias(conn, guest, shell_of, event_log, refusal):
+def test_a_device_goes_by_its_alias(conn, guest, shell_of, event_log):
     domain = conn.createXML(guest("alias", devices="<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-dice'/></rng>"))
     shell_of("alias")
-    refusal(libvirt.VIR_ERR_DEVICE_MISSING, domain.detachDeviceAlias, "ua-absent", LIVE)
+    refused(libvirt.VIR_ERR_DEVICE_MISSING, domain.detachDeviceAlias, "ua-absent", LIVE)
     domain.detachDeviceAlias("ua-dice", LIVE)
     event_log.wait_for_device("alias", libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, "ua-dice")
     assert "<rng" not in domain.XMLDesc()
@@ -315,7 +305,7 @@ def test_vcpus_come_and_go(conn, guest, shell_of):
 
 
 @pytest.mark.parametrize("kind", ["raw", "qcow2"])
-def test_a_disk_is_resized_while_the_guest_runs(conn, guest, shell_of, virsh, scratch, refusal, kind):
+def test_a_disk_is_resized_while_the_guest_runs(conn, guest, shell_of, virsh, scratch, kind):
     image = make_image(scratch / "image", kind=kind)
     domain = conn.createXML(guest("grown", disks=(), devices=disk_xml(image, "vda", kind=kind) + disk_xml(None, "sda", bus="sata", device="cdrom")))
     shell = shell_of("grown")
@@ -328,10 +318,10 @@ def test_a_disk_is_resized_while_the_guest_runs(conn, guest, shell_of, virsh, sc
         domain.blockResize("vda", (21 << 20) - 5, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
         assert domain.blockInfo("vda")[0] == 21 << 20
     invalid = libvirt.VIR_ERR_INVALID_ARG
-    assert "'vdz' was not found" in refusal(invalid, domain.blockResize, "vdz", 1)
-    refusal(invalid, domain.blockResize, "vda", 1, 4)
-    refusal(libvirt.VIR_ERR_OVERFLOW, domain.blockResize, "vda", 1 << 62)
-    assert "readonly disk 'sda'" in refusal(libvirt.VIR_ERR_OPERATION_UNSUPPORTED, domain.blockResize, "sda", 1)
+    assert "'vdz' was not found" in refused(invalid, domain.blockResize, "vdz", 1)
+    refused(invalid, domain.blockResize, "vda", 1, 4)
+    refused(libvirt.VIR_ERR_OVERFLOW, domain.blockResize, "vda", 1 << 62)
+    assert "readonly disk 'sda'" in refused(libvirt.VIR_ERR_OPERATION_UNSUPPORTED, domain.blockResize, "sda", 1)
     domain.destroy()
     kept = conn.defineXML(guest("kept", disks=[image]))
-    refusal(libvirt.VIR_ERR_OPERATION_INVALID, kept.blockResize, "vda", 1)
+    refused(libvirt.VIR_ERR_OPERATION_INVALID, kept.blockResize, "vda", 1)

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import libvirt
 import pytest
 
-from harness.calls import Outcome
+from harness.calls import Outcome, code_of
 from harness.target import iscsi_target
 from harness.wait import wait_until
 
@@ -31,12 +31,6 @@ asks = pytest.mark.parametrize("target", [LOGIN], ids=["chap"], indirect=True)
 def pool_xml(auth="", name="direct", initiator=f"<initiator><iqn name='{INITIATOR}'/></initiator>"):
     return (f"<pool type='iscsi-direct'><name>{name}</name><source><host name='127.0.0.1' port='3260'/>"
             f"<device path='{IQN}'/>{initiator}{auth}</source></pool>")
-
-
-def code_of(call, *arguments):
-    with pytest.raises(libvirt.libvirtError) as error:
-        call(*arguments)
-    return error.value.get_error_code()
 
 
 def test_units_are_volumes(conn, daemon, target, virsh):

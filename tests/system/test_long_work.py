@@ -7,6 +7,7 @@ import subprocess
 import libvirt
 import pytest
 
+from harness.calls import refused
 from harness.daemon import BUILD
 from harness.wait import wait_until
 
@@ -40,13 +41,6 @@ def held(daemon, *command):
         finally:
             os.kill(worker, signal.SIGCONT)
         assert asking.wait() == 0
-
-
-def refused(code, call, *arguments):
-    with pytest.raises(libvirt.libvirtError) as error:
-        call(*arguments)
-    assert error.value.get_error_code() == code, error.value
-    return str(error.value)
 
 
 def test_a_clone_that_takes_long_holds_up_nothing_else(conn, daemon, virsh, pool):

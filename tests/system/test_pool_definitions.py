@@ -4,6 +4,8 @@ import xml.etree.ElementTree as ET
 import libvirt
 import pytest
 
+from harness.calls import refused
+
 IDENTITY = "2de1cf5f-8c1d-4fa5-b0a7-a0f5c0b3a%03d"
 INACTIVE = libvirt.VIR_STORAGE_XML_INACTIVE
 
@@ -11,13 +13,6 @@ INACTIVE = libvirt.VIR_STORAGE_XML_INACTIVE
 def pool_xml(name, folder, number=None, target="", rest="", kind="dir"):
     uuid = f"<uuid>{IDENTITY % number}</uuid>" if number else ""
     return f"<pool type='{kind}'><name>{name}</name>{uuid}{rest}<target><path>{folder}</path>{target}</target></pool>"
-
-
-def refused(code, call, *arguments):
-    with pytest.raises(libvirt.libvirtError) as error:
-        call(*arguments)
-    assert error.value.get_error_code() == code, str(error.value)
-    return error.value.get_error_message()
 
 
 @pytest.mark.parametrize("code, changes", [

@@ -6,11 +6,7 @@ import xml.etree.ElementTree as ET
 import libvirt
 import pytest
 
-
-def code_of(call, *arguments):
-    with pytest.raises(libvirt.libvirtError) as error:
-        call(*arguments)
-    return error.value.get_error_code()
+from harness.calls import code_of
 
 
 def pool_xml(source, name="p"):

@@ -179,11 +179,9 @@ def test_a_damaged_one_is_told_and_kept(daemon, conn, guest):
 
 
 @pytest.fixture
-def frozen_save(daemon, terminal):
+def frozen_save(daemon, freeze):
     """Function that begins to save a domain and stops QEMU in the middle of it; returns the thread with the outcome,
     QEMU's pid, and the file. A guest with much in its memory gives time to do so."""
-    frozen = []
-
     def begin(domain, path, managed=False):
         def save(saved):
             return saved.managedSave() if managed else saved.save(str(path))
@@ -191,17 +189,11 @@ def frozen_save(daemon, terminal):
         outcome = Outcome(daemon, lambda own: save(own.lookupByName(domain.name())))
         while not (path.exists() and path.stat().st_size > 1 << 20):
             assert outcome.is_alive(), outcome.error
-        os.kill(pid, signal.SIGSTOP)
-        frozen.append(pid)
+        freeze(pid)
         assert outcome.is_alive(), "it was over too soon"
         return outcome, pid, path
 
-    yield begin
-    for pid in frozen:
-        try:
-            os.kill(pid, signal.SIGCONT)
-        except ProcessLookupError:
-            pass
+    return begin
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import threading
 import libvirt
 import pytest
 
+from harness.calls import refused
 from harness.wait import wait_until
 
 VALUE = b"correct horse\0battery staple"
@@ -28,13 +29,6 @@ def usage_xml(kind, element, name):
 
 USAGES = [("volume", "volume", "/pool/a.luks", 1), ("ceph", "name", "client.a", 2), ("iscsi", "target", "t1", 3),
           ("tls", "name", "server", 4), ("vtpm", "name", "machine", 5)]
-
-
-def refused(code, call, *arguments):
-    with pytest.raises(libvirt.libvirtError) as caught:
-        call(*arguments)
-    assert caught.value.get_error_code() == code, str(caught.value)
-    return str(caught.value)
 
 
 def files_with(root, text):

@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 import libvirt
 import pytest
 
+from harness.calls import code_of
 from harness.daemon import run
 from harness.wait import wait_until
 
@@ -22,12 +23,6 @@ def pool(virsh, scratch):
     assert virsh("pool-start", "vmspool").out == "Pool vmspool started\n\n"
     assert virsh("pool-autostart", "vmspool").out == "Pool vmspool marked as autostarted\n\n"
     return folder
-
-
-def codes(call, *arguments):
-    with pytest.raises(libvirt.libvirtError) as error:
-        call(*arguments)
-    return error.value.get_error_code()
 
 
 def volume_xml(name, capacity, kind="qcow2", allocation=0, extra=""):
@@ -69,8 +64,8 @@ def test_formats_allocation_and_backing_images(conn, pool):
     vms.createXML(volume_xml("base.qcow2", 32 << 20))
     over = vms.createXML(volume_xml("over.qcow2", 32 << 20, extra=f"<backingStore><path>{pool}/base.qcow2</path><format type='qcow2'/></backingStore>"))
     assert ET.fromstring(over.XMLDesc()).findtext("backingStore/path") == f"{pool}/base.qcow2"
-    assert codes(vms.createXML, volume_xml("guessed.qcow2", 1 << 20, extra=f"<backingStore><path>{pool}/base.qcow2</path></backingStore>")) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
-    assert codes(vms.createXML, volume_xml("x.qcow2", 1 << 20, extra="<backingStore><path>/absent</path><format type='raw'/></backingStore>")) == libvirt.VIR_ERR_SYSTEM_ERROR
+    assert code_of(vms.createXML, volume_xml("guessed.qcow2", 1 << 20, extra=f"<backingStore><path>{pool}/base.qcow2</path></backingStore>")) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
+    assert code_of(vms.createXML, volume_xml("x.qcow2", 1 << 20, extra="<backingStore><path>/absent</path><format type='raw'/></backingStore>")) == libvirt.VIR_ERR_SYSTEM_ERROR
     for kind in ("vmdk", "vdi", "vpc", "vhdx", "qed"):
         vms.createXML(volume_xml(f"one.{kind}", 4 << 20, kind))
     assert sorted(os.listdir(pool)) == sorted(each.name() for each in vms.listAllVolumes())
@@ -99,10 +94,10 @@ def test_a_new_image_has_its_backing_image_s_size_and_refusals_leave_nothing(con
     over = vms.createXML(f"<volume><name>over</name><target><format type='qcow2'/></target>{backing % 'raw'}</volume>")
     assert over.info()[1] == 5 << 20
     unsupported = libvirt.VIR_ERR_CONFIG_UNSUPPORTED
-    assert codes(vms.createXML, volume_xml("no", 1 << 20, extra=backing % "qcow2")) == libvirt.VIR_ERR_OPERATION_FAILED
+    assert code_of(vms.createXML, volume_xml("no", 1 << 20, extra=backing % "qcow2")) == libvirt.VIR_ERR_OPERATION_FAILED
     for wrong in ("<compat>2.0</compat>", "<clusterSize>3000</clusterSize>", "<compat>0.10</compat><features><lazy_refcounts/></features>"):
-        assert codes(vms.createXML, "<volume><name>no</name><capacity>1000</capacity>"
-                                    f"<target><format type='qcow2'/>{wrong}</target></volume>") == unsupported
+        assert code_of(vms.createXML, "<volume><name>no</name><capacity>1000</capacity>"
+                                      f"<target><format type='qcow2'/>{wrong}</target></volume>") == unsupported
     assert sorted(os.listdir(pool)) == ["base", "over"]
 
 
@@ -110,23 +105,23 @@ def test_nothing_is_overwritten_and_refusals_touch_nothing(conn, pool, scratch):
     vms = conn.storagePoolLookupByName("vmspool")
     (pool / "precious").write_text("mine")
     for kind in ("raw", "qcow2"):
-        assert codes(vms.createXML, volume_xml("precious", 1 << 20, kind)) == libvirt.VIR_ERR_STORAGE_VOL_EXIST
+        assert code_of(vms.createXML, volume_xml("precious", 1 << 20, kind)) == libvirt.VIR_ERR_STORAGE_VOL_EXIST
     assert (pool / "precious").read_text() == "mine"
     for name in ("../escape", "a/b"):
-        assert codes(vms.createXML, volume_xml(name, 1 << 20)) == libvirt.VIR_ERR_OPERATION_INVALID
+        assert code_of(vms.createXML, volume_xml(name, 1 << 20)) == libvirt.VIR_ERR_OPERATION_INVALID
     for name in ("..", ""):
-        assert codes(vms.createXML, volume_xml(name, 1 << 20)) in (libvirt.VIR_ERR_XML_ERROR, libvirt.VIR_ERR_XML_DETAIL)
-    assert codes(vms.createXML, volume_xml("odd", 1 << 20, "cow")) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
+        assert code_of(vms.createXML, volume_xml(name, 1 << 20)) in (libvirt.VIR_ERR_XML_ERROR, libvirt.VIR_ERR_XML_DETAIL)
+    assert code_of(vms.createXML, volume_xml("odd", 1 << 20, "cow")) == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
     assert sorted(os.listdir(pool)) == ["precious"]
-    assert codes(conn.storagePoolDefineXML, f"<pool type='dir'><name>second</name><target><path>{pool}/</path></target></pool>") == libvirt.VIR_ERR_OPERATION_FAILED
-    assert codes(conn.storagePoolDefineXML, "<pool type='dir'><name>second</name></pool>") == libvirt.VIR_ERR_XML_ERROR
-    assert codes(conn.storagePoolDefineXML, "<pool type='vstorage'><name>z</name><source><name>t</name></source><target><path>/v</path></target></pool>") == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
-    assert codes(conn.storagePoolLookupByName, "absent") == libvirt.VIR_ERR_NO_STORAGE_POOL
-    assert codes(vms.storageVolLookupByName, "absent") == libvirt.VIR_ERR_NO_STORAGE_VOL
-    assert codes(conn.storageVolLookupByPath, "/absent") == libvirt.VIR_ERR_NO_STORAGE_VOL
-    assert codes(vms.create) == codes(vms.undefine) == codes(vms.delete) == libvirt.VIR_ERR_OPERATION_INVALID
+    assert code_of(conn.storagePoolDefineXML, f"<pool type='dir'><name>second</name><target><path>{pool}/</path></target></pool>") == libvirt.VIR_ERR_OPERATION_FAILED
+    assert code_of(conn.storagePoolDefineXML, "<pool type='dir'><name>second</name></pool>") == libvirt.VIR_ERR_XML_ERROR
+    assert code_of(conn.storagePoolDefineXML, "<pool type='vstorage'><name>z</name><source><name>t</name></source><target><path>/v</path></target></pool>") == libvirt.VIR_ERR_CONFIG_UNSUPPORTED
+    assert code_of(conn.storagePoolLookupByName, "absent") == libvirt.VIR_ERR_NO_STORAGE_POOL
+    assert code_of(vms.storageVolLookupByName, "absent") == libvirt.VIR_ERR_NO_STORAGE_VOL
+    assert code_of(conn.storageVolLookupByPath, "/absent") == libvirt.VIR_ERR_NO_STORAGE_VOL
+    assert code_of(vms.create) == code_of(vms.undefine) == code_of(vms.delete) == libvirt.VIR_ERR_OPERATION_INVALID
     vms.destroy()
-    assert codes(vms.listAllVolumes) == codes(vms.refresh) == codes(vms.destroy) == libvirt.VIR_ERR_OPERATION_INVALID
+    assert code_of(vms.listAllVolumes) == code_of(vms.refresh) == code_of(vms.destroy) == libvirt.VIR_ERR_OPERATION_INVALID
 
 
 def test_what_is_empty_is_wiped_in_a_moment(conn, pool):
@@ -145,7 +140,7 @@ def test_what_is_done_by_hand_is_in_the_next_listing(conn, pool, scratch):
     assert vms.listAllVolumes()[0].info()[1] == 32 << 20
     os.rename(pool / "hand.qcow2", pool / "moved.qcow2")
     assert [each.name() for each in vms.listAllVolumes()] == ["moved.qcow2"]
-    assert codes(vms.storageVolLookupByName, "hand.qcow2") == libvirt.VIR_ERR_NO_STORAGE_VOL
+    assert code_of(vms.storageVolLookupByName, "hand.qcow2") == libvirt.VIR_ERR_NO_STORAGE_VOL
     assert conn.storageVolLookupByKey(str(pool / "moved.qcow2")).name() == "moved.qcow2"
     os.unlink(pool / "moved.qcow2")
     assert vms.numOfVolumes() == 0

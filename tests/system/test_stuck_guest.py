@@ -17,28 +17,11 @@ PAUSED = libvirt.VIR_DOMAIN_START_PAUSED
 
 
 @pytest.fixture
-def freeze(daemon):
-    """Function that stops the QEMU of the domain of that name."""
-    frozen = []
-
-    def stop(name):
-        frozen.extend(daemon.pids_of(f"guest={name}"))
-        os.kill(frozen[-1], signal.SIGSTOP)
-
-    yield stop
-    for pid in frozen:
-        try:
-            os.kill(pid, signal.SIGCONT)
-        except ProcessLookupError:
-            pass
-
-
-@pytest.fixture
-def stuck(conn, guest, freeze):
+def stuck(daemon, conn, guest, freeze):
     """Four guests, the second of which is stopped; its name."""
     for name in ("a", "b", "c", "d"):
         conn.defineXML(guest(name, memory=32, disks=())).createWithFlags(PAUSED)
-    freeze("b")
+    freeze(*daemon.pids_of("guest=b"))
     return "b"
 
 
@@ -133,7 +116,7 @@ def test_a_client_all_of_whose_calls_hang_is_answered_its_pings(daemon, conn, st
 
 def test_destroy_of_the_stuck_one_takes_under_a_second(daemon, conn, stuck, freeze):
     for name in "acd":
-        freeze(name)
+        freeze(*daemon.pids_of(f"guest={name}"))
     left = iter((stuck, *"acd"))
     within(1, lambda: conn.lookupByName(next(left)).destroy(), attempts=4)
     wait_until(lambda: not daemon.pids_of("guest=b"), "the process is still there")

@@ -6,6 +6,8 @@ import xml.etree.ElementTree as ET
 import libvirt
 import pytest
 
+from harness.calls import refused
+
 
 @pytest.fixture
 def folder(scratch):
@@ -24,13 +26,6 @@ def volume_xml(name, kind="raw", capacity="<capacity>65536</capacity>", target="
 
 def backing_xml(path, kind=None):
     return f"<backingStore><path>{path}</path>{f'<format type={kind!r}/>' if kind else ''}</backingStore>"
-
-
-def refused(code, call, *arguments):
-    with pytest.raises(libvirt.libvirtError) as error:
-        call(*arguments)
-    assert error.value.get_error_code() == code, str(error.value)
-    return error.value.get_error_message()
 
 
 @pytest.mark.parametrize("code, words", [

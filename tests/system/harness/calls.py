@@ -1,9 +1,25 @@
-"""Calls beside the test, and calls whose time is promised."""
+"""Calls that are refused, calls beside the test, and calls whose time is promised."""
 import contextlib
 import threading
 import time
 
 import libvirt
+import pytest
+
+
+def code_of(call, *arguments):
+    """The code with which it is refused."""
+    with pytest.raises(libvirt.libvirtError) as error:
+        call(*arguments)
+    return error.value.get_error_code()
+
+
+def refused(code, call, *arguments):
+    """What is said when it is refused, with that code."""
+    with pytest.raises(libvirt.libvirtError) as error:
+        call(*arguments)
+    assert error.value.get_error_code() == code, str(error.value)
+    return str(error.value)
 
 
 class Outcome(threading.Thread):
