@@ -1,5 +1,7 @@
 #include "async/process_wait.hpp"
 
+#include "async/cancel_at.hpp"
+#include "async/loop_share.hpp"
 #include "async/signal.hpp"
 #include "async/spawn.hpp"
 
@@ -63,11 +65,14 @@ private:
 
 Task<> drain(std::shared_ptr<Run> run, StreamFd Run::*stream, std::string CommandOutput::*where) {
     std::array<char, 8192> buffer;
+    LoopShare share;
     for (;;) {
+        if (share.used_up()) co_await share.rest();
         boost::system::error_code failure;
         const auto n =
             co_await ((*run).*stream).async_read_some(asio::buffer(buffer), asio::redirect_error(use_task, failure));
         if (failure) break;
+        share.begin();
         auto& text = run->output.*where;
         if (text.size() < most_output) text.append(buffer.data(), n);
     }
@@ -100,11 +105,7 @@ Task<ExitStatus> wait_for_exit(Process& process) {
 Task<std::optional<ExitStatus>> wait_for_exit(Process& process, Deadline by) {
     const auto executor = co_await asio::this_coro::executor;
     const auto pidfd = std::make_shared<StreamFd>(executor, duplicate(process.pidfd()).release());
-    Timer limit(executor, by.when());
-    limit.async_wait([pidfd](const boost::system::error_code& stopped) {
-        boost::system::error_code ignored;
-        if (!stopped) pidfd->cancel(ignored);
-    });
+    const CancelAt limit(pidfd, by);
     for (;;) {
         if (const auto status = process.poll()) co_return status;
         if (by.expired()) co_return std::nullopt;

@@ -265,8 +265,9 @@ void Connection::keep_alive() {
 }
 
 void Connection::lose(Error why) {
-    if (!lost_) lost_ = std::move(why);
     channel_.close();
+    if (auto said = channel_.messages(); !said.empty()) why.add_cause(std::move(said));
+    if (!lost_) lost_ = std::move(why);
     throw *lost_;
 }
 

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -86,14 +87,21 @@ Channel open_command(std::vector<std::string> words) {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, theirs.fd(), 0);
     posix_spawn_file_actions_adddup2(&actions, theirs.fd(), 1);
+    const int messages = memfd_create("messages", MFD_CLOEXEC); // -1: they go where ours go
+    if (messages >= 0) posix_spawn_file_actions_adddup2(&actions, messages, 2);
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     pid_t pid = -1;
     const int problem = posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
-    if (problem != 0) throw system_error(problem, fmt::format("cannot run '{}'", words[0]), ErrorDomain::rpc);
-    return Channel(ours.take(), pid);
+    Channel channel(ours.take(), problem == 0 ? pid : -1, messages);
+    if (problem != 0) {
+        auto error = system_error(problem, fmt::format("cannot run '{}'", words[0]), ErrorDomain::rpc);
+        if (problem == ENOENT && words[0] == "ssh") throw std::move(error).hint("install the package 'openssh-client'");
+        throw error;
+    }
+    return channel;
 }
 
 /// One word for the shell at the other end.
@@ -112,12 +120,13 @@ std::string remote_command(const Target& target, bool readonly) {
                         : readonly              ? std::string("/var/run/libvirt/libvirt-sock-ro")
                                                 : std::string("/var/run/libvirt/libvirt-sock");
     const auto by_netcat = fmt::format("exec {} -U {}", shell_word(netcat), shell_word(socket));
-    if (target.forces_netcat) return by_netcat;
+    if (target.proxy == Target::Proxy::netcat) return by_netcat;
     const auto flags = readonly ? "-r " : "";
     const auto uri = shell_word(target.name);
+    const auto otherwise = target.proxy == Target::Proxy::native ? std::string("echo 'neither domus nor virt-ssh-helper is installed' >&2; exit 1") : by_netcat;
     return fmt::format("if command -v domus >/dev/null 2>&1; then exec domus {0}-c {1} __relay; "
                        "elif command -v virt-ssh-helper >/dev/null 2>&1; then exec virt-ssh-helper {0}{1}; else {2}; fi",
-                       flags, uri, by_netcat);
+                       flags, uri, otherwise);
 }
 
 } // namespace
@@ -132,6 +141,7 @@ std::vector<std::string> ssh_command(const Target& target, bool readonly) {
     add("-p", target.port);
     add("-l", target.user);
     add("-i", target.key_file);
+    for (const auto& option : target.ssh_options) add("-o", option);
     words.insert(words.end(), {"--", target.host, "sh -c " + shell_word(remote_command(target, readonly))});
     return words;
 }
@@ -146,18 +156,31 @@ Channel open_channel(const Target& target, bool readonly) {
     throw Error(ErrorCode::internal_error, ErrorDomain::remote, "no such transport");
 }
 
-Channel::Channel(Channel&& other) noexcept : fd_(std::exchange(other.fd_, -1)), child_(std::exchange(other.child_, -1)) {}
+Channel::Channel(Channel&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), child_(std::exchange(other.child_, -1)), messages_(std::exchange(other.messages_, -1)) {}
 
 Channel& Channel::operator=(Channel&& other) noexcept {
     if (this != &other) {
         close();
         fd_ = std::exchange(other.fd_, -1);
         child_ = std::exchange(other.child_, -1);
+        std::swap(messages_, other.messages_);
     }
     return *this;
 }
 
-Channel::~Channel() { close(); }
+Channel::~Channel() {
+    close();
+    if (messages_ >= 0) ::close(messages_);
+}
+
+std::string Channel::messages() const {
+    std::string text(2000, '\0'); // the first ones say why
+    const auto count = messages_ >= 0 ? pread(messages_, text.data(), text.size(), 0) : 0;
+    text.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+    text.resize(text.find_last_not_of(" \r\n") + 1);
+    return text;
+}
 
 void Channel::close() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));

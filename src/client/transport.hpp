@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <string>
 #include <utility>
 
 namespace domus::client {
@@ -12,7 +13,8 @@ namespace domus::client {
 class Channel {
 public:
     Channel() = default;
-    Channel(int fd, pid_t child) : fd_(fd), child_(child) {}
+    /// `messages`: the file that the child's standard error goes to.
+    Channel(int fd, pid_t child, int messages = -1) : fd_(fd), child_(child), messages_(messages) {}
     Channel(Channel&& other) noexcept;
     Channel& operator=(Channel&& other) noexcept;
     ~Channel();
@@ -22,10 +24,13 @@ public:
     /// Closes the way and waits for the child, which ends by that.
     void close();
     bool is_open() const { return fd_ >= 0; }
+    /// What the child wrote to its standard error: worth reading when it failed, and else nobody's concern.
+    std::string messages() const;
 
 private:
     int fd_ = -1;
     pid_t child_ = -1;
+    int messages_ = -1;
 };
 
 /// Throws Error system_error: "Failed to connect socket to '/x': No such file or directory".

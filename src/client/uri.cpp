@@ -3,11 +3,15 @@
 #include "base/error.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -103,9 +107,13 @@ std::vector<std::string> socket_names(bool session, bool readonly, const Surroun
     std::string folder = "/run";
     if (session) {
         const auto runtime = where.environment("XDG_RUNTIME_DIR");
-        folder = runtime ? *runtime : where.environment("HOME").value_or("/") + "/.cache";
+        const auto cache = where.environment("XDG_CACHE_HOME");
+        folder = runtime ? *runtime : cache ? *cache : where.environment("HOME").value_or("/") + "/.cache";
     }
-    return {folder + "/domus/" + name, folder + "/libvirt/" + name};
+    std::vector<std::string> names{folder + "/domus/" + name, folder + "/libvirt/" + name};
+    // As with stock clients: the system's daemon serves root's session where root runs no other.
+    if (session && where.root) std::ranges::copy(socket_names(false, readonly, where), std::back_inserter(names));
+    return names;
 }
 
 /// Only the sockets that are there, or all when none is.
@@ -116,23 +124,101 @@ std::vector<std::string> present(std::vector<std::string> sockets, const Surroun
     return found.empty() ? sockets : found;
 }
 
-bool for_client_only(std::string_view key) {
-    for (const auto name : {"socket", "command", "netcat", "proxy", "keyfile", "no_verify", "no_tty", "no_sanity", "pkipath",
-                            "sshauth", "known_hosts", "known_hosts_verify", "name", "auth", "tls_priority", "mode"})
-        if (key == name) return true;
-    return false;
+Error bad_value(std::string_view key, const std::string& value, std::string_view known) {
+    return Error(ErrorCode::invalid_arg, ErrorDomain::remote, fmt::format("Failed to parse value of URI component {}: '{}'", key, value))
+        .hint(fmt::format("it can be {}", known));
 }
 
-std::string name_for_server(const Parts& parts) {
-    std::string name = (parts.driver == "domus" ? "qemu" : parts.driver) + "://" + parts.path;
-    char mark = '?';
-    for (const auto& [key, value] : parts.query) {
-        if (key == "name") return value;
-        if (for_client_only(key)) continue;
-        name += fmt::format("{}{}={}", std::exchange(mark, '&'), key, value);
-    }
-    return name;
+bool is_on(std::string_view key, const std::string& value) {
+    if (value.empty() || value.find_first_not_of("0123456789") != value.npos) throw bad_value(key, value, "0 or 1");
+    return value.find_first_not_of('0') != value.npos;
 }
+
+void take_proxy(Target& target, const std::string& value) {
+    using enum Target::Proxy;
+    static const std::map<std::string, Target::Proxy, std::less<>> known{{"auto", automatic}, {"netcat", netcat}, {"native", native}};
+    const auto found = known.find(value);
+    if (found == known.end()) throw bad_value("proxy", value, "auto, netcat or native");
+    target.proxy = found->second;
+}
+
+void take_known_hosts_verify(Target& target, const std::string& value) {
+    static const std::map<std::string, std::string_view, std::less<>> known{{"normal", "ask"}, {"auto", "accept-new"}, {"ignore", "no"}};
+    const auto found = known.find(value);
+    if (found == known.end()) throw bad_value("known_hosts_verify", value, "normal, auto or ignore");
+    target.ssh_options.push_back(fmt::format("StrictHostKeyChecking={}", found->second));
+}
+
+/// libvirt's words for ways to log in, which ssh has other names for.
+void take_sshauth(Target& target, const std::string& value) {
+    std::vector<std::string> methods;
+    bool agent = false, keys = false;
+    std::string_view rest = value;
+    while (!rest.empty()) {
+        const auto word = cut(rest, ",");
+        if (!rest.empty()) rest.remove_prefix(1);
+        agent |= word == "agent";
+        keys |= word == "privkey";
+        const std::string method(word == "agent" || word == "privkey" ? "publickey" : word);
+        if (method != "publickey" && method != "password" && method != "keyboard-interactive")
+            throw bad_value("sshauth", std::string(word), "agent, privkey, password, keyboard-interactive");
+        if (std::ranges::find(methods, method) == methods.end()) methods.push_back(method);
+    }
+    if (methods.empty()) throw bad_value("sshauth", value, "agent, privkey, password, keyboard-interactive");
+    target.ssh_options.push_back(fmt::format("PreferredAuthentications={}", fmt::join(methods, ",")));
+    if (keys && !agent) target.ssh_options.emplace_back("IdentityAgent=none");
+}
+
+/// What the client does with a parameter; none of them goes to the server.
+struct Parameter {
+    std::string_view name;
+    void (*take)(Target& target, const std::string& value);
+};
+constexpr auto parameters = std::to_array<Parameter>({
+    {"socket", [](Target& target, const std::string& value) { target.sockets = {value}; }},
+    {"netcat", [](Target& target, const std::string& value) { target.netcat = value; }},
+    {"proxy", take_proxy},
+    {"command", [](Target& target, const std::string& value) { target.command = value; }},
+    {"keyfile", [](Target& target, const std::string& value) { target.key_file = value; }},
+    {"no_verify",
+     [](Target& target, const std::string& value) {
+         if (is_on("no_verify", value)) target.ssh_options.emplace_back("StrictHostKeyChecking=no");
+     }},
+    {"no_tty",
+     [](Target& target, const std::string& value) {
+         if (is_on("no_tty", value)) target.ssh_options.emplace_back("BatchMode=yes");
+     }},
+    {"known_hosts", [](Target& target, const std::string& value) { target.ssh_options.push_back("UserKnownHostsFile=" + value); }},
+    {"known_hosts_verify", take_known_hosts_verify},
+    {"sshauth", take_sshauth},
+    {"name", [](Target& target, const std::string& value) { target.name = value; }},
+    {"mode", // of libvirt's split daemons: there is one daemon here
+     [](Target&, const std::string& value) {
+         if (value != "auto" && value != "legacy" && value != "direct") throw bad_value("mode", value, "auto, legacy or direct");
+     }},
+    {"auth", [](Target&, const std::string&) {}}, // our daemons ask for none
+    {"authfile", [](Target&, const std::string&) {}},
+    {"no_sanity", [](Target&, const std::string&) {}}, // of the TLS transport, as those below
+    {"pkipath", [](Target&, const std::string&) {}},
+    {"tls_priority", [](Target&, const std::string&) {}},
+});
+
+void take_parameters(Target& target, const Parts& parts) {
+    for (const auto& [key, value] : parts.query) {
+        const auto known = std::ranges::find(parameters, key, &Parameter::name);
+        if (known == parameters.end()) {
+            std::vector<std::string_view> names;
+            for (const auto& each : parameters) names.push_back(each.name);
+            throw Error(ErrorCode::invalid_arg, ErrorDomain::remote, fmt::format("the URI has an unknown parameter '{}'", key))
+                .hint(fmt::format("known are {}", fmt::join(names, ", ")));
+        }
+        known->take(target, value);
+    }
+    const bool netcat_wanted = !target.netcat.empty() || !target.sockets.empty();
+    if (target.proxy == Target::Proxy::automatic && netcat_wanted) target.proxy = Target::Proxy::netcat;
+}
+
+std::string name_for_server(const Parts& parts) { return (parts.driver == "domus" ? "qemu" : parts.driver) + "://" + parts.path; }
 
 Target::Transport transport_of(const Parts& parts) {
     using enum Target::Transport;
@@ -186,21 +272,7 @@ Target resolve(std::string_view uri, bool readonly, const Surroundings& where) {
     target.port = parts.port;
     target.session = parts.path.ends_with("/session");
     target.name = name_for_server(parts);
-    for (const auto& [key, value] : parts.query) {
-        if (key == "socket") {
-            target.sockets = {value};
-            target.forces_netcat = true;
-        } else if (key == "netcat") {
-            target.netcat = value;
-            target.forces_netcat = true;
-        } else if (key == "proxy") {
-            target.forces_netcat = value == "netcat";
-        } else if (key == "command") {
-            target.command = value;
-        } else if (key == "keyfile") {
-            target.key_file = value;
-        }
-    }
+    take_parameters(target, parts);
     if (target.transport == Target::Transport::unix_socket && target.sockets.empty())
         target.sockets = present(socket_names(target.session, readonly, where), where);
     if (target.transport == Target::Transport::command && target.command.empty())

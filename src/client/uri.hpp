@@ -22,7 +22,9 @@ struct Target {
     std::string key_file;
     std::string command; ///< ext: the program that speaks the protocol; ssh: the ssh program, if not `ssh`
     std::string netcat;
-    bool forces_netcat = false;
+    /// ssh: what runs at the other end. `automatic`: our relay or libvirt's helper if it is there, else netcat.
+    enum class Proxy { automatic, netcat, native } proxy = Proxy::automatic;
+    std::vector<std::string> ssh_options; ///< each is handed over with -o
     bool session = false;
     std::string name; ///< what the daemon is asked to open; empty: its default
 };

@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
 #include <cstdlib>
 
 namespace domus::compute {
@@ -30,7 +32,33 @@ struct StoreTest : testing::Test {
         store->prepare();
     }
     ~StoreTest() override { fs::remove_all(root); }
-    void save(const model::Domain& domain) { store->save(domain.name, make_definition(domain)->xml); }
+    void save(const model::Domain& domain) { store->save(domain.name, make_definition(domain)->xml, true); }
+    /// Files and folders of the definitions, without the folder of autostart links.
+    std::vector<std::string> files() const {
+        auto names = names_in(root / "qemu");
+        std::erase(names, "autostart");
+        return names;
+    }
+    std::string refusal_to_save(const std::string& name, const std::string& xml) const {
+        try {
+            store->save(name, xml, true);
+        } catch (const Error& error) {
+            return error.text();
+        }
+        return "";
+    }
+    RunRecord record_of(const std::string& name) const {
+        RunRecord record;
+        record.pid = 42;
+        record.start_time = 4711;
+        record.folder = (root / "lib" / ("domain-7-" + name)).string();
+        record.vcpu_threads = {43, 44};
+        record.domain = domain_of(name);
+        record.domain.id = 7;
+        return record;
+    }
+    void write_record(const std::string& name, const std::string& xml) const { StoredFolder(root / "run", largest_record).replace(name, xml); }
+    static std::string xml_of(const RunRecord& record) { return format::to_xml(record, {.live = true, .secrets = true}); }
     fs::path root;
     std::optional<Store> store;
 };
@@ -44,9 +72,9 @@ TEST(Cpuset, ranges_and_exceptions) {
 }
 
 TEST(Tuning, limits_that_are_not_enforced_are_refused_by_name) {
-    EXPECT_NO_THROW(require_tunable(domain_of("a", "<cputune><vcpupin vcpu='0' cpuset='0'/></cputune>")));
-    EXPECT_THROW(require_tunable(domain_of("a", "<memtune><hard_limit>1</hard_limit></memtune>")), Error);
-    EXPECT_THROW(require_tunable(domain_of("a", "<cputune><quota>1000</quota></cputune>")), Error);
+    EXPECT_NO_THROW(require_supported(domain_of("a", "<cputune><vcpupin vcpu='0' cpuset='0'/></cputune>")));
+    EXPECT_THROW(require_supported(domain_of("a", "<memtune><hard_limit>1</hard_limit></memtune>")), Error);
+    EXPECT_THROW(require_supported(domain_of("a", "<cputune><quota>1000</quota></cputune>")), Error);
 }
 
 TEST(Metadata, elements_are_found_by_namespace_replaced_and_removed) {
@@ -78,16 +106,51 @@ TEST_F(StoreTest, gives_back_what_was_saved) {
     EXPECT_TRUE(fs::is_empty(root / "qemu/autostart"));
 }
 
-TEST_F(StoreTest, a_rename_that_was_cut_off_keeps_the_newer_name) {
+TEST_F(StoreTest, a_rename_that_was_cut_off_keeps_the_new_name) {
     auto domain = domain_of("old");
     save(domain);
-    fs::last_write_time(root / "qemu/old.xml", fs::file_time_type::clock::now() - std::chrono::hours(1));
+    const auto before = read_file(root / "qemu/old.xml", largest_definition);
     domain.name = "new";
-    save(domain);
+    store->rename("old", "new", make_definition(domain)->xml, false);
+    EXPECT_EQ(files(), std::vector<std::string>{"new.xml"});
+    write_file_durably(root / "qemu/old.xml", before, 0600);
+    fs::last_write_time(root / "qemu/old.xml", fs::file_time_type::clock::now() - std::chrono::hours(1));
     const auto loaded = store->load();
     ASSERT_EQ(loaded.domains.size(), 1u);
     EXPECT_EQ(loaded.domains[0].ref.name, "new");
-    EXPECT_EQ(loaded.complaints.size(), 1u);
+    ASSERT_EQ(loaded.complaints.size(), 1u);
+    EXPECT_EQ(read_file(loaded.complaints[0].file, largest_definition), before);
+}
+
+TEST_F(StoreTest, a_copy_with_the_same_uuid_is_set_aside_and_the_original_stays) {
+    auto domain = domain_of("original");
+    save(domain);
+    fs::last_write_time(root / "qemu/original.xml", fs::file_time_type::clock::now() - std::chrono::hours(1));
+    domain.name = "copy";
+    save(domain);
+    fs::copy_file(root / "qemu/original.xml", root / "qemu/other.xml");
+    const auto loaded = store->load();
+    ASSERT_EQ(loaded.domains.size(), 1u);
+    EXPECT_EQ(loaded.domains[0].ref.name, "original");
+    EXPECT_EQ(loaded.complaints.size(), 2u);
+    EXPECT_EQ(files(), (std::vector<std::string>{"copy.xml.broken", "original.xml", "other.xml.broken"}));
+}
+
+TEST_F(StoreTest, a_definition_that_could_not_be_read_again_is_refused) {
+    auto domain = domain_of("large");
+    domain.description = std::string(largest_definition, 'x');
+    EXPECT_NE(refusal_to_save("large", make_definition(domain)->xml).find("at most 4194304"), std::string::npos);
+    EXPECT_TRUE(files().empty());
+}
+
+TEST_F(StoreTest, nothing_is_written_over_what_was_not_read) {
+    write_file_durably(root / "qemu/late.xml", "put here by hand", 0600);
+    save(domain_of("late"));
+    EXPECT_EQ(read_file(root / "qemu/late.xml.broken", 100), "put here by hand");
+    fs::create_symlink("/nowhere/mounted", root / "qemu/away.xml");
+    EXPECT_EQ(store->load().complaints.size(), 1u);
+    EXPECT_NE(refusal_to_save("away", "<domain/>").find("cannot be read"), std::string::npos);
+    EXPECT_TRUE(fs::is_symlink(root / "qemu/away.xml"));
 }
 
 TEST_F(StoreTest, files_that_are_no_definitions_are_set_aside_whole) {
@@ -102,14 +165,9 @@ TEST_F(StoreTest, files_that_are_no_definitions_are_set_aside_whole) {
 }
 
 TEST_F(StoreTest, records_of_running_domains_come_back) {
-    RunRecord record;
-    record.pid = 42;
-    record.start_time = 4711;
-    record.folder = "/x";
-    record.vcpu_threads = {43, 44};
-    record.domain = domain_of("run");
-    record.domain.id = 7;
-    store->save_record("run", format::to_xml(record, {.live = true, .secrets = true}));
+    const auto record = record_of("run");
+    ensure_directory(record.folder, 0700);
+    store->save_record("run", record.folder, xml_of(record));
     const auto loaded = store->load_records();
     ASSERT_EQ(loaded.records.size(), 1u);
     EXPECT_EQ(loaded.records[0]->pid, 42);
@@ -117,6 +175,80 @@ TEST_F(StoreTest, records_of_running_domains_come_back) {
     EXPECT_EQ(loaded.records[0]->domain.id, 7);
     store->remove_record("run");
     EXPECT_TRUE(store->load_records().records.empty());
+}
+
+TEST_F(StoreTest, a_record_from_which_nothing_can_be_found_is_set_aside_under_its_name) {
+    const auto write = [&](const std::string& name, const RunRecord& record) { write_record(name, xml_of(record)); };
+    write("good", record_of("good"));
+    auto record = record_of("no-uuid");
+    record.domain.uuid.reset();
+    write("no-uuid", record);
+    record = record_of("no-id");
+    record.domain.id.reset();
+    write("no-id", record);
+    record = record_of("elsewhere");
+    record.folder = "/home/somebody";
+    write("elsewhere", record);
+    record = record_of("above");
+    record.folder = (root / "lib").string();
+    write("above", record);
+    write("swapped", record_of("other"));
+    const auto whole = xml_of(record_of("cut"));
+    for (const auto* part : {"pid='42'", "started='4711'"}) {
+        auto without = whole;
+        without.erase(without.find(part), std::string_view(part).size());
+        write_record(part, without);
+    }
+    write_record("cut", whole.substr(0, whole.size() / 2));
+    const auto loaded = store->load_records();
+    ASSERT_EQ(loaded.records.size(), 1u);
+    EXPECT_EQ(loaded.records[0]->domain.name, "good");
+    EXPECT_EQ(loaded.complaints.size(), 8u);
+    for (const auto& complaint : loaded.complaints) EXPECT_EQ(complaint.file, root / "run" / (complaint.name + ".xml.broken"));
+}
+
+/// What damage makes of a record, at any place in it, ends nobody's start.
+TEST_F(StoreTest, a_record_that_is_cut_or_has_a_flipped_bit_is_read_or_set_aside) {
+    const auto whole = xml_of(record_of("one"));
+    for (std::size_t at = 0; at < whole.size(); at += 7) {
+        auto flipped = whole;
+        flipped[at] = static_cast<char>(flipped[at] ^ (1 << at % 8));
+        for (const auto& damaged : {whole.substr(0, at), flipped}) {
+            write_record("one", damaged);
+            const auto loaded = store->load_records();
+            ASSERT_EQ(loaded.records.size() + loaded.complaints.size(), 1u) << damaged;
+            for (const auto& complaint : loaded.complaints) {
+                EXPECT_EQ(read_file(complaint.file, largest_record), damaged);
+                fs::remove(complaint.file);
+            }
+        }
+    }
+}
+
+TEST_F(StoreTest, snapshots_that_are_each_others_parents_are_all_there) {
+    for (const auto& [name, parent] : {std::pair("a", "b"), std::pair("b", "a"), std::pair("c", "b"), std::pair("d", "gone")}) {
+        model::Snapshot snapshot;
+        snapshot.name = name;
+        snapshot.state = model::SnapshotState::shutoff;
+        snapshot.parent = parent;
+        store->save_snapshot("one", make_entry(snapshot), false);
+    }
+    ::mkfifo((root / "lib/snapshot/one/fifo.xml").c_str(), 0600);
+    std::vector<Complaint> complaints;
+    const auto tree = store->load_snapshots("one", complaints);
+    EXPECT_EQ(tree.list(0).size(), 4u);
+    ASSERT_EQ(complaints.size(), 1u);
+    store->remove_snapshots("one");
+    EXPECT_TRUE(fs::is_fifo(root / "lib/snapshot/one/fifo.xml.broken"));
+}
+
+TEST_F(StoreTest, saved_memory_that_is_no_file_is_set_aside) {
+    save(domain_of("one"));
+    ensure_directory(root / "lib/save/one.save", 0700);
+    const auto loaded = store->load();
+    EXPECT_FALSE(loaded.domains.at(0).managed_save);
+    EXPECT_EQ(loaded.complaints.size(), 1u);
+    EXPECT_TRUE(fs::is_directory(root / "lib/save/one.save.broken"));
 }
 
 } // namespace domus::compute

@@ -2,6 +2,7 @@
 
 #include "format/xml.hpp"
 #include "model/domain.hpp"
+#include "model/unsupported.hpp"
 
 namespace domus::compute {
 
@@ -34,11 +35,22 @@ Summary summarize(const model::Domain& domain) {
     return summary;
 }
 
-DefinitionPtr make_definition(const model::Domain& domain) {
+model::Domain read_domain(const std::string& xml, format::Reading how) {
+    auto domain = format::from_xml<model::Domain>(xml, ErrorDomain::domain, how);
+    model::strip_live(domain); // it may be the XML of a running domain
+    format::Findings findings;
+    model::check(domain, findings);
+    model::find_unsupported(domain, findings);
+    format::throw_findings(findings, ErrorDomain::domain, "<domain>");
+    return domain;
+}
+
+DefinitionPtr make_definition(const model::Domain& domain, std::optional<Credentials> definer) {
     auto definition = std::make_shared<Definition>();
     definition->xml = format::to_xml(domain, {.live = false, .secrets = true});
     definition->xml.shrink_to_fit();
     definition->summary = summarize(domain);
+    if (definer && !definer->unrestricted()) definition->definer = std::move(definer);
     return definition;
 }
 

@@ -3,14 +3,19 @@
 #pragma once
 
 #include "base/bytes.hpp"
+#include "os/credentials.hpp"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace domus::model {
 struct Domain;
+}
+namespace domus::format {
+enum class Reading;
 }
 
 namespace domus::compute {
@@ -37,10 +42,15 @@ Summary summarize(const model::Domain& domain);
 struct Definition {
     std::string xml; ///< canonical, inactive, with secrets
     Summary summary;
+    std::optional<Credentials> definer; ///< who named what is in it, where that was not root
+    /// As it is kept on disk.
+    std::string text() const { return xml + owner_mark(definer); }
 };
 using DefinitionPtr = std::shared_ptr<const Definition>;
 
-DefinitionPtr make_definition(const model::Domain& domain);
+/// A definition as a user gives it, read and checked.
+model::Domain read_domain(const std::string& xml, format::Reading how);
+DefinitionPtr make_definition(const model::Domain& domain, std::optional<Credentials> definer = std::nullopt);
 /// The model behind a definition; its XML was written by us, so that this does not fail.
 model::Domain parse_definition(const Definition& definition);
 

@@ -102,6 +102,13 @@ template <class D, class Visitor> void in_its_kind(D& devices, const OneDevice& 
     });
 }
 
+/// Whether the address of the one suits the other.
+template <class Device> bool same_bus(const Device&, const Device&) { return true; }
+
+bool same_bus(const model::Disk& old, const model::Disk& wanted) {
+    return !wanted.target.bus || wanted.target.bus == old.target.bus;
+}
+
 template <class Device> void require_free(const std::vector<Device>&, const Device&) {}
 
 void require_free(const std::vector<model::Disk>& disks, const model::Disk& wanted) {
@@ -187,7 +194,7 @@ void replace_device(model::Devices& in, const OneDevice& device) {
             if (!meant(old, wanted)) return false;
             auto replacement = wanted;
             if (!replacement.alias) replacement.alias = old.alias;
-            if (!replacement.address) replacement.address = old.address;
+            if (!replacement.address && same_bus(old, replacement)) replacement.address = old.address;
             old = std::move(replacement);
             return true;
         });

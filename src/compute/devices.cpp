@@ -5,9 +5,11 @@
 #include "compute/xml.hpp"
 #include "engine/qemu/command.hpp"
 #include "os/files.hpp"
+#include "os/terminal.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <functional>
@@ -51,7 +53,7 @@ UniqueFd Domain::open_console(const std::string& name) {
         throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
                     fmt::format("internal error: character device {} is not using a PTY", device.alias.value_or("serial0")))
             .hint("use <serial type='pty'/>");
-    return open_file(*device.source().path, O_RDWR | O_NOCTTY | O_NONBLOCK);
+    return open_terminal_of(running->process.pid(), *device.source().path);
 }
 
 Task<Domain::Screenshot> Domain::screenshot(unsigned screen) {
@@ -61,22 +63,20 @@ Task<Domain::Screenshot> Domain::screenshot(unsigned screen) {
     if (videos.empty())
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu, fmt::format("domain '{}' has no display", name_))
             .hint("add <graphics type='vnc'/> and <video/> to its definition");
-    const auto path = running->folder + "/screenshot.ppm";
-    // QEMU writes where its user may; the file is ours from before.
-    auto file = open_file(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-    if (environment_.settings.uid && ::fchown(file.get(), *environment_.settings.uid, environment_.settings.gid.value_or(0)) < 0)
-        throw path_error(errno, "cannot give away", path);
-    json::object arguments{{"filename", path}};
+    UniqueFd file(::memfd_create("screenshot", MFD_CLOEXEC));
+    if (!file) throw system_error(errno, "cannot create a file in memory", ErrorDomain::qemu);
+    // Opened anew, since QEMU writes to what it can only write to, and moves the offset.
+    auto passed = open_file(fmt::format("/proc/self/fd/{}", file.get()), O_WRONLY);
+    const auto answer = co_await running->monitor->execute_with_fd("add-fd", {}, std::move(passed), Deadline::in(patience));
+    const auto set = answer.as_object().at("fdset-id").to_number<std::int64_t>();
+    json::object arguments{{"filename", fmt::format("/dev/fdset/{}", set)}};
     if (videos.front().alias) arguments["device"] = *videos.front().alias;
     if (screen > 0) arguments["head"] = screen;
-    std::exception_ptr failure;
-    try {
-        (void)co_await running->monitor->execute("screendump", std::move(arguments), Deadline::in(patience));
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    ::unlink(path.c_str());
-    if (failure) std::rethrow_exception(failure);
+    std::vector<qmp::Command> commands;
+    commands.push_back({"screendump", std::move(arguments)});
+    json::object end{{"fdset-id", set}};
+    commands.push_back({"remove-fd", std::move(end)});
+    (void)co_await running->monitor->execute_all(std::move(commands), Deadline::in(patience));
     Screenshot picture;
     picture.file = std::move(file);
     picture.mime = "image/x-portable-pixmap";
@@ -115,7 +115,6 @@ Task<> Domain::set_memory(ByteCount amount, bool maximum, Impact impact) {
         json::object arguments;
         arguments["value"] = amount.bytes;
         co_await require_running()->monitor->execute("balloon", std::move(arguments), Deadline::in(patience));
-        change_live([&](model::Domain& live) { live.current_memory = amount; });
     }
     if (impact.config) {
         auto wanted = parse_definition(*definition_);
@@ -175,6 +174,7 @@ Task<> Domain::set_vcpus(unsigned count, bool maximum, Impact impact) {
     auto wanted = parse_definition(*definition_);
     if (maximum) {
         wanted.vcpu = count;
+        wanted.vcpus.clear(); // the places are others
         if (wanted.vcpu_current.value_or(count) > count) wanted.vcpu_current = count;
     } else {
         if (count > wanted.vcpu)
@@ -182,6 +182,7 @@ Task<> Domain::set_vcpus(unsigned count, bool maximum, Impact impact) {
                         fmt::format("invalid argument: requested vcpus is greater than max allowable vcpus for the persistent domain: {} > {}",
                                     count, wanted.vcpu));
         wanted.vcpu_current = count;
+        for (auto& vcpu : wanted.vcpus) vcpu.enabled = vcpu.id < count;
     }
     format::Findings findings;
     model::check(wanted, findings);

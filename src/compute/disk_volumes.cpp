@@ -63,6 +63,19 @@ void name_again(model::DiskSource& source, const model::DiskSource& named) {
 
 } // namespace
 
+std::string known_image(const Environment& environment, const model::Disk& disk) {
+    if (disk.source.file) return *disk.source.file;
+    if (disk.source.dev) return *disk.source.dev;
+    if (!environment.pools || !names_volume(disk.type, disk.source)) return {};
+    try {
+        const auto volume = environment.pools->volume(*disk.source.pool, *disk.source.volume);
+        const bool here = volume->type == model::VolumeType::file || volume->type == model::VolumeType::block;
+        return here ? volume->target.path.value_or("") : "";
+    } catch (const Error&) {
+        return {}; // there is no such volume, or its pool is not active
+    }
+}
+
 Task<model::Disk> placed(Environment& environment, model::Disk disk) {
     if (names_volume(disk.type, disk.source)) {
         auto place = co_await place_of(environment, disk.source, disk.target.dev);

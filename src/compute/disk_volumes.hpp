@@ -11,6 +11,9 @@ namespace domus::compute {
 /// such pool or volume, or the pool is not active.
 Task<model::Disk> placed(Environment& environment, model::Disk disk);
 
+/// The file or device of the disk's image on this host, also that of a volume, as far as it is known; empty otherwise.
+std::string known_image(const Environment& environment, const model::Disk& disk);
+
 /// Images that live disks are written to (leases.hpp), also those that are volumes of pools that still tell. Waits no more
 /// than a moment.
 Task<std::vector<std::string>> images_written(Environment& environment, std::vector<model::Disk> disks);

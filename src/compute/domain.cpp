@@ -4,8 +4,11 @@
 #include "base/log.hpp"
 #include "compute/domains.hpp"
 #include "async/process_wait.hpp"
+#include "compute/guest_processes.hpp"
+#include "compute/log_keeper.hpp"
 #include "compute/monitor_events.hpp"
 #include "compute/start.hpp"
+#include "compute/tpm_state.hpp"
 #include "format/xml.hpp"
 #include "os/files.hpp"
 
@@ -24,8 +27,12 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto queue_patience = 30s;
+constexpr auto helper_grace = 3s; ///< between a helper's end and QEMU's, where they end together
 
 } // namespace
+
+// A host may have thousands of them: what is large and seldom there is kept behind a pointer.
+static_assert(sizeof(Domain) < 2048);
 
 Running::Running(Executor executor)
     : gone(executor), unplugged(executor), stream_news(executor), refreshed(executor) {}
@@ -56,6 +63,8 @@ void Domain::publish() {
         live->pid = running_->process.pid();
         live->start_time = running_->process.start_time();
         live->vcpu_threads = running_->vcpu_threads;
+        live->record_fault = running_->record_fault;
+        live->helper_faults = running_->helper_faults;
         view->live = std::move(live);
     }
     view_ = std::move(view);
@@ -73,7 +82,7 @@ void Domain::set_status(Status status) {
     if (status_.state != status.state) since_ = Clock::now();
     status_ = status;
     publish();
-    if (running_ && !running_->starting) write_record();
+    if (running_ && !running_->starting) note_status();
 }
 
 Task<Turn> Domain::turn(std::string job) {
@@ -100,17 +109,29 @@ void Domain::restore_definition(DefinitionPtr definition, bool autostart, bool m
     publish();
 }
 
-Task<> Domain::save_definition(model::Domain wanted) {
-    auto definition = make_definition(wanted);
-    auto work = [store = environment_.store, name = name_, definition] {
-        store.save(name, definition->xml);
+Task<> Domain::save_definition(model::Domain wanted, std::optional<Credentials> changed_by) {
+    const bool by_lesser = changed_by && !changed_by->unrestricted();
+    auto definition = make_definition(wanted, by_lesser || !definition_ ? changed_by : definition_->definer);
+    return store_definition(std::move(definition));
+}
+
+Task<> Domain::note_definer(Credentials who) {
+    if (!definition_ || who.unrestricted()) co_return;
+    auto definition = std::make_shared<Definition>(*definition_);
+    definition->definer = std::move(who);
+    co_await store_definition(std::move(definition));
+}
+
+Task<> Domain::store_definition(DefinitionPtr definition) {
+    auto work = [store = environment_.store, name = name_, definition, fresh = definition_ == nullptr] {
+        store.save(name, definition->text(), fresh);
     };
     co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
     definition_ = std::move(definition);
     publish();
 }
 
-Task<> Domain::define(model::Domain wanted) {
+Task<> Domain::define(model::Domain wanted, Credentials who) {
     const auto turn = co_await this->turn("define");
     if (wanted.name != name_)
         throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
@@ -119,7 +140,8 @@ Task<> Domain::define(model::Domain wanted) {
     std::exception_ptr failure;
     being_defined_ = true;
     try {
-        co_await save_definition(std::move(wanted));
+        auto definition = make_definition(wanted, std::move(who));
+        co_await store_definition(std::move(definition));
     } catch (...) {
         failure = std::current_exception();
     }
@@ -137,6 +159,7 @@ Task<> Domain::undefine(unsigned flags) {
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     "Requested operation is not valid: cannot undefine transient domain")
             .hint(fmt::format("it goes by itself when it ends: 'domus destroy {}'", name_));
+    co_await recheck_managed_save();
     const auto variables = environment_.store.folders().library / "nvram" / (name_ + "_VARS.fd");
     if (managed_save_ && !(flags & remove_managed_save))
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
@@ -146,7 +169,7 @@ Task<> Domain::undefine(unsigned flags) {
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     fmt::format("Requested operation is not valid: cannot delete inactive domain with {} snapshots", snapshots_.size()))
             .hint(fmt::format("'domus undefine {} --snapshots-metadata' forgets them; they stay in the images", name_));
-    auto work = [store = environment_.store, name = name_, variables, flags, saved = managed_save_, all = !running_] {
+    auto work = [store = environment_.store, name = name_, definition = definition_, uuid = uuid_, variables, flags, saved = managed_save_, all = !running_] {
         if (std::filesystem::exists(variables)) {
             if (!(flags & (remove_nvram | keep_nvram)))
                 throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: cannot undefine domain with nvram")
@@ -154,6 +177,7 @@ Task<> Domain::undefine(unsigned flags) {
             if (flags & remove_nvram) remove_durably(variables);
         }
         if (all) store.remove_snapshots(name);
+        if (all && tpm_state_goes(parse_definition(*definition), flags)) remove_tpm_state(store.folders(), uuid);
         if (saved) remove_durably(store.managed_save_path(name));
         store.remove(name);
     };
@@ -164,6 +188,7 @@ Task<> Domain::undefine(unsigned flags) {
     managed_save_ = false;
     emit(event::Lifecycle(event::Undefined::removed));
     if (running_) {
+        running_->undefine_flags = flags; // for what it keeps until it ends
         publish();
         write_record();
     } else {
@@ -177,6 +202,7 @@ Task<> Domain::rename(std::string to) {
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     "Requested operation is not valid: cannot rename active domain")
             .hint(fmt::format("shut it down first: 'domus shutdown {}'", name_));
+    co_await recheck_managed_save();
     if (managed_save_)
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     "Requested operation is not valid: domain with a managed saved state can't be renamed")
@@ -189,11 +215,11 @@ Task<> Domain::rename(std::string to) {
     model::check(wanted, findings);
     format::throw_findings(findings, ErrorDomain::domain, "<domain>");
     environment_.domains->reserve_name(to, *this);
-    auto definition = make_definition(wanted);
+    auto definition = make_definition(wanted, definition_->definer);
     std::exception_ptr failure;
     try {
         auto work = [store = environment_.store, from = name_, to, definition, on = autostart_] {
-                                            store.rename(from, to, definition->xml, on);
+                                            store.rename(from, to, definition->text(), on);
                                         };
         co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
     } catch (...) {
@@ -222,13 +248,15 @@ Task<> Domain::set_autostart(bool on) {
     publish();
 }
 
-void Domain::change_live(const std::function<void(model::Domain&)>& change) {
+void Domain::change_live(const std::function<void(model::Domain&)>& change, Recorded recorded) {
     if (!running_) return;
     auto changed = std::make_shared<model::Domain>(*running_->domain);
     change(*changed);
     running_->domain = std::move(changed);
     publish();
-    if (!running_->starting) write_record();
+    if (running_->starting) return;
+    if (recorded == Recorded::now) write_record();
+    else note_status();
 }
 
 Impact Domain::resolve(Impact impact) const {
@@ -252,24 +280,53 @@ Task<> Domain::watch(std::shared_ptr<Running> running) {
     co_await settle(running);
 }
 
+/// QEMU goes on without it: the guest sees a device that does not answer.
+Task<> Domain::watch_helper(std::shared_ptr<Running> running, std::size_t index) {
+    const auto self = shared_from_this();
+    auto& helper = running->helpers[index];
+    const auto status = co_await wait_for_exit(helper.process);
+    const bool with_guest = co_await running->gone.wait(Deadline::in(helper_grace));
+    if (with_guest || running->settled || running_ != running) co_return;
+    running->helper_faults.push_back(fmt::format("{} of '{}' {}; it comes back when the domain is started again", helper.program, helper.device, status.text()));
+    log::error("domain '{}': process {}, {} of '{}', {} while the guest runs", name_, helper.process.pid(), helper.program, helper.device, status.text());
+    publish();
+}
+
+void Domain::watch_all(const std::shared_ptr<Running>& running) {
+    spawn(environment_.executor, watch(running), fmt::format("the process of domain '{}'", name_));
+    for (std::size_t i = 0; i < running->helpers.size(); ++i)
+        if (running->helpers[i].process.pid() != 0) spawn(environment_.executor, watch_helper(running, i), fmt::format("a helper of domain '{}'", name_));
+}
+
 Task<> Domain::settle(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
     if (running->settled) co_return;
     running->settled = true;
     const auto ending = running->ending.value_or(Running::Ending{ShutoffReason::crashed, event::Stopped::failed});
     if (!running->ending) log::warning("domain '{}': its process {} ended unasked", name_, running->process.pid());
-    if (running->monitor) running->monitor->close();
-    if (running->agent) running->agent->close();
     std::exception_ptr trouble;
     try {
+        co_await settle_loaded_save(running);
+    } catch (...) {
+        trouble = std::current_exception();
+    }
+    if (running->monitor) running->monitor->close();
+    if (running->agent) running->agent->close();
+    if (environment_.logs) environment_.logs->forget(log_owner(uuid_, running->id));
+    try {
+        co_await end_all_processes(environment_, running, name_);
         co_await release_resources(environment_, running->domain, running->folder, name_);
         // Before it counts as ended: what has neither a process nor a definition must not be there for calls.
-        if (!definition_ && !being_defined_) co_await drop_snapshots();
+        if (!definition_ && !being_defined_) {
+            co_await drop_snapshots();
+            co_await drop_tpm_state(running);
+        }
     } catch (...) {
         trouble = std::current_exception();
     }
     if (trouble) log::error("domain '{}': not all that it had is given back: {}", name_, describe(trouble));
     const auto last = ref();
+    running->ports.clear();
     running_.reset();
     status_ = Status(ending.reason);
     since_ = Clock::now();
@@ -281,9 +338,17 @@ Task<> Domain::settle(std::shared_ptr<Running> running) {
 
 /// What is known of them goes; they stay in the images.
 Task<> Domain::drop_snapshots() {
-    if (snapshots_.empty()) co_return;
+    if (snapshots_.empty() && !unsettled_) co_return;
     snapshots_ = {};
+    unsettled_.reset();
     auto work = [store = environment_.store, name = name_] { store.remove_snapshots(name); };
+    co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
+}
+
+/// Of one that has no definition any more.
+Task<> Domain::drop_tpm_state(std::shared_ptr<Running> running) {
+    if (!tpm_state_goes(*running->domain, running->undefine_flags)) co_return;
+    auto work = [folders = environment_.store.folders(), uuid = uuid_] { remove_tpm_state(folders, uuid); };
     co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
 }
 

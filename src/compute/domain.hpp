@@ -9,8 +9,10 @@
 #include "async/mailbox.hpp"
 #include "compute/device_list.hpp"
 #include "compute/environment.hpp"
+#include "compute/guest_interfaces.hpp"
 #include "compute/job.hpp"
 #include "compute/running.hpp"
+#include "compute/snapshot_intent.hpp"
 #include "compute/snapshot_tree.hpp"
 #include "compute/view.hpp"
 #include "model/domain.hpp"
@@ -24,6 +26,7 @@
 
 namespace domus::compute {
 
+struct FoundGuest;
 struct SaveImage;
 
 /// Memory that a start goes on from.
@@ -42,6 +45,7 @@ struct StartRequest {
     std::optional<Credentials> caller;      ///< whose rights open the disks; none: the daemon's own
     bool force_boot = false;                ///< forget memory that was saved
     bool bypass_cache = false;              ///< for saved memory
+    bool reset_nvram = false;               ///< the firmware's variables are as at first
     std::optional<Restore> restore;
     std::shared_ptr<const model::Snapshot> snapshot; ///< whose memory and disks it goes on from; it stays paused then
 };
@@ -59,6 +63,7 @@ struct SaveRequest {
 
 struct SnapshotRequest {
     std::string xml;
+    format::Reading reading = format::Reading::lenient;
     bool redefine = false;    ///< only what is known of one that is there
     bool current = false;     ///< redefined: the domain stands on it
     bool halt = false;        ///< the guest ends with it
@@ -102,11 +107,11 @@ public:
 
     /// Loads what the store found at start; publishes.
     void restore_definition(DefinitionPtr definition, bool autostart, bool managed_save);
-    /// Takes over a process that outlived the daemon.
-    Task<> reconnect(std::shared_ptr<const RunRecord> record);
+    /// Takes over a process that outlived the daemon, or settles what one that ended meanwhile has left.
+    Task<> reconnect(FoundGuest found);
 
-    /// Replaces the persistent definition (durably). `wanted` is complete.
-    Task<> define(model::Domain wanted);
+    /// Replaces the persistent definition (durably). `wanted` is complete; `who` named what is in it.
+    Task<> define(model::Domain wanted, Credentials who);
     /// Flags: virDomainUndefineFlagsValues.
     Task<> undefine(unsigned flags);
     Task<> rename(std::string to);
@@ -122,6 +127,8 @@ public:
     /// Ends the process and returns when it is gone. It has half a second to write what it keeps of its images, and is
     /// killed then. Graceful: it is not killed, and an error if it stays.
     Task<> destroy(bool graceful);
+    /// What QEMU wrote in all its runs, as far as it is kept.
+    Task<> remove_logs();
     /// Writes its memory into a file and ends it. On failure it goes on as before.
     Task<> save(SaveRequest request);
     /// Forgets the memory that the next start would go on from. Throws system_error (ENOENT) if there is none.
@@ -129,6 +136,8 @@ public:
     /// Where it is kept, or would be.
     std::filesystem::path managed_save_file() const;
     bool has_managed_save() const { return managed_save_; }
+    /// Someone changed the definition in the saved memory: the next start has no more rights than they.
+    Task<> note_definer(Credentials who);
     const SnapshotTree& snapshots() const { return snapshots_; }
     /// Returns its name.
     Task<std::string> create_snapshot(SnapshotRequest request);
@@ -136,6 +145,8 @@ public:
     Task<> delete_snapshot(std::string name, DeleteRequest request);
     /// What the store has.
     void take_snapshots(SnapshotTree snapshots);
+    /// Completes or takes back what a daemon that was killed has left half done.
+    Task<> finish_intent(SnapshotIntent intent);
 
     /// Throws operation_invalid if no job is under way, or one that cannot be left.
     Task<> abort_job();
@@ -177,11 +188,13 @@ public:
     /// Gives the guest's display, by its place among <graphics>, a client on a connected stream socket.
     Task<> open_graphics(unsigned index, UniqueFd client, bool skip_authentication);
     Task<> inject_nmi();
-    Task<> send_key(std::vector<std::uint32_t> qcodes, std::uint32_t hold_ms);
+    Task<> send_key(std::vector<std::uint32_t> numbers, std::uint32_t hold_ms);
 
     /// One monitor command, for the qemu program of the protocol and for statistics.
     Task<boost::json::value> monitor_command(std::string command, boost::json::object arguments, Deadline by);
     Task<std::string> agent_command(std::string request, Deadline by);
+    /// As the agent lists them.
+    Task<std::vector<GuestInterface>> guest_interfaces();
 
     /// Figures that only the monitor knows; refreshed if older than `age`, kept otherwise, and whoever asks does not
     /// wait longer than `by`. Null if there are none in time.
@@ -200,43 +213,97 @@ private:
     Task<Turn> turn(std::string job);
     std::shared_ptr<Running> require_running() const;
     [[noreturn]] void not_running() const;
+    /// Throws if it cannot: a start fails by that.
+    void store_record() const;
+    /// Of a domain that runs already: what cannot be written now is tried again until it can.
     void write_record();
+    Task<> retry_record(std::shared_ptr<Running> running);
+    /// Of a changed status, which a guest may change without end: at once, and then the newest some times a second.
+    void note_status();
+    Task<> note_newest_status(std::shared_ptr<Running> running);
     /// Waits for the end of the process, then settles the domain's state.
     Task<> watch(std::shared_ptr<Running> running);
+    Task<> watch_helper(std::shared_ptr<Running> running, std::size_t index);
+    /// Begins to watch QEMU and its helpers.
+    void watch_all(const std::shared_ptr<Running>& running);
     Task<> settle(std::shared_ptr<Running> running);
     Task<> dump_core(std::shared_ptr<Running> running);
     /// Kills it when it is still there after that time; false if the kernel holds it even then.
     Task<bool> end_process(std::shared_ptr<Running> running, std::chrono::milliseconds patience);
+    Task<> warn_of_ignored_shutdown(std::shared_ptr<Running> running);
     Task<> end_with_client(std::shared_ptr<Running> running);
     Task<> after_guest_stopped(std::shared_ptr<Running> running, std::string action);
     Task<> refresh_figures(std::shared_ptr<Running> running);
+    Task<> keep_logs(std::shared_ptr<Running> running);
     Task<> reach_monitor(std::shared_ptr<Running> running);
+    /// After QEMU or we have closed it while the process runs on.
+    Task<> reopen_monitor(std::shared_ptr<Running> running);
+    Task<> end_unfinished(std::shared_ptr<Running> running, bool there, bool unfinished, std::vector<Process> others);
     Task<> resynchronize(std::shared_ptr<Running> running);
+    qmp::Agent& require_agent(const Running& running) const;
+    Task<bool> shut_down_by_agent(std::shared_ptr<Running> running, ShutdownMode mode, std::string how);
     Task<> stop_guest(std::shared_ptr<Running> running, PausedReason why);
     Task<> let_guest_run(std::shared_ptr<Running> running, RunningReason why);
     /// What a daemon that ended in the middle of a save or restore left to be done. True if the domain is ended by it.
     Task<bool> finish_job(std::shared_ptr<Running> running);
+    Task<bool> complete_job(std::shared_ptr<Running> running);
+    Task<bool> finish_save(std::shared_ptr<Running> running, UnfinishedJob job);
     /// The steps of a start (start.hpp).
-    Task<> boot(StartRequest request, std::shared_ptr<const model::Domain> transient);
+    Task<std::shared_ptr<Running>> boot(StartRequest request, std::shared_ptr<const model::Domain> transient);
     Task<> end_saved(std::shared_ptr<Running> running);
     Task<> finish_restore(std::shared_ptr<Running> running, StartRequest request);
     /// The request with the managed save if there is one; its definition is the one to start with.
     Task<std::shared_ptr<const model::Domain>> open_managed_save(StartRequest& request);
     Task<> forget_managed_save();
+    /// A guest has loaded the saved memory. Until it runs the file is kept under another name, since its process may still end
+    /// without having changed a disk; the next start then goes on from the file again.
+    Task<> keep_loaded_save(std::shared_ptr<Running> running);
+    Task<> drop_loaded_save(std::shared_ptr<Running> running);
+    /// At the end of its process, and of a start that failed.
+    Task<> settle_loaded_save(std::shared_ptr<Running> running);
+    Task<> give_back_save(std::shared_ptr<Running> running);
+    /// Somebody may have deleted its file: then there is none any more.
+    Task<> recheck_managed_save();
     Task<> snapshot_running(std::shared_ptr<Running> running, const model::Snapshot& wanted, bool halt);
     Task<> keep_snapshot(SnapshotEntry entry, bool current);
     Task<std::string> redefine_snapshot(model::Snapshot wanted, bool current);
+    void require_force_for_risks(const model::Snapshot& snapshot, const RevertRequest& request) const;
     Task<> revert_to_memory(std::shared_ptr<const model::Snapshot> snapshot, RevertRequest request);
     Task<> revert_to_disks(std::shared_ptr<const model::Snapshot> snapshot, RevertRequest request);
     Task<> load_in_place(std::shared_ptr<Running> running, const model::Snapshot& snapshot, bool resume);
+    struct InImages {
+        std::size_t images = 0, have_it = 0; ///< files and devices of this host, and how many of them have the snapshot
+        std::size_t elsewhere = 0;           ///< images on servers, which are not looked into
+    };
+    Task<InImages> look_into_images(const model::Snapshot& snapshot);
+    Task<> require_new_in_images(const model::Snapshot& snapshot);
+    Task<> note_intent(SnapshotIntent intent);
+    Task<> clear_intent();
+    Task<> settle_intent(SnapshotIntent intent);
+    Task<> settle_or_keep(SnapshotIntent intent);
+    void keep_unsettled(SnapshotIntent intent);
+    Task<> retry_unsettled();
+    Task<> settle_failed(model::Snapshot snapshot, Credentials caller, std::exception_ptr failure);
+    Task<> apply_to_images(model::Snapshot snapshot, Credentials caller);
+    Task<> drop_or_settle(SnapshotIntent intent);
     Task<> drop_from_images(model::Snapshot snapshot, Credentials caller);
     Task<> forget_snapshot(std::string name);
     Task<> drop_snapshots();
+    Task<> drop_tpm_state(std::shared_ptr<Running> running);
     Task<> end_now(std::shared_ptr<Running> running, Running::Ending ending);
     void listen_to_monitor(const std::shared_ptr<Running>& running);
+    void make_agent(Running& running) const;
     void publish_if_known();
-    Task<> save_definition(model::Domain wanted);
-    void change_live(const std::function<void(model::Domain&)>& change);
+    /// `changed_by`: who named something new in it. The rights of whoever has less count for all of it from then on.
+    Task<> save_definition(model::Domain wanted, std::optional<Credentials> changed_by = std::nullopt);
+    Task<> store_definition(DefinitionPtr definition);
+    /// Throws unless the caller may have the devices that come, and the rest of the definition that they come into.
+    Task<> require_rights_of_change(Credentials caller, model::Devices devices, const model::Domain* config);
+    enum class Recorded {
+        now,
+        soon, ///< what the guest changes by itself, as often as it likes
+    };
+    void change_live(const std::function<void(model::Domain&)>& change, Recorded recorded = Recorded::now);
     Task<> plug(OneDevice device, Credentials caller);
     Task<> unplug(std::string alias, bool wait);
     /// The guest has let a device go: the host's side of it follows.
@@ -257,6 +324,7 @@ private:
     bool managed_save_ = false;
     bool being_defined_ = false; ///< it stays when it ends now
     SnapshotTree snapshots_;
+    std::unique_ptr<SnapshotIntent> unsettled_; ///< of a change of snapshots that failed and left something in the images; large
     std::shared_ptr<Job> job_;               ///< that clients may watch
     std::optional<JobStatistics> completed_; ///< the last one
     Status status_{ShutoffReason::unknown};

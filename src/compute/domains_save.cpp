@@ -29,16 +29,16 @@ bool resumes(StateAfterRestore state, const SaveHeader& header) {
 
 } // namespace
 
-Task<std::string> Domains::replaced_xml(std::string saved, std::string wanted) {
+Task<std::string> Domains::replaced_xml(std::string saved, std::string wanted, Credentials who) {
     const auto before = format::from_xml<model::Domain>(saved, ErrorDomain::domain);
-    const auto capabilities = co_await environment_.qemu->capabilities(before.devices.emulator.value_or(""));
+    const auto capabilities = co_await this->capabilities(before.devices.emulator.value_or(""), std::move(who));
     co_return compute::saved_xml(replace_definition(before, wanted, *capabilities));
 }
 
 Task<DomainPtr> Domains::restore(RestoreRequest wanted) {
     auto image = co_await open_image(environment_.executor, wanted.caller, wanted.file);
     auto xml = image->xml;
-    if (wanted.xml) xml = co_await replaced_xml(image->xml, *wanted.xml);
+    if (wanted.xml) xml = co_await replaced_xml(image->xml, *wanted.xml, wanted.caller);
     Restore restore;
     restore.resume = resumes(wanted.state, image->header);
     restore.image = std::move(image);
@@ -63,7 +63,7 @@ Task<> Domains::define_image(Credentials caller, std::filesystem::path file, std
     auto image = co_await open_image(environment_.executor, caller, file);
     const bool resume = resumes(state, image->header);
     auto text = image->xml;
-    if (xml) text = co_await replaced_xml(image->xml, *xml);
+    if (xml) text = co_await replaced_xml(image->xml, *xml, caller);
     if (text == image->xml && resume == image->header.was_running) co_return;
     image.reset(); // and with it its lock
     Lane lane(environment_.executor, fmt::format("'{}'", file.string()), 1);

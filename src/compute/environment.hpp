@@ -2,17 +2,21 @@
 #pragma once
 
 #include "async/lane.hpp"
+#include "compute/guest_user.hpp"
+#include "compute/ports.hpp"
+#include "compute/rights.hpp"
 #include "compute/status.hpp"
 #include "compute/store.hpp"
 #include "engine/qemu/capabilities.hpp"
 #include "network/ports.hpp"
 #include "os/credentials.hpp"
+#include "os/user_ids.hpp"
 #include "secret/secrets.hpp"
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
-
 
 namespace domus::storage {
 class Pools;
@@ -21,14 +25,21 @@ class Pools;
 namespace domus::compute {
 
 class Domains;
+class LogKeeper;
 
 struct Settings {
     std::string vnc_listen = "127.0.0.1";
     bool session = false;          ///< an unprivileged daemon
-    std::optional<unsigned> uid;   ///< whom QEMU runs as; none: as the daemon
-    std::optional<unsigned> gid;
-    std::vector<unsigned> groups;  ///< supplementary ones, as kvm
+    /// Each guest's process gets a user id of its own from here; none: all run as `user`, or as the daemon.
+    std::optional<UserIds> user_ids;
+    std::filesystem::path user_id_lock = "/run/domus-user-ids.lock"; ///< one for all daemons of the host
+    std::optional<GuestUser> user;
+    /// Guests with ids of their own have it in common, for memory that they share: the first of the range.
+    std::optional<gid_t> sharing_group() const { return user_ids ? std::optional<gid_t>(user_ids->first) : std::nullopt; }
+    bool views = false; ///< each process sees only what it needs of the file system (guest_view.hpp)
     bool sandbox = true;
+    std::filesystem::path cgroup_parent; ///< where guests' control groups are made; empty: they have none
+    Rules rules;                   ///< what callers beside root may have
 };
 
 struct Environment {
@@ -40,9 +51,11 @@ struct Environment {
     engine::qemu::Qemu* qemu = nullptr;
     network::Ports* networks = nullptr;   ///< null where there is no network driver
     secret::Secrets* secrets = nullptr;   ///< null where there is nobody to keep them
+    LogKeeper* logs = nullptr;             ///< null where nobody bounds them
     storage::Pools* pools = nullptr;       ///< null where there is no storage driver
     std::function<void(const DomainEvent&)> emit;
     int last_id = 0;
+    PortTable ports = {};                  ///< TCP ports of displays
 };
 
 } // namespace domus::compute

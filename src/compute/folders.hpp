@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <string_view>
 
 namespace domus::compute {
 
@@ -13,5 +15,11 @@ struct Folders {
     std::filesystem::path logs;        ///< NAME.log, what the domain's process wrote
     std::filesystem::path locks{}; ///< files that stand for images on servers: /run/domus/network-images
 };
+
+constexpr std::string_view domain_folder_prefix = "domain-";
+/// The folder of a running domain, with its sockets: right below the library.
+std::filesystem::path domain_folder(const Folders& folders, int id, const std::string& name);
+/// Whether that is one. A record that names another is not to be trusted: folders are removed with what is in them.
+bool is_domain_folder(const Folders& folders, const std::filesystem::path& path);
 
 } // namespace domus::compute

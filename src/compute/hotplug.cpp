@@ -2,16 +2,25 @@
 // definition; then QEMU is told step by step (engine/qemu/plug.hpp); then the live definition has it.
 #include "compute/domain.hpp"
 
+#include "async/spawn.hpp"
 #include "base/log.hpp"
+#include "compute/derived.hpp"
 #include "compute/disk_secrets.hpp"
 #include "compute/disk_volumes.hpp"
+#include "compute/gluster_rights.hpp"
+#include "compute/host_parts.hpp"
 #include "compute/images.hpp"
+#include "compute/guest_nodes.hpp"
+#include "compute/judge.hpp"
 #include "compute/leases.hpp"
 #include "compute/start.hpp"
+#include "compute/streams.hpp"
+#include "compute/update_rules.hpp"
 #include "engine/qemu/alias.hpp"
 #include "engine/qemu/complete.hpp"
 #include "engine/qemu/plug.hpp"
 #include "format/xml.hpp"
+#include "model/unsupported.hpp"
 #include "os/files.hpp"
 
 #include <fmt/format.h>
@@ -35,8 +44,19 @@ void require_sound(const model::Domain& domain) {
     format::throw_findings(findings, ErrorDomain::domain, "<domain>");
 }
 
+/// Refuses what this version does not do, whether or not the definition has more of it.
+void require_supported(const OneDevice& device, const model::Devices& beside) {
+    model::Domain alone;
+    alone.devices = device.devices;
+    std::ranges::copy(beside.graphics, std::back_inserter(alone.devices.graphics));
+    format::Findings findings;
+    model::find_unsupported(alone, findings);
+    format::throw_findings(findings, ErrorDomain::domain, fmt::format("<{}>", device.element));
+}
+
 /// The definition with one device more, complete.
 model::Domain with_device(model::Domain domain, const OneDevice& device, unsigned spare_ports) {
+    require_supported(device, domain.devices);
     add_device(domain.devices, device);
     engine::qemu::complete_devices(domain, {.spare_ports = spare_ports});
     require_sound(domain);
@@ -203,7 +223,7 @@ Task<Terminals> run_plan(std::shared_ptr<Running> running, std::vector<PlugStep>
     try {
         std::int64_t passed = -1;
         for (auto& step : steps) {
-            if (step.opens_passed) step.command.arguments["file"] = fmt::format("/dev/fd/{}", passed);
+            if (!step.opens_passed.empty()) step.command.arguments[step.opens_passed] = fmt::format("/dev/fd/{}", passed);
             const auto answer = co_await run_step(running, step);
             if (step.command.name == "add-fd") passed = answer.as_object().at("fd").to_number<std::int64_t>();
             note_terminal(step, answer, terminals);
@@ -220,16 +240,17 @@ Task<Terminals> run_plan(std::shared_ptr<Running> running, std::vector<PlugStep>
 
 // ---- opening what a device needs ----------------------------------------------------------------------------------
 
-using Images = decltype(engine::qemu::Launch::disks);
-
 /// A disk's images, opened with the rights of the caller in a lane of their own: what hangs there holds up nobody.
-Task<std::pair<model::Disk, Images>> open_in_lane(Environment& environment, model::Disk disk, Credentials caller,
+Task<std::pair<model::Disk, engine::qemu::Launch>> open_in_lane(Environment& environment, model::Disk disk, Credentials caller,
                                                   std::string domain, Locking locking = Locking::now) {
     Lane lane(environment.executor, fmt::format("an image of domain '{}'", domain), 1);
-    auto work = [disk, caller, locking, locks = environment.store.folders().locks]() mutable {
+    auto work = [disk, opener = opener_for(environment, caller), locking, locks = environment.store.folders().locks]() mutable {
         engine::qemu::Launch opened;
-        open_disk(caller, disk, opened, locks, locking);
-        return std::pair(std::move(disk), std::move(opened.disks));
+        open_disk(opener, disk, opened, locks, locking);
+        model::Devices one;
+        one.disks.push_back(disk);
+        open_streams(opener.who, one, opened);
+        return std::pair(std::move(disk), std::move(opened));
     };
     auto opened = co_await lane.run(Deadline::in(file_patience), std::move(work));
     co_return opened;
@@ -241,6 +262,8 @@ struct Plan {
     std::vector<std::string> fresh; ///< aliases of what is new
     engine::qemu::CapabilitiesPtr capabilities;
     engine::qemu::Launch launch;
+    std::string folder;                      ///< the daemon's, for sockets
+    std::optional<GuestUser> user;           ///< of the running process
     std::vector<model::Disk> named; ///< the disks, as definitions name them
     std::vector<std::string> ports; ///< on networks, to be given back if it fails
 
@@ -249,27 +272,66 @@ struct Plan {
     }
 };
 
+/// What streams lead to, and option ROMs.
+Task<> open_files_in_lane(Environment& environment, Plan& plan, Credentials caller, std::string domain) {
+    model::Devices fresh;
+    const auto take = [&](const auto& from, auto& to) {
+        std::ranges::copy_if(from, std::back_inserter(to), [&](const auto& device) { return plan.is_new(device.alias); });
+    };
+    take(plan.live.devices.channels, fresh.channels);
+    take(plan.live.devices.interfaces, fresh.interfaces);
+    take(plan.live.devices.hostdevs, fresh.hostdevs);
+    take(plan.live.devices.redirdevs, fresh.redirdevs);
+    take(plan.live.devices.rngs, fresh.rngs);
+    take(plan.live.devices.shmems, fresh.shmems);
+    Lane lane(environment.executor, fmt::format("a file of domain '{}'", domain), 1);
+    auto work = [fresh = std::move(fresh), caller, user = plan.user, sharing = environment.settings.sharing_group()] {
+        engine::qemu::Launch opened;
+        open_streams(caller, fresh, opened);
+        if (user) open_shared_memory(fresh.shmems, sharing.value_or(user->gid), opened);
+        for (const auto& interface : fresh.interfaces) open_rom(caller, user, interface.rom, opened);
+        for (const auto& hostdev : fresh.hostdevs) open_rom(caller, user, hostdev.rom, opened);
+        return opened;
+    };
+    auto opened = co_await lane.run(Deadline::in(file_patience), std::move(work));
+    plan.launch.characters.merge(opened.characters);
+    plan.launch.logs.merge(opened.logs);
+    plan.launch.helpers.merge(opened.helpers);
+    plan.launch.files.merge(opened.files);
+}
+
+/// One that is missing cannot be left out here.
+Task<> find_on_host(Environment& environment, const OneDevice& device) {
+    model::Domain alone;
+    alone.devices = device.devices;
+    for (auto& hostdev : alone.devices.hostdevs) hostdev.startup_policy.reset();
+    if (!needs_host_parts(alone)) co_return;
+    auto work = [alone = std::move(alone)]() mutable { require_host_parts(alone); };
+    co_await environment.files.run(Deadline::in(file_patience), std::move(work));
+}
+
 Task<> open_new_devices(Environment& environment, Plan& plan, Credentials caller, std::string domain) {
     for (auto& disk : plan.live.devices.disks) {
         if (!plan.is_new(disk.alias)) continue;
         disk = co_await placed(environment, disk);
         auto opened = co_await open_in_lane(environment, disk, caller, domain);
         disk = std::move(opened.first);
-        plan.launch.disks = std::move(opened.second);
+        plan.launch.disks = std::move(opened.second.disks);
+        plan.launch.helpers.merge(opened.second.helpers);
+        co_await require_gluster_rights(disk, plan.user);
         plan.launch.secrets = co_await disk_secrets(environment, disk);
     }
     for (auto& interface : plan.live.devices.interfaces) {
         if (!plan.is_new(interface.alias)) continue;
-        co_await attach_interface(environment, interface, domain, plan.launch);
-        const bool on_a_network =
-            interface.type == model::InterfaceType::network || interface.type == model::InterfaceType::bridge;
-        if (on_a_network && interface.target_dev) plan.ports.push_back(*interface.target_dev);
+        co_await attach_interface(environment, interface, plan.live.type, domain, plan.launch);
+        if (has_tap(environment, interface) && interface.target_dev) plan.ports.push_back(*interface.target_dev);
     }
     for (auto& channel : plan.live.devices.channels) {
         if (!plan.is_new(channel.alias)) continue;
-        listen_on_character(channel, plan.launch.folder, plan.launch);
+        listen_on_character(channel, plan.folder, caller, plan.launch);
         channel.target.state = "disconnected";
     }
+    co_await open_files_in_lane(environment, plan, caller, domain);
 }
 
 Task<std::vector<PlugStep>> steps_of(std::shared_ptr<Running> running, const Plan& plan) {
@@ -288,6 +350,12 @@ void note_terminals(model::Domain& live, const Terminals& terminals) {
     for (auto& channel : live.devices.channels)
         if (const auto path = terminals.find("char" + channel.alias.value_or("")); path != terminals.end())
             channel.source().path = path->second;
+}
+
+/// Bytes that a memory module has; 0 for other devices. The domain's memory counts its modules.
+std::uint64_t module_size(const model::Devices& devices, const std::string& alias) {
+    const auto found = std::ranges::find(devices.memories, std::optional(alias), &model::MemoryDevice::alias);
+    return found == devices.memories.end() ? 0 : found->size.bytes;
 }
 
 // ---- media --------------------------------------------------------------------------------------------------------
@@ -321,6 +389,21 @@ Task<> insert_medium(std::shared_ptr<Running> running, std::string alias, std::v
     (void)co_await run_plan(running, std::move(steps), name);
 }
 
+/// A device whose end is being dealt with: what the monitor repeats meanwhile is ignored.
+class Leaving {
+public:
+    Leaving(std::shared_ptr<Running> running, std::string alias) : running_(std::move(running)), alias_(std::move(alias)) {
+        running_->leaving.insert(alias_);
+    }
+    Leaving(const Leaving&) = delete;
+    Leaving& operator=(const Leaving&) = delete;
+    ~Leaving() { running_->leaving.erase(alias_); }
+
+private:
+    std::shared_ptr<Running> running_;
+    std::string alias_;
+};
+
 } // namespace
 
 Task<> Domain::attach_device(std::string xml, Impact impact, Credentials caller) {
@@ -334,14 +417,24 @@ Task<> Domain::attach_device(std::string xml, Impact impact, Credentials caller)
         config = with_device(parse_definition(*definition_), device, spare_ports);
         fix_choices(device, *config);
     }
+    co_await require_rights_of_change(caller, device.devices, config ? &*config : nullptr);
     if (impact.live) co_await plug(std::move(device), caller);
-    if (config) co_await save_definition(std::move(*config));
+    if (config) co_await save_definition(std::move(*config), caller);
+}
+
+Task<> Domain::require_rights_of_change(Credentials caller, model::Devices devices, const model::Domain* config) {
+    if (caller.unrestricted()) co_return;
+    model::Domain coming;
+    if (config) coming = *config;
+    else coming.devices = std::move(devices);
+    co_await require_rights(environment_, std::move(caller), std::move(coming));
 }
 
 Task<> Domain::plug(OneDevice device, Credentials caller) {
     const auto running = require_running();
     require_hot_bus(device);
     engine::qemu::require_pluggable(device.element, 0);
+    co_await find_on_host(environment_, device);
     Plan plan;
     plan.live = with_device(*running->domain, device, 0);
     engine::qemu::assign_aliases(plan.live);
@@ -349,12 +442,16 @@ Task<> Domain::plug(OneDevice device, Credentials caller) {
     plan.fresh = new_aliases(running->domain->devices, plan.live.devices);
     require_free_port(plan.live.devices, plan.fresh);
     plan.capabilities = co_await environment_.qemu->capabilities(plan.live.devices.emulator.value_or(""));
-    plan.launch.folder = running->folder;
+    plan.launch.folder = running->guest_folder();
+    plan.folder = running->folder;
+    plan.user = running->user;
 
+    const auto completed = std::make_shared<const model::Domain>(plan.live);
     std::exception_ptr failure;
     Terminals terminals;
     try {
         co_await open_new_devices(environment_, plan, caller, name_);
+        co_await give_nodes(environment_, running, completed, plan.fresh);
         auto steps = co_await steps_of(running, plan);
         terminals = co_await run_plan(running, std::move(steps), name_);
     } catch (...) {
@@ -362,18 +459,32 @@ Task<> Domain::plug(OneDevice device, Credentials caller) {
     }
     if (failure) {
         for (const auto& port : plan.ports) co_await environment_.networks->detach(port);
+        co_await take_nodes(environment_, running, completed, plan.fresh);
         std::rethrow_exception(failure);
     }
     note_terminals(plan.live, terminals);
+    auto known = std::make_shared<model::Domain>(plan.live);
+    try {
+        co_await learn_derived(running, known);
+    } catch (const Error& error) { // it is plugged in all the same
+        log::warning("domain '{}': what QEMU has chosen for the new device is not known: {}", name_, error.message());
+    }
+    plan.live = std::move(*known);
     if (running_ != running) not_running();
     auto shown = plan.live.devices;
     name_volumes(shown.disks, plan.named);
     change_live([&](model::Domain& now) {
-        for (const auto& alias : plan.fresh) copy_alias(shown, alias, now.devices);
+        for (const auto& alias : plan.fresh) {
+            copy_alias(shown, alias, now.devices);
+            now.memory.bytes += module_size(shown, alias);
+            if (now.current_memory) now.current_memory->bytes += module_size(shown, alias);
+        }
     });
     for (const auto& disk : plan.live.devices.disks)
         if (plan.is_new(disk.alias)) co_await write_leases(environment_, name_, uuid_, written_images(disk), caller);
     for (const auto& alias : plan.fresh) emit(event::DeviceAdded{alias});
+    for (const auto& channel : plan.live.devices.channels)
+        if (plan.is_new(channel.alias)) spawn(environment_.executor, keep_logs(running), fmt::format("the logs of domain '{}'", name_));
 }
 
 Task<> Domain::detach_device(std::string xml, Impact impact) {
@@ -447,6 +558,7 @@ Task<> Domain::unplug(std::string alias, bool wait) {
 
 Task<> Domain::device_gone(std::shared_ptr<Running> running, std::string alias) {
     const auto self = shared_from_this();
+    const Leaving leaving(running, alias);
     if (running_ != running || !element_of(running->domain->devices, alias)) co_return;
     const auto capabilities = co_await environment_.qemu->capabilities(running->domain->devices.emulator.value_or(""));
     const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
@@ -458,13 +570,21 @@ Task<> Domain::device_gone(std::shared_ptr<Running> running, std::string alias) 
     for (const auto& interface : running->domain->devices.interfaces)
         if (interface.alias == alias) port = interface.target_dev;
     if (port && environment_.networks) co_await environment_.networks->detach(*port);
+    std::vector<std::string> one;
+    one.push_back(alias);
+    co_await take_nodes(environment_, running, running->domain, std::move(one));
     std::vector<model::Disk> own;
     for (const auto& disk : running->domain->devices.disks)
         if (disk.alias == alias) own.push_back(disk);
     auto images = co_await images_written(environment_, std::move(own));
     co_await remove_leases(environment_, name_, uuid_, std::move(images));
     if (running_ != running) co_return;
-    change_live([&](model::Domain& live) { remove_alias(live.devices, alias); });
+    change_live([&](model::Domain& live) {
+        const auto size = module_size(live.devices, alias);
+        live.memory.bytes -= std::min(live.memory.bytes, size);
+        if (live.current_memory) live.current_memory->bytes -= std::min(live.current_memory->bytes, size);
+        remove_alias(live.devices, alias);
+    });
     emit(event::DeviceRemoved{alias});
     running->unplugged.notify_all();
 }
@@ -477,14 +597,17 @@ Task<> Domain::update_device(std::string xml, Impact impact, bool force, Credent
     impact = resolve(impact);
     const auto device = parse_update(xml);
     std::optional<model::Domain> config;
+    if (impact.live) require_supported(device, running_->domain->devices);
     if (impact.config) {
         config = parse_definition(*definition_);
+        require_supported(device, config->devices);
         replace_device(config->devices, device);
         engine::qemu::complete_devices(*config);
         require_sound(*config);
     }
+    co_await require_rights_of_change(caller, device.devices, config ? &*config : nullptr);
     if (impact.live) co_await update_live(device, force, caller);
-    if (config) co_await save_definition(std::move(*config));
+    if (config) co_await save_definition(std::move(*config), caller);
 }
 
 Task<> Domain::update_live(OneDevice device, bool force, Credentials caller) {
@@ -518,6 +641,10 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
     std::vector<MonitorCommand> old;
     if (!disk.source.empty()) old = engine::qemu::leftovers(live, alias, *capabilities);
     set_medium(disk, wanted);
+    wanted.readonly |= disk.readonly; // <readonly/> is only missing
+    wanted.shareable |= disk.shareable;
+    wanted.transient |= disk.transient;
+    require_applied("disk", disk, wanted);
     require_sound(live);
     const auto named = disk;
 
@@ -529,7 +656,8 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
         const auto locking = !images_before.empty() && written_images(disk) == images_before ? Locking::by_qemu : Locking::now;
         auto opened = co_await open_in_lane(environment_, disk, caller, name_, locking);
         disk = std::move(opened.first);
-        launch.disks = std::move(opened.second);
+        launch = std::move(opened.second);
+        co_await require_gluster_rights(disk, running->user);
         launch.secrets = co_await disk_secrets(environment_, disk);
         const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
         steps = engine::qemu::medium_steps(live, alias, *capabilities, launch, free_set(sets));
@@ -577,6 +705,9 @@ Task<> Domain::set_link(model::Interface wanted) {
         throw cannot_plug(
             fmt::format("interface '{}' cannot be moved to another network or model while the domain runs", alias),
             "detach it and attach another one, or use --config");
+    auto applied = now;
+    applied.link = wanted.link;
+    require_applied("interface", applied, wanted);
     const bool up = wanted.link.value_or(model::LinkState::up) == model::LinkState::up;
     json::object arguments{{"name", alias}, {"up", up}};
     co_await running->monitor->execute("set_link", std::move(arguments), Deadline::in(monitor_patience));
@@ -595,8 +726,15 @@ Task<> Domain::set_password(model::Graphics wanted) {
                     fmt::format("device not found: domain has no display of type '{}'", format::word(wanted.type)));
     if (wanted.type != model::GraphicsType::vnc && wanted.type != model::GraphicsType::spice)
         throw cannot_plug(fmt::format("a display of type '{}' has no password", format::word(wanted.type)));
+    auto applied = *found;
+    applied.passwd = wanted.passwd;
+    applied.connected = wanted.connected;
+    for (auto port : {&model::Graphics::port, &model::Graphics::tls_port, &model::Graphics::websocket})
+        if (wanted.*port == -1) wanted.*port = applied.*port; // one that was chosen
+    require_applied("graphics", applied, wanted);
     if (!wanted.passwd) throw cannot_plug("of a display only the password can be changed while the domain runs");
     json::object arguments{{"protocol", format::word(wanted.type)}, {"password", *wanted.passwd}};
+    if (wanted.connected) arguments["connected"] = format::word(*wanted.connected);
     co_await running->monitor->execute("set_password", std::move(arguments), Deadline::in(monitor_patience));
     change_live([&](model::Domain& live) {
         for (auto& each : live.devices.graphics)

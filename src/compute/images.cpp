@@ -1,5 +1,6 @@
 #include "compute/images.hpp"
 
+#include "compute/streams.hpp"
 #include "engine/qemu/firmware.hpp"
 #include "image/chain.hpp"
 #include "image/holder.hpp"
@@ -8,9 +9,12 @@
 #include "image/new_qcow2.hpp"
 #include "model/network_source.hpp"
 #include "os/access.hpp"
+#include "os/files.hpp"
+#include "os/write_at.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <thread>
@@ -27,8 +31,8 @@ using engine::qemu::SharedFd;
 constexpr auto only_alone = "it is opened for writing, and only raw images of disks with <shareable/> are written to by several";
 constexpr std::size_t largest_variables = 64u << 20;
 
-SharedFd open_shared(const Credentials& caller, const std::string& path, int flags) {
-    return std::make_shared<UniqueFd>(open_as(caller, path, flags));
+SharedFd open_shared(const Opener& caller, const std::string& path, int flags) {
+    return std::make_shared<UniqueFd>(caller.open(path, flags));
 }
 
 Error refused(const UniqueFd& fd, const std::string& path, image::Claim how) {
@@ -61,8 +65,7 @@ const std::string* path_of(model::DiskType type, const model::DiskSource& source
     return nullptr;
 }
 
-/// Puts the chain that the image's header tells of below it. Only a format that the image names itself is followed:
-/// the contents of a raw backing file may look like another format and name any file of the host.
+/// Puts the chain that the image's header names below it.
 void discover(std::vector<model::BackingStore>& below, const std::string& image, const std::string& format, int fd) {
     if (!below.empty() || format != "qcow2") return;
     const auto header = read_qcow2(image, fd);
@@ -73,17 +76,26 @@ void discover(std::vector<model::BackingStore>& below, const std::string& image,
                     fmt::format("unsupported configuration: image '{}' has the backing image '{}', which is no file", image,
                                 *header.backing_file))
             .hint("describe it with <backingStore>");
-    if (!header.backing_format)
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
-                    fmt::format("the format of backing image '{}' of image '{}' was not specified in the image metadata",
-                                *header.backing_file, image))
-            .hint(fmt::format("domus image rebase --unsafe --backing-format FORMAT --backing '{}' '{}'", *header.backing_file, image));
     store.type = model::DiskType::file;
     store.format = header.backing_format;
     store.source.file = image::beside(image, *header.backing_file);
 }
 
-void open_chain(const Credentials& caller, std::vector<model::BackingStore>& below, std::vector<Launch::Image>& images, Locking locking) {
+/// As with libvirt, a backing image whose format nobody names is raw, unless it looks like anything else: a guest may
+/// have written that.
+void settle_format(model::BackingStore& store, const std::string& above, const std::string& path, int fd) {
+    if (store.format) return;
+    const auto seen = image::read_header(fd).format;
+    if (seen != "raw" && seen != "iso")
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
+                    fmt::format("the format of backing image '{}' of image '{}' was not specified in the image metadata", path, above))
+            .because(fmt::format("it looks like {}", seen))
+            .hint(fmt::format("if that is right: domus image rebase --unsafe --backing-format {} --backing '{}' '{}'", seen, path, above));
+    store.format = "raw";
+}
+
+/// `above` is the image over `below`.
+void open_chain(const Opener& caller, const std::string& above, std::vector<model::BackingStore>& below, std::vector<Launch::Image>& images, Locking locking) {
     if (below.empty() || !below.front().type) return;
     if (images.size() > image::longest_chain)
         throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("the backing chain is longer than {}", image::longest_chain));
@@ -92,27 +104,28 @@ void open_chain(const Credentials& caller, std::vector<model::BackingStore>& bel
     if (!path) return;
     auto fd = open_shared(caller, *path, O_RDONLY);
     if (locking == Locking::now) lock(*fd, *path, {});
-    discover(store.backing_store, *path, store.format.value_or("raw"), fd->get());
+    settle_format(store, above, *path, fd->get());
+    discover(store.backing_store, *path, *store.format, fd->get());
     images.push_back({{std::move(fd)}});
-    open_chain(caller, store.backing_store, images, locking);
+    open_chain(caller, *path, store.backing_store, images, locking);
 }
 
 /// Where the changes of a transient disk go: a file without a name, which ends with the QEMU that has it. Beside the
 /// image, where there is room for what belongs to it, if that can be.
-UniqueFd open_throwaway(const Credentials& caller, const model::Disk& disk, const std::string& image) {
+UniqueFd open_throwaway(const Opener& caller, const model::Disk& disk, const std::string& image) {
     constexpr int flags = O_TMPFILE | O_RDWR;
     if (disk.type == model::DiskType::file) {
         try {
-            return open_as(caller, std::filesystem::path(image).parent_path(), flags);
+            return open_as(caller.who, std::filesystem::path(image).parent_path(), flags);
         } catch (const Error&) {
             // A folder that only the image's owner writes to, or a file system without such files (NFS).
         }
     }
-    return open_as(caller, "/var/tmp", flags);
+    return open_as(caller.who, "/var/tmp", flags);
 }
 
 /// An image of the size that the guest sees, before anything is written.
-SharedFd make_throwaway(const Credentials& caller, const model::Disk& disk, const std::string& image, int fd) {
+SharedFd make_throwaway(const Opener& caller, const model::Disk& disk, const std::string& image, int fd) {
     auto file = open_throwaway(caller, disk, image);
     const auto format = disk.driver.type.value_or("raw");
     image::write_new_qcow2(file.get(), {.virtual_size = image::read_header(fd, format).virtual_size});
@@ -135,7 +148,7 @@ void lock_on_server(const model::Disk& disk, Launch& launch, const std::filesyst
     launch.disks[*disk.alias].push_back({{std::make_shared<UniqueFd>(std::move(held))}});
 }
 
-void open_disk_images(const Credentials& caller, model::Disk& disk, Launch& launch, Locking locking) {
+void open_disk_images(const Opener& caller, model::Disk& disk, Launch& launch, Locking locking) {
     const auto* path = path_of(disk.type, disk.source);
     if (!path || !disk.alias) return;
     const bool writable = is_written_to(disk);
@@ -153,26 +166,65 @@ void open_disk_images(const Credentials& caller, model::Disk& disk, Launch& laun
     if (disk.transient) images.push_back({{make_throwaway(caller, disk, *path, fd->get())}});
     discover(disk.backing_store, *path, disk.driver.type.value_or("raw"), fd->get());
     images.push_back({{std::move(fd)}});
-    open_chain(caller, disk.backing_store, images, locking);
+    open_chain(caller, *path, disk.backing_store, images, locking);
+}
+
+/// The variables of a new machine. The definition's template is read with the rights of the caller.
+std::string read_template(const Opener& caller, const std::string& path) {
+    const auto source = caller.open(path, O_RDONLY);
+    return read_file(fmt::format("/proc/self/fd/{}", source.get()), largest_variables);
+}
+
+/// Through the descriptor that QEMU gets: its lock says that nobody uses them.
+void reset_variables(const Opener& caller, const UniqueFd& variables, const std::string& path, const std::string& from) {
+    if (from.empty())
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
+                    fmt::format("unsupported configuration: the template of the variables in '{}' is not known", path))
+            .hint("name it: <nvram template='...'> in <os>, or take firmware='efi' and leave <loader> out");
+    const auto first = read_template(caller, from);
+    if (::ftruncate(variables.get(), 0) < 0) throw path_error(errno, "cannot empty", path);
+    if (write_at(variables.get(), first, 0) < first.size()) throw path_error(errno, "cannot write", path);
+}
+
+/// A file of the caller's choice: theirs, and gone again if it cannot be filled.
+void make_variables(const Opener& caller, const std::string& path, const std::string& contents) {
+    const auto fd = open_as(caller.who, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    try {
+        write_all(fd.get(), contents, path);
+        if (::fsync(fd.get()) < 0) throw path_error(errno, "cannot write", path);
+    } catch (...) {
+        remove_as(caller.who, path);
+        throw;
+    }
+}
+
+/// Variables of the domain's own, from the template where there are none yet. Below its own folder they are the daemon's.
+SharedFd open_variables(const Opener& caller, const std::string& path, const std::string& own, const std::string& variables_template) {
+    if (!variables_template.empty() && !std::filesystem::exists(path)) {
+        const auto contents = read_template(caller, variables_template);
+        if (path == own) {
+            ensure_directory(std::filesystem::path(own).parent_path(), 0700);
+            write_file_durably(own, contents, 0600);
+        } else {
+            make_variables(caller, path, contents);
+        }
+    }
+    auto variables = path == own ? std::make_shared<UniqueFd>(open_file(own, O_RDWR)) : open_shared(caller, path, O_RDWR);
+    lock(*variables, path, {.write = true});
+    return variables;
 }
 
 /// Chooses the firmware, gives the domain variables of its own where it has none yet, and opens both.
-void open_firmware(const Credentials& caller, model::Domain& live, const std::filesystem::path& nvram_folder, Launch& launch) {
+void open_firmware(const Opener& caller, model::Domain& live, const ImageFolders& folders, Launch& launch) {
     using namespace engine::qemu;
-    const auto own = (nvram_folder / (live.name + "_VARS.fd")).string();
+    const auto own = (folders.nvram / (live.name + "_VARS.fd")).string();
     auto choice = choose_firmware(live, read_firmware_descriptors(default_firmware_folders()), own);
     if (choice.flash.empty()) return;
     auto& flash = choice.flash;
     flash.code_image.fds.push_back(open_shared(caller, flash.code, O_RDONLY));
     if (!flash.variables.empty()) {
-        if (!choice.variables_template.empty() && !std::filesystem::exists(flash.variables)) {
-            ensure_directory(std::filesystem::path(flash.variables).parent_path(), 0700);
-            write_file_durably(flash.variables, read_file(choice.variables_template, largest_variables), 0600);
-        }
-        // The variables are the daemon's own file, below its folder, unless the definition names another.
-        const auto who = flash.variables == own ? own_credentials() : caller;
-        auto variables = open_shared(who, flash.variables, O_RDWR);
-        lock(*variables, flash.variables, {.write = true});
+        auto variables = open_variables(caller, flash.variables, own, choice.variables_template);
+        if (folders.reset_nvram) reset_variables(caller, *variables, flash.variables, choice.variables_template);
         flash.variables_image.fds.push_back(std::move(variables));
         live.os.nvram.path = flash.variables;
     }
@@ -180,9 +232,33 @@ void open_firmware(const Credentials& caller, model::Domain& live, const std::fi
     launch.flash = std::move(flash);
 }
 
+/// Open for reading by QEMU itself, which opens it once more: where its user may not, it gets a copy in memory.
+SharedFd open_readable(const Opener& caller, const std::optional<GuestUser>& guest, const std::string& path) {
+    auto fd = caller.open(path, O_RDONLY);
+    if (guest && !may_reopen(guest->credentials(), fd.get())) fd = copy_to_memfd("domus-copy", fd.get());
+    return std::make_shared<UniqueFd>(std::move(fd));
+}
+
+/// A name that is no path is QEMU's own file, which it looks for itself.
+void open_file_of(const Opener& caller, const std::optional<GuestUser>& guest, const std::string& path, Launch& launch) {
+    if (path.starts_with('/')) launch.files[path] = open_readable(caller, guest, path);
+}
+
+void open_platform_files(const Opener& caller, const std::optional<GuestUser>& guest, const model::Domain& live, Launch& launch) {
+    const auto open = [&](const std::string& path) { open_file_of(caller, guest, path, launch); };
+    const auto& loader = live.os.loader;
+    if (loader.path && loader.type.value_or(model::LoaderType::rom) == model::LoaderType::rom && launch.flash.empty()) open(*loader.path);
+    for (const auto& table : live.os.acpi_tables) open(table.path);
+    for (const auto& info : live.sysinfo)
+        for (const auto& entry : info.entries)
+            if (entry.file) open(*entry.file);
+    for (const auto& interface : live.devices.interfaces) open_rom(caller, guest, interface.rom, launch);
+    for (const auto& hostdev : live.devices.hostdevs) open_rom(caller, guest, hostdev.rom, launch);
+}
+
 } // namespace
 
-void open_disk(const Credentials& caller, model::Disk& disk, Launch& launch, const std::filesystem::path& lock_folder, Locking locking) {
+void open_disk(const Opener& caller, model::Disk& disk, Launch& launch, const std::filesystem::path& lock_folder, Locking locking) {
     try {
         lock_on_server(disk, launch, lock_folder);
         open_disk_images(caller, disk, launch, locking);
@@ -192,13 +268,20 @@ void open_disk(const Credentials& caller, model::Disk& disk, Launch& launch, con
     }
 }
 
-Launch open_images(model::Domain& live, const Credentials& caller, const std::filesystem::path& nvram_folder, const std::filesystem::path& lock_folder) {
+void open_rom(const Opener& caller, const std::optional<GuestUser>& guest, const model::Rom& rom, Launch& launch) {
+    if (rom.file) open_file_of(caller, guest, *rom.file, launch);
+}
+
+Launch open_images(model::Domain& live, const Opener& caller, const std::optional<GuestUser>& guest, const ImageFolders& folders) {
     Launch launch;
-    open_firmware(caller, live, nvram_folder, launch);
-    for (auto& disk : live.devices.disks) open_disk(caller, disk, launch, lock_folder);
-    if (live.os.kernel) launch.kernel = open_shared(caller, *live.os.kernel, O_RDONLY);
-    if (live.os.initrd) launch.initrd = open_shared(caller, *live.os.initrd, O_RDONLY);
-    if (live.os.dtb) launch.dtb = open_shared(caller, *live.os.dtb, O_RDONLY);
+    for (auto& disk : live.devices.disks) open_disk(caller, disk, launch, folders.locks);
+    if (live.os.kernel) launch.kernel = open_readable(caller, guest, *live.os.kernel);
+    if (live.os.initrd) launch.initrd = open_readable(caller, guest, *live.os.initrd);
+    if (live.os.dtb) launch.dtb = open_readable(caller, guest, *live.os.dtb);
+    open_firmware(caller, live, folders, launch);
+    open_platform_files(caller, guest, live, launch);
+    // Last, since it may make files: nothing is left where another one is missing.
+    open_streams(caller.who, live.devices, launch);
     return launch;
 }
 

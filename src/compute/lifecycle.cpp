@@ -3,10 +3,12 @@
 
 #include "async/spawn.hpp"
 #include "base/log.hpp"
+#include "compute/guest_processes.hpp"
 
 #include <fmt/format.h>
 
 #include <csignal>
+#include <filesystem>
 
 namespace domus::compute {
 
@@ -17,6 +19,7 @@ namespace {
 constexpr std::chrono::milliseconds time_to_write = 500ms; ///< for a QEMU that is destroyed
 constexpr auto monitor_patience = 5s;
 constexpr auto agent_patience = 5s;
+constexpr std::chrono::seconds shutdown_timeout = 60s; ///< after which a guest is said to ignore it
 
 } // namespace
 
@@ -70,40 +73,60 @@ Task<> Domain::resume() {
     co_await let_guest_run(running, RunningReason::unpaused);
 }
 
+qmp::Agent& Domain::require_agent(const Running& running) const {
+    if (running.agent) return *running.agent;
+    throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu,
+                fmt::format("argument unsupported: QEMU guest agent is not configured for domain '{}'", name_))
+        .hint("add <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>");
+}
+
+/// Whether it took the request. Without the domain's turn: the guest decides how long its agent takes, and the agent has a
+/// queue of its own.
+Task<bool> Domain::shut_down_by_agent(std::shared_ptr<Running> running, ShutdownMode mode, std::string how) {
+    const auto self = shared_from_this();
+    const bool agent_there = running->agent && running->agent->connected();
+    if (mode != ShutdownMode::agent && (mode == ShutdownMode::acpi || !agent_there)) co_return false;
+    std::exception_ptr failure;
+    try {
+        co_await require_agent(*running).shutdown(std::move(how), Deadline::in(agent_patience));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) co_return true;
+    if (mode == ShutdownMode::agent) std::rethrow_exception(failure);
+    log::info("domain '{}': the agent cannot shut it down, pressing the power button: {}", name_, describe(failure));
+    co_return false;
+}
+
 Task<> Domain::shutdown(ShutdownMode mode) {
+    const auto asked = require_running();
+    asked->reboot_wanted = false;
+    const bool taken = co_await shut_down_by_agent(asked, mode, "powerdown");
+    if (taken) co_return;
     const auto turn = co_await this->turn("shutdown");
     const auto running = require_running();
     running->reboot_wanted = false;
-    const bool agent_there = running->agent && running->agent->connected();
-    if (mode == ShutdownMode::agent || (mode == ShutdownMode::automatic && agent_there)) {
-        std::exception_ptr failure;
-        try {
-            if (!running->agent)
-                throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu,
-                            fmt::format("argument unsupported: QEMU guest agent is not configured for domain '{}'", name_))
-                    .hint("add <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>");
-            co_await running->agent->shutdown("powerdown", Deadline::in(agent_patience));
-        } catch (...) {
-            failure = std::current_exception();
-        }
-        if (!failure) co_return;
-        if (mode == ShutdownMode::agent) std::rethrow_exception(failure);
-        log::info("domain '{}': the agent cannot shut it down, pressing the power button: {}", name_, describe(failure));
-    }
     co_await running->monitor->execute("system_powerdown", {}, Deadline::in(monitor_patience));
+    spawn(environment_.executor, warn_of_ignored_shutdown(running), fmt::format("the shutdown of domain '{}'", name_));
+}
+
+/// libvirt's call returns at once, so that only the log can tell.
+Task<> Domain::warn_of_ignored_shutdown(std::shared_ptr<Running> running) {
+    const auto self = shared_from_this();
+    if (std::exchange(running->awaits_shutdown, true)) co_return; // somebody asked before
+    const bool gone = co_await running->gone.wait(Deadline::in(shutdown_timeout));
+    running->awaits_shutdown = false;
+    if (gone || running->guest_stopped || running_ != running) co_return;
+    log::warning("domain '{}': the guest was asked to shut down and still runs after {} s: it needs a program that listens to the power "
+                 "button (acpid, systemd-logind) or a guest agent; 'domus destroy {}' ends it at once",
+                 name_, shutdown_timeout.count(), name_);
 }
 
 Task<> Domain::reboot(ShutdownMode mode) {
+    const bool taken = co_await shut_down_by_agent(require_running(), mode, "reboot");
+    if (taken) co_return;
     const auto turn = co_await this->turn("reboot");
     const auto running = require_running();
-    const bool agent_there = running->agent && running->agent->connected();
-    if (mode == ShutdownMode::agent || (mode == ShutdownMode::automatic && agent_there)) {
-        if (!running->agent)
-            throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu,
-                        fmt::format("argument unsupported: QEMU guest agent is not configured for domain '{}'", name_));
-        co_await running->agent->shutdown("reboot", Deadline::in(agent_patience));
-        co_return;
-    }
     // The guest is asked to shut down; when it has, the monitor's event resets and continues it.
     running->reboot_wanted = true;
     co_await running->monitor->execute("system_powerdown", {}, Deadline::in(monitor_patience));
@@ -121,11 +144,11 @@ Task<> Domain::inject_nmi() {
     co_await running->monitor->execute("inject-nmi", {}, Deadline::in(monitor_patience));
 }
 
-Task<> Domain::send_key(std::vector<std::uint32_t> qcodes, std::uint32_t hold_ms) {
+Task<> Domain::send_key(std::vector<std::uint32_t> numbers, std::uint32_t hold_ms) {
     const auto turn = co_await this->turn("send-key");
     const auto running = require_running();
     boost::json::array keys;
-    for (const auto code : qcodes) keys.push_back({{"type", "number"}, {"data", code}});
+    for (const auto number : numbers) keys.push_back({{"type", "number"}, {"data", number}});
     boost::json::object arguments{{"keys", std::move(keys)}};
     if (hold_ms > 0) arguments["hold-time"] = hold_ms;
     co_await running->monitor->execute("send-key", std::move(arguments), Deadline::in(monitor_patience));
@@ -136,6 +159,7 @@ Task<> Domain::destroy(bool graceful) {
     if (!running->ending) running->ending = {ShutoffReason::destroyed, event::Stopped::destroyed};
     bool gone = false;
     if (graceful) {
+        co_await note_followers(environment_, running);
         running->process.signal(SIGTERM);
         gone = co_await running->gone.wait(Deadline::in(15s));
     } else {
@@ -154,8 +178,24 @@ Task<> Domain::destroy(bool graceful) {
         .hint("look for state D in 'ps' and at the storage below its disks");
 }
 
+Task<> Domain::remove_logs() {
+    auto work = [folder = environment_.store.folders().logs, log = name_ + ".log"] {
+        std::error_code ignored;
+        std::vector<std::filesystem::path> found;
+        for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+            const auto name = entry.path().filename().string();
+            const bool backup = name.starts_with(log + '.')
+                                && name.find_first_not_of("0123456789", log.size() + 1) == std::string::npos;
+            if (name == log || backup) found.push_back(entry.path());
+        }
+        for (const auto& file : found) std::filesystem::remove(file, ignored);
+    };
+    co_await environment_.files.run(Deadline::in(30s), std::move(work));
+}
+
 /// What QEMU keeps of its images' metadata is written when it ends by itself, whether the guest has asked for that or not.
 Task<bool> Domain::end_process(std::shared_ptr<Running> running, std::chrono::milliseconds patience) {
+    co_await note_followers(environment_, running);
     running->process.signal(SIGTERM);
     bool gone = co_await running->gone.wait(Deadline::in(patience));
     if (gone) co_return true;
@@ -183,12 +223,16 @@ Task<boost::json::value> Domain::monitor_command(std::string command, boost::jso
     co_return co_await running->monitor->execute(std::move(command), std::move(arguments), by);
 }
 
+Task<std::vector<GuestInterface>> Domain::guest_interfaces() {
+    const auto running = require_running();
+    boost::json::object nothing;
+    const auto answer = co_await require_agent(*running).execute("guest-network-get-interfaces", std::move(nothing), Deadline::in(agent_patience));
+    co_return read_guest_interfaces(answer);
+}
+
 Task<std::string> Domain::agent_command(std::string request, Deadline by) {
     const auto running = require_running();
-    if (!running->agent)
-        throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu,
-                    fmt::format("argument unsupported: QEMU guest agent is not configured for domain '{}'", name_));
-    co_return co_await running->agent->raw(std::move(request), by);
+    co_return co_await require_agent(*running).raw(std::move(request), by);
 }
 
 } // namespace domus::compute

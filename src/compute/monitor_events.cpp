@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace domus::compute {
 
 namespace {
@@ -49,7 +51,7 @@ void MonitorEvents::handle(Domain& domain, const std::shared_ptr<Running>& runni
                            const boost::json::object& data) {
     if (name == "SHUTDOWN") shut_down(domain, running, data);
     else if (name == "STOP") stopped(domain, *running);
-    else if (name == "RESUME") resumed(domain, *running);
+    else if (name == "RESUME") resumed(domain, running);
     else if (name == "MIGRATION" || name == "JOB_STATUS_CHANGE") running->stream_news.notify_all();
     else if (name == "RESET") reset(domain, running, data);
     else if (name == "GUEST_PANICKED") panicked(domain, running, data);
@@ -59,6 +61,8 @@ void MonitorEvents::handle(Domain& domain, const std::shared_ptr<Running>& runni
     else if (name == "RTC_CHANGE") domain.emit(event::RtcChange{number(data, "offset")});
     else if (name == "BALLOON_CHANGE") {
         running->balloon_kib = static_cast<std::uint64_t>(number(data, "actual")) >> 10;
+        const ByteCount left{*running->balloon_kib << 10};
+        domain.change_live([&](model::Domain& live) { live.current_memory = left; }, Domain::Recorded::soon);
         domain.emit(event::BalloonChange{*running->balloon_kib});
     } else if (name == "DEVICE_TRAY_MOVED") domain.emit(event::TrayChange{alias_of(data), truth(data, "tray-open") ? 0 : 1});
     else if (name == "DEVICE_DELETED") device_deleted(domain, running, text(data, "device"));
@@ -79,6 +83,7 @@ void MonitorEvents::handle(Domain& domain, const std::shared_ptr<Running>& runni
 
 void MonitorEvents::shut_down(Domain& domain, const std::shared_ptr<Running>& running, const boost::json::object& data) {
     if (running->ending) return; // we ended it; the process goes by itself
+    if (running->guest_stopped) return; // it is dealt with
     const auto reason = text(data, "reason");
     if (reason == "host-signal" || reason == "host-qmp-quit") {
         running->ending = {ShutoffReason::destroyed, event::Stopped::destroyed};
@@ -100,9 +105,11 @@ void MonitorEvents::stopped(Domain& domain, Running& running) {
     domain.emit(event::Lifecycle(event::Suspended::paused));
 }
 
-void MonitorEvents::resumed(Domain& domain, Running& running) {
-    if (running.guest_stopped || running.starting || domain.status_.state != State::paused) return;
-    domain.set_status(Status(running.resuming.value_or(RunningReason::unpaused)));
+void MonitorEvents::resumed(Domain& domain, const std::shared_ptr<Running>& running) {
+    if (std::exchange(running->keeps_save, false))
+        spawn(domain.environment_.executor, domain.drop_loaded_save(running), fmt::format("the loaded memory of domain '{}'", domain.name()));
+    if (running->guest_stopped || running->starting || domain.status_.state != State::paused) return;
+    domain.set_status(Status(running->resuming.value_or(RunningReason::unpaused)));
     domain.emit(event::Lifecycle(event::Resumed::unpaused));
 }
 
@@ -111,6 +118,7 @@ void MonitorEvents::reset(Domain& domain, const std::shared_ptr<Running>& runnin
 }
 
 void MonitorEvents::panicked(Domain& domain, const std::shared_ptr<Running>& running, const boost::json::object&) {
+    if (running->guest_stopped || domain.status_.state == State::crashed) return; // it is dealt with
     const auto action = std::string(format::word(running->domain->on_crash));
     log::warning("domain '{}': the guest has crashed, doing '{}'", domain.name(), action);
     domain.set_status(Status(State::crashed, 1));
@@ -146,14 +154,14 @@ void MonitorEvents::io_error(Domain& domain, Running& running, const boost::json
 void MonitorEvents::port_changed(Domain& domain, const std::shared_ptr<Running>& running, const boost::json::object& data) {
     const auto alias = text(data, "id");
     const bool open = truth(data, "open");
-    bool is_agent = false;
-    domain.change_live([&](model::Domain& live) {
-        for (auto& channel : live.devices.channels) {
-            if (channel.alias != alias) continue;
-            channel.target.state = open ? "connected" : "disconnected";
-            is_agent = channel.target.name == "org.qemu.guest_agent.0";
-        }
-    });
+    const std::string state = open ? "connected" : "disconnected";
+    const auto& channels = running->domain->devices.channels;
+    const auto found = std::ranges::find(channels, alias, [](const auto& channel) { return channel.alias.value_or(""); });
+    if (found == channels.end() || found->target.state == state) return;
+    const bool is_agent = found->target.name == "org.qemu.guest_agent.0";
+    const auto which = found - channels.begin();
+    domain.change_live([&](model::Domain& live) { live.devices.channels[static_cast<std::size_t>(which)].target.state = state; },
+                       Domain::Recorded::soon);
     if (!is_agent) return;
     if (running->agent) running->agent->set_guest_side_open(open);
     domain.emit(event::AgentLifecycle{open ? 1 : 2, 2});
@@ -161,6 +169,7 @@ void MonitorEvents::port_changed(Domain& domain, const std::shared_ptr<Running>&
 
 void MonitorEvents::device_deleted(Domain& domain, const std::shared_ptr<Running>& running, std::string alias) {
     if (alias.empty()) return; // a part of a device, which is told of with its own event
+    if (running->leaving.contains(alias)) return; // said again
     spawn(domain.environment_.executor, domain.device_gone(running, alias),
           fmt::format("taking device '{}' of domain '{}' away", alias, domain.name()));
 }

@@ -16,7 +16,7 @@ public:
 private:
     static void shut_down(Domain& domain, const std::shared_ptr<Running>& running, const boost::json::object& data);
     static void stopped(Domain& domain, Running& running);
-    static void resumed(Domain& domain, Running& running);
+    static void resumed(Domain& domain, const std::shared_ptr<Running>& running);
     static void reset(Domain& domain, const std::shared_ptr<Running>& running, const boost::json::object& data);
     static void panicked(Domain& domain, const std::shared_ptr<Running>& running, const boost::json::object& data);
     static void watchdog(Domain& domain, const boost::json::object& data);

@@ -60,15 +60,60 @@ Task<std::shared_ptr<const model::Domain>> Domain::open_managed_save(StartReques
     throw with_way_out(std::move(*failure), name_);
 }
 
-/// The guest is loaded and stands still; from here on it is never given up.
+Task<> Domain::keep_loaded_save(std::shared_ptr<Running> running) {
+    auto work = [store = environment_.store, name = name_] { store.keep_loaded_save(name); };
+    co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    running->keeps_save = true;
+    managed_save_ = false;
+}
+
+Task<> Domain::drop_loaded_save(std::shared_ptr<Running> running) {
+    const auto self = shared_from_this();
+    running->keeps_save = false;
+    auto work = [loaded = environment_.store.loaded_save_path(name_)] { remove_durably(loaded); };
+    co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    running->unfinished.reset();
+    if (running_ == running) write_record();
+}
+
+Task<> Domain::settle_loaded_save(std::shared_ptr<Running> running) {
+    constexpr auto time_to_tell = 1s; // that the guest ran: QEMU's last words are in the socket
+    for (const auto by = Deadline::in(time_to_tell); running->keeps_save && running->monitor && running->monitor->connected() && !by.expired();)
+        co_await sleep_until(Deadline::in(10ms));
+    co_await give_back_save(running);
+}
+
+Task<> Domain::give_back_save(std::shared_ptr<Running> running) {
+    const bool saved = running->ending && running->ending->reason == ShutoffReason::saved;
+    const bool never_ran = std::exchange(running->keeps_save, false) && definition_ && !saved;
+    auto work = [never_ran, store = environment_.store, name = name_] {
+        if (never_ran && store.give_back_loaded_save(name)) return true;
+        remove_durably(store.loaded_save_path(name)); // of a guest that may have run: it may not fit the disks any more
+        return false;
+    };
+    const bool given_back = co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    if (!given_back) co_return;
+    log::warning("domain '{}': its process ended before its guest ran; its saved memory is kept", name_);
+    managed_save_ = true;
+}
+
+/// The guest is loaded and stands still. If its process ends before it runs, its saved memory is there again on return.
 Task<> Domain::finish_restore(std::shared_ptr<Running> running, StartRequest request) {
     const auto& restore = *request.restore;
-    if (restore.managed) co_await forget_managed_save();
     if (restore.bypass_cache) ::posix_fadvise(restore.image->fd.get(), 0, 0, POSIX_FADV_DONTNEED);
-    if (restore.resume)
-        co_await let_guest_run(running, RunningReason::restored);
-    else
-        emit(event::Lifecycle(request.paused ? event::Suspended::paused : event::Suspended::restored));
+    std::exception_ptr failure;
+    try {
+        if (restore.resume) co_await let_guest_run(running, RunningReason::restored);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure && !running->monitor->connected()) (void)co_await running->gone.wait(Deadline::in(file_patience));
+    if (failure) std::rethrow_exception(failure);
+    if (!restore.resume) emit(event::Lifecycle(request.paused ? event::Suspended::paused : event::Suspended::restored));
+    if (restore.managed) {
+        co_await drop_loaded_save(running);
+        co_return;
+    }
     running->unfinished.reset();
     if (running_ == running) write_record();
 }
@@ -80,30 +125,41 @@ Task<bool> Domain::finish_job(std::shared_ptr<Running> running) {
     const auto job = *running->unfinished;
     const std::filesystem::path file = job.file;
     if (job.kind == "restore") {
-        if (!job.file.empty() && file == managed_save_file()) co_await forget_managed_save();
         if (job.resume) co_await let_guest_run(running, RunningReason::restored);
+        if (!job.file.empty() && file == managed_save_file()) co_await forget_managed_save();
     } else if (job.kind != "save") { // a snapshot, or going back to one: QEMU has brought it to its end
         co_await await_foreign_job(running);
         if (job.resume) co_await let_guest_run(running, RunningReason::unpaused);
     } else {
-        auto look = [file] { return std::filesystem::exists(file) && !is_unfinished_save(file); };
-        const bool whole = co_await environment_.files.run(Deadline::in(file_patience), std::move(look));
-        if (whole) {
-            log::info("domain '{}' was saved to '{}' while the daemon was away", name_, job.file);
-            if (file == managed_save_file()) managed_save_ = true;
-            co_await end_saved(running);
-            co_return true;
-        }
-        log::warning("domain '{}': its save to '{}' was cut off, the guest goes on", name_, job.file);
-        co_await stop_stream(running);
-        auto remove = [file] {
-            if (is_unfinished_save(file)) remove_durably(file);
-        };
-        co_await environment_.files.run(Deadline::in(file_patience), std::move(remove));
-        if (job.resume) co_await let_guest_run(running, RunningReason::save_canceled);
+        const bool whole = co_await finish_save(running, job);
+        if (whole) co_return true;
     }
     running->unfinished.reset();
     if (running_ == running) write_record();
+    co_return false;
+}
+
+/// A save that a daemon began and did not end. True if the domain ends by it: the file says that it is whole. Else the guest
+/// goes on, also if QEMU has written all of it.
+Task<bool> Domain::finish_save(std::shared_ptr<Running> running, UnfinishedJob job) {
+    const std::filesystem::path file = job.file;
+    const SaveId id{job.device, job.inode};
+    auto look = [file, id] { return look_at_save(file, id) == SaveLeft::complete; };
+    const bool whole = co_await environment_.files.run(Deadline::in(file_patience), std::move(look));
+    if (whole) {
+        log::info("domain '{}' was saved to '{}' while the daemon was away", name_, job.file);
+        if (file == managed_save_file()) managed_save_ = true;
+        co_await end_saved(running);
+        co_return true;
+    }
+    log::warning("domain '{}': its save to '{}' was cut off, the guest goes on", name_, job.file);
+    co_await stop_stream(running);
+    auto remove = [file, id] { remove_unfinished_save(file, id); };
+    co_await environment_.files.run(Deadline::in(file_patience), std::move(remove));
+    if (job.resume)
+        co_await let_guest_run(running, RunningReason::save_canceled);
+    else
+        co_await leave_migrated(running);
     co_return false;
 }
 
@@ -116,6 +172,8 @@ Task<> Domain::start(StartRequest request, std::shared_ptr<const model::Domain> 
                         ? fmt::format("Requested operation is not valid: domain is already active as '{}'", name_)
                     : transient ? fmt::format("Requested operation is not valid: domain '{}' is already active", name_)
                                 : "Requested operation is not valid: domain is already running");
+    environment_.domains->require_no_stray(*this);
+    co_await recheck_managed_save();
     if (managed_save_ && transient)
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     fmt::format("Requested operation is not valid: domain '{}' has a managed save image", name_))
@@ -124,9 +182,9 @@ Task<> Domain::start(StartRequest request, std::shared_ptr<const model::Domain> 
     if (managed_save_ && request.force_boot) co_await forget_managed_save();
     if (managed_save_) transient = co_await open_managed_save(request);
     completed_.reset();
-    co_await boot(request, transient);
+    const auto running = co_await boot(request, transient);
     if (request.autodestroy && !environment_.domains->connected(request.owner)) connection_closed(request.owner); // it left meanwhile
-    if (request.restore) co_await finish_restore(running_, request);
+    if (request.restore) co_await finish_restore(running, request);
 }
 
 } // namespace domus::compute

@@ -3,6 +3,7 @@
 #include "compute/domain.hpp"
 
 #include "base/log.hpp"
+#include "compute/judge.hpp"
 #include "compute/save_image.hpp"
 #include "compute/saved_definition.hpp"
 #include "compute/state_stream.hpp"
@@ -76,7 +77,10 @@ Task<std::string> Save::xml() {
     const auto live = running_->domain;
     if (!request_.xml) co_return saved_xml(*live);
     const auto capabilities = co_await domain_.environment_.qemu->capabilities(live->devices.emulator.value_or(""));
-    co_return saved_xml(replace_definition(*live, *request_.xml, *capabilities));
+    const auto replaced = replace_definition(*live, *request_.xml, *capabilities);
+    co_await require_rights(domain_.environment_, request_.caller, replaced);
+    if (request_.managed()) co_await domain_.note_definer(request_.caller);
+    co_return saved_xml(replaced);
 }
 
 Task<> Save::create_file() {
@@ -93,7 +97,7 @@ Task<> Save::create_file() {
 
 void Save::begin_job() {
     domain_.job_ = job_;
-    running_->unfinished = UnfinishedJob{"save", path_.string(), running_at_begin_};
+    running_->unfinished = UnfinishedJob{"save", path_.string(), running_at_begin_, file_->id().device, file_->id().inode};
     domain_.write_record();
 }
 
@@ -141,7 +145,10 @@ Task<> Save::go_on() {
     } catch (const Error&) {
         // It has none: that is the usual case.
     }
-    if (running_at_begin_) co_await domain_.let_guest_run(running_, RunningReason::save_canceled);
+    if (running_at_begin_)
+        co_await domain_.let_guest_run(running_, RunningReason::save_canceled);
+    else
+        co_await leave_migrated(running_);
 }
 
 Task<> Save::run() {
@@ -165,7 +172,9 @@ Task<> Save::run() {
         trouble = std::current_exception();
     }
     if (trouble) log::error("domain '{}': going on after a save that failed: {}", domain_.name_, describe(trouble));
+    const auto unfinished = running_->unfinished;
     end_job(job_->abort_wanted ? JobType::cancelled : JobType::failed, failure);
+    if (trouble && !running_->monitor->connected()) running_->unfinished = unfinished; // Domain::reopen_monitor goes on with it
     if (domain_.running_ == running_) domain_.write_record();
     std::rethrow_exception(failure);
 }
@@ -204,14 +213,29 @@ std::filesystem::path Domain::managed_save_file() const {
 }
 
 Task<> Domain::forget_managed_save() {
-    auto work = [path = managed_save_file()] { remove_durably(path); };
+    auto work = [path = managed_save_file(), loaded = environment_.store.loaded_save_path(name_)] {
+        remove_durably(path);
+        remove_durably(loaded);
+    };
+    if (running_) running_->keeps_save = false;
     co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    managed_save_ = false;
+    publish_if_known();
+}
+
+Task<> Domain::recheck_managed_save() {
+    if (!managed_save_) co_return;
+    auto work = [path = managed_save_file()] { return std::filesystem::exists(path); };
+    const bool there = co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    if (there) co_return;
+    log::warning("domain '{}': its saved memory '{}' was deleted, so its next start boots", name_, managed_save_file().string());
     managed_save_ = false;
     publish_if_known();
 }
 
 Task<> Domain::remove_managed_save() {
     const auto turn = co_await this->turn("managedsave-remove");
+    co_await recheck_managed_save();
     if (!managed_save_) throw path_error(ENOENT, "Failed to remove managed save file", managed_save_file());
     co_await forget_managed_save();
 }

@@ -60,6 +60,8 @@ void lock(const UniqueFd& fd, short type, const std::filesystem::path& path) {
         .hint(fmt::format("see who has it: 'fuser -v {}'", path.string()));
 }
 
+SaveId id_of(const struct stat& info) { return {info.st_dev, info.st_ino}; }
+
 void require_plain(const UniqueFd& fd, const std::filesystem::path& path) {
     if (S_ISREG(look(fd, path).st_mode)) return;
     throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
@@ -172,12 +174,12 @@ void SaveFile::complete() {
     sync_folder(path_);
 }
 
+SaveId SaveFile::id() const { return id_of(look(fd_, path_)); }
+
 void SaveFile::discard() noexcept {
     try {
-        struct stat ours {
-        }, there{};
-        if (::fstat(fd_.get(), &ours) < 0 || ::lstat(path_.c_str(), &there) < 0) return;
-        if (ours.st_dev == there.st_dev && ours.st_ino == there.st_ino) remove_as(caller_, path_);
+        struct stat there {};
+        if (::lstat(path_.c_str(), &there) == 0 && id_of(there) == id()) remove_as(caller_, path_);
     } catch (const Error& error) {
         log::warning("an unfinished save stays behind: {}", error.text());
     }
@@ -197,9 +199,24 @@ SaveImage open_save_image(const Credentials& caller, const std::filesystem::path
     return image;
 }
 
-bool is_unfinished_save(const std::filesystem::path& path) {
+bool is_unfinished_save(const std::filesystem::path& path) { return look_at_save(path, {}) == SaveLeft::unfinished; }
+
+SaveLeft look_at_save(const std::filesystem::path& path, SaveId id) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-    return fd && read_exactly(fd, magic_unfinished.size(), 0, path) == magic_unfinished;
+    if (!fd) return SaveLeft::other;
+    if (const auto info = look(fd, path); !S_ISREG(info.st_mode) || (id.known() && id_of(info) != id)) return SaveLeft::other;
+    const auto magic = read_exactly(fd, magic_unfinished.size(), 0, path);
+    return magic == magic_unfinished ? SaveLeft::unfinished : magic == magic_complete ? SaveLeft::complete : SaveLeft::other;
+}
+
+void remove_unfinished_save(const std::filesystem::path& path, SaveId id) {
+    if (!id.known() || look_at_save(path, id) != SaveLeft::unfinished) return;
+    // By its folder as it is now: a link that is put in its way leads nowhere else.
+    const auto folder = open_file(path.parent_path(), O_PATH | O_DIRECTORY);
+    const auto name = path.filename();
+    struct stat there {};
+    if (::fstatat(folder.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) < 0 || id_of(there) != id) return;
+    if (::unlinkat(folder.get(), name.c_str(), 0) < 0) throw path_error(errno, "cannot remove", path);
 }
 
 void rewrite_save_image(const Credentials& caller, const std::filesystem::path& path, const std::string& xml,

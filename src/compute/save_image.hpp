@@ -40,6 +40,13 @@ std::string encode(const SaveHeader& header);
 /// bytes. A header that tells of an unfinished save is returned.
 SaveHeader decode_save_header(std::string_view bytes, std::uint64_t file_size, const std::filesystem::path& path);
 
+/// Which file it is, whatever its name is by now. None: not known.
+struct SaveId {
+    std::uint64_t device = 0, inode = 0;
+    bool known() const { return inode != 0; }
+    bool operator==(const SaveId&) const = default;
+};
+
 /// A save in the making. Held with a lock against other programs that use the file; goes with its descriptor.
 class SaveFile {
 public:
@@ -50,6 +57,7 @@ public:
 
     const UniqueFd& fd() const { return fd_; }
     const std::filesystem::path& path() const { return path_; }
+    SaveId id() const;
     /// The stream is whole: on the disk first, then declared so.
     void complete();
     /// Removes the file if it is still there and unfinished.
@@ -74,6 +82,13 @@ SaveImage open_save_image(const Credentials& caller, const std::filesystem::path
 
 /// Whether there is a file that says of itself that it is an unfinished save.
 bool is_unfinished_save(const std::filesystem::path& path);
+
+/// How far a save came that a killed daemon has left; `other`: what has that name is not the file that it has made.
+enum class SaveLeft { other, unfinished, complete };
+/// Without `id` the header alone is judged.
+SaveLeft look_at_save(const std::filesystem::path& path, SaveId id);
+/// Removes what that save has made, if it is unfinished and still has that name; nothing else.
+void remove_unfinished_save(const std::filesystem::path& path, SaveId id);
 
 /// Replaces the XML and the state in which it is restored. Throws operation_failed if the new XML needs more room than
 /// was kept free.

@@ -134,3 +134,22 @@ TEST_F(SaveImageFile, is_a_plain_file) {
     EXPECT_THROW(open_save_image(me_, "/dev/zero"), Error);
     EXPECT_THROW(open_save_image(me_, folder_), Error);
 }
+
+TEST_F(SaveImageFile, only_what_a_cut_off_save_has_made_is_removed) {
+    const auto left = SaveFile::create(me_, path_, "<domain/>", true);
+    EXPECT_EQ(look_at_save(path_, left.id()), SaveLeft::unfinished);
+    std::filesystem::rename(path_, folder_ / "aside");
+    EXPECT_EQ(look_at_save(path_, left.id()), SaveLeft::other) << "nothing is there";
+    const auto another = SaveFile::create(me_, path_, "<domain/>", true);
+    EXPECT_EQ(look_at_save(path_, left.id()), SaveLeft::other);
+    remove_unfinished_save(path_, left.id());
+    remove_unfinished_save(path_, {});
+    EXPECT_TRUE(std::filesystem::exists(path_));
+    remove_unfinished_save(path_, another.id());
+    EXPECT_FALSE(std::filesystem::exists(path_));
+    auto whole = SaveFile::create(me_, path_, "<domain/>", true);
+    whole.complete();
+    EXPECT_EQ(look_at_save(path_, whole.id()), SaveLeft::complete);
+    remove_unfinished_save(path_, whole.id());
+    EXPECT_TRUE(std::filesystem::exists(path_));
+}

@@ -1,5 +1,7 @@
 #include "compute/saved_definition.hpp"
 
+#include "compute/definition.hpp"
+#include "compute/derived.hpp"
 #include "engine/qemu/complete.hpp"
 #include "format/difference.hpp"
 #include "format/xml.hpp"
@@ -103,17 +105,18 @@ std::string saved_xml(model::Domain live) {
 }
 
 bool same_machine(const model::Domain& one, const model::Domain& other) {
-    return format::differences(seen_by_guest(one), seen_by_guest(other)).empty();
+    auto first = one, second = other;
+    adopt_derived(first, other); // what an older daemon did not write down counts as the same
+    adopt_derived(second, one);
+    return format::differences(seen_by_guest(std::move(first)), seen_by_guest(std::move(second))).empty();
 }
 
 model::Domain replace_definition(const model::Domain& saved, const std::string& xml,
                                  const engine::qemu::Capabilities& capabilities) {
-    auto wanted = format::from_xml<model::Domain>(xml, ErrorDomain::domain);
-    format::Findings findings;
-    model::check(wanted, findings);
-    format::throw_findings(findings, ErrorDomain::domain, "<domain>");
+    auto wanted = read_domain(xml, format::Reading::lenient);
     if (!wanted.uuid) wanted.uuid = saved.uuid;
     engine::qemu::complete(wanted, capabilities);
+    adopt_derived(wanted, saved);
     const auto changes = format::differences(seen_by_guest(saved), seen_by_guest(wanted));
     if (changes.empty()) return wanted;
     auto error =

@@ -3,13 +3,16 @@
 #include "compute/domain.hpp"
 
 #include "async/process_wait.hpp"
+#include "async/read_document.hpp"
 #include "base/log.hpp"
 #include "compute/disk_volumes.hpp"
+#include "compute/judge.hpp"
 #include "compute/qemu_job.hpp"
 #include "compute/saved_definition.hpp"
 #include "compute/snapshot_plan.hpp"
 #include "compute/snapshot_stream.hpp"
 #include "format/xml.hpp"
+#include "model/unsupported.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -30,6 +33,10 @@ constexpr Running::Ending ended_by_snapshot{ShutoffReason::from_snapshot, event:
 Error invalid(std::string what) {
     return Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                  fmt::format("Requested operation is not valid: {}", what));
+}
+
+Error risky(std::string what) {
+    return Error(ErrorCode::snapshot_revert_risky, ErrorDomain::qemu, fmt::format("revert requires force: {}", what));
 }
 
 /// qemu-img snapshot OPTION TAG IMAGE
@@ -97,11 +104,18 @@ model::SnapshotState state_of(Status status) {
 Task<std::string> Domain::create_snapshot(SnapshotRequest request) {
     const auto self = shared_from_this();
     const auto turn = co_await this->turn("snapshot");
-    auto wanted = format::from_xml<model::Snapshot>(request.xml, ErrorDomain::domain_snapshot);
+    auto read = [xml = request.xml, how = request.reading] { return format::from_xml<model::Snapshot>(xml, ErrorDomain::domain_snapshot, how); };
+    auto wanted = co_await read_document(environment_.files, request.xml.size(), Deadline::in(file_patience), std::move(read));
     if (request.redefine) {
+        if (wanted.domain) co_await require_rights(environment_, request.caller, *wanted.domain);
+        if (wanted.inactive_domain) co_await require_rights(environment_, request.caller, *wanted.inactive_domain);
         auto name = co_await redefine_snapshot(std::move(wanted), request.current);
+        co_await note_definer(request.caller);
         co_return name;
     }
+    format::Findings unsupported;
+    model::find_unsupported(wanted, unsupported);
+    format::throw_findings(unsupported, ErrorDomain::domain_snapshot, "<domainsnapshot>");
     const auto running = running_;
     if (running && (running->guest_stopped || running->ending))
         throw invalid(fmt::format("domain '{}' is about to end", name_));
@@ -113,11 +127,22 @@ Task<std::string> Domain::create_snapshot(SnapshotRequest request) {
     wanted.domain = format::from_xml<model::Domain>(saved_xml(domain), ErrorDomain::domain);
     if (running && definition_) wanted.inactive_domain = parse_definition(*definition_);
     if (!snapshots_.current().empty()) wanted.parent = snapshots_.current();
-    if (running)
-        co_await snapshot_running(running, wanted, request.halt);
-    else
-        co_await make_in_images(environment_, request.caller, *wanted.name, internal_disks(wanted, domain));
-    if (!request.no_metadata) co_await keep_snapshot(make_entry(wanted), true);
+    co_await require_new_in_images(wanted);
+    SnapshotIntent intent(SnapshotAction::create, wanted, request.caller);
+    intent.metadata = !request.no_metadata;
+    co_await note_intent(std::move(intent));
+    std::exception_ptr failure;
+    try {
+        if (running)
+            co_await snapshot_running(running, wanted, request.halt);
+        else
+            co_await make_in_images(environment_, request.caller, *wanted.name, internal_disks(wanted, domain));
+        if (!request.no_metadata) co_await keep_snapshot(make_entry(wanted), true);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) co_await settle_failed(wanted, request.caller, failure);
+    co_await clear_intent();
     if (running && request.halt) co_await end_now(running, ended_by_snapshot);
     co_return *wanted.name;
 }
@@ -147,9 +172,14 @@ Task<> Domain::keep_snapshot(SnapshotEntry entry, bool current) {
     const auto before = snapshots_.find(snapshots_.current());
     std::optional<SnapshotEntry> old;
     if (before && current && before->name != entry.name) old = *before;
-    auto work = [store = environment_.store, domain = name_, entry, current, old] {
-        store.save_snapshot(domain, entry, current);
-        if (old) store.save_snapshot(domain, *old, false);
+    auto work = [store = environment_.store, domain = name_, entry, current, old, fresh = snapshots_.find(entry.name) == nullptr] {
+        store.save_snapshot(domain, entry, current, fresh);
+        try {
+            if (old) store.save_snapshot(domain, *old, false);
+        } catch (...) {
+            if (fresh) store.remove_snapshot(domain, entry.name);
+            throw;
+        }
     };
     co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
     if (current) snapshots_.set_current(entry.name);
@@ -190,12 +220,12 @@ Task<> Domain::revert_to_snapshot(std::string name, RevertRequest request) {
     const auto self = shared_from_this();
     const auto turn = co_await this->turn("snapshot-revert");
     const auto entry = snapshots_.get(name);
-    const auto snapshot = std::make_shared<const model::Snapshot>(parse_snapshot(entry));
-    if (managed_save_)
-        throw invalid(fmt::format("domain '{}' has a managed save image", name_))
-            .because("its disks must stay as they are for the memory that was saved")
-            .hint(fmt::format("'domus managedsave-remove {}' forgets it", name_));
+    const auto snapshot = std::make_shared<model::Snapshot>(parse_snapshot(entry));
+    co_await recheck_managed_save();
+    require_force_for_risks(*snapshot, request);
+    if (!snapshot->domain && definition_) snapshot->domain = parse_definition(*definition_);
     if (!snapshot->domain) throw invalid(fmt::format("snapshot '{}' has no definition of its domain", name));
+    if (managed_save_) co_await forget_managed_save(); // its memory does not fit the disks any more
     if (entry.active())
         co_await revert_to_memory(snapshot, request);
     else
@@ -204,33 +234,48 @@ Task<> Domain::revert_to_snapshot(std::string name, RevertRequest request) {
     co_await keep_snapshot(entry, true);
 }
 
+/// With libvirt's code, on which clients offer to force it.
+void Domain::require_force_for_risks(const model::Snapshot& snapshot, const RevertRequest& request) const {
+    if (request.force) return;
+    if (managed_save_)
+        throw risky("removal of existing managed saved state strongly recommended to avoid corruption")
+            .because("the disks must stay as they are for the memory that was saved")
+            .hint(fmt::format("--force forgets the saved memory, as does 'domus managedsave-remove {}'", name_));
+    if (!snapshot.domain)
+        throw risky(fmt::format("snapshot '{}' lacks domain '{}' rollback info", *snapshot.name, name_))
+            .hint("--force keeps the domain's definition as it is now");
+    const bool of_stopped = snapshot.state != model::SnapshotState::running && snapshot.state != model::SnapshotState::paused;
+    if (running_ && of_stopped && request.state != StateAfterRestore::as_it_was)
+        throw risky("must respawn qemu to start inactive snapshot").hint("--force ends the running guest and starts it anew");
+}
+
 Task<> Domain::revert_to_memory(std::shared_ptr<const model::Snapshot> snapshot, RevertRequest request) {
     const bool resume = request.state == StateAfterRestore::as_it_was ? snapshot->state == model::SnapshotState::running
                                                                       : request.state == StateAfterRestore::running;
-    const bool same = running_ && same_machine(*running_->domain, *snapshot->domain);
-    if (running_ && !same && !request.force)
-        throw Error(ErrorCode::snapshot_revert_risky, ErrorDomain::qemu,
-                    "revert requires force: the snapshot is of another machine than the domain that runs")
+    auto running = running_;
+    const bool same = running && same_machine(*running->domain, *snapshot->domain);
+    if (running && !same && !request.force)
+        throw risky("the snapshot is of another machine than the domain that runs")
             .hint("--force ends it and starts the one of the snapshot");
     if (same) {
-        co_await load_in_place(running_, *snapshot, resume);
+        co_await load_in_place(running, *snapshot, resume);
     } else {
-        if (running_ && !definition_) throw invalid("a transient domain cannot be started anew");
-        if (running_) co_await end_now(running_, ended_by_snapshot);
+        if (running && !definition_) throw invalid("a transient domain cannot be started anew");
+        if (running) co_await end_now(running, ended_by_snapshot);
         StartRequest start;
         start.paused = true;
         start.caller = request.caller;
         start.snapshot = snapshot;
         auto definition = std::make_shared<const model::Domain>(*snapshot->domain);
-        co_await boot(std::move(start), std::move(definition));
+        running = co_await boot(std::move(start), std::move(definition));
     }
     if (resume)
-        co_await let_guest_run(running_, RunningReason::from_snapshot);
-    else
+        co_await let_guest_run(running, RunningReason::from_snapshot);
+    else if (running_ == running)
         set_status(Status(PausedReason::from_snapshot));
     if (!resume) emit(event::Lifecycle(event::Suspended::from_snapshot));
-    running_->unfinished.reset();
-    write_record();
+    running->unfinished.reset();
+    if (running_ == running) write_record();
 }
 
 Task<> Domain::load_in_place(std::shared_ptr<Running> running, const model::Snapshot& snapshot, bool resume) {
@@ -253,12 +298,40 @@ Task<> Domain::load_in_place(std::shared_ptr<Running> running, const model::Snap
     std::rethrow_exception(failure);
 }
 
+/// Of one that could not be made: nothing of it stays in the images, and its failure is what the caller hears.
+Task<> Domain::settle_failed(model::Snapshot snapshot, Credentials caller, std::exception_ptr failure) {
+    auto work = [store = environment_.store, domain = name_] { store.reverse_intent(domain); };
+    std::exception_ptr trouble;
+    try {
+        co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    } catch (...) {
+        trouble = std::current_exception();
+    }
+    if (trouble) log::error("domain '{}': a snapshot that failed: {}", name_, describe(trouble));
+    SnapshotIntent undo(SnapshotAction::remove, std::move(snapshot), caller);
+    co_await settle_or_keep(std::move(undo));
+    std::rethrow_exception(failure);
+}
+
+Task<> Domain::apply_to_images(model::Snapshot snapshot, Credentials caller) {
+    for (const auto* disk : internal_disks(snapshot, *snapshot.domain))
+        co_await change_image(environment_, caller, "-a", *snapshot.name, disk);
+}
+
 Task<> Domain::revert_to_disks(std::shared_ptr<const model::Snapshot> snapshot, RevertRequest request) {
     const bool start = request.state != StateAfterRestore::as_it_was;
     if (!definition_) throw invalid("a transient domain cannot go back to a snapshot of a stopped one");
     if (running_) co_await end_now(running_, ended_by_snapshot);
-    for (const auto* disk : internal_disks(*snapshot, *snapshot->domain))
-        co_await change_image(environment_, request.caller, "-a", *snapshot->name, disk);
+    SnapshotIntent intent(SnapshotAction::revert, *snapshot, request.caller);
+    co_await note_intent(std::move(intent));
+    std::exception_ptr failure;
+    try {
+        co_await apply_to_images(*snapshot, request.caller);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    co_await clear_intent(); // also of one that failed: the next daemon must not do it later
+    if (failure) std::rethrow_exception(failure);
     set_status(Status(ShutoffReason::from_snapshot));
     if (!start) co_return;
     StartRequest boot_request;
@@ -291,9 +364,31 @@ Task<> Domain::delete_snapshot(std::string name, DeleteRequest request) {
     }
     for (const auto& each : names) {
         const auto snapshot = parse_snapshot(snapshots_.get(each));
-        if (!request.metadata_only) co_await drop_from_images(snapshot, request.caller);
+        if (!request.metadata_only) {
+            SnapshotIntent intent(SnapshotAction::remove, snapshot, request.caller);
+            co_await note_intent(intent);
+            co_await drop_or_settle(std::move(intent));
+        }
         co_await forget_snapshot(each);
+        if (!request.metadata_only) co_await clear_intent();
     }
+}
+
+/// A removal that failed has not happened if all images still have it. Otherwise the rest goes when it can.
+Task<> Domain::drop_or_settle(SnapshotIntent intent) {
+    std::exception_ptr failure;
+    try {
+        co_await drop_from_images(*intent.snapshot, intent.caller());
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) co_return;
+    const auto found = co_await look_into_images(*intent.snapshot);
+    if (found.have_it == found.images && found.images > 0)
+        co_await clear_intent();
+    else
+        keep_unsettled(std::move(intent));
+    std::rethrow_exception(failure);
 }
 
 Task<> Domain::drop_from_images(model::Snapshot snapshot, Credentials caller) {
@@ -303,16 +398,24 @@ Task<> Domain::drop_from_images(model::Snapshot snapshot, Credentials caller) {
     }
     const auto domain = definition_ ? parse_definition(*definition_) : *snapshot.domain;
     for (const auto* disk : internal_disks(snapshot, domain)) {
-        std::string trouble;
+        std::exception_ptr failure;
         try {
             co_await change_image(environment_, caller, "-d", *snapshot.name, disk);
-        } catch (const Error& error) {
-            trouble = error.text();
+        } catch (...) {
+            failure = std::current_exception();
         }
+        if (!failure) continue;
         // An image that was replaced since has none of it: that must not keep the rest.
-        if (!trouble.empty())
-            log::warning("domain '{}': snapshot '{}' is not removed from '{}': {}", name_, *snapshot.name,
-                         disk->source.text(), trouble);
+        const auto opened = co_await placed(environment_, *disk);
+        auto look = [path = opened.source.text(), name = *snapshot.name] {
+            try {
+                return image_has_snapshot(path, name);
+            } catch (const std::exception&) {
+                return false;
+            }
+        };
+        if (co_await environment_.files.run(Deadline::in(file_patience), std::move(look))) std::rethrow_exception(failure);
+        log::warning("domain '{}': snapshot '{}' is not removed from '{}': {}", name_, *snapshot.name, disk->source.text(), describe(failure));
     }
 }
 

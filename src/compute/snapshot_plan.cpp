@@ -1,10 +1,12 @@
 #include "compute/snapshot_plan.hpp"
 
 #include "base/error.hpp"
+#include "image/chain.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 namespace domus::compute {
 
@@ -27,12 +29,6 @@ SnapshotMode default_mode(const model::Disk& disk) {
     return disk.readonly || disk.source.empty() ? SnapshotMode::no : SnapshotMode::internal;
 }
 
-const model::Disk* find_disk(const model::Domain& domain, const std::string& name) {
-    for (const auto& disk : domain.devices.disks)
-        if (disk.target.dev == name || disk.source.file == name || disk.source.dev == name) return &disk;
-    return nullptr;
-}
-
 void require_internal(const model::Disk& disk) {
     const auto type = disk.driver.type.value_or("raw");
     if (disk.transient) throw unsupported(fmt::format("internal snapshot for disk {} unsupported: it is transient", disk.target.dev));
@@ -44,11 +40,28 @@ void require_internal(const model::Disk& disk) {
                                       format::word(disk.type)));
 }
 
-model::SnapshotDisk complete_disk(const model::Disk& disk, const std::vector<model::SnapshotDisk>& wanted,
-                                  const model::Domain& domain) {
+/// A domain's disks by every name that a snapshot may give them: target or source, of two alike the first.
+class DisksByName {
+public:
+    explicit DisksByName(const model::Domain& domain) {
+        for (const auto& disk : domain.devices.disks) {
+            disks_.try_emplace(disk.target.dev, &disk);
+            for (const auto* source : {&disk.source.file, &disk.source.dev})
+                if (*source) disks_.try_emplace(**source, &disk);
+        }
+    }
+    const model::Disk* find(const std::string& name) const {
+        const auto found = disks_.find(name);
+        return found == disks_.end() ? nullptr : found->second;
+    }
+
+private:
+    std::map<std::string_view, const model::Disk*> disks_;
+};
+
+model::SnapshotDisk complete_disk(const model::Disk& disk, const model::SnapshotDisk* wanted) {
     model::SnapshotDisk result;
-    for (const auto& each : wanted)
-        if (find_disk(domain, each.name) == &disk) result = each;
+    if (wanted) result = *wanted;
     result.name = disk.target.dev;
     result.snapshot = result.snapshot.value_or(default_mode(disk));
     if (result.snapshot == SnapshotMode::external || !result.source.empty())
@@ -88,13 +101,23 @@ void complete_snapshot(model::Snapshot& wanted, const model::Domain& domain, Sna
     const bool active = state == SnapshotState::running || state == SnapshotState::paused;
     if (!wanted.name) wanted.name = fmt::format("{}", now);
     require_snapshot_name(*wanted.name);
-    if (domain.os.firmware == model::Firmware::efi || domain.os.loader.type == model::LoaderType::pflash)
-        throw unsupported("internal snapshots of a VM with pflash based firmware are not supported");
-    for (const auto& disk : wanted.disks)
-        if (!find_disk(domain, disk.name)) throw unsupported(fmt::format("no disk named '{}'", disk.name));
+    const bool flash = domain.os.firmware == model::Firmware::efi || domain.os.loader.type == model::LoaderType::pflash;
+    if (flash && active) // the firmware's variables are no part of the images; those of a stopped guest are left alone
+        throw unsupported("internal snapshots of a VM with pflash based firmware are not supported")
+            .hint("shut the guest down, and make the snapshot then");
+    const DisksByName by_name(domain);
+    std::map<const model::Disk*, const model::SnapshotDisk*> wishes;
+    for (const auto& wish : wanted.disks) {
+        const auto* disk = by_name.find(wish.name);
+        if (!disk) throw unsupported(fmt::format("no disk named '{}'", wish.name));
+        wishes[disk] = &wish;
+    }
     complete_memory(wanted, active);
     std::vector<model::SnapshotDisk> disks;
-    for (const auto& disk : domain.devices.disks) disks.push_back(complete_disk(disk, wanted.disks, domain));
+    for (const auto& disk : domain.devices.disks) {
+        const auto wish = wishes.find(&disk);
+        disks.push_back(complete_disk(disk, wish == wishes.end() ? nullptr : wish->second));
+    }
     wanted.disks = std::move(disks);
     if (internal_disks(wanted, domain).empty())
         throw unsupported(active ? "internal checkpoints require at least one disk to be selected for snapshot"
@@ -106,10 +129,17 @@ void complete_snapshot(model::Snapshot& wanted, const model::Domain& domain, Sna
 
 std::vector<const model::Disk*> internal_disks(const model::Snapshot& snapshot, const model::Domain& domain) {
     std::vector<const model::Disk*> result;
+    const DisksByName by_name(domain);
     for (const auto& kept : snapshot.disks)
         if (kept.snapshot == SnapshotMode::internal)
-            if (const auto* disk = find_disk(domain, kept.name)) result.push_back(disk);
+            if (const auto* disk = by_name.find(kept.name)) result.push_back(disk);
     return result;
+}
+
+bool image_has_snapshot(const std::string& path, const std::string& name) {
+    const auto image = image::open_image(path);
+    const auto header = image::read_header(image.get(), "qcow2");
+    return std::ranges::find(header.snapshots, name, &image::Snapshot::name) != header.snapshots.end();
 }
 
 } // namespace domus::compute

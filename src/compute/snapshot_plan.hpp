@@ -20,4 +20,7 @@ void require_snapshot_name(const std::string& name);
 /// The disks of `domain` that a snapshot keeps inside their images.
 std::vector<const model::Disk*> internal_disks(const model::Snapshot& snapshot, const model::Domain& domain);
 
+/// Whether the image holds a snapshot of that name. Throws what opening or reading it throws.
+bool image_has_snapshot(const std::string& path, const std::string& name);
+
 } // namespace domus::compute

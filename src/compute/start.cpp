@@ -3,19 +3,37 @@
 #include "async/process_wait.hpp"
 #include "async/spawn.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
+#include "compute/derived.hpp"
 #include "compute/disk_secrets.hpp"
 #include "compute/disk_volumes.hpp"
+#include "compute/display_ports.hpp"
+#include "compute/display_sockets.hpp"
+#include "compute/found_guests.hpp"
+#include "compute/guest_processes.hpp"
+#include "compute/gluster_rights.hpp"
+#include "compute/guest_view.hpp"
+#include "compute/host_parts.hpp"
 #include "compute/images.hpp"
+#include "compute/judge.hpp"
 #include "compute/leases.hpp"
+#include "compute/log_keeper.hpp"
 #include "compute/monitor_events.hpp"
 #include "compute/save_image.hpp"
 #include "compute/snapshot_stream.hpp"
 #include "compute/sockets.hpp"
 #include "compute/state_stream.hpp"
+#include "compute/streams.hpp"
+#include "compute/tpm_state.hpp"
 #include "compute/tuning.hpp"
+#include "compute/vhost_net.hpp"
 #include "engine/qemu/alias.hpp"
+#include "engine/qemu/architecture.hpp"
 #include "engine/qemu/complete.hpp"
+#include "os/access.hpp"
+#include "os/cgroup.hpp"
 #include "os/files.hpp"
+#include "os/own_folder.hpp"
 
 #include <fcntl.h>
 #include <fmt/chrono.h>
@@ -34,8 +52,6 @@ constexpr auto monitor_patience = 60s; ///< until QEMU greets: a loaded host may
 constexpr auto file_patience = 30s;
 constexpr std::size_t longest_quote = 2000;
 
-std::string folder_name(int id, const std::string& name) { return fmt::format("domain-{}-{}", id, name.substr(0, 20)); }
-
 /// What QEMU wrote since this start began.
 std::string quote_log(const std::string& path, std::size_t begin) {
     std::string text;
@@ -44,9 +60,10 @@ std::string quote_log(const std::string& path, std::size_t begin) {
     } catch (const Error&) {
         return {}; // it was not written yet
     }
-    if (text.size() <= begin) return {};
+    if (text.size() < begin) begin = 0; // it was rotated meanwhile
+    if (text.size() == begin) return {};
     text.erase(0, begin);
-    if (text.size() > longest_quote) text = "..." + text.substr(text.size() - longest_quote);
+    if (text.size() > longest_quote) text = "..." + std::string(cut_text_front(text, longest_quote));
     while (!text.empty() && text.back() == '\n') text.pop_back();
     return text;
 }
@@ -60,7 +77,57 @@ Error unloadable(const std::exception_ptr& failure, const std::string& name, con
     return std::move(error).hint(fmt::format("'domus start {} --force-boot' forgets it and boots", name));
 }
 
+/// Where to begin to look for a user id: the same domain mostly gets the same one.
+std::uint32_t spread(const Uuid& uuid) { return static_cast<std::uint32_t>(std::hash<Uuid>{}(uuid)); }
+/// Whatever a record says: only what the library has for a running domain. Failure is for the log.
+Task<> remove_domain_folder(Environment& environment, std::filesystem::path folder) {
+    auto work = [folders = environment.store.folders(), folder] {
+        std::error_code none;
+        if (!std::filesystem::exists(std::filesystem::symlink_status(folder, none))) return;
+        try {
+            if (is_domain_folder(folders, folder)) remove_tree(folders.library, folder.filename().string());
+            else log::error("'{}' is no folder of a domain below '{}': it stays", folder.string(), folders.library.string());
+        } catch (const Error& error) {
+            log::warning("{}", error.text());
+        }
+    };
+    co_await environment.files.run(Deadline::in(file_patience), std::move(work));
+}
+
 std::shared_ptr<UniqueFd> share(UniqueFd fd) { return std::make_shared<UniqueFd>(std::move(fd)); }
+
+struct FoldersOfRun {
+    std::string all, own, staging; ///< the daemon's, and in it the guest's own and that for its view
+};
+struct MadeFolders {
+    std::shared_ptr<UniqueFd> lock;
+    std::optional<UserIdClaim> claim;
+    std::optional<GuestUser> user;
+};
+
+/// Locks them, chooses whom the guest runs as, and gives that user its own.
+MadeFolders make_folders(const FoldersOfRun& folders, const Settings& settings, std::uint32_t start) {
+    MadeFolders made;
+    const std::filesystem::path all = folders.all;
+    ensure_directory(folders.all, 0711);
+    made.lock = share(acquire_run_lock(folders.all));
+    try {
+        made.user = settings.user;
+        if (settings.user_ids) {
+            const UserIds own{settings.user_ids->first + 1, settings.user_ids->count - 1};
+            made.claim = UserIdClaim::make(own, start, settings.user_id_lock);
+            made.user = GuestUser{made.claim->uid(), made.claim->uid()};
+        }
+        ensure_directory(folders.staging, 0700);
+        remove_tree(folders.all, std::filesystem::path(folders.own).filename()); // of a guest that had another user
+        ensure_directory(folders.own, 0700);
+        if (made.user && ::lchown(folders.own.c_str(), made.user->uid, made.user->gid) < 0) throw path_error(errno, "cannot give away", folders.own);
+        return made;
+    } catch (...) {
+        remove_tree(all.parent_path(), all.filename());
+        throw;
+    }
+}
 
 } // namespace
 
@@ -72,15 +139,20 @@ std::span<const Start::Step> Start::steps() {
         {"preparing the definition", &Start::prepare, &Start::nothing},
         {"finding the volumes of its disks", &Start::find_volumes, &Start::nothing},
         {"making its folder", &Start::make_folder, &Start::remove_folder},
-        {"opening its images", &Start::open_images, &Start::nothing},
+        {"opening its images", &Start::open_images, &Start::leave_logs},
+        {"asking Gluster for its images", &Start::ask_gluster, &Start::nothing},
         {"fetching its secrets", &Start::fetch_secrets, &Start::nothing},
         {"attaching its interfaces", &Start::attach_interfaces, &Start::detach_interfaces},
+        {"choosing its ports", &Start::choose_ports, &Start::release_ports},
         {"writing its record", &Start::write_record, &Start::remove_record},
         {"telling other hosts of its images", &Start::write_leases, &Start::remove_leases},
+        {"making its control group", &Start::make_group, &Start::end_group},
+        {"starting its helpers", &Start::start_helpers, &Start::stop_helpers},
         {"running QEMU", &Start::run_process, &Start::end_process},
+        {"recording its process", &Start::record_process, &Start::nothing},
         {"connecting to QEMU's monitor", &Start::connect_monitor, &Start::nothing},
-        {"setting the guest up", &Start::learn, &Start::nothing},
-        {"loading its saved memory", &Start::load_state, &Start::nothing},
+        {"setting the guest up", &Start::learn, &Start::unlink_displays},
+        {"loading its saved memory", &Start::load_state, &Start::give_back_save},
         {"letting the guest go", &Start::let_go, &Start::nothing},
     };
     return table;
@@ -123,9 +195,10 @@ Task<Error> Start::explained(std::exception_ptr failure, std::string step) {
         error = Error(ErrorCode::internal_error, ErrorDomain::qemu, other.what());
     }
     error->prefix(step);
-    auto work = [path = log_path_, begin = log_start_] { return quote_log(path, begin); };
+    if (!log_start_) co_return *error; // QEMU did not run: the log tells of earlier starts
+    auto work = [path = log_path_, begin = *log_start_] { return quote_log(path, begin); };
     const auto quote = co_await environment().files.run(Deadline::in(file_patience), std::move(work));
-    if (!quote.empty()) error->add_cause(fmt::format("QEMU said: {}", quote));
+    if (!quote.empty()) error->add_cause(fmt::format("{} said: {}", speaker_, quote));
     co_return *error;
 }
 
@@ -133,9 +206,20 @@ Task<Error> Start::explained(std::exception_ptr failure, std::string step) {
 
 Task<> Start::prepare() {
     live_ = transient_ ? *transient_ : parse_definition(*domain_.definition_);
-    capabilities_ = co_await environment().qemu->capabilities(live_.devices.emulator.value_or(""));
+    const auto definer = domain_.definition_ ? domain_.definition_->definer : std::nullopt;
+    request_.caller = rights_of_start(request_.caller, definer);
+    co_await require_rights(environment(), *request_.caller, live_);
+    if (definer && definer->uid != request_.caller->uid) co_await require_rights(environment(), *definer, live_);
+    capabilities_ = co_await environment().qemu->capabilities(engine::qemu::emulator_of(live_));
     engine::qemu::complete(live_, *capabilities_);
-    require_tunable(live_);
+    if (!request_.restore && !request_.snapshot) require_supported(live_); // what was saved ran so
+    if (needs_host_parts(live_)) {
+        auto work = [live = live_]() mutable {
+            require_host_parts(live);
+            return live;
+        };
+        live_ = co_await environment().files.run(Deadline::in(file_patience), std::move(work));
+    }
     running_ = std::make_shared<Running>(environment().executor);
     running_->id = ++environment().last_id;
     running_->autodestroy = request_.autodestroy;
@@ -157,48 +241,59 @@ std::shared_ptr<const model::Domain> Start::shown() const {
 }
 
 Task<> Start::make_folder() {
-    running_->folder = environment().store.folders().library / folder_name(running_->id, domain_.name_);
-    auto work = [folder = running_->folder, settings = environment().settings] {
-        ensure_directory(folder, 0700);
-        if (settings.uid && ::chown(folder.c_str(), *settings.uid, settings.gid.value_or(static_cast<gid_t>(-1))) < 0)
-            throw path_error(errno, "cannot give away", folder);
+    running_->folder = domain_folder(environment().store.folders(), running_->id, domain_.name_);
+    running_->cgroup = group_of(environment().settings, running_->folder);
+    auto work = [folders = FoldersOfRun{running_->folder, running_->guest_folder(), running_->staging_folder()}, settings = environment().settings, start = spread(domain_.uuid_)] {
+        return make_folders(folders, settings, start);
     };
-    co_await environment().files.run(Deadline::in(file_patience), std::move(work));
+    auto made = co_await environment().files.run(Deadline::in(file_patience), std::move(work));
+    run_lock_ = std::move(made.lock);
+    user_id_ = std::move(made.claim);
+    running_->user = made.user;
 }
 
 Task<> Start::remove_folder() {
-    auto work = [folder = running_->folder] {
-        std::error_code ignored;
-        std::filesystem::remove_all(folder, ignored);
-    };
-    co_await environment().files.run(Deadline::in(file_patience), std::move(work));
+    co_await remove_domain_folder(environment(), running_->folder);
 }
 
 Task<> Start::open_images() {
     struct Opened {
         model::Domain live;
         engine::qemu::Launch launch;
-        std::shared_ptr<UniqueFd> log;
+        std::vector<KeptLog> kept;
         std::size_t log_start = 0;
     };
     log_path_ = environment().store.folders().logs / (domain_.name_ + ".log");
     // Copies, since work that hangs may be left behind. A lane of this start alone: what hangs here is this domain's.
     Lane lane(environment().executor, fmt::format("the images of domain '{}'", domain_.name_), 1);
-    auto work = [live = live_, path = log_path_, caller = request_.caller.value_or(own_credentials()),
-                 nvram = environment().store.folders().library / "nvram", locks = environment().store.folders().locks]() mutable {
+    auto work = [live = live_, path = log_path_, opener = opener_for(environment(), *request_.caller),
+                 guest = running_->user, views = environment().settings.views, sharing = environment().settings.sharing_group(),
+                 places = GuestPlaces{running_->staging_folder(), running_->guest_folder(), live_.devices.emulator.value_or(capabilities_->binary)}, folders = ImageFolders{environment().store.folders().library / "nvram", environment().store.folders().locks, request_.reset_nvram}]() mutable {
         Opened result;
-        result.launch = compute::open_images(live, caller, nvram, locks);
+        result.launch = compute::open_images(live, opener, guest, folders);
+        if (guest) open_shared_memory(live.devices.shmems, sharing.value_or(guest->gid), result.launch);
+        if (guest && views) result.launch.view = guest_view(live, *guest, places);
         result.live = std::move(live);
-        result.log = share(open_file(path, O_WRONLY | O_CREAT | O_APPEND, 0600));
+        const auto log = result.launch.log = share(open_file(path, O_WRONLY | O_CREAT | O_APPEND, 0600));
+        result.kept = logs_of(result.launch);
         struct stat info{};
-        if (::fstat(result.log->get(), &info) == 0) result.log_start = static_cast<std::size_t>(info.st_size);
+        if (::fstat(log->get(), &info) == 0) result.log_start = static_cast<std::size_t>(info.st_size);
         return result;
     };
     auto opened = co_await lane.run(Deadline::in(file_patience), std::move(work));
     live_ = std::move(opened.live);
     launch_ = std::move(opened.launch);
-    launch_.log = std::move(opened.log);
     log_start_ = opened.log_start;
+    if (environment().logs) environment().logs->keep(log_owner(domain_.uuid_, running_->id), std::move(opened.kept));
+}
+
+Task<> Start::leave_logs() {
+    if (environment().logs) environment().logs->forget(log_owner(domain_.uuid_, running_->id));
+    co_return;
+}
+
+Task<> Start::ask_gluster() {
+    for (const auto& disk : live_.devices.disks) co_await require_gluster_rights(disk, running_->user);
 }
 
 Task<> Start::fetch_secrets() {
@@ -208,114 +303,168 @@ Task<> Start::fetch_secrets() {
     }
 }
 
-Task<> attach_interface(Environment& environment, model::Interface& interface, std::string domain, engine::qemu::Launch& launch) {
-    const bool attached = interface.type == model::InterfaceType::network || interface.type == model::InterfaceType::bridge;
-    if (!attached) co_return;
+bool has_tap(const Environment& environment, const model::Interface& interface) {
+    using model::InterfaceType;
+    // Without privileges QEMU itself opens a device that was made for its user.
+    if (interface.type == InterfaceType::ethernet) return environment.networks != nullptr;
+    return interface.type == InterfaceType::network || interface.type == InterfaceType::bridge;
+}
+
+Task<> attach_interface(Environment& environment, model::Interface& interface, model::DomainType type, std::string domain,
+                        engine::qemu::Launch& launch) {
+    if (!has_tap(environment, interface)) co_return;
     if (!environment.networks)
         throw Error(ErrorCode::config_unsupported, ErrorDomain::network,
                     "this daemon runs without privileges and has no networks")
             .hint("use <interface type='user'>");
+    auto open = [interface, type] { return open_vhost_net(interface, type, interface.driver.queues.value_or(1)); };
+    auto vhosts = co_await environment.files.run(Deadline::in(file_patience), std::move(open));
     auto port = co_await environment.networks->attach(interface, std::move(domain));
     interface.target_dev = port.device;
-    interface.source.bridge = port.bridge;
+    if (!port.bridge.empty()) interface.source.bridge = port.bridge;
     if (interface.type == model::InterfaceType::network) interface.source.portid = port.id;
     auto& link = launch.interfaces[*interface.alias];
     for (auto& tap : port.taps) link.taps.push_back(share(std::move(tap)));
+    link.vhosts = std::move(vhosts);
 }
 
 Task<> Start::attach_interfaces() {
-    for (auto& interface : live_.devices.interfaces)
-        co_await attach_interface(environment(), interface, domain_.name_, launch_);
+    auto& interfaces = live_.devices.interfaces;
+    std::size_t attached = 0;
+    std::exception_ptr failure;
+    try {
+        for (; attached < interfaces.size(); ++attached)
+            co_await attach_interface(environment(), interfaces[attached], live_.type, domain_.name_, launch_);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) co_return;
+    co_await detach(attached);
+    std::rethrow_exception(failure);
 }
 
-Task<> Start::detach_interfaces() {
+/// The first `count` interfaces.
+Task<> Start::detach(std::size_t count) {
     if (!environment().networks) co_return;
-    for (const auto& interface : live_.devices.interfaces)
+    for (const auto& interface : std::span(live_.devices.interfaces).first(count))
         if (interface.target_dev) co_await environment().networks->detach(*interface.target_dev);
 }
 
-void Start::choose_ports() {
-    for (auto& graphics : live_.devices.graphics) {
-        if (graphics.type != model::GraphicsType::vnc && graphics.type != model::GraphicsType::spice) continue;
-        if (graphics.listens.empty()) graphics.listens.emplace_back();
-        auto& listen = graphics.listens.front();
-        if (listen.type != model::ListenType::address) continue;
-        if (!listen.address) listen.address = graphics.listen.value_or(environment().settings.vnc_listen);
-        graphics.listen = listen.address;
-        if (graphics.autoport.value_or(false) || graphics.port.value_or(-1) == -1) graphics.port = free_tcp_port(*listen.address, 5900);
-        else require_free_tcp_port(*listen.address, *graphics.port);
-    }
+Task<> Start::detach_interfaces() { return detach(live_.devices.interfaces.size()); }
+
+Task<> Start::choose_ports() {
+    running_->ports = co_await reserve_display_ports(environment(), live_.devices.graphics, domain_.name_);
 }
 
-void listen_on_character(model::CharacterDevice& device, const std::string& folder, engine::qemu::Launch& launch) {
+Task<> Start::release_ports() {
+    running_->ports.clear();
+    co_return;
+}
+
+void listen_on_character(model::CharacterDevice& device, const std::string& folder, const Credentials& caller, engine::qemu::Launch& launch) {
     if (device.type != model::CharacterType::unix_socket) return;
     auto& source = device.source();
     if (source.mode.value_or("bind") != "bind") return;
     source.mode = "bind";
-    if (!source.path) source.path = fmt::format("{}/{}", folder, device.target.name.value_or(*device.alias));
-    launch.characters[*device.alias] = share(listen_on(*source.path));
+    const bool own = !source.path;
+    if (own) source.path = fmt::format("{}/{}", folder, device.target.name.value_or(*device.alias));
+    launch.characters[*device.alias] = share(listen_as(own ? own_credentials() : caller, *source.path));
 }
 
 void Start::listen_on_channels() {
     for (auto* list : {&live_.devices.channels, &live_.devices.serials, &live_.devices.consoles})
         for (auto& device : *list) {
-            listen_on_character(device, running_->folder, launch_);
+            listen_on_character(device, running_->folder, *request_.caller, launch_);
             if (list == &live_.devices.channels && launch_.characters.contains(*device.alias)) device.target.state = "disconnected";
         }
 }
 
 Task<> Start::write_record() {
-    choose_ports();
     listen_on_channels();
     running_->domain = shown();
     domain_.running_ = running_;
-    domain_.write_record();
+    try {
+        domain_.store_record(); // before there is a process: the record is what it is found by
+    } catch (...) {
+        forget_record();
+        throw;
+    }
     co_return;
 }
 
-Task<> Start::remove_record() {
+void Start::forget_record() {
     domain_.running_.reset();
     environment().store.remove_record(domain_.name_);
     domain_.publish_if_known();
+}
+
+Task<> Start::remove_record() {
+    forget_record();
     co_return;
 }
 
 Task<> Start::write_leases() {
-    return compute::write_leases(environment(), domain_.name_, domain_.uuid_, written_images(live_), request_.caller.value_or(own_credentials()));
+    return compute::write_leases(environment(), domain_.name_, domain_.uuid_, written_images(live_), *request_.caller);
 }
 
 Task<> Start::remove_leases() {
     return compute::remove_leases(environment(), domain_.name_, domain_.uuid_, written_images(live_));
 }
 
+/// All that it starts is in the group; named in the record before it is there.
+Task<> Start::make_group() {
+    if (running_->cgroup.empty()) co_return;
+    try {
+        make_cgroup(running_->cgroup);
+    } catch (const Error& error) {
+        log::warning("domain '{}' runs without a control group: {}", domain_.name_, error.message());
+        running_->cgroup.clear();
+    }
+}
+
+Task<> Start::end_group() { return end_all_processes(environment(), running_, domain_.name_); }
+
 Task<> Start::run_process() {
     const auto& settings = environment().settings;
     const auto monitor_path = running_->folder + "/monitor.sock";
-    launch_.folder = running_->folder;
-    launch_.monitor = share(listen_on(monitor_path));
-    launch_.uid = settings.uid;
-    launch_.gid = settings.gid;
-    launch_.groups = settings.groups;
+    launch_.folder = running_->guest_folder();
+    launch_.monitor = share(listen_as(own_credentials(), monitor_path));
+    launch_.cgroup = running_->cgroup;
+    if (const auto& user = running_->user) {
+        launch_.display_sockets = own_display_sockets(live_.devices.graphics, running_->guest_folder());
+        launch_.uid = user->uid;
+        launch_.gid = user->gid;
+        launch_.unprivileged = true;
+        if (!launch_.view && live_.type == model::DomainType::kvm) launch_.groups = groups_for_device("/dev/kvm");
+        if (const auto sharing = settings.sharing_group()) launch_.groups.push_back(*sharing);
+    }
     launch_.sandbox = settings.sandbox;
     launch_.now = std::time(nullptr);
+    launch_.run_lock = std::move(run_lock_);
     if (request_.restore) launch_.incoming = "defer";
     auto command = engine::qemu::build_command(live_, *capabilities_, launch_);
     const auto header = fmt::format("{:%Y-%m-%d %H:%M:%S}: starting\n{}\n", fmt::gmtime(launch_.now), command.text());
     write_all(launch_.log->get(), header, log_path_);
-    log_start_ += header.size();
+    *log_start_ += header.size();
     running_->process = Process::spawn(command);
+    user_id_.reset();
     // QEMU has its own copies now; ours would keep a dead guest's files open.
     command.fds.clear();
     launch_ = {};
     domain_.status_ = Status(PausedReason::starting_up);
     domain_.since_ = Clock::now();
-    domain_.write_record();
+    co_return;
+}
+
+Task<> Start::record_process() {
+    domain_.store_record();
     co_return;
 }
 
 Task<> Start::end_process() {
     domain_.status_ = Status(ShutoffReason::failed);
     if (running_->monitor) running_->monitor->close();
+    co_await note_followers(environment(), running_);
     running_->process.signal(SIGKILL);
     (void)co_await wait_for_exit(running_->process);
 }
@@ -324,15 +473,8 @@ Task<> Start::connect_monitor() {
     running_->monitor = qmp::Client::open(environment().executor, connect_to(running_->folder + "/monitor.sock"),
                                           fmt::format("domain '{}'", domain_.name_));
     domain_.listen_to_monitor(running_);
-    make_agent();
+    domain_.make_agent(*running_);
     co_return;
-}
-
-void Start::make_agent() {
-    for (const auto& channel : live_.devices.channels)
-        if (channel.target.name == "org.qemu.guest_agent.0" && channel.source().path)
-            running_->agent = std::make_shared<qmp::Agent>(environment().executor, *channel.source().path,
-                                                           fmt::format("domain '{}'", domain_.name_));
 }
 
 Task<> Start::learn() {
@@ -342,9 +484,30 @@ Task<> Start::learn() {
     for (auto& preparation : engine::qemu::preparations(live_)) commands.push_back({preparation.command, preparation.arguments});
     const auto answers = co_await running_->monitor->handshake(Deadline::in(monitor_patience), std::move(commands));
     read_terminals(answers[0]);
-    read_threads(answers[1]);
+    running_->vcpu_threads = threads_of(answers[1]);
+    const auto present = live_.vcpu_current.value_or(live_.vcpu), booted = engine::qemu::booted_vcpus(live_);
+    if (booted < present) {
+        co_await plug_first_vcpus(running_, present);
+        const auto cpus = co_await running_->monitor->execute("query-cpus-fast", {}, Deadline::in(monitor_patience));
+        running_->vcpu_threads = threads_of(cpus);
+    }
+    note_vcpus(live_, booted, present);
+    auto known = std::make_shared<model::Domain>(live_);
+    co_await learn_derived(running_, known);
+    live_ = std::move(*known);
     pin_threads(live_, running_->process.pid(), running_->vcpu_threads);
     running_->domain = shown();
+    if (!running_->user) co_return;
+    auto work = [caller = request_.caller.value_or(own_credentials()), sockets = own_display_sockets(live_.devices.graphics, running_->guest_folder())] {
+        link_display_sockets(caller, sockets);
+    };
+    co_await environment().files.run(Deadline::in(file_patience), std::move(work));
+}
+
+Task<> Start::unlink_displays() {
+    if (!running_->user) co_return;
+    auto work = [sockets = own_display_sockets(live_.devices.graphics, running_->guest_folder())] { unlink_display_sockets(sockets); };
+    co_await environment().files.run(Deadline::in(file_patience), std::move(work));
 }
 
 void Start::read_terminals(const json::value& characters) {
@@ -362,11 +525,6 @@ void Start::read_terminals(const json::value& characters) {
                     if (list == &live_.devices.consoles) device.tty = path;
                 }
     }
-}
-
-void Start::read_threads(const json::value& cpus) {
-    for (const auto& cpu : cpus.as_array())
-        running_->vcpu_threads.push_back(static_cast<int>(cpu.as_object().at("thread-id").as_int64()));
 }
 
 Task<> Start::load_state() {
@@ -388,31 +546,36 @@ Task<> Start::load_state() {
     }
     domain_.job_.reset();
     if (failure) throw unloadable(failure, domain_.name_, restore);
+    if (restore.managed) co_await domain_.keep_loaded_save(running_);
     running_->unfinished = UnfinishedJob{"restore", restore.managed ? restore.file.string() : "", restore.resume};
 }
+
+Task<> Start::give_back_save() { return domain_.give_back_save(running_); }
 
 Task<> Start::let_go() {
     json::object nothing_more;
     // Restored, it stands still until the file that it comes from is settled (Domain::finish_restore).
     const bool still = request_.paused || request_.restore;
+    domain_.status_ = still ? Status(PausedReason::user) : Status(RunningReason::booted);
+    domain_.since_ = Clock::now();
+    domain_.store_record(); // before the guest runs: a daemon that finds it in prelaunch ends it (Domain::resynchronize)
     if (!still) co_await running_->monitor->execute("cont", std::move(nothing_more), Deadline::in(monitor_patience));
     if (running_->agent) domain_.emit(event::AgentLifecycle{2, 1});
     running_->starting = false;
     running_->process.release(); // a guest outlives the daemon
-    domain_.status_ = still ? Status(PausedReason::user) : Status(RunningReason::booted);
-    domain_.since_ = Clock::now();
+    for (auto& helper : running_->helpers) helper.process.release();
     domain_.publish();
-    domain_.write_record();
     if (!still) domain_.emit(event::Lifecycle(event::Resumed::unpaused));
     domain_.emit(event::Lifecycle(request_.restore ? event::Started::restored : request_.snapshot ? event::Started::from_snapshot : event::Started::booted));
     if (still && !request_.restore && !request_.snapshot) domain_.emit(event::Lifecycle(event::Suspended::paused));
-    spawn(environment().executor, domain_.watch(running_), fmt::format("the process of domain '{}'", domain_.name_));
+    domain_.watch_all(running_);
     log::info("domain '{}' started with id {}, pid {}", domain_.name_, running_->id, running_->process.pid());
 }
 
-Task<> Domain::boot(StartRequest request, std::shared_ptr<const model::Domain> transient) {
+Task<std::shared_ptr<Running>> Domain::boot(StartRequest request, std::shared_ptr<const model::Domain> transient) {
     Start start(*this, std::move(request), std::move(transient));
     co_await start.run();
+    co_return start.running();
 }
 
 Task<> release_resources(Environment& environment, std::shared_ptr<const model::Domain> live, std::string folder, std::string name) {
@@ -422,11 +585,13 @@ Task<> release_resources(Environment& environment, std::shared_ptr<const model::
     auto images = co_await images_written(environment, live->devices.disks);
     co_await remove_leases(environment, name, live->uuid.value_or(Uuid{}), std::move(images));
     environment.store.remove_record(name);
-    auto work = [folder] {
-        std::error_code ignored;
-        std::filesystem::remove_all(folder, ignored);
-    };
-    co_await environment.files.run(Deadline::in(file_patience), std::move(work));
+    auto unlink = [sockets = own_display_sockets(live->devices.graphics, folder + "/guest")] { unlink_display_sockets(sockets); };
+    co_await environment.files.run(Deadline::in(file_patience), std::move(unlink));
+    if (emulated_tpm(*live)) {
+        auto take = [states = tpm_folder(environment.store.folders(), live->uuid.value_or(Uuid{}))] { take_back_tpm_state(states); };
+        co_await environment.files.run(Deadline::in(file_patience), std::move(take));
+    }
+    co_await remove_domain_folder(environment, std::move(folder));
 }
 
 } // namespace domus::compute

@@ -17,6 +17,7 @@ public:
 
     /// Runs all steps; on failure undoes them and throws.
     Task<> run();
+    std::shared_ptr<Running> running() const { return running_; }
 
     struct Step {
         std::string_view name; ///< "doing what", for the error
@@ -31,26 +32,37 @@ private:
     Task<> make_folder();
     Task<> remove_folder();
     Task<> open_images();
+    Task<> leave_logs();
+    Task<> ask_gluster();
     Task<> fetch_secrets();
     Task<> attach_interfaces();
     Task<> detach_interfaces();
+    Task<> detach(std::size_t count);
+    Task<> choose_ports();
+    Task<> release_ports();
     Task<> write_record();
     Task<> remove_record();
+    void forget_record();
     Task<> write_leases();
     Task<> remove_leases();
+    Task<> make_group();
+    Task<> end_group();
+    Task<> start_helpers();
+    Task<> run_helpers();
+    Task<> stop_helpers();
     Task<> run_process();
+    Task<> record_process();
     Task<> end_process();
     Task<> connect_monitor();
     Task<> learn();
+    Task<> unlink_displays();
     Task<> load_state();
+    Task<> give_back_save();
     Task<> let_go();
     Task<> nothing();
 
-    void choose_ports();
     void listen_on_channels();
     void read_terminals(const boost::json::value& characters);
-    void read_threads(const boost::json::value& cpus);
-    void make_agent();
     std::shared_ptr<const model::Domain> shown() const;
     Task<Error> explained(std::exception_ptr failure, std::string step);
     Environment& environment() { return domain_.environment_; }
@@ -63,15 +75,23 @@ private:
     std::shared_ptr<const engine::qemu::Capabilities> capabilities_;
     engine::qemu::Launch launch_;
     std::shared_ptr<Running> running_;
+    std::optional<UserIdClaim> user_id_; ///< until the process has it
     std::string log_path_;
-    std::size_t log_start_ = 0;
+    std::string_view speaker_ = "QEMU";    ///< who wrote the log's last lines
+    std::optional<std::size_t> log_start_; ///< where QEMU's own lines of this start begin
+    std::shared_ptr<UniqueFd> run_lock_;
 };
 
-/// Joins an interface of type network or bridge to it and notes in the interface what it got; nothing for other types.
-Task<> attach_interface(Environment& environment, model::Interface& interface, std::string domain, engine::qemu::Launch& launch);
+/// Whether the daemon opens the tap device of such an interface.
+bool has_tap(const Environment& environment, const model::Interface& interface);
 
-/// A channel or port that a client of the host connects to gets its socket, which already listens.
-void listen_on_character(model::CharacterDevice& device, const std::string& folder, engine::qemu::Launch& launch);
+/// Joins an interface that has a tap to its network or bridge and notes in it what it got; nothing for other types.
+Task<> attach_interface(Environment& environment, model::Interface& interface, model::DomainType type, std::string domain,
+                        engine::qemu::Launch& launch);
+
+/// A channel or port that a client of the host connects to gets its socket, which already listens. One at a path of the
+/// caller's choice is made with their rights.
+void listen_on_character(model::CharacterDevice& device, const std::string& folder, const Credentials& caller, engine::qemu::Launch& launch);
 
 /// What a start acquired and the process does not give back by itself: ports, folder, record.
 Task<> release_resources(Environment& environment, std::shared_ptr<const model::Domain> live, std::string folder,

@@ -104,6 +104,13 @@ qmp::Command go(std::string_view command) {
     return result;
 }
 
+/// Whether QEMU has written its whole state, and not gone on since.
+Task<bool> is_migrated(std::shared_ptr<Running> running) {
+    json::object nothing;
+    const auto answer = co_await running->monitor->execute("query-status", std::move(nothing), Deadline::in(monitor_patience));
+    co_return text(answer.as_object(), "status") == "postmigrate";
+}
+
 } // namespace
 
 Task<> send_state(std::shared_ptr<Running> running, std::shared_ptr<Job> job, UniqueFd file) {
@@ -126,6 +133,15 @@ Task<> receive_state(std::shared_ptr<Running> running, std::shared_ptr<Job> job,
     commands.push_back(go("migrate-incoming"));
     co_await running->monitor->execute_all(std::move(commands), Deadline::in(monitor_patience));
     co_await wait_for_end(std::move(running), std::move(job));
+}
+
+Task<> leave_migrated(std::shared_ptr<Running> running) {
+    const bool migrated = co_await is_migrated(running);
+    if (!migrated) co_return;
+    std::vector<qmp::Command> commands;
+    commands.push_back({"cont", {}});
+    commands.push_back({"stop", {}});
+    co_await running->monitor->execute_all(std::move(commands), Deadline::in(monitor_patience));
 }
 
 Task<> stop_stream(std::shared_ptr<Running> running) {

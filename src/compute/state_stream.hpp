@@ -21,6 +21,10 @@ Task<> send_state(std::shared_ptr<Running> running, std::shared_ptr<Job> job, Un
 /// Into a process that was started with "-incoming defer". Returns when all is loaded; the guest does not run yet.
 Task<> receive_state(std::shared_ptr<Running> running, std::shared_ptr<Job> job, UniqueFd file);
 
+/// A QEMU that has written its state can neither be saved again nor use its disks before it went on: it does for an
+/// instant, and is stopped then as it was.
+Task<> leave_migrated(std::shared_ptr<Running> running);
+
 /// Ends a stream that somebody else has begun (a daemon that is no more), and returns when QEMU has left it.
 Task<> stop_stream(std::shared_ptr<Running> running);
 

@@ -139,16 +139,37 @@ void add_block_counters(Statistics& out, std::size_t index, const boost::json::v
             out.push_back({fmt::format("block.{}.{}", index, counter.libvirt), *value});
 }
 
-void add_blocks(Statistics& out, const DomainView& view, const Figures* figures) {
+/// How far into its file or device the guest has written; none before it did.
+std::optional<std::uint64_t> highest_offset(const boost::json::value& entry) {
+    const auto* file = entry.as_object().if_contains("parent");
+    const auto* stats = file && file->is_object() ? file->as_object().if_contains("stats") : nullptr;
+    if (!stats) return std::nullopt;
+    const auto offset = unsigned_at(*stats, "wr_highest_offset");
+    return offset == 0u ? std::nullopt : offset;
+}
+
+void add_block_sizes(Statistics& out, std::size_t index, const ImageSizes& sizes, const boost::json::value* entry) {
+    const auto written = entry ? highest_offset(*entry) : std::nullopt;
+    out.push_back({fmt::format("block.{}.allocation", index), written.value_or(sizes.allocation.bytes)});
+    out.push_back({fmt::format("block.{}.capacity", index), sizes.capacity.bytes});
+    out.push_back({fmt::format("block.{}.physical", index), sizes.physical.bytes});
+}
+
+const boost::json::value* block_entry_of(const DomainView& view, const Figures* figures, std::size_t index) {
+    if (!figures || !view.live) return nullptr;
+    const auto& disk = view.live->domain->devices.disks[index];
+    return disk.alias ? block_entry(*figures, engine::qemu::block_device_of(disk)) : nullptr;
+}
+
+void add_blocks(Statistics& out, const DomainView& view, const Figures* figures, const DiskSizes& sizes) {
     const auto& disks = view.summary().disks;
     out.push_back({"block.count", static_cast<unsigned>(disks.size())});
     for (std::size_t i = 0; i < disks.size(); ++i) {
         out.push_back({fmt::format("block.{}.name", i), disks[i].target});
         if (!disks[i].source.empty()) out.push_back({fmt::format("block.{}.path", i), disks[i].source});
-        if (!figures || !view.live) continue;
-        const auto& disk = view.live->domain->devices.disks[i];
-        const auto* entry = disk.alias ? block_entry(*figures, engine::qemu::block_device_of(disk)) : nullptr;
+        const auto* entry = block_entry_of(view, figures, i);
         if (entry) add_block_counters(out, i, *entry);
+        if (i < sizes.size() && sizes[i]) add_block_sizes(out, i, *sizes[i], entry);
     }
 }
 
@@ -234,7 +255,7 @@ std::vector<MemoryStatistic> memory_statistics(const DomainView& view, const Fig
     return out;
 }
 
-std::vector<Statistic> statistics(const DomainView& view, const Figures* figures, unsigned groups) {
+std::vector<Statistic> statistics(const DomainView& view, const Figures* figures, const DiskSizes& sizes, unsigned groups) {
     Statistics out;
     out.reserve(view.live ? 64 : 12);
     if (groups & group::state) add_state(out, view);
@@ -242,7 +263,7 @@ std::vector<Statistic> statistics(const DomainView& view, const Figures* figures
     if (groups & group::balloon) add_balloon(out, view, figures);
     if (groups & group::vcpu) add_vcpus(out, view);
     if (groups & group::interface) add_interfaces(out, view);
-    if (groups & group::block) add_blocks(out, view, figures);
+    if (groups & group::block) add_blocks(out, view, figures, sizes);
     if ((groups & group::iothread) && view.live && view.live->domain->iothreads)
         out.push_back({"iothread.count", *view.live->domain->iothreads});
     return out;

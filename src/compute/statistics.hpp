@@ -3,6 +3,7 @@
 // fields are left out.
 #pragma once
 
+#include "compute/image_sizes.hpp"
 #include "compute/running.hpp"
 #include "compute/view.hpp"
 
@@ -29,8 +30,11 @@ struct Statistic {
     std::variant<int, unsigned, std::uint64_t, bool, std::string> value;
 };
 
+/// Of a domain's disks, in their order; nothing for those whose image cannot be read.
+using DiskSizes = std::vector<std::optional<ImageSizes>>;
+
 /// `figures` may be null. Reads /proc and /sys for the rest; blocks for no guest.
-std::vector<Statistic> statistics(const DomainView& view, const Figures* figures, unsigned groups);
+std::vector<Statistic> statistics(const DomainView& view, const Figures* figures, const DiskSizes& sizes, unsigned groups);
 
 /// CPU time of the domain's process, nanoseconds; 0 if it does not run.
 std::uint64_t cpu_time(const DomainView& view);

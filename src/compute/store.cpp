@@ -1,18 +1,20 @@
 #include "compute/store.hpp"
 
 #include "base/log.hpp"
-#include "base/parallel.hpp"
 #include "compute/running.hpp"
 #include "compute/save_image.hpp"
 #include "format/xml.hpp"
 #include "model/domain.hpp"
 #include "os/files.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
+#include <cerrno>
+#include <cstdio>
 
 namespace domus::compute {
 
@@ -20,124 +22,143 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t largest_definition = 4u << 20;
+/// Before a definition whose file got a new name: if the old file is still there, the rename was cut off.
+constexpr std::string_view renamed_mark = "<!-- renamed -->\n";
 
-/// A file in the definitions' folder, and what it holds or why it cannot be used.
-struct Candidate {
-    fs::path path;
-    fs::file_time_type written;
-    std::optional<StoredDomain> domain;
-    std::string fault;
+struct ReadDefinition {
+    StoredDomain domain;
+    bool renamed = false;
 };
 
-StoredDomain read_definition(const fs::path& path) {
-    auto domain = format::from_xml<model::Domain>(read_file(path, largest_definition), ErrorDomain::domain);
-    if (domain.name + ".xml" != path.filename())
+ReadDefinition read_definition(const std::string& name, const std::string& text) {
+    auto domain = format::from_xml<model::Domain>(text, ErrorDomain::domain);
+    if (domain.name != name)
         throw Error(ErrorCode::xml_error, ErrorDomain::domain, fmt::format("the file is not named after the domain '{}' in it", domain.name));
     if (!domain.uuid) throw Error(ErrorCode::xml_error, ErrorDomain::domain, "there is no <uuid> in it");
-    StoredDomain stored;
-    stored.definition = make_definition(domain);
-    stored.ref = {std::move(domain.name), *domain.uuid, -1};
-    return stored;
+    ReadDefinition read;
+    read.renamed = text.starts_with(renamed_mark);
+    read.domain.definition = make_definition(domain, read_owner_mark(text));
+    read.domain.ref = {std::move(domain.name), *domain.uuid, -1};
+    return read;
 }
 
-std::vector<Candidate> read_definitions(const fs::path& folder) {
-    std::vector<Candidate> found;
-    for (const auto& entry : fs::directory_iterator(folder))
-        if (entry.path().extension() == ".xml" && entry.is_regular_file()) found.push_back({entry.path(), entry.last_write_time(), {}, {}});
-    parallel_for(found.size(), [&](std::size_t i) {
-        try {
-            found[i].domain = read_definition(found[i].path);
-        } catch (const std::exception& error) {
-            found[i].fault = error.what();
-        }
-    });
-    return found;
-}
-
-/// Returns the line that tells of it.
-std::string set_aside(const Candidate& broken) {
-    const fs::path aside = broken.path.string() + ".broken";
+/// Throws for a record from which nothing could be found again.
+RunRecord read_record(const std::string& name, const std::string& text, const fs::path& library) {
+    const auto broken = [](std::string why) { return Error(ErrorCode::xml_error, ErrorDomain::domain, std::move(why)); };
+    auto record = format::from_xml<RunRecord>(text, ErrorDomain::domain);
+    if (record.domain.name != name) throw broken(fmt::format("it is the record of domain '{}'", record.domain.name));
+    if (!record.domain.uuid) throw broken("there is no <uuid> in it");
+    if (!record.domain.id || *record.domain.id <= 0) throw broken("there is no id in it");
     std::error_code failure;
-    fs::rename(broken.path, aside, failure);
-    return fmt::format("set aside '{}' as '{}': {}", broken.path.string(), (failure ? broken.path : aside).string(), broken.fault);
+    if (!fs::equivalent(fs::path(record.folder).parent_path(), library, failure))
+        throw broken(fmt::format("its folder '{}' is none of '{}'", record.folder, library.string()));
+    if (record.pid < 0) throw broken(fmt::format("its pid is {}", record.pid));
+    return record;
 }
 
-/// The names of the files in a folder, which need not be there.
-std::set<std::string, std::less<>> names_in(const fs::path& folder) {
-    std::set<std::string, std::less<>> names;
-    std::error_code none;
-    for (const auto& entry : fs::directory_iterator(folder, none)) names.insert(entry.path().filename().string());
-    return names;
+bool rename_durably(const fs::path& from, const fs::path& to) {
+    if (::rename(from.c_str(), to.c_str()) < 0) {
+        if (errno == ENOENT) return false;
+        throw path_error(errno, "cannot rename", from);
+    }
+    if (::fsync(open_file(to.parent_path(), O_RDONLY | O_DIRECTORY).get()) < 0) throw path_error(errno, "cannot sync", to.parent_path());
+    return true;
 }
 
 } // namespace
 
-fs::path Store::definition_path(const std::string& name) const { return folders_.definitions / (name + ".xml"); }
+std::vector<std::string> Store::listing(const fs::path& folder) {
+    try {
+        return names_in(folder);
+    } catch (const Error& error) {
+        log::error("{}", error.text());
+        return {};
+    }
+}
+
 fs::path Store::autostart_path(const std::string& name) const { return folders_.autostart / (name + ".xml"); }
 
 fs::path Store::managed_save_path(const std::string& name) const { return folders_.library / "save" / (name + ".save"); }
 
+fs::path Store::loaded_save_path(const std::string& name) const { return folders_.library / "save" / (name + ".loaded"); }
+
+void Store::keep_loaded_save(const std::string& name) const { rename_durably(managed_save_path(name), loaded_save_path(name)); }
+
+bool Store::give_back_loaded_save(const std::string& name) const { return rename_durably(loaded_save_path(name), managed_save_path(name)); }
+
 void Store::prepare() const {
     for (const auto* folder : {&folders_.definitions, &folders_.autostart, &folders_.state, &folders_.library})
         ensure_directory(*folder, 0700);
+    // Each guest comes through here to the folder of its own.
+    if (::chmod(folders_.library.c_str(), 0711) < 0) throw path_error(errno, "cannot open the way to guests in", folders_.library);
     ensure_directory(folders_.logs, 0755);
+    for (const auto& folder : {folders_.library, folders_.library / "nvram"}) remove_leftovers(folder);
 }
 
 LoadedDomains Store::load() const {
     LoadedDomains loaded;
-    std::map<Uuid, Candidate> by_uuid;
-    for (auto& found : read_definitions(folders_.definitions)) {
-        if (!found.domain) {
-            loaded.complaints.push_back(set_aside(found));
-            continue;
-        }
-        const auto uuid = found.domain->ref.uuid;
-        const auto place = by_uuid.find(uuid);
-        if (place == by_uuid.end()) {
-            by_uuid.emplace(uuid, std::move(found));
-            continue;
-        }
-        // A rename that was cut off left both names: the newer file is the one that was meant.
-        if (place->second.written < found.written) std::swap(place->second, found);
-        loaded.complaints.push_back(fmt::format("removed '{}': a newer definition has its UUID", found.path.string()));
-        remove_durably(found.path);
-    }
-    const auto autostarted = names_in(folders_.autostart);
-    const auto saves = names_in(managed_save_path("").parent_path());
-    for (auto& [uuid, candidate] : by_uuid) {
-        const auto& name = candidate.domain->ref.name;
-        candidate.domain->autostart = autostarted.contains(name + ".xml");
-        if (saves.contains(name + ".save")) candidate.domain->managed_save = usable_managed_save(name, loaded.complaints);
-        loaded.domains.push_back(std::move(*candidate.domain));
+    auto folder = definitions();
+    auto found = folder.load(read_definition);
+    std::ranges::stable_partition(found, [](const auto& each) { return each.value.renamed; });
+    folder.require_unique(found, [](const ReadDefinition& each) { return each.domain.ref.uuid; });
+    loaded.complaints = folder.complaints();
+    const auto autostarted = listing(folders_.autostart);
+    const auto saves = listing(managed_save_path("").parent_path());
+    for (auto& [name, read] : found) {
+        read.domain.autostart = std::ranges::binary_search(autostarted, name + ".xml");
+        if (std::ranges::binary_search(saves, name + ".save")) read.domain.managed_save = usable_managed_save(name, loaded.complaints);
+        if (std::ranges::binary_search(saves, name + ".loaded")) check_loaded_save(name, loaded.complaints);
+        loaded.domains.push_back(std::move(read.domain));
     }
     return loaded;
 }
 
 /// A power cut in the middle of a save leaves a part that nobody can use; one of a domain that still runs is the
-/// business of whoever takes that over.
-bool Store::usable_managed_save(const std::string& name, std::vector<std::string>& complaints) const {
+/// business of whoever takes that over. What cannot be read is still a save: a start says why it cannot go on from it.
+bool Store::usable_managed_save(const std::string& name, std::vector<Complaint>& complaints) const try {
     const auto path = managed_save_path(name);
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+        const auto aside = set_aside(path);
+        complaints.push_back({name, aside, fmt::format("set aside '{}' as '{}': it is {}, not saved memory", path.string(), aside.string(), kind_of_file(info.st_mode))});
+        return false;
+    }
     if (!is_unfinished_save(path)) return true;
-    if (fs::exists(folders_.state / (name + ".xml"))) return false;
+    std::error_code failure;
+    if (fs::exists(fs::symlink_status(records().file(name), failure))) return false;
     remove_durably(path);
-    complaints.push_back(fmt::format("removed '{}': the memory of domain '{}' was not saved completely", path.string(), name));
+    complaints.push_back({name, path, fmt::format("removed '{}': the memory of domain '{}' was not saved completely", path.string(), name)});
     return false;
+} catch (const std::exception& error) {
+    complaints.push_back({name, managed_save_path(name), fmt::format("the saved memory of domain '{}': {}", name, error.what())});
+    return true;
 }
 
-void Store::save(const std::string& name, const std::string& xml) const {
-    write_file_durably(definition_path(name), xml, 0600);
+/// After a power cut nobody knows whether the guest had begun to run: its memory may not fit its disks any more. One of a guest
+/// that has a record is the business of whoever takes that over.
+void Store::check_loaded_save(const std::string& name, std::vector<Complaint>& complaints) const try {
+    std::error_code failure;
+    if (fs::exists(fs::symlink_status(records().file(name), failure))) return;
+    const auto aside = set_aside(loaded_save_path(name));
+    complaints.push_back({name, aside, fmt::format("set aside '{}': it is memory from which domain '{}' may have gone on before the host "
+                                                   "ended; do not use it with the disks of now", aside.string(), name)});
+} catch (const std::exception& error) {
+    complaints.push_back({name, loaded_save_path(name), fmt::format("the loaded memory of domain '{}': {}", name, error.what())});
+}
+
+void Store::save(const std::string& name, const std::string& xml, bool fresh) const {
+    definitions().save(name, xml, fresh);
 }
 
 void Store::remove(const std::string& name) const {
     set_autostart(name, false);
-    remove_durably(definition_path(name));
+    remove_durably(definitions().file(name));
 }
 
 void Store::set_autostart(const std::string& name, bool on) const {
     const auto link = autostart_path(name);
     std::error_code failure;
-    if (on) fs::create_symlink(definition_path(name), link, failure);
+    if (on) fs::create_symlink(definitions().file(name), link, failure);
     else fs::remove(link, failure);
     if (failure && failure != std::errc::file_exists)
         throw system_error(failure.value(), fmt::format("cannot change the autostart link '{}'", link.string()),
@@ -145,32 +166,30 @@ void Store::set_autostart(const std::string& name, bool on) const {
 }
 
 void Store::rename(const std::string& from, const std::string& to, const std::string& xml, bool autostart) const {
-    save(to, xml);
+    save(to, std::string(renamed_mark) + xml, true);
     if (autostart) set_autostart(to, true);
     remove(from);
 }
 
-void Store::save_record(const std::string& name, const std::string& xml) const {
-    replace_file(folders_.state / (name + ".xml"), xml, 0600);
+void Store::save_record(const std::string& name, const fs::path& folder, const std::string& xml) const {
+    records().replace(name, xml);
+    replace_file(folder / record_copy, xml, 0600);
 }
 
 void Store::remove_record(const std::string& name) const {
     std::error_code ignored;
-    fs::remove(folders_.state / (name + ".xml"), ignored);
+    fs::remove(records().file(name), ignored);
 }
 
 LoadedRecords Store::load_records() const {
     LoadedRecords loaded;
-    for (const auto& entry : fs::directory_iterator(folders_.state)) {
-        if (entry.path().extension() != ".xml") continue;
-        try {
-            const auto xml = read_file(entry.path(), largest_definition);
-            loaded.records.push_back(std::make_shared<const RunRecord>(format::from_xml<RunRecord>(xml, ErrorDomain::domain)));
-        } catch (const std::exception& error) {
-            loaded.complaints.push_back(fmt::format("cannot read the record '{}' of a running domain: {}",
-                                                    entry.path().string(), error.what()));
-        }
-    }
+    auto folder = records();
+    auto found = folder.load([this](const std::string& name, const std::string& text) {
+        return std::make_shared<const RunRecord>(read_record(name, text, folders_.library));
+    });
+    folder.require_unique(found, [](const auto& record) { return *record->domain.uuid; });
+    loaded.complaints = folder.complaints();
+    for (auto& each : found) loaded.records.push_back(std::move(each.value));
     return loaded;
 }
 

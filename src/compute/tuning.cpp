@@ -2,6 +2,8 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "model/unsupported.hpp"
+#include "os/proc.hpp"
 
 #include <fmt/format.h>
 #include <sched.h>
@@ -16,7 +18,8 @@ namespace domus::compute {
 
 namespace {
 
-void pin(int thread, const std::string& cpus) {
+void pin(int pid, int thread, const std::string& cpus) {
+    if (!read_thread(pid, thread)) return;
     cpu_set_t set;
     CPU_ZERO(&set);
     for (const auto cpu : parse_cpuset(cpus))
@@ -31,7 +34,7 @@ void pin(int thread, const std::string& cpus) {
 void pin_emulator(int pid, const std::vector<int>& vcpu_threads, const std::string& cpus) {
     for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid))) {
         const int thread = std::stoi(entry.path().filename().string());
-        if (std::ranges::find(vcpu_threads, thread) == vcpu_threads.end()) pin(thread, cpus);
+        if (std::ranges::find(vcpu_threads, thread) == vcpu_threads.end()) pin(pid, thread, cpus);
     }
 }
 
@@ -65,34 +68,30 @@ std::vector<unsigned> parse_cpuset(const std::string& text) {
     return cpus;
 }
 
-void require_tunable(const model::Domain& domain) {
-    const auto refuse = [](std::string_view element, int line) {
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
-                    fmt::format("unsupported configuration: line {}: this version does not enforce <{}>", line, element))
-            .hint("remove it from the definition with 'domus edit'");
-    };
-    const auto& memory = domain.memtune;
-    if (memory.hard_limit || memory.soft_limit || memory.min_guarantee || memory.swap_hard_limit) refuse("memtune", memory.rest.line);
-    if (domain.blkiotune.weight || !domain.blkiotune.devices.empty()) refuse("blkiotune", domain.blkiotune.rest.line);
+void require_supported(const model::Domain& domain) {
+    format::Findings findings;
+    model::find_unsupported(domain, findings);
+    format::throw_findings(findings, ErrorDomain::qemu, "<domain>");
     const auto& cpu = domain.cputune;
-    if (cpu.shares || cpu.period || cpu.quota || cpu.global_period || cpu.global_quota || cpu.emulator_period || cpu.emulator_quota || cpu.iothread_period || cpu.iothread_quota)
-        refuse("shares, period or quota of cputune", cpu.rest.line);
-    if (!cpu.iothread_pins.empty()) refuse("iothreadpin", cpu.rest.line);
-    if (!cpu.vcpu_schedules.empty() || !cpu.iothread_schedules.empty() || cpu.emulator_schedule) refuse("vcpusched", cpu.rest.line);
-    if (domain.numatune.mode || !domain.numatune.nodes.empty()) refuse("numatune", domain.numatune.rest.line);
     for (const auto& one : cpu.vcpu_pins) (void)parse_cpuset(one.cpuset);
     for (const auto* set : {&domain.vcpu_cpuset, &cpu.emulator_pin})
         if (*set) (void)parse_cpuset(**set);
 }
 
+std::vector<int> threads_of(const boost::json::value& cpus) {
+    std::vector<int> threads;
+    for (const auto& cpu : cpus.as_array()) threads.push_back(cpu.as_object().at("thread-id").to_number<int>());
+    return threads;
+}
+
 void pin_threads(const model::Domain& domain, int pid, const std::vector<int>& vcpu_threads) {
     if (domain.vcpu_cpuset) {
-        for (const auto thread : vcpu_threads) pin(thread, *domain.vcpu_cpuset);
+        for (const auto thread : vcpu_threads) pin(pid, thread, *domain.vcpu_cpuset);
         if (!domain.cputune.emulator_pin) pin_emulator(pid, vcpu_threads, *domain.vcpu_cpuset);
     }
     if (domain.cputune.emulator_pin) pin_emulator(pid, vcpu_threads, *domain.cputune.emulator_pin);
     for (const auto& one : domain.cputune.vcpu_pins)
-        if (one.vcpu < vcpu_threads.size()) pin(vcpu_threads[one.vcpu], one.cpuset);
+        if (one.vcpu < vcpu_threads.size()) pin(pid, vcpu_threads[one.vcpu], one.cpuset);
 }
 
 } // namespace domus::compute

@@ -3,14 +3,20 @@
 
 #include "model/domain.hpp"
 
+#include <boost/json/value.hpp>
+
 #include <vector>
 
 namespace domus::compute {
 
-/// Throws config_unsupported for limits that this version does not enforce: better no start than a domain without them.
-void require_tunable(const model::Domain& domain);
+/// Throws config_unsupported for what this version does not do: better no start than a domain without it.
+void require_supported(const model::Domain& domain);
 
-/// Pins the threads of a running domain (<vcpu cpuset>, <vcpupin>, <emulatorpin>): sched_setaffinity(2).
+/// The threads that an answer of query-cpus-fast names.
+std::vector<int> threads_of(const boost::json::value& cpus);
+
+/// Pins the threads of a running domain (<vcpu cpuset>, <vcpupin>, <emulatorpin>): sched_setaffinity(2). Threads that are not
+/// of that process stay as they are: QEMU says which ones it has, and may lie.
 void pin_threads(const model::Domain& domain, int pid, const std::vector<int>& vcpu_threads);
 
 /// CPUs of "0-3,^2,8". Throws xml_error for anything else.

@@ -1,7 +1,9 @@
 // Processors that come and go while a domain runs (QEMU's qapi/machine.json, query-hotpluggable-cpus).
 #include "compute/domain.hpp"
 
+#include "compute/derived.hpp"
 #include "compute/tuning.hpp"
+#include "engine/qemu/command.hpp"
 
 #include <fmt/format.h>
 
@@ -87,6 +89,11 @@ Task<> empty(std::shared_ptr<Running> running, std::vector<Slot> slots, std::siz
 
 } // namespace
 
+Task<> plug_first_vcpus(std::shared_ptr<Running> running, unsigned count) {
+    auto slots = co_await ask(running);
+    if (filled(slots) < count) co_await fill(running, std::move(slots), count);
+}
+
 Task<> Domain::plug_vcpus(unsigned count) {
     const auto running = require_running();
     if (count > running->domain->vcpu)
@@ -109,11 +116,9 @@ Task<> Domain::plug_vcpus(unsigned count) {
     }
     const auto cpus = co_await running->monitor->execute("query-cpus-fast", {}, Deadline::in(monitor_patience));
     if (running_ != running) not_running();
-    running->vcpu_threads.clear();
-    for (const auto& cpu : cpus.as_array())
-        running->vcpu_threads.push_back(static_cast<int>(cpu.as_object().at("thread-id").as_int64()));
+    running->vcpu_threads = threads_of(cpus);
     const auto now = static_cast<unsigned>(filled(slots));
-    change_live([&](model::Domain& live) { live.vcpu_current = now; });
+    change_live([&](model::Domain& live) { note_vcpus(live, engine::qemu::booted_vcpus(live), now); });
     pin_threads(*running->domain, running->process.pid(), running->vcpu_threads);
     if (now != count)
         throw Error(

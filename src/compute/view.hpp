@@ -20,6 +20,8 @@ struct LiveView {
     int pid = 0;
     std::uint64_t start_time = 0;   ///< of the process, clock ticks since boot (proc(5), stat field 22)
     std::vector<int> vcpu_threads;  ///< host thread of each vCPU
+    std::string record_fault;       ///< why its record is not up to date; empty: it is
+    std::vector<std::string> helper_faults; ///< programs beside QEMU that have ended, in words
 };
 
 struct JobView {

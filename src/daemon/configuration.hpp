@@ -21,6 +21,10 @@ struct Configuration {
     std::uint32_t max_anonymous_clients = 20;
     std::uint32_t open_timeout_s = 60;
     std::uint32_t max_requests_per_client = 64;
+    std::uint32_t max_clients_per_user = 1000;
+    std::uint32_t max_requests_per_user = 128;
+    std::uint32_t max_queued_mib_per_user = 64;
+    std::uint32_t max_busy_ms_per_user = 500;
     std::uint32_t keepalive_interval_s = 5;
     std::uint32_t keepalive_count = 5;
     std::string socket_group;
@@ -30,8 +34,16 @@ struct Configuration {
 
     std::string qemu_user;
     std::string qemu_group;
+    std::string qemu_user_ids = "2100000000-2100065535";
+    bool qemu_mount_namespaces = true;
     bool qemu_sandbox = true;
+    std::uint64_t guest_log_size = 2u << 20;
+    std::uint8_t guest_log_backups = 3;
+    std::vector<std::string> emulators;
     std::string vnc_listen = "127.0.0.1";
+
+    std::vector<std::string> command_line; ///< users, and "@group"
+    std::vector<std::string> host_devices;
 
     bool operator==(const Configuration&) const = default;
 };

@@ -6,6 +6,9 @@
 #include "async/spawn.hpp"
 #include "base/log.hpp"
 #include "compute/domains.hpp"
+#include "compute/log_keeper.hpp"
+#include "os/cgroup.hpp"
+#include "os/file_view.hpp"
 #include "os/files.hpp"
 #include "os/free_memory.hpp"
 #include "os/systemd.hpp"
@@ -44,7 +47,8 @@ storage::Folders storage_folders(const Places& places) {
     return {.definitions = places.configuration / "storage",
             .autostart = places.configuration / "storage/autostart",
             .state = places.state / "storage",
-            .locks = places.state / "network-images"};
+            .locks = places.state / "network-images",
+            .library = places.library};
 }
 
 secret::Folders secret_folders(const Places& places) {
@@ -58,18 +62,67 @@ network::Folders network_folders(const Places& places) {
             .library = places.library / "dnsmasq"};
 }
 
+/// Tried once, since what keeps a host from it is many things: a container's rights, an old kernel.
+bool may_give_views(const Options& options) {
+    const auto staging = places(options).state / "root";
+    ensure_directory(staging, 0700);
+    const auto why_not = why_no_views(staging);
+    std::error_code ignored;
+    fs::remove(staging, ignored);
+    if (!why_not.empty()) log::warning("guests see the whole file system, as far as their users may: no mount namespaces here: {}", why_not);
+    return why_not.empty();
+}
+
+/// Users and "@group"s as numbers.
+Granted granted(const std::vector<std::string>& names, std::string_view key) {
+    Granted granted;
+    const auto unknown = [&](const std::string& name) {
+        return Error(ErrorCode::conf_syntax, ErrorDomain::conf, fmt::format("[rights] {}: there is no user or group '{}'", key, name)).hint("a group is written \"@name\"");
+    };
+    for (const auto& name : names) {
+        if (name.starts_with('@')) {
+            const auto group = find_group(name.substr(1));
+            if (!group) throw unknown(name);
+            granted.groups.insert(*group);
+        } else {
+            const auto user = find_user(name);
+            if (!user) throw unknown(name);
+            granted.users.insert(*user);
+        }
+    }
+    return granted;
+}
+
+compute::Rules rules(const Configuration& configuration) {
+    return {.emulators = configuration.emulators,
+            .command_line = granted(configuration.command_line, "qemu_commandline"),
+            .host_devices = granted(configuration.host_devices, "host_devices")};
+}
+
 compute::Settings domain_settings(const Options& options, const Configuration& configuration) {
     compute::Settings settings;
     settings.session = options.session;
     settings.vnc_listen = configuration.vnc_listen;
     settings.sandbox = configuration.qemu_sandbox;
-    if (configuration.qemu_user.empty() || ::geteuid() != 0) return settings;
-    settings.uid = find_user(configuration.qemu_user);
-    if (!settings.uid)
+    settings.cgroup_parent = find_cgroup_parent();
+    if (settings.cgroup_parent.empty()) log::info("no control groups can be made here: what a guest starts is found by its session");
+    settings.rules = rules(configuration);
+    if (!may_change_user()) {
+        if (::geteuid() == 0) log::warning("the daemon may not change users (CAP_SETUID, CAP_SETGID): QEMU runs as root, as the daemon does");
+        return settings;
+    }
+    settings.views = configuration.qemu_mount_namespaces && may_give_views(options);
+    if (configuration.qemu_user.empty()) {
+        settings.user_ids = parse_user_ids(configuration.qemu_user_ids);
+        return settings;
+    }
+    const auto& group_name = configuration.qemu_group.empty() ? configuration.qemu_user : configuration.qemu_group;
+    const auto user = find_user(configuration.qemu_user);
+    if (!user)
         throw Error(ErrorCode::conf_syntax, ErrorDomain::conf, fmt::format("there is no user '{}' to run QEMU as", configuration.qemu_user));
-    settings.gid = find_group(configuration.qemu_group.empty() ? configuration.qemu_user : configuration.qemu_group);
-    if (!settings.gid) throw Error(ErrorCode::conf_syntax, ErrorDomain::conf, fmt::format("there is no group '{}' to run QEMU as", configuration.qemu_group));
-    if (const auto kvm = find_group("kvm")) settings.groups = {*kvm};
+    const auto group = find_group(group_name);
+    if (!group) throw Error(ErrorCode::conf_syntax, ErrorDomain::conf, fmt::format("there is no group '{}' to run QEMU as", group_name));
+    settings.user = compute::GuestUser{*user, *group};
     return settings;
 }
 
@@ -103,6 +156,7 @@ public:
                    [this](const secret::SecretView& view, secret::SecretEvent event) { service_.secrets.events.tell(view, event); }),
           pools_(executor_, storage_folders(places_), [this](model::SecretReference wanted) { return secret_value(std::move(wanted)); },
                  [this](const storage::PoolView& view, storage::PoolEvent event) { service_.storage.events.tell(view, event); }),
+          logs_(executor_, {.size = configuration_.guest_log_size, .backups = configuration_.guest_log_backups}),
           environment_{.executor = executor_,
                        .settings = domain_settings(options, configuration_),
                        .store = compute::Store(domain_folders(places_)),
@@ -111,12 +165,13 @@ public:
                        .qemu = &qemu_,
                        .networks = options.session ? nullptr : &networks_,
                        .secrets = &secrets_,
+                       .logs = &logs_,
                        .pools = &pools_,
                        .emit = [this](const compute::DomainEvent& event) { events_.emit(event); },
                        .last_id = 0},
           domains_(environment_),
           service_{.domains = service::DomainOperations(domains_),
-                   .host = service::HostOperations(qemu_),
+                   .host = service::HostOperations(qemu_, environment_.settings.rules),
                    .networks = service::NetworkOperations(options.session ? nullptr : &networks_),
                    .secrets = service::SecretOperations(secrets_),
                    .storage = service::StorageOperations(pools_),
@@ -124,6 +179,7 @@ public:
                    .uri = options.session ? "qemu:///session" : "qemu:///system"},
           server_(executor_, dispatcher_, limits(configuration_)), signals_(executor_, SIGTERM, SIGINT), hangups_(executor_, SIGHUP) {
         environment_.domains = &domains_;
+        pools_.set_device_users(environment_.settings.rules.host_devices);
     }
 
     int run() {
@@ -132,7 +188,6 @@ public:
             domains_.connection_opened(session->caller().connection);
             session->on_close(this, [this, connection = session->caller().connection] { domains_.connection_closed(connection); });
         });
-        ensure_directory(places_.state, 0755);
         const auto lock = FileLock::acquire(places_.state / "domusd.pid");
         asio::co_spawn(executor_, start(), [this](const std::exception_ptr& failure) {
             if (!failure) return;
@@ -155,6 +210,10 @@ private:
         limits.unopened_clients = configuration.max_anonymous_clients;
         limits.open_timeout = std::chrono::seconds(configuration.open_timeout_s);
         limits.calls_in_flight = configuration.max_requests_per_client;
+        limits.user = {.clients = configuration.max_clients_per_user,
+                       .calls = configuration.max_requests_per_user,
+                       .queued = std::size_t{configuration.max_queued_mib_per_user} << 20,
+                       .loop_per_second = std::chrono::milliseconds(configuration.max_busy_ms_per_user)};
         limits.keepalive_interval = std::chrono::seconds(configuration.keepalive_interval_s);
         limits.keepalive_count = configuration.keepalive_count;
         return limits;
@@ -176,7 +235,7 @@ private:
         notify_service_manager("READY=1");
         if (!options_.session) co_await networks_.autostart();
         co_await pools_.autostart();
-        co_await domains_.autostart();
+        domains_.autostart();
     }
 
     Task<Sensitive> secret_value(model::SecretReference wanted) {
@@ -204,17 +263,25 @@ private:
     }
 
     void listen(const fs::path& path, mode_t mode, bool read_only) {
-        auto socket = wire::listen_unix(path, options_.session ? 0700 : mode);
-        if (!configuration_.socket_group.empty() && !read_only) {
-            const auto group = find_group(configuration_.socket_group);
-            if (!group) throw Error(ErrorCode::conf_syntax, ErrorDomain::conf, fmt::format("there is no group '{}'", configuration_.socket_group));
-            if (::chown(path.c_str(), static_cast<uid_t>(-1), *group) < 0) throw path_error(errno, "cannot give the group", path);
-        }
+        auto socket = wire::listen_unix(path, options_.session ? 0700 : mode, read_only ? std::nullopt : socket_group());
         made_.push_back(path);
         server_.listen(std::move(socket), read_only);
     }
 
-    /// Where stock clients look, if no other daemon is there.
+    /// Whose members may connect, beside root: the one that is configured, or else libvirt's, or else ours, where it exists.
+    std::optional<gid_t> socket_group() const {
+        if (!configuration_.socket_group.empty()) {
+            const auto group = find_group(configuration_.socket_group);
+            if (!group) throw Error(ErrorCode::conf_syntax, ErrorDomain::conf, fmt::format("there is no group '{}'", configuration_.socket_group));
+            return group;
+        }
+        if (options_.session) return std::nullopt;
+        for (const auto* name : {"libvirt", "domus"})
+            if (const auto group = find_group(name)) return group;
+        return std::nullopt;
+    }
+
+    /// Where stock clients look, if no other daemon is there. Ours reach this daemon without them.
     void offer_libvirt_sockets() {
         if (!configuration_.libvirt_socket || options_.root != "/") return;
         const auto folder = options_.session ? places_.state.parent_path() / "libvirt" : fs::path("/run/libvirt");
@@ -223,7 +290,7 @@ private:
             log::warning("another daemon answers on '{}': stock clients reach it and not this one", path.string());
             return;
         }
-        ensure_directory(folder, 0755);
+        ensure_directory(folder, options_.session ? 0700 : 0755);
         listen(path, configuration_.socket_mode, false);
         if (!options_.session) listen(path.string() + "-ro", configuration_.read_only_socket_mode, true);
     }
@@ -280,6 +347,7 @@ private:
     network::Driver networks_;
     secret::Secrets secrets_;
     storage::Pools pools_;
+    compute::LogKeeper logs_;
     compute::Environment environment_;
     compute::Domains domains_;
     service::Service service_;
@@ -295,6 +363,7 @@ private:
 } // namespace
 
 int run(const Options& options) {
+    prepare(places(options), options); // what they hold is believed
     auto configuration = load_configuration(options);
     start_log(configuration);
     ::signal(SIGPIPE, SIG_IGN);

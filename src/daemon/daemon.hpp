@@ -26,6 +26,10 @@ struct Options {
 /// System mode: the folders above. Session mode: the user's (XDG base directories). With a root, both below it.
 Places places(const Options& options);
 
+/// Makes these folders, and throws an Error where somebody else than we and root could change what lies there. What is above
+/// a root that was asked for is the choice of who asked.
+void prepare(const Places& places, const Options& options);
+
 /// Serves until SIGTERM or SIGINT. Returns the exit status.
 int run(const Options& options);
 

@@ -1,4 +1,5 @@
 #include "format/json.hpp"
+#include "format/xml.hpp"
 #include "format/xml_document.hpp"
 
 #include <fmt/format.h>

@@ -110,7 +110,7 @@ private:
         else if (type.name == "UUID")
             written = Uuid::random().text();
         else if (type.name == "text")
-            written = text(true);
+            written = (field.skips_empty() || (field.options & never_empty) ? "t" : "") + text(true);
         else
             written = std::to_string(below(chance(50) ? 8 : 200));
         type.parse(written, slot);

@@ -13,6 +13,11 @@ bool Field::applies(const void* object) const {
     return (choices >> word & 1) != 0;
 }
 
+bool Field::skips_empty() const {
+    if (options & (keep_empty | fresh_if_empty | never_empty)) return false;
+    return (options & empty_is_absent) || place != Place::attribute || type->name == "text";
+}
+
 const Field* Node::attribute(std::string_view wanted, const void* object) const {
     for (const auto& field : attributes)
         if (field.name == wanted && field.applies(object)) return &field;

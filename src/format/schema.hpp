@@ -130,6 +130,10 @@ enum Option : unsigned {
     live_only = 2, ///< written only for a running object
     secret = 4,    ///< written only when secrets were asked for
     implied = 8,   ///< an attribute: where the element stands without it, it has its type's first value
+    empty_is_absent = 16, ///< an attribute that is no text: '' is as if it were not there
+    keep_empty = 32,      ///< an empty text is a value, or an error for what is no text
+    fresh_if_empty = 64,  ///< an empty UUID is a new one
+    never_empty = 128,    ///< an empty text is an error, whatever it means to leave it out
 };
 
 enum class Place : std::uint8_t {
@@ -157,6 +161,9 @@ struct Field {
     static constexpr std::uint64_t every_choice = ~std::uint64_t{0};
 
     bool amount() const { return !write_unit.empty(); }
+    /// Whether an empty text is as if it were not there. As in libvirt, which reads texts of elements by XPath, where empty
+    /// and missing are one; of attributes that are no text many are refused when they are empty.
+    bool skips_empty() const;
     bool applies(const void* object) const;
     const void* member(const void* object) const { return static_cast<const std::byte*>(object) + offset; }
     void* member(void* object) const { return static_cast<std::byte*>(object) + offset; }

@@ -22,10 +22,13 @@ using Findings = std::vector<Finding>;
 /// if there are none.
 void throw_findings(const Findings& findings, ErrorDomain domain, std::string_view what);
 
-/// For those who ask that a document be validated: what no table knows. `throw_invalid` throws all findings as one Error
-/// with libvirt's code and words for that (xml_invalid_schema).
-void find_unknown(const Schema& schema, const void* value, Findings& findings);
+/// Throws all findings as one Error with libvirt's code and words for a document that is not valid (xml_invalid_schema).
 void throw_invalid(const Findings& findings);
+
+/// `strict` is for those who ask for validation: unknown elements and attributes, duplicate elements and bad values are
+/// errors (xml_invalid_schema), each with its line. Otherwise what is unknown is kept, and of duplicates the first counts.
+enum class Reading { lenient, strict };
+constexpr Reading reading(bool validate) { return validate ? Reading::strict : Reading::lenient; }
 
 struct WriteOptions {
     bool live = true;     ///< include what only a running object has
@@ -34,14 +37,16 @@ struct WriteOptions {
 };
 
 /// Reads one document into a value of the type; throws Error (xml_error, xml_detail for text that is no XML).
-/// The document is at most 16 MiB; elements that the table does not know stay in the value's `rest`.
-void read_xml(std::string_view text, const Schema& schema, void* value, ErrorDomain domain);
+/// The document is at most 16 MiB with 200,000 elements; elements that the table does not know stay in the value's `rest`.
+void read_xml(std::string_view text, const Schema& schema, void* value, ErrorDomain domain,
+              Reading how = Reading::lenient);
 /// Appends the element of a value to `out`, indented by two blanks a level, in single quotes, as libvirt writes it.
 void write_xml(const Schema& schema, const void* value, const WriteOptions& options, std::string& out);
 
-template <Described T> T from_xml(std::string_view text, ErrorDomain domain = ErrorDomain::xml) {
+template <Described T>
+T from_xml(std::string_view text, ErrorDomain domain = ErrorDomain::xml, Reading how = Reading::lenient) {
     T value{};
-    read_xml(text, T::schema(), &value, domain);
+    read_xml(text, T::schema(), &value, domain, how);
     return value;
 }
 
@@ -51,15 +56,11 @@ template <Described T> std::string to_xml(const T& value, const WriteOptions& op
     return out;
 }
 
-template <Described T> void require_known(const T& value) {
-    Findings findings;
-    find_unknown(T::schema(), &value, findings);
-    throw_invalid(findings);
-}
-
 /// Name of the document's first element ("domain", "disk", "interface"); empty if it is no XML.
 std::string root_element(std::string_view text);
 
+/// Whether the text can stand in a document, escaped: it is UTF-8, without control characters.
+bool is_xml_text(std::string_view text);
 /// For text and attributes. A character that no document may have becomes U+FFFD.
 void escape(std::string_view text, std::string& out);
 

@@ -1,10 +1,14 @@
 #include "format/xml_document.hpp"
+#include "format/bounds.hpp"
+
+#include "format/xml.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 #include <string>
+#include <vector>
 
 namespace domus::format {
 
@@ -16,14 +20,27 @@ bool allowed(std::uint32_t c) {
     return c < 0xd800 || (c > 0xdfff && c < 0xfffe) || (c > 0xffff && c < 0x110000);
 }
 
+/// Those that begin: neither end tags nor comments, declarations and the like.
+std::size_t count_elements(std::string_view text) {
+    std::size_t count = 0;
+    for (auto at = text.find('<'); at != text.npos; at = text.find('<', at + 1))
+        count += at + 1 < text.size() && text[at + 1] != '/' && text[at + 1] != '!' && text[at + 1] != '?';
+    return count;
+}
+
+void require_within(std::string_view text, std::size_t bytes, std::size_t elements, ErrorDomain domain) {
+    if (text.size() > bytes)
+        throw Error(ErrorCode::xml_error, domain, fmt::format("the XML document of {} bytes is larger than {}", text.size(), bytes));
+    if (const auto count = count_elements(text); count > elements)
+        throw Error(ErrorCode::xml_error, domain, fmt::format("the XML document has {} elements, at most {} are possible", count, elements));
+}
+
 class Loader {
 public:
     Loader(std::string_view text, ErrorDomain domain) : text_(text), domain_(domain) {}
 
-    pugi::xml_node load(pugi::xml_document& document) const {
-        if (text_.size() > largest_document)
-            throw Error(ErrorCode::xml_error, domain_,
-                        fmt::format("the XML document of {} bytes is larger than {}", text_.size(), largest_document));
+    pugi::xml_node load(pugi::xml_document& document) {
+        require_within(text_, largest_document, most_elements, domain_);
         characters();
         references();
         constexpr auto how = pugi::parse_full | pugi::parse_ws_pcdata;
@@ -67,7 +84,7 @@ private:
     }
 
     /// One element in all, not too deep, each attribute once. Not recursive: the depth is what it bounds.
-    void structure(const pugi::xml_document& document) const {
+    void structure(const pugi::xml_document& document) {
         const auto is_element = [](const pugi::xml_node& node) { return node.type() == pugi::node_element; };
         if (std::count_if(document.begin(), document.end(), is_element) != 1)
             fail(text_.size(), "a document has one element that holds all others");
@@ -87,19 +104,17 @@ private:
         }
     }
 
-    void attributes(const pugi::xml_node& node) const {
-        std::size_t count = 0;
-        for (auto attribute = node.first_attribute(); attribute; attribute = attribute.next_attribute()) {
-            if (++count > most_attributes)
-                fail(node.offset_debug(),
-                     fmt::format("<{}> has more than {} attributes", node.name(), most_attributes));
-            for (auto before = node.first_attribute(); before != attribute; before = before.next_attribute())
-                if (std::string_view(before.name()) == attribute.name())
-                    fail(node.offset_debug(),
-                         fmt::format("<{}> has the attribute '{}' twice", node.name(), attribute.name()));
-        }
+    void attributes(const pugi::xml_node& node) {
+        names_.clear();
+        for (const auto& attribute : node.attributes()) names_.push_back(attribute.name());
+        if (names_.size() > most_attributes)
+            fail(node.offset_debug(), fmt::format("<{}> has more than {} attributes", node.name(), most_attributes));
+        std::ranges::sort(names_);
+        if (const auto twice = std::ranges::adjacent_find(names_); twice != names_.end())
+            fail(node.offset_debug(), fmt::format("<{}> has the attribute '{}' twice", node.name(), *twice));
     }
 
+    std::vector<std::string_view> names_; ///< of the attributes of one element
     std::string_view text_;
     ErrorDomain domain_;
 };
@@ -149,6 +164,11 @@ bool is_xml_content(std::string_view text) {
     } catch (const Error&) {
         return false;
     }
+}
+
+void require_small(std::string_view text, ErrorDomain domain) {
+    constexpr std::size_t bytes = 1u << 20, elements = 20'000;
+    require_within(text, bytes, elements, domain);
 }
 
 pugi::xml_node load_document(std::string_view text, pugi::xml_document& document, ErrorDomain domain) {

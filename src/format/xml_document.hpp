@@ -11,6 +11,7 @@
 namespace domus::format {
 
 inline constexpr std::size_t largest_document = 16u << 20;
+inline constexpr std::size_t most_elements = 200'000;
 inline constexpr int deepest_nesting = 256;
 inline constexpr std::size_t most_attributes = 256;
 
@@ -19,8 +20,6 @@ pugi::xml_node load_document(std::string_view text, pugi::xml_document& document
 
 /// Length of the character at a place in UTF-8 (RFC 3629); 0 if it is none, or one that XML does not allow.
 std::size_t character_length(std::string_view text, std::size_t at);
-/// Whether the text can stand in a document, escaped.
-bool is_xml_text(std::string_view text);
 /// Whether it can be the name of an attribute or element; of letters beyond ASCII all are taken.
 bool is_xml_name(std::string_view name);
 /// Whether it can stand between the tags of an element as it is.

@@ -1,16 +1,21 @@
 #include "format/xml.hpp"
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "format/bounds.hpp"
 #include "format/xml_document.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <sstream>
 
 namespace domus::format {
 
 namespace {
 
-constexpr std::size_t most_findings_told = 20;
+constexpr std::size_t most_findings_quoted = 20;
 constexpr std::size_t longest_quotation = 100;
 
 std::string print(const pugi::xml_node& node, unsigned how) {
@@ -38,7 +43,7 @@ std::string text_of(const pugi::xml_node& node) {
 }
 
 std::string_view quoted(std::string_view text) {
-    return text.substr(0, longest_quotation);
+    return cut_text(text, longest_quotation);
 }
 
 std::string choices(const ValueType& type) {
@@ -46,9 +51,68 @@ std::string choices(const ValueType& type) {
     return fmt::format("one of {}", fmt::join(type.words, ", "));
 }
 
+/// What has no effect: an error only for those who ask for validation.
+struct Strange {
+    Findings unknown, duplicates;
+};
+
+/// The prefixes that the elements around the current one declare, the innermost last. Looking one up costs the same
+/// however deep the element lies and however many there are.
+class Namespaces {
+public:
+    /// The declarations of one element, for as long as its children are read.
+    class Scope {
+    public:
+        Scope(Namespaces& all, const pugi::xml_node& element) : all_(all) {
+            for (const auto& attribute : element.attributes())
+                if (const auto prefix = declared_prefix(attribute)) {
+                    all_.uris_[*prefix].push_back(attribute.value());
+                    prefixes_.push_back(*prefix);
+                }
+        }
+        Scope(const Scope&) = delete;
+        Scope& operator=(const Scope&) = delete;
+        ~Scope() {
+            for (const auto prefix : prefixes_) all_.uris_[prefix].pop_back();
+        }
+
+    private:
+        Namespaces& all_;
+        std::vector<std::string_view> prefixes_;
+    };
+
+    /// What a prefix, or "" for none, stands for at an element below the open scopes; empty if nothing says so.
+    std::string_view uri(const pugi::xml_node& element, std::string_view prefix) const {
+        for (const auto& attribute : element.attributes())
+            if (declared_prefix(attribute) == prefix) return attribute.value();
+        const auto found = uris_.find(prefix);
+        return found == uris_.end() || found->second.empty() ? std::string_view{} : found->second.back();
+    }
+
+private:
+    /// "x" for the attribute xmlns:x, "" for xmlns, none for others.
+    static std::optional<std::string_view> declared_prefix(const pugi::xml_attribute& attribute) {
+        constexpr std::string_view declaration = "xmlns:";
+        const std::string_view name = attribute.name();
+        if (name == "xmlns") return std::string_view{};
+        if (!name.starts_with(declaration)) return std::nullopt;
+        return name.substr(declaration.size());
+    }
+
+    std::map<std::string_view, std::vector<std::string_view>> uris_;
+};
+
+/// What a finding is about, put into words only where there is one.
+struct Subject {
+    std::string_view element, attribute;
+    std::string text() const {
+        return attribute.empty() ? fmt::format("<{}>", element) : fmt::format("attribute '{}' of <{}>", attribute, element);
+    }
+};
+
 class Reader {
 public:
-    Reader(std::string_view text, Findings& findings) : findings_(findings) {
+    Reader(std::string_view text, Findings& findings, Strange& strange) : findings_(findings), strange_(strange) {
         for (std::size_t at = 0; (at = text.find('\n', at)) != text.npos; ++at)
             line_ends_.push_back(static_cast<std::ptrdiff_t>(at));
     }
@@ -59,7 +123,6 @@ public:
         if (rest) rest->line = line_of(element);
         if (!schema.selector().empty()) selector(element, schema, value);
         inside(element, schema.root(), value, rest, "");
-        missing(element, schema.root(), value);
     }
 
 private:
@@ -68,16 +131,20 @@ private:
         return 1 + static_cast<int>(end - line_ends_.begin());
     }
 
-    void report(const pugi::xml_node& element, std::string text, bool unsupported = false) {
-        findings_.push_back({line_of(element), std::move(text), unsupported});
+    template <class... Part>
+    void report(const pugi::xml_node& element, fmt::format_string<Part...> text, Part&&... parts) {
+        add_finding(findings_, element, false, text, std::forward<Part>(parts)...);
     }
 
-    /// What a prefix stands for at an element; empty if nothing says so.
-    static std::string_view uri_of(const pugi::xml_node& element, std::string_view prefix) {
-        const auto declaration = fmt::format("xmlns:{}", prefix);
-        for (auto node = element; node; node = node.parent())
-            if (const auto uri = node.attribute(declaration.c_str())) return uri.value();
-        return {};
+    /// Only as many are put into words as may be quoted: a document of nothing but errors costs no more than another.
+    template <class... Part>
+    void add_finding(Findings& list, const pugi::xml_node& element, bool unsupported, fmt::format_string<Part...> text, Part&&... parts) {
+        const bool worded = list.size() < most_findings_worded;
+        list.push_back({line_of(element), worded ? fmt::format(text, std::forward<Part>(parts)...) : std::string(), unsupported});
+    }
+
+    void report_unknown(const pugi::xml_node& element, const pugi::xml_node& inside) {
+        add_finding(strange_.unknown, element, false, "<{}> has the element <{}>, which is not known", inside.name(), element.name());
     }
 
     /// The name by which the table knows an element: with the table's prefix for its namespace. Empty for an element
@@ -85,9 +152,11 @@ private:
     std::string name_of(const pugi::xml_node& element) const {
         const std::string_view name = element.name();
         const auto colon = name.find(':');
-        if (!namespace_ || colon == name.npos) return std::string(name);
+        if (!namespace_) return std::string(name);
+        if (colon == name.npos)
+            return namespaces_.uri(element, "") == namespace_->uri ? fmt::format("{}:{}", namespace_->prefix, name) : std::string(name);
         const auto prefix = name.substr(0, colon);
-        const auto uri = uri_of(element, prefix);
+        const auto uri = namespaces_.uri(element, prefix);
         if (uri == namespace_->uri) return fmt::format("{}{}", namespace_->prefix, name.substr(colon));
         return prefix == namespace_->prefix && !uri.empty() ? std::string{} : std::string(name);
     }
@@ -101,10 +170,9 @@ private:
     void enter_namespace(const pugi::xml_node& element, const Schema& schema) {
         if (!schema.foreign_namespace()) return;
         namespace_ = schema.foreign_namespace();
-        const auto uri = uri_of(element, namespace_->prefix);
+        const auto uri = namespaces_.uri(element, namespace_->prefix);
         if (!uri.empty() && uri != namespace_->uri)
-            report(element, fmt::format("the prefix '{}' must stand for the namespace '{}'", namespace_->prefix,
-                                        namespace_->uri));
+            report(element, "the prefix '{}' must stand for the namespace '{}'", namespace_->prefix, namespace_->uri);
     }
 
     /// The word that the meaning of other attributes depends on comes first, wherever it stands.
@@ -118,19 +186,29 @@ private:
     void inside(const pugi::xml_node& element, const Node& node, void* value, Rest* rest, const std::string& path) {
         for (const auto& attribute : element.attributes()) {
             if (const Field* field = node.attribute(attribute.name(), value)) {
-                scalar(element, *field, fmt::format("attribute '{}' of <{}>", attribute.name(), element.name()),
-                       attribute.value(), value);
-            } else if (!(std::string_view(attribute.name()) == "unit" && node.has_unit()) && rest
-                       && !declares_namespace(attribute)) {
-                rest->items.push_back({path, "", attribute.name(), attribute.value()});
+                scalar(element, *field, {element.name(), attribute.name()}, attribute.value(), value);
+            } else if (!(std::string_view(attribute.name()) == "unit" && node.has_unit())) {
+                unknown_attribute(element, attribute, rest, path);
             }
         }
-        for (const auto& field : node.attributes)
-            if ((field.options & implied) && !element.attribute(field.name.c_str()))
-                field.holder->add(field.member(value));
+        for (const auto& field : node.attributes) {
+            const auto found = element.attribute(field.name.c_str());
+            if ((field.options & implied) && !found) field.holder->add(field.member(value));
+            if (field.applies(value) && lacks(field, found.value(), !found.empty()))
+                report(element, "<{}> lacks the attribute '{}'", element.name(), field.name);
+        }
         content(element, node, value);
         if (node.content && node.content->place == Place::raw) return;
         children(element, node, value, rest, path);
+    }
+
+    void unknown_attribute(const pugi::xml_node& element, const pugi::xml_attribute& attribute, Rest* rest,
+                           const std::string& path) {
+        if (!std::string_view(attribute.name()).starts_with("xmlns"))
+            add_finding(strange_.unknown, element, false, "<{}> has the attribute '{}', which is not known", element.name(),
+                        attribute.name());
+        if (rest && !declares_namespace(attribute))
+            rest->items.push_back({path, "", attribute.name(), attribute.value()});
     }
 
     void content(const pugi::xml_node& element, const Node& node, void* value) {
@@ -161,96 +239,124 @@ private:
         const bool mixed = !element.find_child(is_element).empty();
         if (trimmed.empty() && !field.holder->bare && (mixed || !node.attributes.empty() || !node.children.empty()))
             return;
-        scalar(element, field, fmt::format("<{}>", element.name()), mixed ? trimmed : whole, value);
+        scalar(element, field, {element.name(), {}}, mixed ? trimmed : whole, value);
     }
 
-    void children(const pugi::xml_node& element, const Node& node, void* value, Rest* rest, const std::string& path) {
-        std::vector<std::string_view> seen;
+    void children(pugi::xml_node element, const Node& node, void* value, Rest* rest, const std::string& path) {
+        const Namespaces::Scope scope(namespaces_, element);
+        keep_first(element, node);
+        std::vector<pugi::xml_node> there(node.children.size()); ///< one of each
         std::string previous;
         for (const auto& child : element.children()) {
             if (child.type() != pugi::node_element) continue;
-            const std::string name = name_of(child);
+            std::string name = name_of(child);
             const Node* known = node.child(name);
-            const bool many = known && known->content && known->content->holder->many;
             if (!known) {
+                report_unknown(child, element);
                 if (rest) rest->items.push_back({path, previous, "", word_for_word(child)});
                 continue;
             }
-            if (!many && std::find(seen.begin(), seen.end(), known->name) != seen.end()) {
-                report(child, fmt::format("<{}> stands twice in <{}>; keep one", child.name(), element.name()));
+            there[static_cast<std::size_t>(known - node.children.data())] = child;
+            known_child(child, *known, value, rest, path);
+            previous = std::move(name);
+        }
+        for (std::size_t i = 0; i < there.size(); ++i) require(element, node.children[i], there[i]);
+    }
+
+    void known_child(const pugi::xml_node& child, const Node& known, void* value, Rest* rest, const std::string& path) {
+        if (!known.refusal.empty())
+            add_finding(findings_, child, true, "<{}> is not supported by this version: {}", known.name, known.refusal);
+        else if (known.content && known.content->place == Place::element)
+            values(child, known, value);
+        else
+            inside(child, known, value, rest, path.empty() ? known.name : path + "/" + known.name);
+    }
+
+    /// Whether a required attribute or text is not there, or is empty and that means the same.
+    static bool lacks(const Field& field, std::string_view text, bool found) {
+        return (field.options & required) && (!found || (text.empty() && field.skips_empty()));
+    }
+
+    /// Reports a child that the table requires and the document does not have.
+    void require(const pugi::xml_node& element, const Node& child, const pugi::xml_node& found) {
+        if (!child.content || !(child.content->options & required)) return;
+        const bool own_table = child.content->place == Place::element;
+        if (lacks(*child.content, own_table ? "-" : text_of(found), !found.empty()))
+            report(element, "<{}> lacks <{}>", element.name(), child.name);
+    }
+
+    /// Of an element that may stand once, the first counts. One that only holds others gets what the next ones hold, as
+    /// libvirt looks for devices in every <devices>.
+    void keep_first(pugi::xml_node element, const Node& node) {
+        std::vector<pugi::xml_node> first(node.children.size());
+        for (auto child = element.first_child(); child;) {
+            const auto repeated = std::exchange(child, child.next_sibling());
+            const Node* known = repeated.type() == pugi::node_element ? node.child(name_of(repeated)) : nullptr;
+            if (!known || (known->content && known->content->holder->many)) continue;
+            auto& kept = first[static_cast<std::size_t>(known - node.children.data())];
+            if (!kept) {
+                kept = repeated;
                 continue;
             }
-            seen.push_back(known->name);
-            previous = name;
-            if (!known->refusal.empty())
-                report(child, fmt::format("<{}> is not supported by this version: {}", name, known->refusal), true);
-            else if (known->content && known->content->place == Place::element)
-                values(child, *known, value);
-            else
-                inside(child, *known, value, rest, path.empty() ? name : path + "/" + name);
+            add_finding(strange_.duplicates, repeated, false, "duplicate element <{}> in <{}>", repeated.name(), element.name());
+            while (only_holds(*known) && repeated.first_child()) kept.append_move(repeated.first_child());
+            element.remove_child(repeated);
         }
+    }
+
+    static bool only_holds(const Node& node) {
+        if (!node.attributes.empty() || !node.refusal.empty()) return false;
+        if (!node.content) return true;
+        return node.content->type->schema && only_holds(node.content->type->schema().root());
     }
 
     void values(const pugi::xml_node& element, const Node& node, void* value) {
         const Field& field = *node.content;
-        void* slot = field.holder->add(field.member(value));
         if (field.type->schema)
-            record(element, field.type->schema(), slot);
+            record(element, field.type->schema(), field.holder->add(field.member(value)));
         else
-            parse(element, field, fmt::format("<{}>", element.name()), text_of(element), slot);
+            scalar(element, field, {element.name(), {}}, text_of(element), value);
     }
 
-    void scalar(const pugi::xml_node& element, const Field& field, const std::string& what, std::string_view text,
+    void scalar(const pugi::xml_node& element, const Field& field, const Subject& what, std::string_view text,
                 void* value) {
+        if (text.empty() && field.skips_empty()) return;
+        if (text.empty() && (field.options & never_empty))
+            return report(element, "{} is empty; give it a value, or leave it out", what.text());
         if (field.amount())
             amount(element, field, what, text, value);
+        else if (text.empty() && (field.options & fresh_if_empty))
+            *static_cast<Uuid*>(field.holder->add(field.member(value))) = Uuid::random();
         else
             parse(element, field, what, text, field.holder->add(field.member(value)));
     }
 
-    void parse(const pugi::xml_node& element, const Field& field, const std::string& what, std::string_view text,
+    void parse(const pugi::xml_node& element, const Field& field, const Subject& what, std::string_view text,
                void* slot) {
         if (!field.type->parse(text, slot))
-            report(element, fmt::format("{} is '{}', it must be {}", what, quoted(text), choices(*field.type)));
+            report(element, "{} is '{}', it must be {}", what.text(), quoted(text), choices(*field.type));
     }
 
-    void amount(const pugi::xml_node& element, const Field& field, const std::string& what, std::string_view text,
+    void amount(const pugi::xml_node& element, const Field& field, const Subject& what, std::string_view text,
                 void* value) {
         std::string_view unit = field.read_unit;
         if (field.scaled || field.place == Place::scaled)
-            if (const auto stated = element.attribute("unit")) unit = stated.value();
+            if (const std::string_view stated = element.attribute("unit").value(); !stated.empty()) unit = stated;
         const auto factor = unit_factor(unit);
-        if (!factor) return report(element, fmt::format("{} has the unknown unit '{}'", what, quoted(unit)));
+        if (!factor) return report(element, "{} has the unknown unit '{}'", what.text(), quoted(unit));
         std::uint64_t number = 0;
         if (!detail::parse_unsigned(text, number))
-            return report(element, fmt::format("{} is '{}', it must be a number", what, quoted(text)));
+            return report(element, "{} is '{}', it must be a number", what.text(), quoted(text));
         if (number > UINT64_MAX / *factor)
-            return report(element, fmt::format("{} is {} {}, which is too large", what, number, unit));
+            return report(element, "{} is {} {}, which is too large", what.text(), number, unit);
         static_cast<ByteCount*>(field.holder->add(field.member(value)))->bytes = number * *factor;
-    }
-
-    pugi::xml_node child_named(const pugi::xml_node& element, const std::string& name) const {
-        if (name.find(':') == name.npos) return element.child(name.c_str());
-        return element.find_child([&](const pugi::xml_node& child) { return name_of(child) == name; });
-    }
-
-    /// Reports what the table requires and the document does not have.
-    void missing(const pugi::xml_node& element, const Node& node, void* value) {
-        for (const auto& field : node.attributes)
-            if ((field.options & required) && field.applies(value) && !element.attribute(field.name.c_str()))
-                report(element, fmt::format("<{}> lacks the attribute '{}'", element.name(), field.name));
-        for (const auto& child : node.children) {
-            const auto found = child_named(element, child.name);
-            const bool wanted = child.content && (child.content->options & required);
-            if (wanted && !found) report(element, fmt::format("<{}> lacks <{}>", element.name(), child.name));
-            const bool own_table = child.content && child.content->place == Place::element;
-            if (!own_table && found) missing(found, child, value);
-        }
     }
 
     std::vector<std::ptrdiff_t> line_ends_;
     std::optional<Schema::Namespace> namespace_;
+    Namespaces namespaces_;
     Findings& findings_;
+    Strange& strange_;
 };
 
 } // namespace
@@ -259,15 +365,16 @@ namespace {
 
 std::string list_of(const Findings& findings) {
     std::string text;
+    std::size_t told = 0;
     for (const auto& finding : findings) {
-        if (static_cast<std::size_t>(&finding - findings.data()) == most_findings_told) {
-            text += fmt::format("; and {} more", findings.size() - most_findings_told);
-            break;
-        }
+        if (told == most_findings_quoted) break;
+        if (finding.text.empty()) continue;
         if (!text.empty()) text += "; ";
         if (finding.line > 0) text += fmt::format("line {}: ", finding.line);
         text += finding.text;
+        ++told;
     }
+    if (told < findings.size()) text += fmt::format("; and {} more", findings.size() - told);
     return text;
 }
 
@@ -283,19 +390,37 @@ void throw_findings(const Findings& findings, ErrorDomain domain, std::string_vi
 
 void throw_invalid(const Findings& findings) {
     if (findings.empty()) return;
-    throw Error(ErrorCode::xml_invalid_schema, ErrorDomain::xml, fmt::format("XML document failed to validate against schema: {}", list_of(findings)))
+    throw Error(ErrorCode::xml_invalid_schema, ErrorDomain::xml,
+                fmt::format("XML document failed to validate against schema: {}", list_of(findings)))
         .hint("what is not known is kept and has no effect where no validation is asked for");
 }
 
-void read_xml(std::string_view text, const Schema& schema, void* value, ErrorDomain domain) {
+namespace {
+
+/// Names all that is wrong at once, in the order of the document.
+void judge_strictly(Findings findings, const Strange& strange, ErrorDomain domain, std::string_view what) {
+    const bool invalid = !strange.unknown.empty() || !strange.duplicates.empty();
+    if (!invalid && std::ranges::all_of(findings, &Finding::unsupported)) return throw_findings(findings, domain, what);
+    for (const auto* list : {&strange.unknown, &strange.duplicates}) findings.insert(findings.end(), list->begin(), list->end());
+    std::ranges::stable_sort(findings, {}, &Finding::line);
+    throw_invalid(findings);
+}
+
+} // namespace
+
+void read_xml(std::string_view text, const Schema& schema, void* value, ErrorDomain domain, Reading how) {
     pugi::xml_document document;
     const auto root = load_document(text, document, domain);
     if (root.name() != schema.name())
         throw Error(ErrorCode::xml_error, domain,
                     fmt::format("XML error: unexpected root element <{}>, expecting <{}>", root.name(), schema.name()));
     Findings findings;
-    Reader(text, findings).record(root, schema, value);
-    throw_findings(findings, domain, fmt::format("<{}>", schema.name()));
+    Strange strange;
+    Reader(text, findings, strange).record(root, schema, value);
+    const auto what = fmt::format("<{}>", schema.name());
+    if (how == Reading::strict) return judge_strictly(std::move(findings), strange, domain, what);
+    throw_findings(findings, domain, what);
+    if (!strange.duplicates.empty()) log::warning("{}: {}; the first counts", what, list_of(strange.duplicates));
 }
 
 std::string root_element(std::string_view text) {

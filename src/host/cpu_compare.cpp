@@ -1,6 +1,7 @@
 #include "host/cpu_compare.hpp"
 
 #include "base/error.hpp"
+#include "format/bounds.hpp"
 #include "format/xml.hpp"
 
 #include <fmt/format.h>
@@ -29,6 +30,14 @@ FeatureSet difference(const FeatureSet& from, const FeatureSet& what) {
     return rest;
 }
 
+/// In the description of a CPU itself, of a domain or of a host.
+pugi::xml_node cpu_in(const pugi::xml_node& root) {
+    const std::string_view name = root.name();
+    if (name == "cpu") return root;
+    if (name == "domain") return root.child("cpu");
+    return name == "capabilities" ? root.child("host").child("cpu") : pugi::xml_node{};
+}
+
 std::string print(const pugi::xml_node& node) {
     std::ostringstream out;
     node.print(out, "", pugi::format_raw);
@@ -49,12 +58,12 @@ std::string known_feature(const std::string& name, const CpuTable& table) {
 } // namespace
 
 DescribedCpu parse_cpu(const std::string& xml) {
+    format::require_small(xml, ErrorDomain::cpu); // whoever may only ask gives such documents
     pugi::xml_document document;
     if (format::root_element(xml).empty() || !document.load_string(xml.c_str()))
         throw Error(ErrorCode::xml_error, ErrorDomain::cpu, "XML error: the CPU's XML is not well-formed");
-    const auto found = document.select_node("/cpu|/domain/cpu|/capabilities/host/cpu");
-    if (!found) throw no_cpu();
-    auto node = found.node();
+    auto node = cpu_in(document.document_element());
+    if (!node) throw no_cpu();
     DescribedCpu described;
     described.architecture = node.child_value("arch");
     node.remove_child("arch"); // of a host's description only
@@ -63,6 +72,9 @@ DescribedCpu parse_cpu(const std::string& xml) {
     node.remove_child("microcode");
     node.remove_child("signature");
     described.cpu = format::from_xml<model::Cpu>(print(node), ErrorDomain::cpu);
+    constexpr std::size_t most_features = 2000; // no processor has a fourth of that
+    if (const auto count = described.cpu.features.size(); count > most_features)
+        throw Error(ErrorCode::xml_error, ErrorDomain::cpu, fmt::format("XML error: <cpu> has {} <feature>; at most {} are possible", count, most_features));
     return described;
 }
 

@@ -3,7 +3,8 @@
 #include "engine/qemu/firmware_descriptors.hpp"
 #include "engine/qemu/kvm.hpp"
 #include "host/node.hpp"
-#include "os/files.hpp"
+#include "os/file_view.hpp"
+#include "os/stored_files.hpp"
 #include "os/process.hpp"
 
 #include <fmt/format.h>
@@ -74,6 +75,17 @@ Check forwarding() {
     return {"IP forwarding", Verdict::good, "off; it is switched on when a network needs it", ""};
 }
 
+Check isolation() {
+    if (::geteuid() != 0) return {"Isolation of guests", Verdict::good, "looked at when root asks", ""};
+    std::string staging = "/run/domus-doctor-XXXXXX";
+    if (!::mkdtemp(staging.data())) return {"Isolation of guests", Verdict::warning, "no folder can be made below /run", ""};
+    const auto why_not = why_no_views(staging);
+    ::rmdir(staging.c_str());
+    if (why_not.empty()) return {"Isolation of guests", Verdict::good, "each guest gets a mount namespace of its own", ""};
+    return {"Isolation of guests", Verdict::warning, "guests see the host's files, as far as their users may: " + why_not,
+            "give the daemon's container CAP_SYS_ADMIN, or accept it with mount_namespaces = false in [qemu] of domus.toml"};
+}
+
 Check other_daemon() {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -87,10 +99,39 @@ Check other_daemon() {
     return {"libvirt's socket", Verdict::warning, fmt::format("another daemon answers on {}: a bare 'virsh' reaches it", path), "systemctl disable --now libvirtd.service libvirtd.socket libvirtd-ro.socket"};
 }
 
+/// Lines about the daemon's own files that were set aside or cannot be read.
+std::vector<std::string> damaged_files(const std::filesystem::path& root) {
+    const auto configuration = root / "etc/domus", library = root / "var/lib/domus/qemu", state = root / "run/domus";
+    std::vector<std::filesystem::path> folders{configuration / "qemu", configuration / "qemu/networks", configuration / "storage", configuration / "secrets",
+                                               state / "qemu", state / "network", state / "storage"};
+    for (const auto& domain : names_in(library / "snapshot")) folders.push_back(library / "snapshot" / domain);
+    auto lines = StoredFolder(library / "save", largest_record, ".save").aside();
+    for (const auto& path : folders) {
+        if (!std::filesystem::is_directory(path)) continue;
+        const StoredFolder folder(path, largest_record);
+        std::ranges::move(folder.aside(), std::back_inserter(lines));
+        std::ranges::move(folder.unusable(), std::back_inserter(lines));
+    }
+    return lines;
+}
+
+std::vector<Check> stored_files(const std::filesystem::path& root) {
+    const std::string subject = "Files of domusd";
+    std::vector<Check> checks;
+    try {
+        for (auto& line : damaged_files(root))
+            checks.push_back({subject, Verdict::warning, std::move(line), "mend it, give it its old name, and restart domusd; or delete it"});
+    } catch (const std::exception& error) {
+        return {{subject, Verdict::warning, error.what(), ::geteuid() == 0 ? "" : "run 'domus doctor' as root"}};
+    }
+    if (checks.empty()) checks.push_back({subject, Verdict::good, "none is damaged", ""});
+    return checks;
+}
+
 } // namespace
 
-std::vector<Check> examine_host() {
-    return {cpu_flag(),
+std::vector<Check> examine_host(const std::filesystem::path& root) {
+    std::vector<Check> checks{cpu_flag(),
             kvm(),
             program("QEMU", "qemu-system-x86_64", "qemu-system-x86", Verdict::failed, "nothing can run"),
             program("qemu-img", "qemu-img", "qemu-utils", Verdict::warning, "images cannot be made"),
@@ -100,10 +141,14 @@ std::vector<Check> examine_host() {
             program("Firewall", "nft", "nftables", Verdict::warning, "virtual networks cannot start"),
             program("DHCP and DNS", "dnsmasq", "dnsmasq-base", Verdict::warning, "virtual networks cannot start"),
             program("User networking", "passt", "passt", Verdict::warning, "guests without privileges use QEMU's own"),
+            program("Emulated TPM", "swtpm", "swtpm swtpm-tools", Verdict::warning, "guests with an emulated TPM cannot start"),
             forwarding(),
             cgroups(),
             iommu(),
+            isolation(),
             other_daemon()};
+    std::ranges::move(stored_files(root), std::back_inserter(checks));
+    return checks;
 }
 
 } // namespace domus::host

@@ -2,6 +2,7 @@
 // mends it. Blocks for some milliseconds.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct Check {
     std::string hint;    ///< empty where nothing is to be mended
 };
 
-std::vector<Check> examine_host();
+/// `root`: below which the paths of the daemon lie.
+std::vector<Check> examine_host(const std::filesystem::path& root = "/");
 
 } // namespace domus::host

@@ -6,6 +6,7 @@
 #include <pugixml.hpp>
 
 #include <algorithm>
+#include <array>
 #include <sstream>
 
 namespace domus::host {
@@ -92,72 +93,124 @@ void add_guest(const Element& root, const Capabilities& emulator) {
     features.child("disksnapshot").set("default", "on").set("toggle", "no");
 }
 
-void add_enum(const Element& parent, const char* name, std::initializer_list<std::string_view> values) {
+using Values = std::vector<std::string_view>;
+
+void add_enum(const Element& parent, const char* name, const Values& values) {
     const auto element = parent.child("enum");
     element.set("name", name);
     for (const auto value : values) element.child("value").text(value);
 }
 
-void add_os(const Element& root, const std::vector<std::string>& firmware) {
-    const auto os = root.child("os").set("supported", "yes");
-    const auto choice = os.child("enum").set("name", "firmware");
-    choice.child("value").text("bios");
-    if (!firmware.empty()) choice.child("value").text("efi");
-    const auto loader = os.child("loader").set("supported", "yes");
-    for (const auto& path : firmware) loader.child("value").text(path);
-    add_enum(loader, "type", {"rom", "pflash"});
-    add_enum(loader, "readonly", {"yes", "no"});
-    add_enum(loader, "secure", {"no"});
+/// An element for devices that exist if `values` are not empty.
+void add_supported(const Element& parent, const char* element, const char* name, const Values& values) {
+    const auto added = parent.child(element).set("supported", values.empty() ? "no" : "yes");
+    if (!values.empty()) add_enum(added, name, values);
 }
 
-void add_cpu(const Element& root, const Capabilities& emulator, bool kvm) {
+void add_os(const Element& root, const DomainCapabilitiesFacts& facts) {
+    const auto os = root.child("os").set("supported", "yes");
+    add_enum(os, "firmware", facts.firmware_images.empty() ? Values{"bios"} : Values{"bios", "efi"});
+    const auto loader = os.child("loader").set("supported", "yes");
+    for (const auto& path : facts.firmware_images) loader.child("value").text(path);
+    add_enum(loader, "type", {"rom", "pflash"});
+    add_enum(loader, "readonly", {"yes", "no"});
+    add_enum(loader, "secure", facts.secure_boot ? Values{"yes", "no"} : Values{"no"});
+}
+
+/// Who makes the processors that a model describes, as libvirt's CPU map has it.
+std::string_view vendor_of(std::string_view model) {
+    constexpr auto amd = std::to_array<std::string_view>({"EPYC", "Opteron", "athlon", "phenom"});
+    constexpr auto intel = std::to_array<std::string_view>({"Broadwell", "Cascadelake", "Conroe", "Cooperlake", "Denverton", "Haswell", "Icelake", "IvyBridge",
+                                                            "KnightsMill", "Nehalem", "Penryn", "SandyBridge", "SapphireRapids", "Skylake", "Snowridge",
+                                                            "Westmere", "core2duo", "coreduo", "n270"});
+    const auto begins_with_one = [&](const auto& families) {
+        return std::ranges::any_of(families, [&](std::string_view family) { return model.starts_with(family); });
+    };
+    if (begins_with_one(amd)) return "AMD";
+    if (begins_with_one(intel)) return "Intel";
+    return model.starts_with("Dhyana") ? "Hygon" : "unknown";
+}
+
+void add_host_model(const Element& cpu, const std::optional<model::Cpu>& model) {
+    const auto mode = cpu.child("mode").set("name", "host-model").set("supported", model ? "yes" : "no");
+    if (!model) return;
+    mode.child("model").set("fallback", "forbid").text(model->model.value_or(""));
+    if (const auto vendor = vendor_of(model->model.value_or("")); vendor != "unknown") mode.child("vendor").text(vendor);
+    for (const auto& feature : model->features) mode.child("feature").set("policy", "require").set("name", feature.name);
+}
+
+void add_cpu(const Element& root, const Capabilities& emulator, bool kvm, const std::optional<model::Cpu>& host_model) {
     const auto cpu = root.child("cpu");
     const auto passthrough = cpu.child("mode").set("name", "host-passthrough").set("supported", kvm ? "yes" : "no");
     if (kvm) add_enum(passthrough, "hostPassthroughMigratable", {"on", "off"});
     add_enum(cpu.child("mode").set("name", "maximum").set("supported", "yes"), "maximumMigratable", {"on", "off"});
-    cpu.child("mode").set("name", "host-model").set("supported", "no");
+    add_host_model(cpu, host_model);
     const auto custom = cpu.child("mode").set("name", "custom").set("supported", "yes");
     for (const auto& model : emulator.cpus) {
         if (model.name == "host" || model.name == "base" || model.name == "max") continue;
-        custom.child("model").set("usable", model.usable ? "yes" : "no").text(model.name);
+        custom.child("model").set("usable", model.usable ? "yes" : "no").set("vendor", vendor_of(model.name)).text(model.name);
     }
 }
 
-void add_devices(const Element& root, const Capabilities& emulator) {
+struct KnownVideo {
+    std::string_view model, device;
+};
+constexpr std::array<KnownVideo, 7> videos{{{"vga", "VGA"},
+                                            {"cirrus", "cirrus-vga"},
+                                            {"vmvga", "vmware-svga"},
+                                            {"qxl", "qxl"},
+                                            {"virtio", "virtio-gpu-pci"},
+                                            {"bochs", "bochs-display"},
+                                            {"ramfb", "ramfb"}}};
+
+void add_displays(const Element& devices, const Capabilities& emulator, bool spice) {
+    add_supported(devices, "graphics", "type", spice ? Values{"vnc", "spice", "egl-headless"} : Values{"vnc", "egl-headless"});
+    Values models;
+    for (const auto& video : videos)
+        if (emulator.has_device(video.device)) models.push_back(video.model);
+    models.push_back("none");
+    add_supported(devices, "video", "modelType", models);
+}
+
+void add_tpm(const Element& devices, const Capabilities& emulator, const DomainCapabilitiesFacts& facts) {
+    const bool supported = (facts.host_tpm || facts.swtpm) && !emulator.tpm_models.empty();
+    const auto tpm = devices.child("tpm").set("supported", supported ? "yes" : "no");
+    if (!supported) return;
+    Values backends;
+    if (facts.host_tpm) backends.push_back("passthrough");
+    if (facts.swtpm) backends.push_back("emulator");
+    add_enum(tpm, "model", Values(emulator.tpm_models.begin(), emulator.tpm_models.end()));
+    add_enum(tpm, "backendModel", backends);
+    if (facts.swtpm) add_enum(tpm, "backendVersion", {"1.2", "2.0"});
+}
+
+void add_filesystem(const Element& devices, const Capabilities& emulator, bool virtiofsd) {
+    Values drivers{"path"};
+    if (virtiofsd && emulator.has_device("vhost-user-fs-pci")) drivers.push_back("virtiofs");
+    add_supported(devices, "filesystem", "driverType", drivers);
+}
+
+void add_devices(const Element& root, const Capabilities& emulator, const std::string& machine, const DomainCapabilitiesFacts& facts) {
     const auto devices = root.child("devices");
+    const bool spice = emulator.has_device("qxl");
+    const bool ide = machine.find("q35") == machine.npos;
+    const Values virtio_models{"virtio", "virtio-transitional", "virtio-non-transitional"};
     const auto disk = devices.child("disk").set("supported", "yes");
     add_enum(disk, "diskDevice", {"disk", "cdrom", "floppy", "lun"});
-    add_enum(disk, "bus", {"ide", "fdc", "scsi", "virtio", "usb", "sata"});
-    add_enum(disk, "model", {"virtio", "virtio-transitional", "virtio-non-transitional"});
-    const auto graphics = devices.child("graphics").set("supported", "yes");
-    const auto types = graphics.child("enum").set("name", "type");
-    types.child("value").text("vnc");
-    if (emulator.has_device("qxl")) types.child("value").text("spice");
-    types.child("value").text("egl-headless");
-    const auto video = devices.child("video").set("supported", "yes").child("enum").set("name", "modelType");
-    video.child("value").text("vga");
-    if (emulator.has_device("cirrus-vga")) video.child("value").text("cirrus");
-    if (emulator.has_device("qxl")) video.child("value").text("qxl");
-    if (emulator.has_device("virtio-gpu-pci")) video.child("value").text("virtio");
-    video.child("value").text("none");
-    if (emulator.has_device("bochs-display")) video.child("value").text("bochs");
-    if (emulator.has_device("ramfb")) video.child("value").text("ramfb");
+    add_enum(disk, "bus", ide ? Values{"ide", "fdc", "scsi", "virtio", "usb", "sata"} : Values{"fdc", "scsi", "virtio", "usb", "sata"});
+    add_enum(disk, "model", virtio_models);
+    add_displays(devices, emulator, spice);
     const auto hostdev = devices.child("hostdev").set("supported", "yes");
     add_enum(hostdev, "mode", {"subsystem"});
     add_enum(hostdev, "startupPolicy", {"default", "mandatory", "requisite", "optional"});
     add_enum(hostdev, "subsysType", {"usb", "pci", "scsi"});
     const auto rng = devices.child("rng").set("supported", "yes");
-    add_enum(rng, "model", {"virtio", "virtio-transitional", "virtio-non-transitional"});
+    add_enum(rng, "model", virtio_models);
     add_enum(rng, "backendModel", {"random", "egd", "builtin"});
-    add_enum(devices.child("filesystem").set("supported", "yes"), "driverType", {"path", "handle", "virtiofs"});
-    const bool tpm = !emulator.tpm_models.empty();
-    const auto tpm_element = devices.child("tpm").set("supported", tpm ? "yes" : "no");
-    if (tpm) {
-        const auto models = tpm_element.child("enum").set("name", "model");
-        for (const auto& model : emulator.tpm_models) models.child("value").text(model);
-        add_enum(tpm_element, "backendModel", {"passthrough", "emulator"});
-        add_enum(tpm_element, "backendVersion", {"1.2", "2.0"});
-    }
+    add_filesystem(devices, emulator, facts.virtiofsd);
+    add_tpm(devices, emulator, facts);
+    add_supported(devices, "redirdev", "bus", emulator.has_device("usb-redir") ? Values{"usb"} : Values{});
+    add_supported(devices, "channel", "type", spice ? Values{"pty", "unix", "spicevmc"} : Values{"pty", "unix"});
 }
 
 } // namespace
@@ -189,7 +242,7 @@ std::string capabilities_xml(const Node& node, const std::string& uuid, const st
     return print(document);
 }
 
-std::string domain_capabilities_xml(const Capabilities& emulator, const DomainCapabilitiesWish& wish, const std::vector<std::string>& firmware_images) {
+std::string domain_capabilities_xml(const Capabilities& emulator, const DomainCapabilitiesWish& wish, const DomainCapabilitiesFacts& facts) {
     const auto machine = emulator.canonical_machine(wish.machine);
     if (wish.virt_type == "kvm" && !emulator.kvm)
         throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "invalid argument: KVM is not supported by this host")
@@ -206,10 +259,10 @@ std::string domain_capabilities_xml(const Capabilities& emulator, const DomainCa
     root.child("arch").text(emulator.architecture);
     root.child("vcpu").set("max", emulator.find_machine(machine)->max_cpus);
     root.child("iothreads").set("supported", "yes");
-    add_os(root, firmware_images);
-    add_cpu(root, emulator, kvm);
+    add_os(root, facts);
+    add_cpu(root, emulator, kvm, facts.host_model);
     add_enum(root.child("memoryBacking").set("supported", "yes"), "sourceType", {"file", "anonymous", "memfd"});
-    add_devices(root, emulator);
+    add_devices(root, emulator, machine, facts);
     const auto features = root.child("features");
     features.child("gic").set("supported", "no");
     features.child("vmcoreinfo").set("supported", "yes");

@@ -19,8 +19,17 @@ struct DomainCapabilitiesWish {
     std::string machine;   ///< "" the default one
     std::string virt_type; ///< "qemu", "kvm", or "" for the better one that works
 };
+/// What of this host a domain can have.
+struct DomainCapabilitiesFacts {
+    std::vector<std::string> firmware_images; ///< UEFI for the machine
+    bool secure_boot = false;                 ///< one of them keeps its variables from the guest's system
+    bool host_tpm = false;                    ///< /dev/tpm0
+    bool swtpm = false;                       ///< what emulates a TPM is installed
+    bool virtiofsd = false;                   ///< what serves folders over virtiofs is
+    std::optional<model::Cpu> host_model;     ///< what mode host-model gives; null where that is not known
+};
 /// <domainCapabilities> of one emulator. Throws invalid_arg for a machine or type that it does not have.
 std::string domain_capabilities_xml(const engine::qemu::Capabilities& emulator, const DomainCapabilitiesWish& wish,
-                                    const std::vector<std::string>& firmware_images);
+                                    const DomainCapabilitiesFacts& facts);
 
 } // namespace domus::host

@@ -8,6 +8,10 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -110,6 +114,16 @@ std::vector<Cell> read_cells(const std::string& root, std::vector<Cpu>& cpus) {
     return {whole};
 }
 
+/// Below a hypervisor that leaves them disabled, Linux hides the memory type range registers that the processor has.
+void add_hidden_flags(std::vector<std::string>& flags) {
+#ifdef __x86_64__
+    constexpr unsigned basic_features = 1, mtrr = 1u << 12; // CPUID.01H:EDX
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    const bool has = __get_cpuid(basic_features, &eax, &ebx, &ecx, &edx) != 0 && (edx & mtrr) != 0;
+    if (has && !flags.empty() && std::ranges::find(flags, "mtrr") == flags.end()) flags.emplace_back("mtrr");
+#endif
+}
+
 void count_topology(Node& node) {
     std::set<unsigned> sockets;
     std::set<std::pair<unsigned, unsigned>> cores;
@@ -136,6 +150,7 @@ Node read_node(const std::string& root) {
     node.mhz = static_cast<unsigned>(number(value_of(info, "cpu MHz")));
     std::istringstream flags(value_of(info, "flags"));
     for (std::string flag; flags >> flag;) node.flags.push_back(flag);
+    if (root.empty()) add_hidden_flags(node.flags);
     node.memory = kib_of(read(root + "/proc/meminfo"), "MemTotal");
     node.cpus = read_cpus(root);
     node.cells = read_cells(root, node.cpus);

@@ -55,7 +55,7 @@ UniqueFd open_image(const std::string& path) {
 }
 
 bool is_elsewhere(std::string_view named) {
-    const auto colon = named.find(':');
+    const auto colon = named.find(':'); // as QEMU has it: a protocol's name before the first slash
     return colon != named.npos && named.find('/') > colon && !named.starts_with("file:");
 }
 

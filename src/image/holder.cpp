@@ -1,57 +1,17 @@
 #include "image/holder.hpp"
 
 #include "image/lease.hpp"
-#include "os/files.hpp"
 #include "os/host_name.hpp"
+#include "os/lock_holders.hpp"
+#include "os/proc.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
-
 namespace domus::image {
 
-namespace fs = std::filesystem;
-
 namespace {
-
-constexpr std::size_t longest_proc_file = 1u << 20;
-
-/// A file of /proc, or nothing: processes end while one looks at them, and some are none of our business.
-std::string read_proc(const fs::path& path) {
-    try {
-        return read_file(path, longest_proc_file);
-    } catch (const Error&) {
-        return {};
-    }
-}
-
-/// Whether that descriptor of a process has locks on that file. The number of the inode first: asking for more may
-/// wait for whatever storage it lies on.
-bool locks(const fs::path& process, const fs::path& descriptor, const struct stat& file) {
-    const auto info = read_proc(process / "fdinfo" / descriptor);
-    if (info.find("OFDLCK") == info.npos || info.find(fmt::format("ino:\t{}\n", file.st_ino)) == info.npos) return false;
-    struct stat there {};
-    return ::stat((process / "fd" / descriptor).c_str(), &there) == 0 && there.st_dev == file.st_dev
-           && there.st_ino == file.st_ino;
-}
-
-bool holds(const fs::path& process, const struct stat& file) {
-    std::error_code failure;
-    for (fs::directory_iterator entry(process / "fdinfo", failure), end; entry != end; entry.increment(failure)) {
-        if (failure) return false;
-        if (locks(process, entry->path().filename(), file)) return true;
-    }
-    return false;
-}
-
-/// The argument behind an option of a command line as /proc has it.
-std::string option_of(const std::string& line, std::string_view option) {
-    const auto wanted = std::string(1, '\0') + std::string(option) + '\0';
-    const auto at = line.find(wanted);
-    return at == line.npos ? std::string() : std::string(line.c_str() + at + wanted.size());
-}
 
 /// Of "guest=NAME,debug-threads=on", where a comma in the name is doubled.
 std::string guest_of(std::string_view words) {
@@ -66,24 +26,10 @@ std::string guest_of(std::string_view words) {
     return name;
 }
 
-Holder describe_process(const fs::path& process, int pid) {
-    Holder holder{.pid = pid, .program = read_proc(process / "comm"), .domain = {}, .uuid = {}, .host = {}};
-    while (!holder.program.empty() && holder.program.back() == '\n') holder.program.pop_back();
-    if (!holder.program.starts_with("qemu-system") && !holder.program.ends_with("kvm")) return holder;
-    const auto line = read_proc(process / "cmdline");
-    holder.domain = guest_of(option_of(line, "-name"));
-    holder.uuid = option_of(line, "-uuid");
-    return holder;
-}
-
 std::optional<Holder> find_process(const struct stat& file) {
     std::optional<Holder> ourselves;
-    std::error_code failure;
-    for (fs::directory_iterator entry("/proc", failure), end; entry != end; entry.increment(failure)) {
-        if (failure) break;
-        const auto name = entry->path().filename().string();
-        if (name.find_first_not_of("0123456789") != name.npos || !holds(entry->path(), file)) continue;
-        auto holder = describe_process(entry->path(), std::stoi(name));
+    for (const auto& found : find_lock_holders(file, LockKind::ofd)) {
+        auto holder = describe_holder(found.pid);
         if (holder.pid != ::getpid()) return holder;
         ourselves = std::move(holder);
     }
@@ -91,6 +37,17 @@ std::optional<Holder> find_process(const struct stat& file) {
 }
 
 } // namespace
+
+Holder describe_holder(int pid) {
+    Holder holder{.pid = pid, .program = read_proc(fmt::format("/proc/{}/comm", pid)), .domain = {}, .uuid = {}, .host = {}};
+    while (!holder.program.empty() && holder.program.back() == '\n') holder.program.pop_back();
+    if (!holder.program.starts_with("qemu-system") && !holder.program.ends_with("kvm")) return holder;
+    holder.domain = domain_of(pid);
+    holder.uuid = argument_of(pid, "-uuid");
+    return holder;
+}
+
+std::string domain_of(int pid) { return guest_of(argument_of(pid, "-name")); }
 
 std::string Holder::text() const {
     if (!host.empty()) return fmt::format("domain '{}' (uuid {}) on host '{}'", domain, uuid, host);

@@ -28,10 +28,10 @@ fs::path file_of(const fs::path& folder, const std::string& source) {
 
 /// Nobody begins to use it between the look and the removal: who opened it before sees that it has gone.
 void remove_unused(const fs::path& folder) {
-    std::error_code failure;
-    for (const auto& entry : fs::directory_iterator(folder, failure)) {
-        const UniqueFd fd(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-        if (fd && claim_alone(fd.get())) ::unlink(entry.path().c_str());
+    for (const auto& name : names_in(folder)) {
+        const auto path = folder / name;
+        const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+        if (fd && claim_alone(fd.get())) ::unlink(path.c_str());
     }
 }
 
@@ -54,7 +54,7 @@ UniqueFd lock_network_image(const fs::path& folder, const std::string& source, s
     const auto path = file_of(folder, source).string();
     constexpr int attempts = 10; // a process that ends has its locks for a moment longer than its name
     for (int attempt = 1;; ++attempt) {
-        UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+        UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
         if (!fd) throw path_error(errno, "cannot lock a network image by", path);
         if (how ? claim(fd.get(), *how) : claim_alone(fd.get())) {
             if (!has_gone(fd.get())) return fd;

@@ -5,6 +5,7 @@
 namespace domus::model {
 
 using format::Describe;
+using format::never_empty;
 using format::Schema;
 
 Address Address::pci(unsigned bus, unsigned slot, unsigned function, unsigned domain) {
@@ -109,7 +110,7 @@ const Schema& Address::schema() {
             .only(pci)
             .field("@port", &Address::port, "port of the controller")
             .only(virtio_serial)
-            .field("@port", &Address::usb_port, "port, behind hubs one for each: 1.2")
+            .field("@port", &Address::usb_port, "port, behind hubs one for each: 1.2", never_empty)
             .only(usb)
             .field("@iobase", &Address::iobase, "first I/O port")
             .only(isa)

@@ -3,7 +3,9 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
 using format::live_only;
+using format::never_empty;
 using format::Schema;
 
 CharacterSource& CharacterDevice::source() {
@@ -16,10 +18,18 @@ const CharacterSource& CharacterDevice::source() const {
     return sources.empty() ? none : sources.front();
 }
 
+CharacterSource::CharacterSource() = default;
+CharacterSource::CharacterSource(const CharacterSource&) = default;
+CharacterSource::CharacterSource(CharacterSource&&) noexcept = default;
+CharacterSource& CharacterSource::operator=(const CharacterSource&) = default;
+CharacterSource& CharacterSource::operator=(CharacterSource&&) noexcept = default;
+CharacterSource::~CharacterSource() = default;
+bool CharacterSource::operator==(const CharacterSource&) const = default;
+
 const Schema& CharacterSource::schema() {
     static const Schema table =
         Describe<CharacterSource>("source", "The host's end. Which attributes count depends on the type beside it.")
-            .field("@mode", &CharacterSource::mode, "tcp, udp, unix: bind listens, connect connects")
+            .field("@mode", &CharacterSource::mode, "tcp, udp, unix: bind listens, connect connects", never_empty)
             .field("@path", &CharacterSource::path, "dev, file, pipe, unix: path; pty: that of the terminal")
             .field("@host", &CharacterSource::host, "tcp, udp: address")
             .field("@service", &CharacterSource::service, "tcp, udp: port")
@@ -46,14 +56,23 @@ const Schema& CharacterLog::schema() {
 const Schema& CharacterTarget::schema() {
     static const Schema table =
         Describe<CharacterTarget>("target", "The guest's end.")
-            .field("@type", &CharacterTarget::type, "kind of port: isa-serial, virtio, serial, guestfwd, ...")
+            .field("@type", &CharacterTarget::type, "kind of port: isa-serial, virtio, serial, guestfwd, ...", never_empty)
             .field("@name", &CharacterTarget::name, "channel: name by which the guest finds it")
-            .field("@state", &CharacterTarget::state, "channel: whether a program in the guest has it open", live_only)
+            .field("@state", &CharacterTarget::state, "channel: whether a program in the guest has it open",
+                   live_only | empty_is_absent)
             .field("@address", &CharacterTarget::address, "guestfwd: address that the guest connects to")
             .field("@port", &CharacterTarget::port, "number of the port")
             .field("model@name", &CharacterTarget::model_name, "serial: device of QEMU");
     return table;
 }
+
+CharacterDevice::CharacterDevice() = default;
+CharacterDevice::CharacterDevice(const CharacterDevice&) = default;
+CharacterDevice::CharacterDevice(CharacterDevice&&) noexcept = default;
+CharacterDevice& CharacterDevice::operator=(const CharacterDevice&) = default;
+CharacterDevice& CharacterDevice::operator=(CharacterDevice&&) noexcept = default;
+CharacterDevice::~CharacterDevice() = default;
+bool CharacterDevice::operator==(const CharacterDevice&) const = default;
 
 const Schema& CharacterDevice::schema() {
     static const Schema table =

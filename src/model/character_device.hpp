@@ -29,6 +29,13 @@ enum class MouseMode { server, client };
 
 /// The host's end. Which members count depends on the type; only udp has two (mode 'bind' and 'connect').
 struct CharacterSource {
+    CharacterSource(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    CharacterSource(const CharacterSource&);
+    CharacterSource(CharacterSource&&) noexcept;
+    CharacterSource& operator=(const CharacterSource&);
+    CharacterSource& operator=(CharacterSource&&) noexcept;
+    ~CharacterSource();
+
     std::optional<std::string> mode;          ///< tcp, udp, unix: "bind" (we listen), "connect"
     std::optional<std::string> path;          ///< dev, file, pipe, unix; pty: live
     std::optional<std::string> host, service; ///< tcp, udp
@@ -42,7 +49,7 @@ struct CharacterSource {
     std::vector<Seclabel> seclabels;
     format::Rest rest;
     static const format::Schema& schema();
-    bool operator==(const CharacterSource&) const = default;
+    bool operator==(const CharacterSource&) const;
 };
 
 struct CharacterLog {
@@ -68,6 +75,13 @@ struct CharacterTarget {
 };
 
 struct CharacterDevice {
+    CharacterDevice(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    CharacterDevice(const CharacterDevice&);
+    CharacterDevice(CharacterDevice&&) noexcept;
+    CharacterDevice& operator=(const CharacterDevice&);
+    CharacterDevice& operator=(CharacterDevice&&) noexcept;
+    ~CharacterDevice();
+
     CharacterType type = CharacterType::pty;
     std::optional<std::string> tty; ///< live, of a console on a pty
     std::vector<CharacterSource> sources;
@@ -84,7 +98,7 @@ struct CharacterDevice {
     const CharacterSource& source() const;
 
     static const format::Schema& schema();
-    bool operator==(const CharacterDevice&) const = default;
+    bool operator==(const CharacterDevice&) const;
 };
 
 } // namespace domus::model

@@ -9,7 +9,6 @@ namespace checks {
 
 namespace {
 
-constexpr std::size_t longest_name = 200; // with ".xml" and a suffix it is a file's name
 constexpr unsigned most_processors = 4096;
 constexpr unsigned most_threads = 1024;
 
@@ -26,13 +25,7 @@ std::uint64_t cell_bytes(const Domain& domain) {
 }
 
 void name(const Domain& domain, Report& report) {
-    const auto& text = domain.name;
-    if (text.find_first_not_of(" \t\r\n") == text.npos)
-        report.add(domain.rest, "the <name> of the domain is empty; give it one");
-    if (text.find_first_of("/\n") != text.npos || text == "." || text == "..")
-        report.add(domain.rest, "the name '{}' must not contain '/' or a line break, nor be '.' or '..'", text);
-    if (text.size() > longest_name)
-        report.add(domain.rest, "the name has {} bytes, at most {} are possible", text.size(), longest_name);
+    object_name(domain.name, "domain", domain.rest, report);
     if (domain.title && domain.title->find('\n') != std::string::npos)
         report.add(domain.rest, "the <title> must be one line; put the rest into <description>");
 }
@@ -136,6 +129,13 @@ void pins(const Domain& domain, Report& report) {
 
 } // namespace
 
+void object_name(const std::string& name, std::string_view what, const format::Rest& where, Report& report, std::size_t longest) {
+    if (name.find_first_not_of(" \t\r\n") == name.npos) report.add(where, "the <name> of the {} is empty; give it one", what);
+    if (name.find_first_of("/\n") != name.npos || name == "." || name == "..")
+        report.add(where, "the name '{}' must not contain '/' or a line break, nor be '.' or '..'", name);
+    if (name.size() > longest) report.add(where, "the name has {} bytes, at most {} are possible", name.size(), longest);
+}
+
 bool is_cpuset(std::string_view text) {
     if (text.empty()) return false;
     while (true) {
@@ -150,6 +150,19 @@ bool is_cpuset(std::string_view text) {
         if (comma == text.npos) return true;
         text.remove_prefix(comma + 1);
     }
+}
+
+bool device_counts(const Domain& domain, Report& report) {
+    constexpr std::size_t most = 1024; // more than any machine of QEMU has buses and slots for
+    bool all = true;
+    for_each_kind([&](std::string_view name, auto member) {
+        const auto& kind = domain.devices.*member;
+        if constexpr (!requires { kind.has_value(); })
+            all &= within(kind, most, "the domain", fmt::format("<{}> devices", name), report);
+    });
+    all &= within(domain.devices.graphics, most, "the domain", "<graphics> devices", report);
+    all &= within(domain.devices.audios, most, "the domain", "<audio> devices", report);
+    return all;
 }
 
 void general(const Domain& domain, Report& report) {
@@ -188,6 +201,7 @@ void processors(const Domain& domain, Report& report) {
 
 void check(const Domain& domain, format::Findings& findings) {
     checks::Report report(findings);
+    if (!checks::device_counts(domain, report)) return;
     checks::general(domain, report);
     checks::processors(domain, report);
     checks::disks(domain, report);

@@ -48,7 +48,7 @@ std::string_view lacks(const Interface& interface) {
     return "";
 }
 
-void mac(const Interface& interface, std::set<std::string>& seen, Report& report) {
+void mac(const Interface& interface, Report& report) {
     if (!interface.mac) return;
     if (!is_mac(*interface.mac))
         return report.add(interface.rest, "'{}' is no MAC address; write it as 52:54:00:12:34:56", *interface.mac);
@@ -56,12 +56,6 @@ void mac(const Interface& interface, std::set<std::string>& seen, Report& report
     format::detail::parse_unsigned("0x" + interface.mac->substr(0, 2), first);
     if (first & 1)
         report.add(interface.rest, "the MAC address {} is one for groups; its first byte must be even", *interface.mac);
-    auto lower = *interface.mac;
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c; });
-    if (!seen.insert(lower).second && !interface.teaming)
-        report.add(interface.rest, "two interfaces have the MAC address {}; change one or leave it out",
-                   *interface.mac);
 }
 
 void limits(const Interface& interface, Report& report) {
@@ -98,13 +92,12 @@ void vlan(const Vlan& vlan, Report& report) {
 }
 
 void interfaces(const Domain& domain, Report& report) {
-    std::set<std::string> macs;
     for (const auto& interface : domain.devices.interfaces) {
         const auto missing = lacks(interface);
         if (!missing.empty())
             report.add(interface.rest, "an interface of type '{}' needs <source {}>", format::word(interface.type),
                        missing);
-        mac(interface, macs, report);
+        mac(interface, report);
         if (interface.vlan) vlan(*interface.vlan, report);
         limits(interface, report);
     }

@@ -10,12 +10,21 @@ namespace {
 
 using checks::Report;
 
+/// What dnsmasq still starts with in a moment: as many hosts as a network of 16 bits has addresses.
+bool counts(const Network& network, Report& report) {
+    constexpr std::size_t most_hosts = 65536, most_subnets = 256;
+    bool all = checks::within(network.ips, most_subnets, "the network", "<ip>", report)
+               && checks::within(network.routes, most_subnets, "the network", "<route>", report)
+               && checks::within(network.dns.hosts, most_hosts, "<dns>", "<host>", report);
+    for (const auto& ip : network.ips) {
+        all = all && checks::within(ip.dhcp_hosts, most_hosts, "<dhcp>", "<host>", report);
+        all = all && checks::within(ip.dhcp_ranges, most_subnets, "<dhcp>", "<range>", report);
+    }
+    return all;
+}
+
 void general(const Network& network, Report& report) {
-    if (network.name.find_first_not_of(" \t\r\n") == std::string::npos)
-        report.add(network.rest, "the <name> of the network is empty; give it one");
-    if (network.name.find_first_of("/\n") != std::string::npos || network.name == "." || network.name == "..")
-        report.add(network.rest, "the name '{}' must not contain '/' or a line break, nor be '.' or '..'",
-                   network.name);
+    checks::object_name(network.name, "network", network.rest, report);
     if (network.mac && !checks::is_mac(*network.mac))
         report.add(network.rest, "'{}' is no MAC address; write it as 52:54:00:12:34:56", *network.mac);
     if (network.bridge.name && (network.bridge.name->empty() || network.bridge.name->size() > 15))
@@ -118,13 +127,27 @@ void groups(const Network& network, Report& report) {
     if (network.vlan) checks::vlan(*network.vlan, report);
 }
 
+void translation(const Network& network, Report& report) {
+    if (!network.forward) return;
+    const auto& forward = *network.forward;
+    if (const auto& ports = forward.nat_ports; ports && (ports->start == 0 || ports->start > ports->end))
+        report.add(ports->rest, "the ports {} to {} of <nat> are no range", ports->start, ports->end);
+    if (const auto& range = forward.nat_addresses) {
+        const auto start = IpNumber::parse(range->start), end = IpNumber::parse(range->end);
+        if (!start || !end || start->v6 || end->v6 || *end < *start)
+            report.add(range->rest, "the addresses {} to {} of <nat> are no range of IPv4 addresses", range->start, range->end);
+    }
+}
+
 } // namespace
 
 void check(const Network& network, format::Findings& findings) {
     Report report(findings);
+    if (!counts(network, report)) return;
     general(network, report);
     addresses(network, report);
     groups(network, report);
+    translation(network, report);
 }
 
 } // namespace domus::model

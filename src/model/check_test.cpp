@@ -145,12 +145,8 @@ TEST(Check, judges_mac_addresses) {
     EXPECT_THAT(findings_of(domain_with(interface("52:54:00:00:00:01"))), IsEmpty());
     EXPECT_THAT(findings_of(domain_with(interface("52:54:00:00:00"))), says("is no MAC address"));
     EXPECT_THAT(findings_of(domain_with(interface("53:54:00:00:00:01"))), says("is one for groups"));
-    EXPECT_THAT(findings_of(domain_with(interface("52:54:00:00:00:0a") + interface("52:54:00:00:00:0A"))),
-                says("two interfaces"));
-    EXPECT_THAT(
-        findings_of(domain_with(interface("52:54:00:00:00:0a", "<teaming type='persistent'/>")
-                                + interface("52:54:00:00:00:0a", "<teaming type='transient' persistent='ua-x'/>"))),
-        IsEmpty());
+    // Equal ones are warned of in the log where a domain is defined, and taken, as libvirt does.
+    EXPECT_THAT(findings_of(domain_with(interface("52:54:00:00:00:0a") + interface("52:54:00:00:00:0A"))), IsEmpty());
 }
 
 TEST(Check, judges_vlans) {

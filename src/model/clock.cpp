@@ -3,6 +3,7 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
 using format::Schema;
 
 const Timer* Clock::timer(std::string_view name) const {
@@ -30,9 +31,9 @@ const Schema& Timer::schema() {
 const Schema& Clock::schema() {
     static const Schema table =
         Describe<Clock>("clock", "What the guest's clock shows at start.")
-            .field("@offset", &Clock::offset, "which time")
+            .field("@offset", &Clock::offset, "which time", empty_is_absent)
             .field("@adjustment", &Clock::adjustment, "variable: seconds ahead of the basis; or reset")
-            .field("@basis", &Clock::basis, "variable: ahead of which time")
+            .field("@basis", &Clock::basis, "variable: ahead of which time", empty_is_absent)
             .field("@timezone", &Clock::timezone, "timezone: its name")
             .field("@start", &Clock::start, "absolute: seconds since 1970")
             .field("timer", &Clock::timers);

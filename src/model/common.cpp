@@ -3,6 +3,8 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
+using format::never_empty;
 using format::Schema;
 
 const Schema& VirtioDriver::schema() {
@@ -26,7 +28,7 @@ const Schema& SecretReference::schema() {
 
 const Schema& Auth::schema() {
     static const Schema table = Describe<Auth>("auth", "Who enters the storage server.")
-                                    .field("@username", &Auth::username, "name of the user", format::required)
+                                    .field("@username", &Auth::username, "name of the user", format::required | never_empty)
                                     .field("secret", &Auth::secret);
     return table;
 }
@@ -60,7 +62,7 @@ const Schema& Seclabel::schema() {
             .field("@model", &Seclabel::model, "name of the security driver: selinux, apparmor, dac")
             .field("@relabel", &Seclabel::relabel, "whether the files of the domain are labelled")
             .field("@labelskip", &Seclabel::labelskip, "live: the file could not be labelled")
-            .field("label", &Seclabel::label, "label of the process, or of the one file")
+            .field("label", &Seclabel::label, "label of the process, or of the one file", never_empty)
             .field("imagelabel", &Seclabel::imagelabel, "label of the files", format::live_only)
             .field("baselabel", &Seclabel::baselabel, "label from which one is made at start");
     return table;
@@ -77,7 +79,7 @@ const Schema& Rom::schema() {
 const Schema& Teaming::schema() {
     static const Schema table =
         Describe<Teaming>("teaming", "Pairs a virtio interface with an assigned device that may come and go.")
-            .field("@type", &Teaming::type, "which of the two this one is", format::required)
+            .field("@type", &Teaming::type, "which of the two this one is", format::required | empty_is_absent)
             .field("@persistent", &Teaming::persistent, "alias of the persistent one, named by the transient one");
     return table;
 }

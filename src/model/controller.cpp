@@ -3,6 +3,7 @@
 namespace domus::model {
 
 using format::Describe;
+using format::never_empty;
 using format::Schema;
 
 const Schema& ControllerDriver::schema() {
@@ -34,17 +35,25 @@ const Schema& ControllerTarget::schema() {
     return table;
 }
 
+Controller::Controller() = default;
+Controller::Controller(const Controller&) = default;
+Controller::Controller(Controller&&) noexcept = default;
+Controller& Controller::operator=(const Controller&) = default;
+Controller& Controller::operator=(Controller&&) noexcept = default;
+Controller::~Controller() = default;
+bool Controller::operator==(const Controller&) const = default;
+
 const Schema& Controller::schema() {
     static const Schema table =
         Describe<Controller>("controller", "A bus controller.")
             .field("@type", &Controller::type, "kind of bus", format::required)
             .field("@index", &Controller::index, "number among those of its type")
-            .field("@model", &Controller::model, "which one: qemu-xhci, pcie-root-port, virtio-scsi, ...")
+            .field("@model", &Controller::model, "which one: qemu-xhci, pcie-root-port, virtio-scsi, ...", never_empty)
             .field("@ports", &Controller::ports, "virtio-serial, USB: number of ports")
             .field("@vectors", &Controller::vectors, "virtio-serial: number of interrupts")
             .field("@maxGrantFrames", &Controller::max_grant_frames, "xenbus")
             .field("@maxEventChannels", &Controller::max_event_channels, "xenbus")
-            .field("model@name", &Controller::model_name, "PCI: device of QEMU")
+            .field("model@name", &Controller::model_name, "PCI: device of QEMU", never_empty)
             .field("target", &Controller::target)
             .field("driver", &Controller::driver)
             .scaled("pcihole64", &Controller::pcihole64, "KiB", "KiB", "PCI roots: room for large BARs")

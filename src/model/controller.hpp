@@ -31,6 +31,13 @@ struct ControllerTarget {
 };
 
 struct Controller {
+    Controller(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    Controller(const Controller&);
+    Controller(Controller&&) noexcept;
+    Controller& operator=(const Controller&);
+    Controller& operator=(Controller&&) noexcept;
+    ~Controller();
+
     ControllerType type = ControllerType::usb;
     std::optional<unsigned> index;
     std::optional<std::string> model; ///< "qemu-xhci", "pcie-root-port", "virtio-scsi", ...
@@ -45,7 +52,7 @@ struct Controller {
     std::optional<Address> address;
     format::Rest rest;
     static const format::Schema& schema();
-    bool operator==(const Controller&) const = default;
+    bool operator==(const Controller&) const;
 };
 
 } // namespace domus::model

@@ -3,7 +3,9 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
 using format::required;
+using format::never_empty;
 using format::Schema;
 
 std::uint64_t CpuTopology::product() const {
@@ -43,7 +45,7 @@ const Schema& NumaCell::schema() {
     static const Schema table =
         Describe<NumaCell>("cell", "A NUMA cell of the guest.")
             .field("@id", &NumaCell::id, "its number")
-            .field("@cpus", &NumaCell::cpus, "its virtual processors: 0-3,7")
+            .field("@cpus", &NumaCell::cpus, "its virtual processors: 0-3,7", never_empty)
             .scaled("@memory", &NumaCell::memory, "KiB", "KiB", "its memory", required)
             .field("@memAccess", &NumaCell::mem_access, "whether other processes may map the memory")
             .field("@discard", &NumaCell::discard, "whether the memory's contents are dropped at the end")
@@ -59,7 +61,7 @@ const Schema& Cpu::schema() {
             .field("@match", &Cpu::match, "how strictly the processor must be this one")
             .field("@check", &Cpu::check, "what is checked before the start")
             .field("@migratable", &Cpu::migratable, "whether features that forbid migration are left out")
-            .field("model@fallback", &Cpu::fallback, "whether a lesser model may be used")
+            .field("model@fallback", &Cpu::fallback, "whether a lesser model may be used", empty_is_absent)
             .field("model@vendor_id", &Cpu::vendor_id, "name of the maker that the guest sees")
             .field("model", &Cpu::model, "name of the model: EPYC, Skylake-Server, qemu64, ...")
             .field("vendor", &Cpu::vendor, "maker that the host's processor must have")

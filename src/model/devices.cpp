@@ -3,8 +3,10 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
 using format::live_only;
 using format::required;
+using format::never_empty;
 using format::Schema;
 
 namespace {
@@ -17,7 +19,7 @@ const Schema& Input::schema() {
     static const Schema table = Describe<Input>("input", "A mouse, tablet or keyboard.")
                                     .field("@type", &Input::type, "what it is", required)
                                     .field("@bus", &Input::bus, "where it is plugged in")
-                                    .field("@model", &Input::model, "virtio: generation of the device")
+                                    .field("@model", &Input::model, "virtio: generation of the device", never_empty)
                                     .field("driver", &Input::driver)
                                     .field("source@evdev", &Input::evdev, "passthrough: device of the host")
                                     .field("source@dev", &Input::dev, "evdev: device of the host")
@@ -71,8 +73,8 @@ const Schema& Rng::schema() {
     static const Schema table =
         Describe<Rng>("rng", "A source of randomness.")
             .field("@model", &Rng::model, "virtio, virtio-transitional, virtio-non-transitional", required)
-            .field("rate@bytes", &Rng::rate_bytes, "most that the guest gets in a period")
-            .field("rate@period", &Rng::rate_period, "milliseconds")
+            .field("rate@bytes", &Rng::rate_bytes, "most that the guest gets in a period", empty_is_absent)
+            .field("rate@period", &Rng::rate_period, "milliseconds", empty_is_absent)
             .field("backend", &Rng::backend, "", required)
             .field("driver", &Rng::driver)
             .field("alias@name", &Rng::alias, about_alias)
@@ -89,7 +91,8 @@ const Schema& TpmBackend::schema() {
             .field("@persistent_state", &TpmBackend::persistent_state,
                    "emulator: whether a transient domain keeps its state")
             .field("device@path", &TpmBackend::device, "passthrough: device of the host")
-            .field("encryption@secret", &TpmBackend::encryption_secret, "emulator: secret that encrypts the state")
+            .field("encryption@secret", &TpmBackend::encryption_secret, "emulator: secret that encrypts the state",
+                   empty_is_absent)
             .flag("active_pcr_banks/sha1", &TpmBackend::sha1, "bank of SHA-1 registers")
             .flag("active_pcr_banks/sha256", &TpmBackend::sha256, "bank of SHA-256 registers")
             .flag("active_pcr_banks/sha384", &TpmBackend::sha384, "bank of SHA-384 registers")
@@ -100,7 +103,7 @@ const Schema& TpmBackend::schema() {
 
 const Schema& Tpm::schema() {
     static const Schema table = Describe<Tpm>("tpm", "A trusted platform module.")
-                                    .field("@model", &Tpm::model, "tpm-tis, tpm-crb, tpm-spapr")
+                                    .field("@model", &Tpm::model, "tpm-tis, tpm-crb, tpm-spapr", never_empty)
                                     .field("backend", &Tpm::backend, "", required)
                                     .field("alias@name", &Tpm::alias, about_alias)
                                     .field("address", &Tpm::address);
@@ -113,7 +116,7 @@ const Schema& Smartcard::schema() {
             .field("@mode", &Smartcard::mode, "where the card is", required)
             .field("@type", &Smartcard::type, "passthrough: what the host's end is")
             .field("certificate", &Smartcard::certificates, "host-certificates: three names")
-            .field("database", &Smartcard::database, "host-certificates: folder of the database")
+            .field("database", &Smartcard::database, "host-certificates: folder of the database", never_empty)
             .field("source", &Smartcard::sources)
             .field("protocol@type", &Smartcard::protocol, "tcp: what is spoken over the connection")
             .field("alias@name", &Smartcard::alias, about_alias)
@@ -139,7 +142,7 @@ const Schema& NvramDevice::schema() {
 
 const Schema& Panic::schema() {
     static const Schema table = Describe<Panic>("panic", "Lets the guest tell that its kernel crashed.")
-                                    .field("@model", &Panic::model, "isa, pvpanic, hyperv, pseries, s390")
+                                    .field("@model", &Panic::model, "isa, pvpanic, hyperv, pseries, s390", never_empty)
                                     .field("alias@name", &Panic::alias, about_alias)
                                     .field("address", &Panic::address);
     return table;
@@ -150,7 +153,7 @@ const Schema& SharedMemory::schema() {
         Describe<SharedMemory>("shmem", "Memory that several guests share.")
             .field("@name", &SharedMemory::name, "name by which they find it", required)
             .field("@role", &SharedMemory::role, "whether it travels with this domain")
-            .field("model@type", &SharedMemory::model, "ivshmem-plain, ivshmem-doorbell")
+            .field("model@type", &SharedMemory::model, "ivshmem-plain, ivshmem-doorbell", never_empty)
             .scaled("size", &SharedMemory::size, "M", "M", "how much")
             .field("server@path", &SharedMemory::server, "doorbell: socket of the server")
             .flag("msi", &SharedMemory::msi, "doorbell: guests interrupt each other")
@@ -169,14 +172,14 @@ const Schema& MemoryDevice::schema() {
             .field("@access", &MemoryDevice::access, "whether other processes may map it")
             .field("@discard", &MemoryDevice::discard, "whether the contents are dropped at the end")
             .field("uuid", &MemoryDevice::uuid, "nvdimm of pSeries: its UUID")
-            .field("source/path", &MemoryDevice::source_path, "nvdimm, virtio-pmem: file with the contents")
+            .field("source/path", &MemoryDevice::source_path, "nvdimm, virtio-pmem: file with the contents", never_empty)
             .field("source/nodemask", &MemoryDevice::source_nodemask, "nodes of the host")
             .scaled("source/pagesize", &MemoryDevice::source_pagesize, "KiB", "KiB", "size of the host's pages")
             .scaled("source/alignsize", &MemoryDevice::source_alignsize, "KiB", "KiB", "nvdimm: alignment of the file")
             .flag("source/pmem", &MemoryDevice::source_pmem, "nvdimm: the file lies in persistent memory")
             .scaled("target/size", &MemoryDevice::size, "KiB", "KiB", "how much", required)
             .field("target/node", &MemoryDevice::node, "cell of the guest")
-            .scaled("target/block", &MemoryDevice::block, "KiB", "KiB", "virtio-mem: smallest step")
+            .scaled("target/block", &MemoryDevice::block, "KiB", "KiB", "virtio-mem: smallest step", never_empty)
             .scaled("target/requested", &MemoryDevice::requested, "KiB", "KiB",
                     "virtio-mem: how much the guest shall have")
             .scaled("target/current", &MemoryDevice::current, "KiB", "KiB", "virtio-mem: how much it has", live_only)
@@ -219,7 +222,7 @@ const Schema& Iommu::schema() {
 const Schema& Vsock::schema() {
     static const Schema table =
         Describe<Vsock>("vsock", "Sockets between guest and host without a network.")
-            .field("@model", &Vsock::model, "virtio, virtio-transitional, virtio-non-transitional")
+            .field("@model", &Vsock::model, "virtio, virtio-transitional, virtio-non-transitional", never_empty)
             .field("cid@auto", &Vsock::auto_cid, "whether the number is chosen at start")
             .field("cid@address", &Vsock::cid, "number of the guest, from 3")
             .field("driver", &Vsock::driver)
@@ -231,12 +234,20 @@ const Schema& Vsock::schema() {
 
 const Schema& Lease::schema() {
     static const Schema table = Describe<Lease>("lease", "A lock that is held while the domain runs.")
-                                    .field("lockspace", &Lease::lockspace, "space of the lock manager")
+                                    .field("lockspace", &Lease::lockspace, "space of the lock manager", never_empty)
                                     .field("key", &Lease::key, "name of the lock", required)
                                     .field("target@path", &Lease::path, "file of the lock", required)
                                     .field("target@offset", &Lease::offset, "place in the file");
     return table;
 }
+
+Devices::Devices() = default;
+Devices::Devices(const Devices&) = default;
+Devices::Devices(Devices&&) noexcept = default;
+Devices& Devices::operator=(const Devices&) = default;
+Devices& Devices::operator=(Devices&&) noexcept = default;
+Devices::~Devices() = default;
+bool Devices::operator==(const Devices&) const = default;
 
 const Schema& Devices::schema() {
     static const Schema table = Describe<Devices>("devices", "All devices.")

@@ -240,6 +240,13 @@ struct Lease {
 };
 
 struct Devices {
+    Devices(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    Devices(const Devices&);
+    Devices(Devices&&) noexcept;
+    Devices& operator=(const Devices&);
+    Devices& operator=(Devices&&) noexcept;
+    ~Devices();
+
     std::optional<std::string> emulator;
     std::vector<Disk> disks;
     std::vector<Controller> controllers;
@@ -270,7 +277,7 @@ struct Devices {
     std::optional<Vsock> vsock;
     format::Rest rest;
     static const format::Schema& schema();
-    bool operator==(const Devices&) const = default;
+    bool operator==(const Devices&) const;
 };
 
 /// Calls visit(element name, pointer to member) for each kind of device that has an alias and an address, in the order of

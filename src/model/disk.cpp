@@ -5,8 +5,10 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
 using format::live_only;
 using format::required;
+using format::never_empty;
 using format::Schema;
 
 bool DiskSource::empty() const {
@@ -26,7 +28,7 @@ const Schema& DiskDriver::schema() {
     static const Schema table =
         Describe<DiskDriver>("driver", "How the host reads and writes the image.")
             .field("@name", &DiskDriver::name, "program that serves it: qemu")
-            .field("@type", &DiskDriver::type, "format of the image: raw, qcow2, ...")
+            .field("@type", &DiskDriver::type, "format of the image: raw, qcow2, ...", never_empty)
             .field("@cache", &DiskDriver::cache, "how the host's page cache is used")
             .field("@error_policy", &DiskDriver::error_policy, "what happens when a write fails")
             .field("@rerror_policy", &DiskDriver::rerror_policy, "what happens when a read fails, if not the same")
@@ -55,14 +57,14 @@ const Schema& SourceHost::schema() {
                                     .field("@transport", &SourceHost::transport, "how it is reached")
                                     .field("@name", &SourceHost::name, "its name or address")
                                     .field("@port", &SourceHost::port, "its port")
-                                    .field("@socket", &SourceHost::socket, "its socket, for transport unix");
+                                    .field("@socket", &SourceHost::socket, "its socket, for transport unix", never_empty);
     return table;
 }
 
 const Schema& Cookie::schema() {
     static const Schema table = Describe<Cookie>("cookie", "A cookie that is sent to the server.")
                                     .field("@name", &Cookie::name, "its name", required)
-                                    .field(".", &Cookie::value, "its value", format::secret);
+                                    .field(".", &Cookie::value, "its value", format::secret | never_empty);
     return table;
 }
 
@@ -83,6 +85,14 @@ const Schema& Reservations::schema() {
     return table;
 }
 
+DiskSource::DiskSource() = default;
+DiskSource::DiskSource(const DiskSource&) = default;
+DiskSource::DiskSource(DiskSource&&) noexcept = default;
+DiskSource& DiskSource::operator=(const DiskSource&) = default;
+DiskSource& DiskSource::operator=(DiskSource&&) noexcept = default;
+DiskSource::~DiskSource() = default;
+bool DiskSource::operator==(const DiskSource&) const = default;
+
 const Schema& DiskSource::schema() {
     static const Schema table =
         Describe<DiskSource>("source", "Where the bytes are. Which attributes count depends on the type beside it.")
@@ -93,7 +103,7 @@ const Schema& DiskSource::schema() {
             .field("@tls", &DiskSource::tls, "network: whether the connection is encrypted")
             .field("@tlsHostname", &DiskSource::tls_hostname, "network: name that the certificate must have")
             .field("@file", &DiskSource::file, "file: its path")
-            .field("@fdgroup", &DiskSource::fdgroup, "file: name of descriptors that the client passed")
+            .field("@fdgroup", &DiskSource::fdgroup, "file: name of descriptors that the client passed", never_empty)
             .field("@dev", &DiskSource::dev, "block: path of the device")
             .field("@dir", &DiskSource::dir, "dir: folder that is shown as a FAT disk")
             .field("@pool", &DiskSource::pool, "volume: storage pool")
@@ -104,7 +114,7 @@ const Schema& DiskSource::schema() {
             .field("@managed", &DiskSource::managed, "nvme: whether the daemon takes it from the host's driver")
             .field("@namespace", &DiskSource::nvme_namespace, "nvme: namespace")
             .field("@startupPolicy", &DiskSource::startup_policy, "what happens at start when it is missing")
-            .field("@index", &DiskSource::index, "number of the image in the chain", live_only)
+            .field("@index", &DiskSource::index, "number of the image in the chain", live_only | empty_is_absent)
             .field("host", &DiskSource::hosts)
             .field("snapshot@name", &DiskSource::snapshot, "rbd: snapshot of the image")
             .field("config@file", &DiskSource::config_file, "rbd: configuration file")
@@ -115,8 +125,8 @@ const Schema& DiskSource::schema() {
             .field("reservations", &DiskSource::reservations)
             .field("ssl@verify", &DiskSource::ssl_verify, "whether the server's certificate is verified")
             .field("cookies/cookie", &DiskSource::cookies)
-            .field("readahead@size", &DiskSource::readahead, "http, ftp: bytes read ahead")
-            .field("timeout@seconds", &DiskSource::timeout, "http, ftp: seconds to wait")
+            .field("readahead@size", &DiskSource::readahead, "http, ftp: bytes read ahead", empty_is_absent)
+            .field("timeout@seconds", &DiskSource::timeout, "http, ftp: seconds to wait", empty_is_absent)
             .field("identity@user", &DiskSource::identity_user, "nfs: user")
             .field("identity@group", &DiskSource::identity_group, "nfs: group")
             .field("encryption", &DiskSource::encryption)
@@ -129,7 +139,7 @@ const Schema& BackingStore::schema() {
     static const Schema table =
         Describe<BackingStore>("backingStore", "The image below; without a type, the end of the chain.")
             .field("@type", &BackingStore::type, "what kind of place holds it")
-            .field("@index", &BackingStore::index, "number of the image in the chain", live_only)
+            .field("@index", &BackingStore::index, "number of the image in the chain", live_only | empty_is_absent)
             .field("format@type", &BackingStore::format, "format of the image")
             .scaled("format/metadata_cache/max_size", &BackingStore::metadata_cache, "bytes", "bytes",
                     "cache for qcow2's tables")
@@ -188,12 +198,20 @@ const Schema& IoTune::schema() {
     return table;
 }
 
+Disk::Disk() = default;
+Disk::Disk(const Disk&) = default;
+Disk::Disk(Disk&&) noexcept = default;
+Disk& Disk::operator=(const Disk&) = default;
+Disk& Disk::operator=(Disk&&) noexcept = default;
+Disk::~Disk() = default;
+bool Disk::operator==(const Disk&) const = default;
+
 const Schema& Disk::schema() {
     static const Schema table =
         Describe<Disk>("disk", "A disk, CD-ROM or floppy.")
             .field("@type", &Disk::type, "what kind of place holds the bytes")
             .field("@device", &Disk::device, "what the guest sees")
-            .field("@model", &Disk::model, "virtio: generation of the device")
+            .field("@model", &Disk::model, "virtio: generation of the device", never_empty)
             .field("@rawio", &Disk::rawio, "lun: whether raw commands need privileges")
             .field("@sgio", &Disk::sgio, "lun: whether the kernel filters commands")
             .field("@snapshot", &Disk::snapshot, "how a snapshot treats the disk when nobody says")

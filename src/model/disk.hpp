@@ -79,6 +79,13 @@ struct Reservations {
 
 /// Where an image's bytes are. Which members count depends on the type beside it (DiskType).
 struct DiskSource {
+    DiskSource(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    DiskSource(const DiskSource&);
+    DiskSource(DiskSource&&) noexcept;
+    DiskSource& operator=(const DiskSource&);
+    DiskSource& operator=(DiskSource&&) noexcept;
+    ~DiskSource();
+
     std::optional<std::string> file;           ///< file
     std::optional<std::string> fdgroup;        ///< file: descriptors that the client handed over
     std::optional<std::string> dev;            ///< block, vhostvdpa
@@ -119,7 +126,7 @@ struct DiskSource {
     std::string text() const;
 
     static const format::Schema& schema();
-    bool operator==(const DiskSource&) const = default;
+    bool operator==(const DiskSource&) const;
 };
 
 /// The image below; one without a type ends the chain on purpose.
@@ -179,6 +186,13 @@ struct IoTune {
 };
 
 struct Disk {
+    Disk(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    Disk(const Disk&);
+    Disk(Disk&&) noexcept;
+    Disk& operator=(const Disk&);
+    Disk& operator=(Disk&&) noexcept;
+    ~Disk();
+
     DiskType type = DiskType::file;
     DiskDevice device = DiskDevice::disk;
     std::optional<std::string> model; ///< "virtio", "virtio-transitional", ...
@@ -204,7 +218,7 @@ struct Disk {
     std::optional<Address> address;
     format::Rest rest;
     static const format::Schema& schema();
-    bool operator==(const Disk&) const = default;
+    bool operator==(const Disk&) const;
 };
 
 } // namespace domus::model

@@ -3,20 +3,23 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
+using format::keep_empty;
 using format::live_only;
 using format::required;
+using format::never_empty;
 using format::Schema;
 
 const Schema& QemuArgument::schema() {
     static const Schema table = Describe<QemuArgument>("qemu:arg", "An argument that QEMU gets as it is.")
-                                    .field("@value", &QemuArgument::value, "the argument", required);
+                                    .field("@value", &QemuArgument::value, "the argument", required | keep_empty);
     return table;
 }
 
 const Schema& QemuVariable::schema() {
     static const Schema table = Describe<QemuVariable>("qemu:env", "A variable of QEMU's environment.")
                                     .field("@name", &QemuVariable::name, "its name", required)
-                                    .field("@value", &QemuVariable::value, "its value");
+                                    .field("@value", &QemuVariable::value, "its value", keep_empty);
     return table;
 }
 
@@ -28,15 +31,24 @@ const Schema& QemuCommandline::schema() {
     return table;
 }
 
+Domain::Domain() = default;
+Domain::Domain(const Domain&) = default;
+Domain::Domain(Domain&&) noexcept = default;
+Domain& Domain::operator=(const Domain&) = default;
+Domain& Domain::operator=(Domain&&) noexcept = default;
+Domain::~Domain() = default;
+bool Domain::operator==(const Domain&) const = default;
+
 const Schema& Domain::schema() {
     static const Schema table =
         Describe<Domain>("domain", "A virtual machine.")
             .in_namespace("qemu", "http://libvirt.org/schemas/domain/qemu/1.0")
             .field("@type", &Domain::type, "what runs it", required)
-            .field("@id", &Domain::id, "number while it runs", live_only)
+            .field("@id", &Domain::id, "number while it runs", live_only | empty_is_absent)
             .field("name", &Domain::name, "its name, unique on the host", required)
             .field("uuid", &Domain::uuid, "its identity; made at definition")
-            .field("genid", &Domain::genid, "generation, changed when the guest's state goes back in time")
+            .field("genid", &Domain::genid, "generation, changed when the guest's state goes back in time; made if empty",
+                   format::fresh_if_empty)
             .field("title", &Domain::title, "short description, one line")
             .field("description", &Domain::description, "long description")
             .raw("metadata", &Domain::metadata, "what applications keep here, word for word")
@@ -49,20 +61,19 @@ const Schema& Domain::schema() {
             .field("memtune", &Domain::memtune)
             .field("memoryBacking", &Domain::memory_backing)
             .field("vcpu@placement", &Domain::vcpu_placement, "whether host processors are chosen at start")
-            .field("vcpu@cpuset", &Domain::vcpu_cpuset, "processors of the host that it may use")
+            .field("vcpu@cpuset", &Domain::vcpu_cpuset, "processors of the host that it may use", never_empty)
             .field("vcpu@current", &Domain::vcpu_current, "processors at start")
-            .field("vcpu", &Domain::vcpu, "most virtual processors")
+            .field("vcpu", &Domain::vcpu, "most virtual processors", keep_empty)
             .field("vcpus/vcpu", &Domain::vcpus)
             .field("iothreads", &Domain::iothreads, "number of threads that serve disks")
             .field("iothreadids/iothread", &Domain::iothread_ids)
             .refuse("defaultiothread", "helpers of the main thread are not built yet")
             .field("cputune", &Domain::cputune)
             .field("numatune", &Domain::numatune)
-            .field("resource/partition", &Domain::partition, "group of the host's resources")
+            .field("resource/partition", &Domain::partition, "group of the host's resources", never_empty)
             .field("sysinfo", &Domain::sysinfo)
             .refuse("bootloader", "it belongs to Xen")
             .field("os", &Domain::os, "", required)
-            .refuse("idmap", "it belongs to containers")
             .field("features", &Domain::features)
             .field("cpu", &Domain::cpu)
             .field("clock", &Domain::clock)

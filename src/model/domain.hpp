@@ -42,6 +42,13 @@ struct QemuCommandline {
 };
 
 struct Domain {
+    Domain(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    Domain(const Domain&);
+    Domain(Domain&&) noexcept;
+    Domain& operator=(const Domain&);
+    Domain& operator=(Domain&&) noexcept;
+    ~Domain();
+
     DomainType type = DomainType::kvm;
     std::optional<int> id; ///< live
     std::string name;
@@ -83,7 +90,7 @@ struct Domain {
     QemuCommandline qemu;
     format::Rest rest;
     static const format::Schema& schema();
-    bool operator==(const Domain&) const = default;
+    bool operator==(const Domain&) const;
 };
 
 /// Rules over several fields (limits, duplicates, addresses, names); adds each breach with its line and what to do.

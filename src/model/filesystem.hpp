@@ -33,6 +33,13 @@ struct FilesystemBinary {
 };
 
 struct Filesystem {
+    Filesystem(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    Filesystem(const Filesystem&);
+    Filesystem(Filesystem&&) noexcept;
+    Filesystem& operator=(const Filesystem&);
+    Filesystem& operator=(Filesystem&&) noexcept;
+    ~Filesystem();
+
     FilesystemType type = FilesystemType::mount;
     std::optional<AccessMode> accessmode;
     std::optional<std::string> fmode, dmode; ///< octal
@@ -52,7 +59,7 @@ struct Filesystem {
     std::optional<Address> address;
     format::Rest rest;
     static const format::Schema& schema();
-    bool operator==(const Filesystem&) const = default;
+    bool operator==(const Filesystem&) const;
 };
 
 } // namespace domus::model

@@ -3,7 +3,10 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
+using format::keep_empty;
 using format::required;
+using format::never_empty;
 using format::Schema;
 
 const Schema& Listen::schema() {
@@ -24,13 +27,21 @@ const Schema& SpiceChannel::schema() {
     return table;
 }
 
+Graphics::Graphics() = default;
+Graphics::Graphics(const Graphics&) = default;
+Graphics::Graphics(Graphics&&) noexcept = default;
+Graphics& Graphics::operator=(const Graphics&) = default;
+Graphics& Graphics::operator=(Graphics&&) noexcept = default;
+Graphics::~Graphics() = default;
+bool Graphics::operator==(const Graphics&) const = default;
+
 const Schema& Graphics::schema() {
     static const Schema table =
         Describe<Graphics>("graphics", "A server or window that shows the guest's screen.")
             .field("@type", &Graphics::type, "its protocol", required)
             .field("@port", &Graphics::port, "TCP port; -1 is chosen at start")
             .field("@tlsPort", &Graphics::tls_port, "spice: encrypted port")
-            .field("@autoport", &Graphics::autoport, "whether ports are chosen at start")
+            .field("@autoport", &Graphics::autoport, "whether ports are chosen at start", empty_is_absent)
             .field("@websocket", &Graphics::websocket, "vnc: port for WebSockets; -1 is chosen at start")
             .field("@socket", &Graphics::socket, "vnc: socket, in place of a port")
             .field("@listen", &Graphics::listen, "first address, as old clients read it")
@@ -38,16 +49,16 @@ const Schema& Graphics::schema() {
             .field("@defaultMode", &Graphics::default_mode, "spice: whether channels are encrypted")
             .field("@sharePolicy", &Graphics::share_policy, "vnc: whether several may look")
             .field("@powerControl", &Graphics::power_control, "vnc: whether the viewer may reset and power off")
-            .field("@passwd", &Graphics::passwd, "password", format::secret)
+            .field("@passwd", &Graphics::passwd, "password", format::secret | keep_empty)
             .field("@passwdValidTo", &Graphics::passwd_valid_to, "when the password ends: 2026-01-31T12:00:00",
-                   format::secret)
+                   format::secret | never_empty)
             .field("@connected", &Graphics::connected, "what a change of the password does to those who are connected",
                    format::secret)
             .field("@display", &Graphics::display, "sdl, desktop: X display")
             .field("@xauth", &Graphics::xauth, "sdl: file of X authorities")
             .field("@fullscreen", &Graphics::fullscreen, "sdl, desktop: whether it fills the screen")
             .field("@replaceUser", &Graphics::replace_user, "rdp: whether a newcomer replaces the one connected")
-            .field("@multiUser", &Graphics::multi_user, "rdp: whether several may connect")
+            .field("@multiUser", &Graphics::multi_user, "rdp: whether several may connect", empty_is_absent)
             .field("@p2p", &Graphics::p2p, "dbus: whether no bus is used")
             .field("@address", &Graphics::address, "dbus: address of the bus")
             .field("listen", &Graphics::listens)
@@ -69,17 +80,17 @@ const Schema& Graphics::schema() {
 const Schema& VideoModel::schema() {
     static const Schema table =
         Describe<VideoModel>("model", "The video card.")
-            .field("@type", &VideoModel::type, "virtio, vga, qxl, bochs, cirrus, ramfb, none", required)
-            .amount("@ram", &VideoModel::ram, "KiB", "qxl: memory of the primary bar, in KiB")
-            .amount("@vram", &VideoModel::vram, "KiB", "video memory, in KiB")
-            .amount("@vram64", &VideoModel::vram64, "KiB", "qxl: 64-bit memory, in KiB")
-            .amount("@vgamem", &VideoModel::vgamem, "KiB", "qxl: memory of the VGA part, in KiB")
-            .field("@heads", &VideoModel::heads, "number of screens")
-            .field("@primary", &VideoModel::primary, "whether it is the first card")
+            .field("@type", &VideoModel::type, "virtio, vga, qxl, bochs, cirrus, ramfb, none; vga if missing")
+            .amount("@ram", &VideoModel::ram, "KiB", "qxl: memory of the primary bar, in KiB", empty_is_absent)
+            .amount("@vram", &VideoModel::vram, "KiB", "video memory, in KiB", empty_is_absent)
+            .amount("@vram64", &VideoModel::vram64, "KiB", "qxl: 64-bit memory, in KiB", empty_is_absent)
+            .amount("@vgamem", &VideoModel::vgamem, "KiB", "qxl: memory of the VGA part, in KiB", empty_is_absent)
+            .field("@heads", &VideoModel::heads, "number of screens", empty_is_absent)
+            .field("@primary", &VideoModel::primary, "whether it is the first card", empty_is_absent)
             .field("@blob", &VideoModel::blob, "virtio: whether memory is shared with the host")
             .field("acceleration@accel3d", &VideoModel::accel3d, "whether 3D is drawn by the host")
             .field("acceleration@accel2d", &VideoModel::accel2d, "whether 2D is drawn by the host")
-            .field("acceleration@rendernode", &VideoModel::rendernode, "vhost-user: device of the host that draws")
+            .field("acceleration@rendernode", &VideoModel::rendernode, "vhost-user: device of the host that draws", never_empty)
             .field("resolution@x", &VideoModel::width, "width at first")
             .field("resolution@y", &VideoModel::height, "height at first");
     return table;
@@ -92,7 +103,7 @@ const Schema& Video::schema() {
             .field("driver@ats", &Video::ats, "whether it offers address translation services")
             .field("driver@packed", &Video::packed, "whether it offers packed queues")
             .field("driver@page_per_vq", &Video::page_per_vq, "whether each queue's doorbell has a page of its own")
-            .field("driver@name", &Video::driver_name, "who draws: qemu, vhostuser")
+            .field("driver@name", &Video::driver_name, "who draws: qemu, vhostuser", never_empty)
             .field("driver@vgaconf", &Video::vgaconf, "bhyve: VGA registers")
             .field("model", &Video::model)
             .field("alias@name", &Video::alias, "name of the device; the user's own begin with ua-")

@@ -32,6 +32,13 @@ struct SpiceChannel {
 };
 
 struct Graphics {
+    Graphics(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    Graphics(const Graphics&);
+    Graphics(Graphics&&) noexcept;
+    Graphics& operator=(const Graphics&);
+    Graphics& operator=(Graphics&&) noexcept;
+    ~Graphics();
+
     GraphicsType type = GraphicsType::vnc;
     std::optional<int> port;     ///< -1 is chosen at start
     std::optional<int> tls_port; ///< spice
@@ -65,7 +72,7 @@ struct Graphics {
     std::optional<unsigned> audio_id;
     format::Rest rest;
     static const format::Schema& schema();
-    bool operator==(const Graphics&) const = default;
+    bool operator==(const Graphics&) const;
 };
 
 struct VideoModel {

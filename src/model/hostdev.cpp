@@ -3,8 +3,18 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
 using format::required;
+using format::never_empty;
 using format::Schema;
+
+Hostdev::Hostdev() = default;
+Hostdev::Hostdev(const Hostdev&) = default;
+Hostdev::Hostdev(Hostdev&&) noexcept = default;
+Hostdev& Hostdev::operator=(const Hostdev&) = default;
+Hostdev& Hostdev::operator=(Hostdev&&) noexcept = default;
+Hostdev::~Hostdev() = default;
+bool Hostdev::operator==(const Hostdev&) const = default;
 
 const Schema& Hostdev::schema() {
     using enum HostdevType;
@@ -14,13 +24,13 @@ const Schema& Hostdev::schema() {
             .field("@type", &Hostdev::type, "kind of device", required)
             .selects()
             .field("@managed", &Hostdev::managed,
-                   "whether the daemon takes it from the host's driver and gives it back")
+                   "whether the daemon takes it from the host's driver and gives it back", empty_is_absent)
             .field("@sgio", &Hostdev::sgio, "scsi: whether the kernel filters commands")
             .field("@rawio", &Hostdev::rawio, "scsi: whether raw commands need privileges")
-            .field("@model", &Hostdev::model, "mdev: vfio-pci, ...; scsi_host: virtio")
+            .field("@model", &Hostdev::model, "mdev: vfio-pci, ...; scsi_host: virtio", never_empty)
             .field("@display", &Hostdev::display, "mdev: whether it shows a screen")
             .field("@ramfb", &Hostdev::ramfb, "mdev: whether it has a screen while booting")
-            .field("driver@name", &Hostdev::driver_name, "pci: vfio")
+            .field("driver@name", &Hostdev::driver_name, "pci: vfio", never_empty)
             .field("source@startupPolicy", &Hostdev::startup_policy, "usb: what happens at start when it is missing")
             .field("source@guestReset", &Hostdev::guest_reset, "usb: whether the guest may reset it")
             .field("source@writeFiltering", &Hostdev::write_filtering,
@@ -80,10 +90,10 @@ const Schema& RedirectedDevice::schema() {
 const Schema& UsbFilter::schema() {
     static const Schema table =
         Describe<UsbFilter>("usbdev", "A rule for USB devices; the first that fits decides.")
-            .field("@class", &UsbFilter::usb_class, "class, or -1")
-            .field("@vendor", &UsbFilter::vendor, "number of the maker, or -1")
-            .field("@product", &UsbFilter::product, "number of the product, or -1")
-            .field("@version", &UsbFilter::version, "version, or -1")
+            .field("@class", &UsbFilter::usb_class, "class, or -1", never_empty)
+            .field("@vendor", &UsbFilter::vendor, "number of the maker, or -1", never_empty)
+            .field("@product", &UsbFilter::product, "number of the product, or -1", never_empty)
+            .field("@version", &UsbFilter::version, "version, or -1", never_empty)
             .field("@allow", &UsbFilter::allow, "whether such a device may be redirected", required);
     return table;
 }

@@ -11,6 +11,13 @@ enum class HostdevType { usb, pci, scsi, scsi_host, mdev, storage, misc, net };
 enum class GuestReset { off, uninitialized, on };
 
 struct Hostdev {
+    Hostdev(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    Hostdev(const Hostdev&);
+    Hostdev(Hostdev&&) noexcept;
+    Hostdev& operator=(const Hostdev&);
+    Hostdev& operator=(Hostdev&&) noexcept;
+    ~Hostdev();
+
     HostdevMode mode = HostdevMode::subsystem;
     HostdevType type = HostdevType::pci;
     std::optional<bool> managed;
@@ -41,7 +48,7 @@ struct Hostdev {
     std::optional<Address> address;
     format::Rest rest;
     static const format::Schema& schema();
-    bool operator==(const Hostdev&) const = default;
+    bool operator==(const Hostdev&) const;
 };
 
 /// A USB port for a device of the viewer's machine.

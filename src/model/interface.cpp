@@ -3,8 +3,11 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
+using format::keep_empty;
 using format::live_only;
 using format::required;
+using format::never_empty;
 using format::Schema;
 
 const Schema& InterfaceSource::schema() {
@@ -13,7 +16,7 @@ const Schema& InterfaceSource::schema() {
                                   "What it is joined to. Which attributes count depends on the type beside it.")
             .field("@network", &InterfaceSource::network, "network: name of the virtual network")
             .field("@portgroup", &InterfaceSource::portgroup, "network: group of ports that gives defaults")
-            .field("@portid", &InterfaceSource::portid, "the port that was made for it", live_only)
+            .field("@portid", &InterfaceSource::portid, "the port that was made for it", live_only | empty_is_absent)
             .field("@bridge", &InterfaceSource::bridge, "bridge: name of the host's bridge")
             .field("@dev", &InterfaceSource::dev, "direct, vdpa, user: device of the host")
             .field("@type", &InterfaceSource::type, "vhostuser: unix")
@@ -47,8 +50,8 @@ const Schema& Offloads::schema() {
 const Schema& InterfaceDriver::schema() {
     static const Schema table =
         Describe<InterfaceDriver>("driver", "How the host serves the interface.")
-            .field("@name", &InterfaceDriver::name, "vhost or qemu; hostdev: vfio")
-            .field("@txmode", &InterfaceDriver::txmode, "who sends: iothread or timer")
+            .field("@name", &InterfaceDriver::name, "vhost or qemu; hostdev: vfio", never_empty)
+            .field("@txmode", &InterfaceDriver::txmode, "who sends: iothread or timer", never_empty)
             .field("@ioeventfd", &InterfaceDriver::ioeventfd, "whether the guest's doorbell avoids the main loop")
             .field("@event_idx", &InterfaceDriver::event_idx, "whether interrupts are held back under load")
             .field("@queues", &InterfaceDriver::queues, "number of pairs of queues")
@@ -87,7 +90,7 @@ const Schema& PortForward::schema() {
 const Schema& FilterParameter::schema() {
     static const Schema table = Describe<FilterParameter>("parameter", "A variable of the filter.")
                                     .field("@name", &FilterParameter::name, "its name", required)
-                                    .field("@value", &FilterParameter::value, "its value", required);
+                                    .field("@value", &FilterParameter::value, "its value", required | keep_empty);
     return table;
 }
 
@@ -100,21 +103,30 @@ const Schema& FilterReference::schema() {
 
 const Schema& InterfaceBackend::schema() {
     static const Schema table = Describe<InterfaceBackend>("backend", "What carries the packets on the host.")
-                                    .field("@type", &InterfaceBackend::type, "user: passt, or QEMU's own")
+                                    .field("@type", &InterfaceBackend::type, "user: passt, or QEMU's own", never_empty)
                                     .field("@tap", &InterfaceBackend::tap, "device file of tap devices")
                                     .field("@vhost", &InterfaceBackend::vhost, "device file of vhost-net")
                                     .field("@logFile", &InterfaceBackend::log_file, "passt: its log");
     return table;
 }
 
+Interface::Interface() = default;
+Interface::Interface(const Interface&) = default;
+Interface::Interface(Interface&&) noexcept = default;
+Interface& Interface::operator=(const Interface&) = default;
+Interface& Interface::operator=(Interface&&) noexcept = default;
+Interface::~Interface() = default;
+bool Interface::operator==(const Interface&) const = default;
+
 const Schema& Interface::schema() {
     static const Schema table =
         Describe<Interface>("interface", "A network interface.")
             .field("@type", &Interface::type, "what it is joined to", required)
-            .field("@managed", &Interface::managed, "hostdev: whether the daemon takes it from the host's driver")
+            .field("@managed", &Interface::managed, "hostdev: whether the daemon takes it from the host's driver",
+                   empty_is_absent)
             .field("@trustGuestRxFilters", &Interface::trust_guest_rx_filters,
                    "whether the guest may change its addresses")
-            .field("mac@address", &Interface::mac, "its address: 52:54:00:12:34:56")
+            .field("mac@address", &Interface::mac, "its address: 52:54:00:12:34:56", never_empty)
             .field("mac@type", &Interface::mac_type, "whether it was generated")
             .field("mac@check", &Interface::mac_check, "whether the address is judged")
             .field("source", &Interface::source)
@@ -138,9 +150,10 @@ const Schema& Interface::schema() {
             .field("filterref", &Interface::filter)
             .field("tune/sndbuf", &Interface::sndbuf, "bytes of the send buffer")
             .field("teaming", &Interface::teaming)
-            .field("link@state", &Interface::link, "whether the cable is plugged in")
-            .field("mtu@size", &Interface::mtu, "largest packet")
-            .field("coalesce/rx/frames@max", &Interface::coalesce_rx_frames, "packets that are handed over at once")
+            .field("link@state", &Interface::link, "whether the cable is plugged in", empty_is_absent)
+            .field("mtu@size", &Interface::mtu, "largest packet", empty_is_absent)
+            .field("coalesce/rx/frames@max", &Interface::coalesce_rx_frames, "packets that are handed over at once",
+                   empty_is_absent)
             .field("boot@order", &Interface::boot_order, "place in the order of booting, from 1")
             .field("alias@name", &Interface::alias, "name of the device; the user's own begin with ua-")
             .field("rom", &Interface::rom)

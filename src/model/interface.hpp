@@ -115,6 +115,13 @@ struct InterfaceBackend {
 };
 
 struct Interface {
+    Interface(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    Interface(const Interface&);
+    Interface(Interface&&) noexcept;
+    Interface& operator=(const Interface&);
+    Interface& operator=(Interface&&) noexcept;
+    ~Interface();
+
     InterfaceType type = InterfaceType::network;
     std::optional<bool> managed;
     std::optional<bool> trust_guest_rx_filters;
@@ -150,7 +157,7 @@ struct Interface {
     std::optional<Address> address;
     format::Rest rest;
     static const format::Schema& schema();
-    bool operator==(const Interface&) const = default;
+    bool operator==(const Interface&) const;
 };
 
 } // namespace domus::model

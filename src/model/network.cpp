@@ -3,8 +3,11 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
+using format::keep_empty;
 using format::live_only;
 using format::required;
+using format::never_empty;
 using format::Schema;
 
 ForwardMode Network::mode() const {
@@ -42,13 +45,14 @@ const Schema& Forward::schema() {
     static const Schema table =
         Describe<Forward>("forward", "How guests get beyond the network; without it they do not.")
             .field("@dev", &Forward::dev, "the only device of the host that is used")
-            .field("@mode", &Forward::mode, "the way")
-            .field("@managed", &Forward::managed, "hostdev: whether the daemon takes devices from the host's driver")
+            .field("@mode", &Forward::mode, "the way", empty_is_absent)
+            .field("@managed", &Forward::managed, "hostdev: whether the daemon takes devices from the host's driver",
+                   empty_is_absent)
             .field("driver@name", &Forward::driver, "hostdev: vfio")
             .field("nat@ipv6", &Forward::nat_ipv6, "whether IPv6 is translated too")
             .field("nat/address", &Forward::nat_addresses, "addresses that guests appear with")
             .field("nat/port", &Forward::nat_ports, "ports that guests appear with")
-            .field("pf@dev", &Forward::physical_function, "SR-IOV device whose functions are shared out")
+            .field("pf@dev", &Forward::physical_function, "SR-IOV device whose functions are shared out", never_empty)
             .field("interface", &Forward::interfaces)
             .field("address", &Forward::addresses, "hostdev: devices that are shared out");
     return table;
@@ -59,23 +63,23 @@ const Schema& Bridge::schema() {
         Describe<Bridge>("bridge", "The bridge on the host.")
             .field("@name", &Bridge::name, "its name; chosen if missing")
             .field("@zone", &Bridge::zone, "zone of firewalld")
-            .field("@stp", &Bridge::stp, "spanning tree protocol")
-            .field("@delay", &Bridge::delay, "seconds before a port forwards")
-            .field("@macTableManager", &Bridge::mac_table_manager, "who keeps the table of addresses");
+            .field("@stp", &Bridge::stp, "spanning tree protocol", empty_is_absent)
+            .field("@delay", &Bridge::delay, "seconds before a port forwards", empty_is_absent)
+            .field("@macTableManager", &Bridge::mac_table_manager, "who keeps the table of addresses", empty_is_absent);
     return table;
 }
 
 const Schema& DnsForwarder::schema() {
     static const Schema table = Describe<DnsForwarder>("forwarder", "A server that is asked.")
                                     .field("@domain", &DnsForwarder::domain, "only for names in this domain")
-                                    .field("@addr", &DnsForwarder::address, "its address");
+                                    .field("@addr", &DnsForwarder::address, "its address", never_empty);
     return table;
 }
 
 const Schema& DnsText::schema() {
     static const Schema table = Describe<DnsText>("txt", "A text record.")
                                     .field("@name", &DnsText::name, "its name", required)
-                                    .field("@value", &DnsText::value, "its text", required);
+                                    .field("@value", &DnsText::value, "its text", required | keep_empty);
     return table;
 }
 
@@ -85,9 +89,10 @@ const Schema& DnsService::schema() {
                                     .field("@protocol", &DnsService::protocol, "tcp or udp", required)
                                     .field("@domain", &DnsService::domain, "domain that offers it")
                                     .field("@target", &DnsService::target, "host that offers it")
-                                    .field("@port", &DnsService::port, "port there")
-                                    .field("@priority", &DnsService::priority, "smaller is asked first")
-                                    .field("@weight", &DnsService::weight, "share among equals");
+                                    .field("@port", &DnsService::port, "port there", empty_is_absent)
+                                    .field("@priority", &DnsService::priority, "smaller is asked first",
+                                           empty_is_absent)
+                                    .field("@weight", &DnsService::weight, "share among equals", empty_is_absent);
     return table;
 }
 
@@ -128,9 +133,9 @@ const Schema& DhcpRange::schema() {
 const Schema& DhcpHost::schema() {
     static const Schema table = Describe<DhcpHost>("host", "A fixed address for one guest.")
                                     .field("@id", &DhcpHost::id, "IPv6: its DUID")
-                                    .field("@mac", &DhcpHost::mac, "its MAC address")
-                                    .field("@name", &DhcpHost::name, "its name")
-                                    .field("@ip", &DhcpHost::ip, "the address")
+                                    .field("@mac", &DhcpHost::mac, "its MAC address", never_empty)
+                                    .field("@name", &DhcpHost::name, "its name", never_empty)
+                                    .field("@ip", &DhcpHost::ip, "the address", never_empty)
                                     .field("lease", &DhcpHost::lease);
     return table;
 }
@@ -148,7 +153,7 @@ const Schema& NetworkIp::schema() {
             .field("dhcp/range", &NetworkIp::dhcp_ranges)
             .field("dhcp/host", &NetworkIp::dhcp_hosts)
             .field("dhcp/bootp@file", &NetworkIp::bootp_file, "file to boot from the network")
-            .field("dhcp/bootp@server", &NetworkIp::bootp_server, "server that has it");
+            .field("dhcp/bootp@server", &NetworkIp::bootp_server, "server that has it", never_empty);
     return table;
 }
 
@@ -157,7 +162,7 @@ const Schema& PortGroup::schema() {
         Describe<PortGroup>("portgroup", "Defaults for the interfaces that name it.")
             .keep(".")
             .field("@name", &PortGroup::name, "its name", required)
-            .field("@default", &PortGroup::is_default, "whether interfaces that name none get it")
+            .field("@default", &PortGroup::is_default, "whether interfaces that name none get it", empty_is_absent)
             .field("@trustGuestRxFilters", &PortGroup::trust_guest_rx_filters,
                    "whether guests may change their addresses")
             .field("vlan", &PortGroup::vlan)
@@ -168,16 +173,25 @@ const Schema& PortGroup::schema() {
 
 const Schema& DnsmasqOption::schema() {
     static const Schema table = Describe<DnsmasqOption>("dnsmasq:option", "A line for dnsmasq; nobody checks it.")
-                                    .field("@value", &DnsmasqOption::value, "the line", required);
+                                    .field("@value", &DnsmasqOption::value, "the line", required | keep_empty);
     return table;
 }
+
+Network::Network() = default;
+Network::Network(const Network&) = default;
+Network::Network(Network&&) noexcept = default;
+Network& Network::operator=(const Network&) = default;
+Network& Network::operator=(Network&&) noexcept = default;
+Network::~Network() = default;
+bool Network::operator==(const Network&) const = default;
 
 const Schema& Network::schema() {
     static const Schema table =
         Describe<Network>("network", "A virtual network.")
             .in_namespace("dnsmasq", "http://libvirt.org/schemas/network/dnsmasq/1.0")
             .field("@connections", &Network::connections, "interfaces that use it", live_only)
-            .field("@ipv6", &Network::ipv6, "whether guests may talk IPv6 without an address of the network")
+            .field("@ipv6", &Network::ipv6, "whether guests may talk IPv6 without an address of the network",
+                   empty_is_absent)
             .field("@trustGuestRxFilters", &Network::trust_guest_rx_filters,
                    "whether guests may change their addresses")
             .field("name", &Network::name, "its name, unique on the host", required)
@@ -187,7 +201,7 @@ const Schema& Network::schema() {
             .raw("metadata", &Network::metadata, "what applications keep here, word for word")
             .field("forward", &Network::forward)
             .field("bridge", &Network::bridge)
-            .field("mtu@size", &Network::mtu, "largest packet")
+            .field("mtu@size", &Network::mtu, "largest packet", empty_is_absent)
             .field("mac@address", &Network::mac, "address of the bridge")
             .field("domain@name", &Network::domain_name, "DNS domain of the guests")
             .field("domain@localOnly", &Network::domain_local_only, "whether its names are not asked upstream")

@@ -163,6 +163,13 @@ struct DnsmasqOption {
 };
 
 struct Network {
+    Network(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    Network(const Network&);
+    Network(Network&&) noexcept;
+    Network& operator=(const Network&);
+    Network& operator=(Network&&) noexcept;
+    ~Network();
+
     std::optional<unsigned> connections; ///< live: interfaces that use it
     std::optional<bool> ipv6;            ///< guests may talk IPv6 among themselves without an address
     std::optional<bool> trust_guest_rx_filters;
@@ -193,7 +200,7 @@ struct Network {
     bool has_own_bridge() const;
 
     static const format::Schema& schema();
-    bool operator==(const Network&) const = default;
+    bool operator==(const Network&) const;
 };
 
 /// Rules over several fields; adds each breach with its line and what to do.

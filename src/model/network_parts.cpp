@@ -3,7 +3,9 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
 using format::required;
+using format::never_empty;
 using format::Schema;
 
 const Schema& VlanTag::schema() {
@@ -17,7 +19,7 @@ const Schema& VlanTag::schema() {
 const Schema& Vlan::schema() {
     static const Schema table =
         Describe<Vlan>("vlan", "VLANs of the port: one for an access port, several for a trunk.")
-            .field("@trunk", &Vlan::trunk, "whether the guest sees the tags")
+            .field("@trunk", &Vlan::trunk, "whether the guest sees the tags", empty_is_absent)
             .field("tag", &Vlan::tags);
     return table;
 }
@@ -25,7 +27,7 @@ const Schema& Vlan::schema() {
 const Schema& VirtualPort::schema() {
     static const Schema table =
         Describe<VirtualPort>("virtualport", "What the switch is told of the port.")
-            .field("@type", &VirtualPort::type, "kind of switch: openvswitch, 802.1Qbg, 802.1Qbh, midonet")
+            .field("@type", &VirtualPort::type, "kind of switch: openvswitch, 802.1Qbg, 802.1Qbh, midonet", never_empty)
             .field("parameters@managerid", &VirtualPort::managerid, "802.1Qbg: manager")
             .field("parameters@typeid", &VirtualPort::typeid_, "802.1Qbg: type")
             .field("parameters@typeidversion", &VirtualPort::typeidversion, "802.1Qbg: version of the type")
@@ -55,7 +57,7 @@ const Schema& Route::schema() {
     static const Schema table = Describe<Route>("route", "A static route.")
                                     .field("@family", &Route::family, "kind of address")
                                     .field("@address", &Route::address, "network it leads to", required)
-                                    .field("@netmask", &Route::netmask, "mask of that network")
+                                    .field("@netmask", &Route::netmask, "mask of that network", never_empty)
                                     .field("@prefix", &Route::prefix, "length of its prefix")
                                     .field("@gateway", &Route::gateway, "next hop", required)
                                     .field("@metric", &Route::metric, "smaller is preferred");
@@ -65,9 +67,9 @@ const Schema& Route::schema() {
 const Schema& IpAddress::schema() {
     static const Schema table = Describe<IpAddress>("ip", "An address of the interface.")
                                     .field("@address", &IpAddress::address, "the address", required)
-                                    .field("@family", &IpAddress::family, "kind of address")
+                                    .field("@family", &IpAddress::family, "kind of address", empty_is_absent)
                                     .field("@prefix", &IpAddress::prefix, "length of the prefix")
-                                    .field("@peer", &IpAddress::peer, "the other end of a point-to-point link");
+                                    .field("@peer", &IpAddress::peer, "the other end of a point-to-point link", never_empty);
     return table;
 }
 

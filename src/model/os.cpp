@@ -3,6 +3,8 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
+using format::keep_empty;
 using format::required;
 using format::Schema;
 
@@ -52,7 +54,7 @@ const Schema& AcpiTable::schema() {
 const Schema& Os::schema() {
     static const Schema table =
         Describe<Os>("os", "How the guest boots.")
-            .field("@firmware", &Os::firmware, "which kind of firmware is looked for")
+            .field("@firmware", &Os::firmware, "which kind of firmware is looked for", empty_is_absent)
             .field("type@arch", &Os::arch, "architecture: x86_64, aarch64, ...")
             .field("type@machine", &Os::machine, "machine: q35, pc, virt, ...")
             .field("type", &Os::type, "hvm", required)
@@ -68,9 +70,9 @@ const Schema& Os::schema() {
             .field("boot", &Os::boot)
             .field("bootmenu@enable", &Os::bootmenu, "whether the firmware offers a menu")
             .field("bootmenu@timeout", &Os::bootmenu_timeout, "milliseconds that it waits")
-            .field("bios@useserial", &Os::bios_useserial, "whether the BIOS writes to the serial port")
+            .field("bios@useserial", &Os::bios_useserial, "whether the BIOS writes to the serial port", empty_is_absent)
             .field("bios@rebootTimeout", &Os::bios_reboot_timeout, "milliseconds after which it tries again; -1 never")
-            .field("smbios@mode", &Os::smbios, "where the guest's SMBIOS comes from");
+            .field("smbios@mode", &Os::smbios, "where the guest's SMBIOS comes from", empty_is_absent);
     return table;
 }
 
@@ -95,7 +97,7 @@ const Schema& Sysinfo::schema() {
                                     .field("system/entry", &Sysinfo::system)
                                     .field("baseBoard", &Sysinfo::base_boards)
                                     .field("chassis/entry", &Sysinfo::chassis)
-                                    .field("oemStrings/entry", &Sysinfo::oem_strings)
+                                    .field("oemStrings/entry", &Sysinfo::oem_strings, {}, keep_empty)
                                     .field("entry", &Sysinfo::entries, "fwcfg");
     return table;
 }

@@ -40,7 +40,7 @@ struct Secret {
 
 /// Rules over several fields; adds each breach with its line and what to do.
 void check(const Secret& secret, format::Findings& findings);
-/// What no table knows or has no meaning there, for those who asked that a definition be validated.
+/// What has no meaning beside the use's type, for those who asked that a definition be validated.
 void check_strictly(const Secret& secret, format::Findings& findings);
 
 /// How others name secrets for that use: a disk's <secret type='passphrase'> means one of a volume.

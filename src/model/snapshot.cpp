@@ -4,6 +4,7 @@ namespace domus::model {
 
 using format::Describe;
 using format::required;
+using format::never_empty;
 using format::Schema;
 
 const Schema& SnapshotDisk::schema() {
@@ -17,6 +18,14 @@ const Schema& SnapshotDisk::schema() {
     return table;
 }
 
+Snapshot::Snapshot() = default;
+Snapshot::Snapshot(const Snapshot&) = default;
+Snapshot::Snapshot(Snapshot&&) noexcept = default;
+Snapshot& Snapshot::operator=(const Snapshot&) = default;
+Snapshot& Snapshot::operator=(Snapshot&&) noexcept = default;
+Snapshot::~Snapshot() = default;
+bool Snapshot::operator==(const Snapshot&) const = default;
+
 const Schema& Snapshot::schema() {
     static const Schema table =
         Describe<Snapshot>("domainsnapshot", "A snapshot of a domain.")
@@ -26,7 +35,7 @@ const Schema& Snapshot::schema() {
             .field("parent/name", &Snapshot::parent, "the snapshot before it")
             .field("creationTime", &Snapshot::creation_time, "seconds since 1970")
             .field("memory@snapshot", &Snapshot::memory, "where memory was kept")
-            .field("memory@file", &Snapshot::memory_file, "external: its file")
+            .field("memory@file", &Snapshot::memory_file, "external: its file", never_empty)
             .field("disks/disk", &Snapshot::disks)
             .field("domain", &Snapshot::domain, "its definition then")
             .field("inactiveDomain", &Snapshot::inactive_domain, "its definition for the next start, then")

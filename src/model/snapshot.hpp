@@ -19,6 +19,13 @@ struct SnapshotDisk {
 };
 
 struct Snapshot {
+    Snapshot(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    Snapshot(const Snapshot&);
+    Snapshot(Snapshot&&) noexcept;
+    Snapshot& operator=(const Snapshot&);
+    Snapshot& operator=(Snapshot&&) noexcept;
+    ~Snapshot();
+
     std::optional<std::string> name; ///< made from the time if missing
     std::optional<std::string> description;
     std::optional<SnapshotState> state;
@@ -31,7 +38,7 @@ struct Snapshot {
     std::optional<int> active; ///< 1 in the file of the one that its domain stands on; not told to clients
     format::Rest rest;
     static const format::Schema& schema();
-    bool operator==(const Snapshot&) const = default;
+    bool operator==(const Snapshot&) const;
 };
 
 } // namespace domus::model

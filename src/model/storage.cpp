@@ -5,15 +5,18 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
+using format::keep_empty;
 using format::live_only;
 using format::required;
+using format::never_empty;
 using format::Schema;
 
 const Schema& Permissions::schema() {
     static const Schema table = Describe<Permissions>("permissions", "Who may do what with the file or folder.")
                                     .field("mode", &Permissions::mode, "octal: 0711")
-                                    .field("owner", &Permissions::owner, "number of the user; -1 leaves it")
-                                    .field("group", &Permissions::group, "number of the group; -1 leaves it")
+                                    .field("owner", &Permissions::owner, "number of the user; -1 leaves it", keep_empty)
+                                    .field("group", &Permissions::group, "number of the group; -1 leaves it", keep_empty)
                                     .field("label", &Permissions::label, "label of SELinux");
     return table;
 }
@@ -36,19 +39,19 @@ const Schema& PoolHost::schema() {
 const Schema& PoolAuth::schema() {
     static const Schema table = Describe<PoolAuth>("auth", "Who enters the server.")
                                     .field("@type", &PoolAuth::type, "chap, ceph", required)
-                                    .field("@username", &PoolAuth::username, "name of the user")
+                                    .field("@username", &PoolAuth::username, "name of the user", never_empty)
                                     .field("secret", &PoolAuth::secret);
     return table;
 }
 
 const Schema& PoolAdapter::schema() {
     static const Schema table = Describe<PoolAdapter>("adapter", "An adapter of the host.")
-                                    .field("@type", &PoolAdapter::type, "scsi_host, fc_host")
+                                    .field("@type", &PoolAdapter::type, "scsi_host, fc_host", never_empty)
                                     .field("@name", &PoolAdapter::name, "its name")
                                     .field("@parent", &PoolAdapter::parent, "fc_host: the adapter above")
                                     .field("@managed", &PoolAdapter::managed, "fc_host: whether the daemon deletes it")
-                                    .field("@wwnn", &PoolAdapter::wwnn, "fc_host: name of the node")
-                                    .field("@wwpn", &PoolAdapter::wwpn, "fc_host: name of the port");
+                                    .field("@wwnn", &PoolAdapter::wwnn, "fc_host: name of the node", never_empty)
+                                    .field("@wwpn", &PoolAdapter::wwpn, "fc_host: name of the port", never_empty);
     return table;
 }
 
@@ -80,6 +83,14 @@ const Schema& MountOption::schema() {
                                     .field("@name", &MountOption::name, "the option", required);
     return table;
 }
+
+Pool::Pool() = default;
+Pool::Pool(const Pool&) = default;
+Pool::Pool(Pool&&) noexcept = default;
+Pool& Pool::operator=(const Pool&) = default;
+Pool& Pool::operator=(Pool&&) noexcept = default;
+Pool::~Pool() = default;
+bool Pool::operator==(const Pool&) const = default;
 
 const Schema& Pool::schema() {
     static const Schema table =
@@ -149,10 +160,18 @@ const Schema& ExtentDevice::schema() {
     return table;
 }
 
+Volume::Volume() = default;
+Volume::Volume(const Volume&) = default;
+Volume::Volume(Volume&&) noexcept = default;
+Volume& Volume::operator=(const Volume&) = default;
+Volume& Volume::operator=(Volume&&) noexcept = default;
+Volume::~Volume() = default;
+bool Volume::operator==(const Volume&) const = default;
+
 const Schema& Volume::schema() {
     static const Schema table =
         Describe<Volume>("volume", "A volume of a pool.")
-            .field("@type", &Volume::type, "what it is on the host", live_only)
+            .field("@type", &Volume::type, "what it is on the host", live_only | empty_is_absent)
             .field("name", &Volume::name, "its name in the pool", required)
             .field("key", &Volume::key, "names it on the whole host", live_only)
             .field("source/device", &Volume::devices)
@@ -166,12 +185,7 @@ const Schema& Volume::schema() {
 
 namespace {
 
-void judge_name(const std::string& name, std::string_view what, const format::Rest& where, checks::Report& report) {
-    if (name.find_first_not_of(" \t\r\n") == std::string::npos)
-        report.add(where, "the <name> of the {} is empty; give it one", what);
-    if (name.find_first_of("/\n") != std::string::npos || name == "." || name == "..")
-        report.add(where, "the name '{}' must not contain '/' or a line break, nor be '.' or '..'", name);
-}
+constexpr std::size_t any_length = std::string::npos; // of volumes: what holds them says how long a name may be
 
 /// Bits beyond 0777 are not for the files of guests; libvirt refuses them too.
 void judge_permissions(const Permissions& permissions, checks::Report& report) {
@@ -187,7 +201,7 @@ void judge_permissions(const Permissions& permissions, checks::Report& report) {
 
 void check(const Pool& pool, format::Findings& findings) {
     checks::Report report(findings);
-    judge_name(pool.name, "pool", pool.rest, report);
+    checks::object_name(pool.name, "pool", pool.rest, report);
     judge_permissions(pool.permissions, report);
     if (pool.target && !pool.target->starts_with('/'))
         report.add(pool.rest, "the <path> '{}' of the <target> must begin with '/'", *pool.target);
@@ -197,7 +211,7 @@ void check(const Pool& pool, format::Findings& findings) {
 
 void check(const Volume& volume, format::Findings& findings) {
     checks::Report report(findings);
-    judge_name(volume.name, "volume", volume.rest, report);
+    checks::object_name(volume.name, "volume", volume.rest, report, any_length);
     judge_permissions(volume.target.permissions, report);
     if (!volume.capacity && !volume.backing_store)
         report.add(volume.rest, "the volume '{}' needs a <capacity>, or a <backingStore> that has one", volume.name);

@@ -84,6 +84,13 @@ struct MountOption {
 };
 
 struct Pool {
+    Pool(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    Pool(const Pool&);
+    Pool(Pool&&) noexcept;
+    Pool& operator=(const Pool&);
+    Pool& operator=(Pool&&) noexcept;
+    ~Pool();
+
     std::string type; ///< "dir", "fs", "netfs", "logical", "iscsi", "rbd", ...: a kind in src/storage/kinds
     std::string name;
     std::optional<Uuid> uuid;                                 ///< always there once defined
@@ -96,7 +103,7 @@ struct Pool {
     std::vector<MountOption> mount_options;
     format::Rest rest;
     static const format::Schema& schema();
-    bool operator==(const Pool&) const = default;
+    bool operator==(const Pool&) const;
 };
 
 enum class VolumeType { file, block, dir, network, netdir, ploop };
@@ -150,6 +157,13 @@ struct ExtentDevice {
 };
 
 struct Volume {
+    Volume(); // out of line, as the next five: see "What is out of line" in docs/architecture.md
+    Volume(const Volume&);
+    Volume(Volume&&) noexcept;
+    Volume& operator=(const Volume&);
+    Volume& operator=(Volume&&) noexcept;
+    ~Volume();
+
     std::optional<VolumeType> type; ///< live
     std::string name;
     std::optional<std::string> key; ///< live: names it on the whole host
@@ -160,7 +174,7 @@ struct Volume {
     std::optional<VolumeBackingStore> backing_store;
     format::Rest rest;
     static const format::Schema& schema();
-    bool operator==(const Volume&) const = default;
+    bool operator==(const Volume&) const;
 };
 
 /// Rules over several fields; adds each breach with its line and what to do. What a pool's type asks of its source is

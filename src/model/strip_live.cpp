@@ -14,17 +14,20 @@ void strip_alias(std::optional<std::string>& alias) {
     if (alias && !alias->starts_with("ua-")) alias.reset();
 }
 
-void strip(Disk& disk) {
+/// A chain that the definition does not name is looked up at each start, which numbers its images. A <backingStore/> of
+/// the user's own says that there is none.
+void strip(Disk& disk, bool running) {
     disk.mirror.reset();
-    // A chain that the definition does not name is looked up at each start.
-    const auto found_by_start = [](const std::vector<BackingStore>& chain) {
-        return !chain.empty() && (!chain.front().type || chain.front().index);
-    };
-    if (found_by_start(disk.backing_store)) disk.backing_store.clear();
+    const auto& chain = disk.backing_store;
+    const bool found_by_start =
+        !chain.empty() && (disk.source.index || chain.front().index || (running && !chain.front().type));
+    if (found_by_start) disk.backing_store.clear();
+    disk.source.index.reset();
 }
 
 void strip(Interface& interface) {
     if (interface.type == InterfaceType::network) interface.source.bridge.reset();
+    interface.source.portid.reset();
     if (!interface.target_dev) return;
     constexpr std::string_view made_by_start[] = {"vnet", "macvtap", "macvlan"};
     for (const auto prefix : made_by_start)
@@ -32,37 +35,55 @@ void strip(Interface& interface) {
 }
 
 /// Sockets without a path of the user's lie in the folder of that run, "domain-ID-NAME"; libvirt's below "channel".
-bool chosen_by_start(CharacterType type, const CharacterSource& source, std::optional<int> id) {
-    if (type == CharacterType::pty) return true;
-    if (type != CharacterType::unix_socket || !source.path) return false;
-    if (id && source.path->find("/domain-" + std::to_string(*id) + "-") != std::string::npos) return true;
-    return source.path->find("/channel/") != std::string::npos;
+bool in_folder_of_a_run(const std::string& path) {
+    constexpr std::string_view folder = "/domain-";
+    for (auto at = path.find(folder); at != path.npos; at = path.find(folder, at + 1)) {
+        const auto end = path.find_first_not_of("0123456789", at + folder.size());
+        if (end != path.npos && end > at + folder.size() && path[end] == '-') return true;
+    }
+    return path.find("/channel/") != path.npos;
 }
 
-void strip(CharacterDevice& device, std::optional<int> id) {
-    if (!device.sources.empty() && chosen_by_start(device.type, device.sources.front(), id)) device.sources.clear();
+bool chosen_by_start(CharacterType type, const CharacterSource& source) {
+    if (type == CharacterType::pty) return true;
+    return type == CharacterType::unix_socket && (source.path ? in_folder_of_a_run(*source.path) : source.mode != "connect");
+}
+
+void strip(CharacterDevice& device) {
+    device.tty.reset();
+    device.target.state.reset();
+    if (!device.sources.empty() && chosen_by_start(device.type, device.sources.front())) device.sources.clear();
+}
+
+/// As libvirt: a port that is chosen at start is -1 for VNC, and not named for SPICE.
+void strip_ports(Graphics& graphics) {
+    if (!graphics.autoport.value_or(false)) return;
+    graphics.port.reset();
+    graphics.tls_port.reset();
+    if (graphics.type == GraphicsType::vnc) graphics.port = -1;
+    if (graphics.websocket) graphics.websocket = -1;
 }
 
 void strip(Graphics& graphics) {
-    if (!graphics.autoport.value_or(false)) return;
-    graphics.port = -1;
-    if (graphics.tls_port) graphics.tls_port = -1;
-    if (graphics.websocket) graphics.websocket = -1;
+    strip_ports(graphics);
+    if (graphics.socket && in_folder_of_a_run(*graphics.socket)) graphics.socket.reset();
+    for (auto& listen : graphics.listens)
+        if (listen.socket && in_folder_of_a_run(*listen.socket)) listen.socket.reset();
 }
 
 } // namespace
 
 void strip_live(Domain& domain) {
-    const auto id = std::exchange(domain.id, std::nullopt);
+    const bool running = std::exchange(domain.id, std::nullopt).has_value();
     if (domain.partition == default_partition) domain.partition.reset();
     std::erase_if(domain.seclabels,
-                  [](const Seclabel& label) { return label.type == SeclabelType::dynamic && !label.baselabel; });
+                  [](const Seclabel& label) { return label.type == SeclabelType::dynamic && label.label && !label.baselabel; });
     auto& devices = domain.devices;
     for_each_device(devices, [](std::string_view, auto& device) { strip_alias(device.alias); });
-    for (auto& disk : devices.disks) strip(disk);
+    for (auto& disk : devices.disks) strip(disk, running);
     for (auto& interface : devices.interfaces) strip(interface);
     for (auto* list : {&devices.serials, &devices.parallels, &devices.consoles, &devices.channels})
-        for (auto& device : *list) strip(device, id);
+        for (auto& device : *list) strip(device);
     for (auto& graphics : devices.graphics) strip(graphics);
     if (devices.vsock && devices.vsock->auto_cid.value_or(false)) devices.vsock->cid.reset();
 }

@@ -3,13 +3,15 @@
 namespace domus::model {
 
 using format::Describe;
+using format::empty_is_absent;
 using format::required;
+using format::never_empty;
 using format::Schema;
 
 const Schema& HugePage::schema() {
     static const Schema table = Describe<HugePage>("page", "Huge pages of one size.")
                                     .scaled("@size", &HugePage::size, "KiB", "KiB", "the size", required)
-                                    .field("@nodeset", &HugePage::nodeset, "cells of the guest that get them");
+                                    .field("@nodeset", &HugePage::nodeset, "cells of the guest that get them", never_empty);
     return table;
 }
 
@@ -20,10 +22,11 @@ const Schema& MemoryBacking::schema() {
             .field("hugepages/page", &MemoryBacking::pages)
             .flag("nosharepages", &MemoryBacking::nosharepages, "pages are not merged with those of other guests")
             .flag("locked", &MemoryBacking::locked, "pages are never swapped out")
-            .field("source@type", &MemoryBacking::source, "kind of memory")
-            .field("access@mode", &MemoryBacking::access, "whether other processes (virtiofsd) may map it")
-            .field("allocation@mode", &MemoryBacking::allocation, "when it is taken from the host")
-            .field("allocation@threads", &MemoryBacking::allocation_threads, "threads that fill it")
+            .field("source@type", &MemoryBacking::source, "kind of memory", empty_is_absent)
+            .field("access@mode", &MemoryBacking::access, "whether other processes (virtiofsd) may map it",
+                   empty_is_absent)
+            .field("allocation@mode", &MemoryBacking::allocation, "when it is taken from the host", empty_is_absent)
+            .field("allocation@threads", &MemoryBacking::allocation_threads, "threads that fill it", empty_is_absent)
             .flag("discard", &MemoryBacking::discard, "contents are dropped at the end");
     return table;
 }
@@ -90,8 +93,8 @@ const Schema& IoThreadPin::schema() {
 
 const Schema& ThreadSchedule::schema() {
     static const Schema table = Describe<ThreadSchedule>("vcpusched", "How the kernel schedules some threads.")
-                                    .field("@vcpus", &ThreadSchedule::vcpus, "which virtual processors")
-                                    .field("@iothreads", &ThreadSchedule::iothreads, "which I/O threads")
+                                    .field("@vcpus", &ThreadSchedule::vcpus, "which virtual processors", never_empty)
+                                    .field("@iothreads", &ThreadSchedule::iothreads, "which I/O threads", never_empty)
                                     .field("@scheduler", &ThreadSchedule::scheduler, "kind of scheduling", required)
                                     .field("@priority", &ThreadSchedule::priority, "fifo, rr: 1 to 99");
     return table;
@@ -111,7 +114,7 @@ const Schema& CpuTune::schema() {
             .field("iothread_quota", &CpuTune::iothread_quota)
             .field("vcpupin", &CpuTune::vcpu_pins)
             .field("emulatorpin@cpuset", &CpuTune::emulator_pin,
-                   "processors of the host for what is no virtual processor")
+                   "processors of the host for what is no virtual processor", never_empty)
             .field("iothreadpin", &CpuTune::iothread_pins)
             .field("emulatorsched", &CpuTune::emulator_schedule)
             .field("vcpusched", &CpuTune::vcpu_schedules)
@@ -132,7 +135,7 @@ const Schema& NumaMemoryNode::schema() {
 const Schema& NumaTune::schema() {
     static const Schema table = Describe<NumaTune>("numatune", "From which nodes of the host the memory is taken.")
                                     .field("memory@mode", &NumaTune::mode, "how strictly")
-                                    .field("memory@nodeset", &NumaTune::nodeset, "nodes of the host: 0-1")
+                                    .field("memory@nodeset", &NumaTune::nodeset, "nodes of the host: 0-1", never_empty)
                                     .field("memory@placement", &NumaTune::placement, "whether they are chosen at start")
                                     .field("memnode", &NumaTune::nodes);
     return table;

@@ -144,7 +144,10 @@ void require_plain(std::string_view what, const std::optional<std::string>& text
 
 void require_plain_names(const model::Network& network) {
     require_plain("the bridge's name", network.bridge.name);
-    if (network.forward) require_plain("the device", network.forward->dev);
+    if (network.forward) {
+        require_plain("the device", network.forward->dev);
+        for (const auto& interface : network.forward->interfaces) require_plain("the device", interface.dev);
+    }
     require_plain("the domain", network.domain_name);
     for (const auto& forwarder : network.dns.forwarders) {
         require_plain("the domain", forwarder.domain);
@@ -165,28 +168,6 @@ void require_plain_names(const model::Network& network) {
             for (const auto& part : {host.mac, host.id, host.ip, host.name}) require_plain("a DHCP host", part);
         for (const auto& path : {ip.tftp_root, ip.bootp_file, ip.bootp_server}) require_plain("the path", path, "/ ");
     }
-}
-
-/// What this version would ignore, it refuses.
-void require_supported(const model::Network& network) {
-    const auto refuse = [](std::string_view what, int line) {
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::network,
-                    fmt::format("unsupported configuration: line {}: this version does not honour {}", line, what));
-    };
-    for (const auto& ip : network.ips)
-        if (ip.family == model::AddressFamily::ipv6) refuse("<ip family='ipv6'>", ip.rest.line);
-    if (network.port_isolated.value_or(false)) refuse("<port isolated='yes'>", network.rest.line);
-    for (const auto& group : network.portgroups)
-        if (group.vlan) refuse("<vlan> of a portgroup", group.rest.line);
-    for (const auto& ip : network.ips)
-        for (const auto& range : ip.dhcp_ranges)
-            if (range.lease) refuse("<lease> of a DHCP range", range.rest.line);
-    if (network.vlan) refuse("<vlan> of a network", network.vlan->rest.line);
-    if (network.bandwidth.inbound || network.bandwidth.outbound) refuse("<bandwidth> of a network", network.rest.line);
-    if (!network.routes.empty()) refuse("<route>", network.routes.front().rest.line);
-    if (!network.dns.services.empty()) refuse("<srv>", network.dns.services.front().rest.line);
-    if (network.forward && (network.forward->nat_addresses || network.forward->nat_ports))
-        refuse("<nat>", network.forward->rest.line);
 }
 
 /// A list of what is let through, and not of what is dangerous: dnsmasq gets new options with each version.
@@ -238,9 +219,8 @@ void require_device_name(const std::optional<std::string>& name) {
                     *name, longest));
 }
 
-void require_honourable(const model::Network& network) {
+void require_harmless(const model::Network& network) {
     require_plain_names(network);
-    require_supported(network);
     require_harmless_options(network);
 }
 

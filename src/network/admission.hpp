@@ -15,8 +15,8 @@ namespace domus::network {
 /// The IPv4 subnets of its <ip>, in their order. Throws xml_error.
 std::vector<Subnet> subnets_of(const model::Network& network);
 
-/// Throws xml_error for names that are none, config_unsupported for what is not honoured.
-void require_honourable(const model::Network& network);
+/// Throws xml_error for names that are none, config_unsupported for options that dnsmasq does not get.
+void require_harmless(const model::Network& network);
 
 /// Throws xml_error for a name that the kernel would cut off or refuse (IFNAMSIZ).
 void require_device_name(const std::optional<std::string>& name);

@@ -8,6 +8,20 @@
 
 namespace domus::network {
 
+namespace {
+
+/// Blanks before '#', and quotes, have a meaning there (read_file() in dnsmasq's option.c).
+std::string quoted(const std::string& path) {
+    std::string text = "\"";
+    for (const char c : path) {
+        if (c == '"' || c == '\\') text += '\\';
+        text += c;
+    }
+    return text + '"';
+}
+
+} // namespace
+
 std::string dnsmasq_configuration(const model::Network& network, const std::vector<Subnet>& subnets,
                                   const DnsmasqFiles& files) {
     std::string text = "# Made by domusd from the network's definition; changes are lost.\n";
@@ -49,11 +63,11 @@ std::string dnsmasq_configuration(const model::Network& network, const std::vect
     if (dhcp) {
         add("dhcp-authoritative");
         add("dhcp-no-override");
-        add(fmt::format("dhcp-leasefile={}", files.leases.string()));
-        add(fmt::format("dhcp-hostsfile={}", files.hosts.string()));
+        add(fmt::format("dhcp-leasefile={}", quoted(files.leases.string())));
+        add(fmt::format("dhcp-hostsfile={}", quoted(files.hosts.string())));
         if (network.mode() == model::ForwardMode::none) add("dhcp-option=3"); // no way out: no router
     }
-    add(fmt::format("addn-hosts={}", files.addresses.string()));
+    add(fmt::format("addn-hosts={}", quoted(files.addresses.string())));
     for (const auto& option : network.dnsmasq_options) add(option.value);
     return text;
 }

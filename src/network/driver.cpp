@@ -1,14 +1,17 @@
 #include "network/driver.hpp"
 
+#include "async/read_document.hpp"
 #include "base/log.hpp"
 #include "format/xml.hpp"
+#include "model/unsupported.hpp"
 #include "network/admission.hpp"
 #include "network/links.hpp"
 #include "network/running.hpp"
-#include "os/files.hpp"
+#include "os/stored_files.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 namespace domus::network {
@@ -27,6 +30,18 @@ Error no_network(const std::string& by, const std::string& what) {
 
 Error invalid(std::string what) {
     return Error(ErrorCode::operation_invalid, ErrorDomain::network, fmt::format("Requested operation is not valid: {}", what));
+}
+
+model::Network read_definition(const std::string& name, const std::string& text) {
+    auto network = format::from_xml<model::Network>(text, ErrorDomain::network);
+    if (network.name != name)
+        throw Error(ErrorCode::xml_error, ErrorDomain::network, fmt::format("the file is not named after the network '{}' in it", network.name));
+    if (!network.uuid) network.uuid = Uuid::random();
+    return network;
+}
+
+bool link_is_there(const model::Network& network) {
+    return !network.has_own_bridge() || link_exists(network.bridge.name.value_or(""));
 }
 
 } // namespace
@@ -123,11 +138,23 @@ std::string Driver::free_bridge_name(const model::Network& wanted, const std::ve
         if (auto candidate = fmt::format("virbr{}", i); !taken.contains(candidate)) return candidate;
 }
 
+Task<std::shared_ptr<model::Network>> Driver::read(std::string xml, format::Reading how) {
+    const auto size = xml.size();
+    auto work = [xml = std::move(xml), how] {
+        auto wanted = std::make_shared<model::Network>(format::from_xml<model::Network>(xml, ErrorDomain::network, how));
+        format::Findings findings;
+        model::check(*wanted, findings);
+        model::find_unsupported(*wanted, findings);
+        format::throw_findings(findings, ErrorDomain::network, "<network>");
+        require_harmless(*wanted);
+        wanted->connections.reset(); // it may be the XML of a network that runs
+        return wanted;
+    };
+    auto wanted = co_await read_document(lane_, size, Deadline::in(patience), std::move(work));
+    co_return wanted;
+}
+
 Task<> Driver::admit(std::shared_ptr<model::Network> wanted) {
-    format::Findings findings;
-    model::check(*wanted, findings);
-    format::throw_findings(findings, ErrorDomain::network, "<network>");
-    require_honourable(*wanted);
     require_new_identity(*wanted);
     if (!wanted->has_own_bridge()) co_return;
     if (!wanted->bridge.stp) wanted->bridge.stp = model::OnOff::on;
@@ -143,34 +170,43 @@ Task<> Driver::admit(std::shared_ptr<model::Network> wanted) {
 }
 
 Task<> Driver::save(std::shared_ptr<const model::Network> definition) {
-    auto work = [path = folders_.definitions / (definition->name + ".xml"),
-                 xml = format::to_xml(*definition, {.live = false})] { write_file_durably(path, xml, 0600); };
+    const auto known = networks_.find(definition->name);
+    const bool fresh = known == networks_.end() || !known->second->definition;
+    auto work = [folder = folders_.definitions, definition, fresh] {
+        StoredFolder(folder, largest_definition).save(definition->name, format::to_xml(*definition, {.live = false}), fresh);
+    };
     co_await lane_.run(Deadline::in(patience), std::move(work));
 }
 
-Task<NetworkView> Driver::define(std::string xml) {
+Task<NetworkView> Driver::define(std::string xml, format::Reading how) {
     const auto turn = co_await jobs_.enter("define", Deadline::in(patience));
-    auto wanted = std::make_shared<model::Network>(format::from_xml<model::Network>(xml, ErrorDomain::network));
+    const auto wanted = co_await read(std::move(xml), how);
     co_await admit(wanted);
     co_await save(wanted);
     auto& network = networks_[wanted->name];
     if (!network) network = std::make_shared<Network>();
     network->name = wanted->name;
     network->uuid = *wanted->uuid;
-    network->definition = std::move(wanted);
+    network->definition = wanted;
     const auto defined = view(*network);
     emit_(defined, NetworkEvent::defined);
     co_return defined;
 }
 
-Task<NetworkView> Driver::create(std::string xml) {
+Task<> Driver::check(std::string xml) {
+    const auto turn = co_await jobs_.enter("check", Deadline::in(patience));
+    const auto wanted = co_await read(std::move(xml), format::Reading::lenient);
+    co_await admit(wanted);
+}
+
+Task<NetworkView> Driver::create(std::string xml, format::Reading how) {
     const auto turn = co_await jobs_.enter("create", Deadline::in(patience));
-    auto wanted = std::make_shared<model::Network>(format::from_xml<model::Network>(xml, ErrorDomain::network));
+    const auto wanted = co_await read(std::move(xml), how);
     co_await admit(wanted);
     const auto found = networks_.find(wanted->name);
     if (found != networks_.end() && found->second->live) throw invalid(fmt::format("network '{}' is already active", wanted->name));
-    if (found != networks_.end()) throw invalid(fmt::format("network '{}' is defined already", wanted->name));
-    auto network = std::make_shared<Network>();
+    // One that is defined and stopped runs as this document says until it is stopped; its definition stays.
+    const auto network = found != networks_.end() ? found->second : std::make_shared<Network>();
     network->name = wanted->name;
     network->uuid = *wanted->uuid;
     co_await run(network, wanted);
@@ -242,8 +278,9 @@ Task<> Driver::destroy(Uuid uuid, std::string name) {
 Task<std::vector<Lease>> Driver::leases(Uuid uuid, std::string name) {
     const auto network = find(uuid, name);
     auto work = [path = files_of(network->name).leases]() -> std::string {
-        if (!fs::exists(path)) return {};
-        return read_file(path, largest_file);
+        std::error_code failure;
+        if (!fs::exists(path, failure) && !failure) return {};
+        return read_file(path, largest_leases);
     };
     const auto text = co_await lane_.run(Deadline::in(patience), std::move(work));
     co_return parse_leases(text);
@@ -251,76 +288,120 @@ Task<std::vector<Lease>> Driver::leases(Uuid uuid, std::string name) {
 
 // ---- the daemon's start ---------------------------------------------------------------------------------------
 
+/// Throws for a record from which nothing could be taken over.
+Driver::Record Driver::read_record(const std::string& name, const std::string& text) {
+    const auto broken = [](std::string why) { return Error(ErrorCode::xml_error, ErrorDomain::network, std::move(why)); };
+    auto record = format::from_xml<Record>(text, ErrorDomain::network);
+    const auto& network = record.network;
+    if (network.name != name) throw broken(fmt::format("it is the record of network '{}'", network.name));
+    if (!network.uuid) throw broken("there is no <uuid> in it");
+    if (network.has_own_bridge() && network.bridge.name.value_or("").empty()) throw broken("it names no bridge");
+    (void)subnets_of(network);
+    return record;
+}
+
+Driver::Loaded Driver::read_folders(const Folders& folders) {
+    Loaded loaded;
+    for (const auto* folder : {&folders.definitions, &folders.autostart, &folders.state, &folders.library}) ensure_directory(*folder, 0755);
+    remove_leftovers(folders.library);
+    StoredFolder definitions(folders.definitions, largest_definition), records(folders.state, largest_record);
+    loaded.definitions = definitions.load(read_definition);
+    definitions.require_unique(loaded.definitions, [](const model::Network& network) { return *network.uuid; });
+    for (auto& [name, record] : records.load(read_record)) {
+        const bool there = link_is_there(record.network);
+        loaded.records.emplace_back(std::move(record), there);
+    }
+    for (const auto* folder : {&definitions, &records})
+        for (const auto& complaint : folder->complaints()) log::warning("{}", complaint.text);
+    std::error_code failure;
+    for (const auto& [name, network] : loaded.definitions)
+        if (fs::is_symlink(folders.autostart / (name + ".xml"), failure)) loaded.autostart.insert(name);
+    loaded.had_default = fs::exists(folders.library / "default-was-made", failure);
+    return loaded;
+}
+
 Task<> Driver::load() {
-    struct Loaded {
-        std::vector<std::pair<model::Network, bool>> definitions;
-        std::vector<std::pair<Record, bool>> records; ///< with: the bridge is still there
-        bool had_default = false;
-    };
-    auto work = [folders = folders_] {
-        Loaded loaded;
-        for (const auto* folder : {&folders.definitions, &folders.autostart, &folders.state, &folders.library}) ensure_directory(*folder, 0755);
-        for (const auto& entry : fs::directory_iterator(folders.definitions)) {
-            if (entry.path().extension() != ".xml") continue;
-            try {
-                auto network = format::from_xml<model::Network>(read_file(entry.path(), largest_file), ErrorDomain::network);
-                if (!network.uuid) network.uuid = Uuid::random();
-                loaded.definitions.emplace_back(std::move(network), fs::is_symlink(folders.autostart / entry.path().filename()));
-            } catch (const Error& error) {
-                std::error_code ignored;
-                fs::rename(entry.path(), entry.path().string() + ".broken", ignored);
-                log::warning("set aside '{}': {}", entry.path().string(), error.message());
-            }
-        }
-        for (const auto& entry : fs::directory_iterator(folders.state)) {
-            if (entry.path().extension() != ".xml") continue;
-            try {
-                auto record = format::from_xml<Record>(read_file(entry.path(), largest_file), ErrorDomain::network);
-                const bool there = !record.network.has_own_bridge() || link_exists(record.network.bridge.name.value_or(""));
-                loaded.records.emplace_back(std::move(record), there);
-            } catch (const Error& error) {
-                log::warning("cannot read the record '{}': {}", entry.path().string(), error.message());
-            }
-        }
-        loaded.had_default = fs::exists(folders.library / "default-was-made");
-        return loaded;
-    };
+    auto work = [folders = folders_] { return read_folders(folders); };
     auto loaded = co_await lane_.run(Deadline::never(), std::move(work));
-    for (auto& [model, autostart] : loaded.definitions) {
+    for (auto& [name, model] : loaded.definitions) {
         auto network = std::make_shared<Network>();
-        network->name = model.name;
+        network->name = name;
         network->uuid = *model.uuid;
-        network->autostart = autostart;
+        network->autostart = loaded.autostart.contains(name);
         network->definition = std::make_shared<const model::Network>(std::move(model));
-        networks_.emplace(network->name, network);
+        networks_.emplace(name, network);
     }
     for (auto& [record, there] : loaded.records) {
-        if (!there) {
-            co_await forget(std::move(record));
+        if (!there || record.unfinished) {
+            auto why = there ? std::string("its start or stop was cut off") : fmt::format("its bridge '{}' is gone", record.network.bridge.name.value_or(""));
+            co_await forget(std::move(record), std::move(why));
             continue;
         }
         auto& network = networks_[record.network.name];
         if (!network) network = std::make_shared<Network>();
         network->name = record.network.name;
-        network->uuid = record.network.uuid.value_or(Uuid::random());
+        if (network->definition) record.network.uuid = network->uuid; // what differs is damage
+        network->uuid = *record.network.uuid;
         if (auto process = Process::adopt(record.pid, record.start_time)) {
             network->dnsmasq = std::make_shared<Process>(std::move(*process));
             network->dnsmasq->release();
-        } else if (record.pid != 0) log::warning("network '{}': its dnsmasq has ended while the daemon was away", network->name);
+        } else {
+            network->dnsmasq = co_await find_dnsmasq(network->name); // run again meanwhile, and the record could not be written
+            if (!network->dnsmasq && record.pid != 0) log::warning("network '{}': its dnsmasq has ended while the daemon was away", network->name);
+        }
         network->live = std::make_shared<const model::Network>(std::move(record.network));
         watch(network);
     }
+    co_await find_leftovers();
     if (!loaded.had_default) co_await define_default();
 }
 
-/// Of a network whose bridge is gone: what else is left of it goes too.
-Task<> Driver::forget(Record record) {
+/// Bridges of ours that no record explains. The defined network is started again, for the guests that may run on it; of
+/// any other, all goes.
+Task<> Driver::find_leftovers() {
+    auto work = [beginning = alias_beginning()] { return bridges_with_alias(beginning); };
+    const auto bridges = co_await lane_.run(Deadline::in(patience), std::move(work));
+    for (const auto& [bridge, alias] : bridges) {
+        const auto has_alias = [&](const auto& network) { return alias_of(network.first) == alias; }; // which may be cut
+        const auto known = std::ranges::find_if(networks_, has_alias);
+        const auto name = known != networks_.end() ? known->first : alias.substr(alias_beginning().size());
+        if (known != networks_.end() && known->second->live) continue;
+        log::warning("network '{}': its bridge '{}' was found without a record", name, bridge);
+        if (known != networks_.end() && known->second->definition->bridge.name == bridge) {
+            co_await restart(known->second);
+            continue;
+        }
+        auto network = std::make_shared<Network>();
+        network->name = name;
+        auto live = std::make_shared<model::Network>();
+        live->name = name;
+        live->bridge.name = bridge;
+        co_await take_down(network, std::move(live), Made::files);
+    }
+}
+
+Task<> Driver::restart(NetworkPtr network) {
+    std::string failure;
+    try {
+        co_await run(network, network->definition);
+    } catch (const std::exception& error) {
+        failure = error.what();
+    }
+    if (!failure.empty()) log::error("{}", failure);
+}
+
+BridgeWish Driver::bridge_of(const model::Network& live) const {
+    return {.name = live.bridge.name.value_or(""), .mac = live.mac.value_or(""), .mtu = live.mtu, .alias = alias_of(live.name)};
+}
+
+/// What is left of a network that does not run goes.
+Task<> Driver::forget(Record record, std::string why) {
     auto network = std::make_shared<Network>();
     network->name = record.network.name;
     if (auto process = Process::adopt(record.pid, record.start_time)) network->dnsmasq = std::make_shared<Process>(std::move(*process));
     auto live = std::make_shared<const model::Network>(std::move(record.network));
-    log::warning("network '{}': its bridge '{}' is gone", network->name, live->bridge.name.value_or(""));
-    co_await take_down(network, live, Made::files);
+    log::warning("network '{}': {}", network->name, why);
+    co_await take_down(network, live, live->has_own_bridge() ? Made::files : Made::nothing);
 }
 
 Task<> Driver::define_default() {
@@ -364,16 +445,18 @@ Task<Port> Driver::attach(model::Interface interface, std::string domain) {
         if (!mtu) mtu = network->live->mtu;
         if (port.bridge.empty())
             throw Error(ErrorCode::config_unsupported, ErrorDomain::network, fmt::format("this version does not attach domains to network '{}' without a bridge", name));
-    } else {
+    } else if (interface.type == model::InterfaceType::bridge) {
         port.bridge = interface.source.bridge.value_or("");
     }
+    const bool prepared = interface.target_managed == false; // by whoever made the device
     const auto queues = std::max(1u, interface.driver.queues.value_or(1));
     const auto wanted = interface.target_dev.value_or("");
-    auto work = [bridge = port.bridge, queues, mtu, wanted, mac = interface.mac] {
+    auto work = [bridge = port.bridge, queues, mtu, wanted, mac = interface.mac, prepared] {
         auto tap = open_tap(wanted, queues);
+        if (prepared) return tap;
         if (mac) set_mac(tap.name, tap_mac(*mac));
         if (mtu) set_mtu(tap.name, *mtu);
-        enslave(tap.name, bridge);
+        if (!bridge.empty()) enslave(tap.name, bridge);
         set_up(tap.name);
         return tap;
     };

@@ -5,6 +5,7 @@
 #include "async/lane.hpp"
 #include "async/mailbox.hpp"
 #include "async/task.hpp"
+#include "base/text.hpp"
 #include "model/network.hpp"
 #include "network/dnsmasq.hpp"
 #include "network/ports.hpp"
@@ -17,6 +18,8 @@
 #include <string>
 
 namespace domus::network {
+
+struct BridgeWish;
 
 struct Folders {
     std::filesystem::path definitions; ///< NAME.xml: /etc/domus/qemu/networks
@@ -51,9 +54,11 @@ public:
     NetworkView get(const Uuid& uuid, const std::string& name) const;
     NetworkView get_name(const std::string& name) const;
 
-    Task<NetworkView> define(std::string xml);
-    /// Starts a network that is not kept.
-    Task<NetworkView> create(std::string xml);
+    Task<NetworkView> define(std::string xml, format::Reading how = format::Reading::lenient);
+    /// Throws what define() would throw for it, and changes nothing.
+    Task<> check(std::string xml);
+    /// Starts a network that is not kept, or one that is defined, this once with this document.
+    Task<NetworkView> create(std::string xml, format::Reading how = format::Reading::lenient);
     Task<> undefine(Uuid uuid, std::string name);
     Task<> start(Uuid uuid, std::string name);
     Task<> destroy(Uuid uuid, std::string name);
@@ -89,14 +94,27 @@ private:
     Task<> open_foreign_chains(std::string bridge);
     Task<> close_foreign_chains(std::string bridge);
     Task<> save(std::shared_ptr<const model::Network> definition);
-    Task<> write_record(NetworkPtr network, std::shared_ptr<const model::Network> live, bool kept);
+    Task<> write_record(NetworkPtr network, std::shared_ptr<const model::Network> live, bool kept, bool unfinished);
+    Task<std::vector<std::string>> clear_leftovers(NetworkPtr network, std::shared_ptr<const model::Network> live);
+    Task<std::shared_ptr<Process>> find_dnsmasq(std::string name);
+    Task<> find_leftovers();
+    Task<> restart(NetworkPtr network);
     Task<> erase(NetworkPtr network);
-    Task<> forget(Record record);
+    struct Loaded;
+    static Record read_record(const std::string& name, const std::string& text);
+    static Loaded read_folders(const Folders& folders);
+    Task<> forget(Record record, std::string why);
     Task<> define_default();
     DnsmasqFiles files_of(const std::string& name) const;
     std::filesystem::path record_of(const std::string& name) const { return folders_.state / (name + ".xml"); }
     std::filesystem::path pid_file_of(const std::string& name) const { return folders_.state / (name + ".pid"); }
+    std::filesystem::path log_of(const std::string& name) const { return folders_.library / (name + ".log"); }
+    /// How our bridges are known: of this daemon, of this network.
+    std::string alias_of(const std::string& name) const { return std::string(cut_text(alias_beginning() + name, 255)); }
+    std::string alias_beginning() const { return "domus " + folders_.state.string() + " "; }
+    BridgeWish bridge_of(const model::Network& live) const;
     /// Checks what a user wrote and fills what he left open.
+    Task<std::shared_ptr<model::Network>> read(std::string xml, format::Reading how);
     Task<> admit(std::shared_ptr<model::Network> wanted);
     void require_new_identity(model::Network& wanted) const;
     void require_free_bridge(const model::Network& wanted) const;

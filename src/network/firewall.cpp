@@ -8,10 +8,21 @@ namespace {
 
 std::string table(const model::Network& network) { return fmt::format("inet domus_{}", network.bridge.name.value_or("")); }
 
-std::string masquerade(const Subnet& subnet) {
-    const auto net = subnet.text();
-    return fmt::format("    ip saddr {0} ip daddr != {{ {0}, 224.0.0.0/24, 255.255.255.255 }} meta l4proto {{ tcp, udp }} masquerade to :1024-65535\n"
-                       "    ip saddr {0} ip daddr != {{ {0}, 224.0.0.0/24, 255.255.255.255 }} masquerade\n", net);
+/// The device of the host by which packets leave, where the network has only one: <forward dev> or its <interface>.
+std::string way_out(const model::Network& network) {
+    if (!network.forward) return {};
+    const auto& forward = *network.forward;
+    return forward.dev ? *forward.dev : forward.interfaces.empty() ? std::string() : forward.interfaces.front().dev;
+}
+
+/// With the addresses and ports of <nat>, or else those of the device that packets leave by.
+std::string translation(const model::Forward& forward, const Subnet& subnet) {
+    const auto leaving = fmt::format("ip saddr {0} ip daddr != {{ {0}, 224.0.0.0/24, 255.255.255.255 }}", subnet.text());
+    const auto ports = forward.nat_ports ? fmt::format("{}-{}", forward.nat_ports->start, forward.nat_ports->end) : "1024-65535";
+    if (!forward.nat_addresses)
+        return fmt::format("    {0} meta l4proto {{ tcp, udp }} masquerade to :{1}\n    {0} masquerade\n", leaving, ports);
+    const auto addresses = fmt::format("{}-{}", forward.nat_addresses->start, forward.nat_addresses->end);
+    return fmt::format("    {0} meta l4proto {{ tcp, udp }} snat ip to {1}:{2}\n    {0} snat ip to {1}\n", leaving, addresses, ports);
 }
 
 } // namespace
@@ -25,8 +36,9 @@ std::string firewall_rules(const model::Network& network, const std::vector<Subn
     using Mode = model::ForwardMode;
     const auto mode = network.mode();
     const auto bridge = network.bridge.name.value_or("");
-    const auto out = network.forward && network.forward->dev ? fmt::format("oifname \"{}\" ", *network.forward->dev) : std::string();
-    const auto in = network.forward && network.forward->dev ? fmt::format("iifname \"{}\" ", *network.forward->dev) : std::string();
+    const auto device = way_out(network);
+    const auto out = device.empty() ? std::string() : fmt::format("oifname \"{}\" ", device);
+    const auto in = device.empty() ? std::string() : fmt::format("iifname \"{}\" ", device);
     auto script = firewall_removal(network);
     if (mode == Mode::open) return script;
     script += fmt::format("table {} {{\n  chain forward {{\n    type filter hook forward priority filter; policy accept;\n", table(network));
@@ -40,7 +52,7 @@ std::string firewall_rules(const model::Network& network, const std::vector<Subn
     script += fmt::format("    oifname \"{0}\" reject\n    iifname \"{0}\" reject\n  }}\n", bridge);
     if (mode == Mode::nat) {
         script += "  chain postrouting {\n    type nat hook postrouting priority srcnat; policy accept;\n";
-        for (const auto& subnet : subnets) script += masquerade(subnet);
+        for (const auto& subnet : subnets) script += translation(*network.forward, subnet);
         script += "  }\n";
     }
     return script + "}\n";

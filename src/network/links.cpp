@@ -17,9 +17,12 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 
 namespace domus::network {
+
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -117,6 +120,27 @@ void set_mac(const std::string& name, const std::string& mac) {
 
 namespace {
 
+fs::path sysfs_of(const std::string& name) { return fs::path("/sys/class/net") / name; }
+
+/// The line in a file of sysfs; empty if the device goes meanwhile.
+std::string attribute(const std::string& name, const char* file) {
+    constexpr std::size_t longest = 4096;
+    try {
+        auto text = read_file(sysfs_of(name) / file, longest);
+        while (!text.empty() && text.back() == '\n') text.pop_back();
+        return text;
+    } catch (const Error&) {
+        return {};
+    }
+}
+
+void set_alias(const BridgeWish& wish) {
+    if (wish.alias.empty()) return;
+    const auto file = sysfs_of(wish.name) / "ifalias";
+    const auto fd = open_file(file, O_WRONLY);
+    write_all(fd.get(), wish.alias, file);
+}
+
 /// libnl 3.7 has no setters for these two.
 void set_spanning_tree(const BridgeWish& wish) {
     const auto folder = fmt::format("/sys/class/net/{}/bridge/", wish.name);
@@ -144,11 +168,32 @@ void create_bridge(const BridgeWish& wish) {
     if (wish.mtu) rtnl_link_set_mtu(bridge.get(), *wish.mtu);
     require(rtnl_link_add(socket.get(), bridge.get(), NLM_F_CREATE | NLM_F_EXCL), "create the bridge", wish.name);
     try {
+        set_alias(wish);
         set_spanning_tree(wish);
     } catch (...) {
         delete_link(wish.name);
         throw;
     }
+}
+
+bool is_bridge_of(const BridgeWish& wish) {
+    if (!fs::exists(sysfs_of(wish.name) / "bridge")) return false;
+    return attribute(wish.name, "ifalias") == wish.alias || attribute(wish.name, "address") == wish.mac;
+}
+
+std::map<std::string, std::string> bridges_with_alias(const std::string& beginning) {
+    std::map<std::string, std::string> found;
+    for (const auto& name : link_names())
+        if (auto alias = attribute(name, "ifalias"); alias.starts_with(beginning) && fs::exists(sysfs_of(name) / "bridge"))
+            found.emplace(name, std::move(alias));
+    return found;
+}
+
+std::vector<std::string> bridge_ports(const std::string& name) {
+    std::vector<std::string> ports;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(sysfs_of(name) / "brif", none)) ports.push_back(entry.path().filename().string());
+    return ports;
 }
 
 void delete_link(const std::string& name) {

@@ -5,6 +5,7 @@
 #include "network/subnet.hpp"
 #include "os/unique_fd.hpp"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,9 +18,15 @@ struct BridgeWish {
     bool stp = true;
     unsigned delay_s = 0; ///< forward delay
     std::optional<unsigned> mtu;
+    std::string alias{}; ///< "alias" of ip-link(8); by it we know again what we made; at most 255 bytes
 };
 
 void create_bridge(const BridgeWish& wish);
+/// Whether there is a bridge of this name that has this alias or this address.
+bool is_bridge_of(const BridgeWish& wish);
+/// The alias of each bridge whose alias begins so.
+std::map<std::string, std::string> bridges_with_alias(const std::string& beginning);
+std::vector<std::string> bridge_ports(const std::string& name);
 void delete_link(const std::string& name);
 bool link_exists(const std::string& name);
 std::vector<std::string> link_names();

@@ -49,6 +49,12 @@ TEST(Leases, are_read_from_dnsmasqs_file) {
     EXPECT_EQ(leases[1].hostname, "");
 }
 
+TEST(Dnsmasq, paths_of_networks_with_odd_names_are_quoted) {
+    const auto network = format::from_xml<model::Network>("<network><name>i</name><bridge name='virbr7'/></network>");
+    const auto text = dnsmasq_configuration(network, {}, {"/c", "/h", "/x/a #\"b\\.addnhosts", "/l"});
+    EXPECT_NE(text.find("addn-hosts=\"/x/a #\\\"b\\\\.addnhosts\"\n"), std::string::npos) << text;
+}
+
 TEST(Firewall, an_isolated_network_has_no_way_out) {
     auto network = format::from_xml<model::Network>("<network><name>i</name><bridge name='virbr7'/></network>");
     const auto rules = firewall_rules(network, {subnet("10.1.0.1", 24)});
@@ -62,6 +68,19 @@ TEST(Firewall, nat_masquerades_what_leaves_the_subnet) {
         format::from_xml<model::Network>("<network><name>n</name><forward/><bridge name='virbr7'/></network>");
     const auto rules = firewall_rules(network, {subnet("10.1.0.1", 24)});
     EXPECT_NE(rules.find("ip saddr 10.1.0.0/24 ip daddr != { 10.1.0.0/24"), std::string::npos);
+    EXPECT_NE(rules.find("masquerade to :1024-65535\n"), std::string::npos);
+}
+
+TEST(Firewall, nat_takes_the_addresses_and_ports_that_are_named) {
+    const auto rules = [](const std::string& nat) {
+        const auto network = format::from_xml<model::Network>("<network><name>n</name><forward mode='nat'><nat>" + nat
+                                                              + "</nat></forward><bridge name='virbr7'/></network>");
+        return firewall_rules(network, {subnet("10.1.0.1", 24)});
+    };
+    EXPECT_NE(rules("<port start='2000' end='3000'/>").find(" masquerade to :2000-3000\n"), std::string::npos);
+    const auto named = rules("<address start='192.0.2.1' end='192.0.2.5'/>");
+    EXPECT_NE(named.find(" snat ip to 192.0.2.1-192.0.2.5:1024-65535\n"), std::string::npos) << named;
+    EXPECT_NE(named.find(" snat ip to 192.0.2.1-192.0.2.5\n"), std::string::npos) << named;
 }
 
 TEST(Options, those_that_run_programs_or_name_files_are_not_handed_over) {

@@ -13,7 +13,7 @@ namespace domus::network {
 
 struct Port {
     std::string device; ///< tap device on the host
-    std::string bridge;
+    std::string bridge; ///< empty: of type ethernet
     Uuid id;
     std::vector<UniqueFd> taps; ///< one for each queue; the device goes with the last of them
 };
@@ -21,7 +21,8 @@ struct Port {
 class Ports {
 public:
     virtual ~Ports() = default;
-    /// For interfaces of type network (which is started if it does not run) and bridge. Throws Error.
+    /// For interfaces of type network (which is started if it does not run), bridge, and ethernet (a device on its own).
+    /// Throws Error.
     virtual Task<Port> attach(model::Interface interface, std::string domain) = 0;
     /// By device; nothing happens if it is not known.
     virtual Task<> detach(std::string device) = 0;

@@ -9,10 +9,12 @@
 #include "network/foreign.hpp"
 #include "network/links.hpp"
 #include "os/files.hpp"
-#include "os/proc.hpp"
+#include "os/lock_holders.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -22,6 +24,9 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 namespace {
+
+constexpr auto exec_timeout = 2s; ///< from fork to exec
+constexpr std::size_t longest_complaint = 1u << 20;
 
 void allow_forwarding() {
     const char* file = "/proc/sys/net/ipv4/ip_forward";
@@ -43,26 +48,23 @@ void require_apart(const model::Network& wanted, const model::Network& other) {
                     .hint("choose another subnet with 'domus net-edit'");
 }
 
-std::string conf_argument(const DnsmasqFiles& files) {
-    return fmt::format("--conf-file={}", files.configuration.string());
+/// The file that dnsmasq has as its standard error, locked: by that it is known again, whoever has started it.
+UniqueFd open_log(const fs::path& path) {
+    ::unlink(path.c_str());
+    auto log = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0640);
+    if (::flock(log.get(), LOCK_EX | LOCK_NB) < 0) throw path_error(errno, "cannot lock", path);
+    return log;
 }
 
-/// The process of the pid file, if it is the dnsmasq of this configuration.
-std::shared_ptr<Process> stray_dnsmasq(const fs::path& pid_file, const std::string& argument) try {
-    if (!fs::exists(pid_file)) return nullptr;
-    const int pid = std::atoi(read_file(pid_file, 64).c_str());
-    const auto figures = pid > 0 ? read_process(pid) : std::nullopt;
-    if (!figures || !read_file(fmt::format("/proc/{}/cmdline", pid), largest_file).contains(argument + '\0'))
-        return nullptr;
-    auto process = Process::adopt(pid, figures->start_time);
-    if (!process) return nullptr;
-    process->release();
-    return std::make_shared<Process>(std::move(*process));
-} catch (const std::exception&) {
-    return nullptr; // it ended while we looked
+/// The dnsmasq that writes to this log.
+std::shared_ptr<Process> stray_dnsmasq(const fs::path& log) {
+    struct stat file {};
+    if (::stat(log.c_str(), &file) < 0) return nullptr;
+    auto found = lock_holding_processes(file, LockKind::flock, exec_timeout);
+    return found.empty() ? nullptr : std::make_shared<Process>(std::move(found.front()));
 }
 
-void make_bridge_of(model::Network& live, bool choose) {
+void make_bridge_of(model::Network& live, const std::string& alias, bool choose) {
     if (choose) {
         const auto subnet = choose_subnet(subnets_in_use());
         auto& ip = live.ips.emplace_back();
@@ -82,8 +84,7 @@ void make_bridge_of(model::Network& live, bool choose) {
                                         "{} overlaps {}",
                                         mine.text(), used.text()))
                     .hint("see 'ip route', and choose another subnet with 'domus net-edit'");
-    const BridgeWish wish{*live.bridge.name, live.mac.value_or(random_mac()), live.bridge.stp != model::OnOff::off,
-                          live.bridge.delay.value_or(0), live.mtu};
+    const auto wish = bridge_wish(live, alias);
     create_bridge(wish);
     try {
         for (const auto& subnet : wanted) add_address(wish.name, subnet);
@@ -100,6 +101,10 @@ void make_bridge_of(model::Network& live, bool choose) {
 std::string random_mac() {
     const auto random = Uuid::random();
     return fmt::format("52:54:00:{:02x}:{:02x}:{:02x}", random.bytes[0], random.bytes[1], random.bytes[2]);
+}
+
+BridgeWish bridge_wish(const model::Network& live, std::string alias) {
+    return {*live.bridge.name, live.mac.value_or(random_mac()), live.bridge.stp != model::OnOff::off, live.bridge.delay.value_or(0), live.mtu, std::move(alias)};
 }
 
 std::string words_of(const std::exception_ptr& failure) {
@@ -181,37 +186,46 @@ Task<> Driver::run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Netw
         throw Error(ErrorCode::operation_failed, ErrorDomain::network, "dnsmasq refuses the network's configuration")
             .because(output.err);
     Command command("dnsmasq");
-    command.arguments = {"--keep-in-foreground", "--log-facility=-", conf_argument(files),
+    command.arguments = {"--keep-in-foreground", "--log-facility=-", fmt::format("--conf-file={}", files.configuration.string()),
                          fmt::format("--pid-file={}", pid_file_of(network->name).string())};
-    const auto log = folders_.library / (network->name + ".log");
-    command.redirect(open_file(log, O_WRONLY | O_CREAT | O_TRUNC, 0640), 2);
+    const auto log = log_of(network->name);
+    command.redirect(open_log(log), 2);
     const auto process = std::make_shared<Process>(Process::spawn(command));
     command.fds.clear();
     co_await sleep_until(Deadline::in(50ms));
     if (const auto ended = process->poll())
         throw Error(ErrorCode::operation_failed, ErrorDomain::network, fmt::format("dnsmasq {}", ended->text()))
-            .because(read_file(log, largest_file));
+            .because(read_file(log, longest_complaint));
     network->dnsmasq = process;
 }
 
-Task<> Driver::write_record(NetworkPtr network, std::shared_ptr<const model::Network> live, bool kept) {
+Task<> Driver::write_record(NetworkPtr network, std::shared_ptr<const model::Network> live, bool kept, bool unfinished) {
     Record record;
+    record.unfinished = unfinished;
     if (network->dnsmasq) {
         record.pid = network->dnsmasq->pid();
         record.start_time = network->dnsmasq->start_time();
     }
     record.persistent = kept;
     record.network = *live;
-    auto work = [path = record_of(network->name), xml = format::to_xml(record)] { replace_file(path, xml, 0600); };
+    auto work = [folder = folders_.state, name = network->name, xml = format::to_xml(record)] {
+        StoredFolder(folder, largest_record).replace(name, xml);
+    };
     co_await lane_.run(Deadline::in(patience), std::move(work));
 }
 
 Task<> Driver::build(Start& start) {
     const auto& live = start.live;
+    start.step = "checking its definition"; // which may have been written by hand
+    co_await admit(live);
     const bool choose = live->has_own_bridge() && live->ips.empty() && live->name == "default";
+    start.step = "writing its record"; // first, so that a daemon which is killed now leaves nothing that nobody knows
+    co_await write_record(start.network, live, start.kept, true);
+    start.step = "removing what is left of an earlier run";
+    const auto ports = co_await clear_leftovers(start.network, live);
     if (live->has_own_bridge()) {
         start.step = "making the bridge";
-        auto work = [live, choose] { make_bridge_of(*live, choose); };
+        auto work = [live, choose, alias = alias_of(live->name)] { make_bridge_of(*live, alias, choose); };
         co_await lane_.run(Deadline::in(patience), std::move(work));
         start.made = Made::bridge;
         start.step = "setting the firewall's rules";
@@ -222,12 +236,36 @@ Task<> Driver::build(Start& start) {
         start.made = Made::files;
         if (!live->ips.empty()) co_await run_dnsmasq(start.network, live);
     }
+    if (!ports.empty()) {
+        start.step = "attaching guests that run";
+        auto work = [ports, bridge = *live->bridge.name] {
+            for (const auto& port : ports) enslave(port, bridge);
+        };
+        co_await lane_.run(Deadline::in(patience), std::move(work));
+    }
     // The subnet of the default network is chosen once, and is then its definition.
     start.step = "keeping the subnet that was chosen";
     if (choose && start.kept) co_await save(live);
     start.step = "writing its record";
-    co_await write_record(start.network, live, start.kept);
+    co_await write_record(start.network, live, start.kept, false);
     if (choose && start.kept) start.network->definition = live;
+}
+
+/// What a daemon that was killed, or whose record is lost, has left of this network; rules are replaced anyway. Returns
+/// the ports of the bridge: guests may still run on it.
+Task<std::vector<std::string>> Driver::clear_leftovers(NetworkPtr network, std::shared_ptr<const model::Network> live) {
+    std::vector<std::string> none;
+    if (!live->has_own_bridge()) co_return none;
+    co_await end_dnsmasq(network);
+    auto work = [wish = bridge_of(*live)] {
+        std::vector<std::string> ports;
+        if (!is_bridge_of(wish)) return ports;
+        ports = bridge_ports(wish.name);
+        delete_link(wish.name);
+        return ports;
+    };
+    auto ports = co_await lane_.run(Deadline::in(patience), std::move(work));
+    co_return ports;
 }
 
 Task<> Driver::run(NetworkPtr network, std::shared_ptr<const model::Network> wanted) {
@@ -259,11 +297,17 @@ Task<> Driver::run(NetworkPtr network, std::shared_ptr<const model::Network> wan
     emit_(view(*network), NetworkEvent::started);
 }
 
+Task<std::shared_ptr<Process>> Driver::find_dnsmasq(std::string name) {
+    auto work = [log = log_of(name)] { return stray_dnsmasq(log); };
+    auto found = co_await lane_.run(Deadline::in(patience), std::move(work));
+    co_return found;
+}
+
 /// It ends at once when it is told to; what does not is killed. One that is not known ends too: it was started by a
 /// daemon that died before it had written its record.
 Task<> Driver::end_dnsmasq(NetworkPtr network) {
     auto process = std::exchange(network->dnsmasq, nullptr);
-    if (!process) process = stray_dnsmasq(pid_file_of(network->name), conf_argument(files_of(network->name)));
+    if (!process) process = co_await find_dnsmasq(network->name);
     if (!process || !process->signal(SIGTERM)) co_return;
     const auto by = Deadline::in(2s);
     while (!process->poll() && !by.expired()) co_await sleep_until(Deadline::in(2ms));
@@ -283,18 +327,17 @@ Task<> Driver::take_down(NetworkPtr network, std::shared_ptr<const model::Networ
         trouble = std::current_exception();
     }
     if (trouble) log::error("network '{}': its firewall's rules stay: {}", network->name, words_of(trouble));
-    trouble = nullptr;
     const auto files = files_of(network->name);
-    std::vector<fs::path> made_files{record_of(network->name), pid_file_of(network->name)};
+    std::vector<fs::path> made_files{pid_file_of(network->name)};
     if (made >= Made::files)
-        for (const auto& file :
-             {files.configuration, files.hosts, files.addresses, folders_.library / (network->name + ".log")})
-            made_files.push_back(file);
-    auto work = [bridge = made >= Made::bridge ? *live->bridge.name : std::string(), made_files] {
+        for (const auto& file : {files.configuration, files.hosts, files.addresses, log_of(network->name)}) made_files.push_back(file);
+    if (!trouble) made_files.push_back(record_of(network->name)); // last; what stays is tried again by the next daemon
+    auto work = [bridge = bridge_of(*live), bridged = made >= Made::bridge, made_files] {
+        if (bridged && is_bridge_of(bridge)) delete_link(bridge.name);
         std::error_code ignored;
         for (const auto& file : made_files) fs::remove(file, ignored);
-        if (!bridge.empty()) delete_link(bridge);
     };
+    trouble = nullptr;
     try {
         co_await lane_.run(Deadline::in(patience), std::move(work));
     } catch (...) {
@@ -335,7 +378,7 @@ Task<> Driver::revive_dnsmasq(NetworkPtr network, std::shared_ptr<Process> dead)
         if (!network->live || network->dnsmasq != dead) co_return;
         co_await run_dnsmasq(network, network->live);
         network->dnsmasq->release();
-        co_await write_record(network, network->live, network->definition != nullptr);
+        co_await write_record(network, network->live, network->definition != nullptr, false);
     } catch (...) {
         failure = std::current_exception();
     }
@@ -344,6 +387,13 @@ Task<> Driver::revive_dnsmasq(NetworkPtr network, std::shared_ptr<Process> dead)
 
 Task<> Driver::stop(NetworkPtr network) {
     const auto live = network->live;
+    std::exception_ptr trouble;
+    try {
+        co_await write_record(network, live, network->definition != nullptr, true);
+    } catch (...) {
+        trouble = std::current_exception(); // a full disk keeps nobody from stopping it
+    }
+    if (trouble) log::warning("network '{}': {}", network->name, words_of(trouble));
     co_await take_down(network, live, live->has_own_bridge() ? Made::files : Made::nothing);
     std::erase_if(ports_, [&](const auto& port) { return port.second == network->name; });
     network->live.reset();

@@ -2,11 +2,15 @@
 #pragma once
 
 #include "network/driver.hpp"
+#include "network/links.hpp"
+#include "os/stored_files.hpp"
+
+#include <set>
 
 namespace domus::network {
 
 inline constexpr auto patience = std::chrono::seconds(20);
-inline constexpr std::size_t largest_file = 4u << 20;
+inline constexpr std::size_t largest_leases = 16u << 20;
 
 struct Driver::Network {
     std::string name;
@@ -22,6 +26,7 @@ struct Driver::Record {
     int pid = 0;
     std::uint64_t start_time = 0;
     bool persistent = true;
+    bool unfinished = false; ///< it was being started or stopped: what there is of it goes
     model::Network network;
     bool operator==(const Record&) const = default;
     static const format::Schema& schema() {
@@ -30,13 +35,25 @@ struct Driver::Record {
                 .field("@pid", &Record::pid)
                 .field("@started", &Record::start_time)
                 .field("@persistent", &Record::persistent)
+                .field("@unfinished", &Record::unfinished)
                 .field("network", &Record::network);
         return table;
     }
 };
 
+/// What the folders say at the daemon's start.
+struct Driver::Loaded {
+    std::vector<Stored<model::Network>> definitions;
+    std::vector<std::pair<Record, bool>> records; ///< with: the bridge is still there
+    std::set<std::string> autostart;
+    bool had_default = false;
+};
+
 /// Of QEMU's vendor, as those of guests.
 std::string random_mac();
+
+/// The bridge of a network that has a name for it. An address that the definition does not have is random.
+BridgeWish bridge_wish(const model::Network& live, std::string alias);
 
 /// For the log.
 std::string words_of(const std::exception_ptr& failure);

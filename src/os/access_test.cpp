@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/fsuid.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -75,6 +77,46 @@ TEST_F(Access, the_error_names_what_refused) {
     EXPECT_NE(mine.find("setfacl"), std::string::npos) << mine;
     const auto missing = refusal(user, "nothing/image", O_RDONLY);
     EXPECT_NE(missing.find("'" + (folder / "nothing").string() + "' does not exist"), std::string::npos) << missing;
+}
+
+TEST_F(Access, a_file_is_opened_again_by_who_may_read_it_wherever_it_lies) {
+    const Credentials user{somebody, somebody, 0, {}}, member{somebody, some_group, 0, {}}, root{};
+    const auto may = [&](const Credentials& who, const char* file) {
+        return may_reopen(who, open_file(folder / file, O_RDONLY).get());
+    };
+    EXPECT_TRUE(may(user, "public"));
+    EXPECT_TRUE(may(user, "closed/image"));
+    EXPECT_FALSE(may(user, "private"));
+    EXPECT_FALSE(may(user, "shared"));
+    EXPECT_TRUE(may(member, "shared"));
+    EXPECT_TRUE(may(root, "private"));
+    ASSERT_EQ(::chown((folder / "private").c_str(), somebody, somebody), 0);
+    EXPECT_TRUE(may(user, "private"));
+    EXPECT_FALSE(may(root, "private"));
+}
+
+TEST_F(Access, a_server_sees_as_its_client_who_the_connection_is_for) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const auto path = (folder / "socket").string();
+    path.copy(address.sun_path, path.size());
+    const UniqueFd server(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::bind(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(::listen(server.get(), 2), 0);
+    ::chmod(path.c_str(), 0700);
+    const Credentials user{somebody, some_group, 0, {}};
+    EXPECT_THROW(connect_as(user, path), Error);
+    ::chmod(path.c_str(), 0777);
+    for (const auto& who : {user, Credentials{}}) {
+        const auto connection = connect_as(who, path);
+        const UniqueFd accepted(::accept4(server.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        const auto seen = peer_credentials(accepted.get());
+        EXPECT_EQ(seen.uid, who.uid);
+        EXPECT_EQ(seen.gid, who.gid);
+    }
+    EXPECT_EQ(::geteuid(), 0u);
+    EXPECT_EQ(::getegid(), 0u);
+    EXPECT_EQ(refusal({}, "private", O_RDWR), ""); // the capabilities are back too
 }
 
 TEST_F(Access, the_thread_has_its_own_identity_back) {

@@ -1,14 +1,20 @@
 #include "os/files.hpp"
 
 #include "base/error.hpp"
+#include "os/own_folder.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/fsuid.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <memory>
 
 namespace domus {
 
@@ -51,12 +57,18 @@ void sync_folder_of(const fs::path& path) {
     sync(fd.get(), folder);
 }
 
-/// A temporary file beside its target; gone unless it was renamed.
+constexpr std::string_view replacement_prefix = ".domus-", replacement_suffix = ".new";
+constexpr std::string_view random_letters = "XXXXXX";
+
+/// A temporary file beside its target; gone unless it was renamed. Its name is short, whatever the target's is, and its
+/// maker holds a lock on it: one that a kill left behind is recognised by both (remove_leftovers).
 class Replacement {
 public:
-    Replacement(const fs::path& target, mode_t mode) : target_(target), name_(target.string() + ".XXXXXX") {
-        fd_.reset(::mkostemp(name_.data(), O_CLOEXEC));
+    Replacement(const fs::path& target, mode_t mode)
+        : target_(target), name_((target.parent_path() / fmt::format("{}{}{}", replacement_prefix, random_letters, replacement_suffix)).string()) {
+        fd_.reset(::mkostemps(name_.data(), static_cast<int>(replacement_suffix.size()), O_CLOEXEC));
         if (!fd_) throw path_error(errno, "cannot create a file beside", target);
+        ::flock(fd_.get(), LOCK_EX | LOCK_NB);
         ::fchmod(fd_.get(), mode);
     }
     Replacement(const Replacement&) = delete;
@@ -77,10 +89,17 @@ private:
     bool renamed_ = false;
 };
 
+bool is_replacement(std::string_view name) {
+    return name.size() == replacement_prefix.size() + random_letters.size() + replacement_suffix.size()
+           && name.starts_with(replacement_prefix) && name.ends_with(replacement_suffix);
+}
+
 } // namespace
 
 Error path_error(int number, std::string_view what, const fs::path& path) {
     auto error = system_error(number, fmt::format("{} '{}'", what, path.string()));
+    if (number == ENOSPC || number == EDQUOT) return std::move(error).hint(fmt::format("free space there: see 'df -h {0}' and 'df -i {0}'", path.parent_path().string()));
+    if (number == EROFS) return std::move(error).hint(fmt::format("its file system is read-only: see 'findmnt -T {}' and the kernel's log", path.parent_path().string()));
     if (number == EACCES || number == ENOENT || number == ENOTDIR) error.add_cause(guilty_component(number, path));
     return error;
 }
@@ -91,12 +110,25 @@ UniqueFd open_file(const fs::path& path, int flags, mode_t mode) {
     return fd;
 }
 
-std::string read_file(const fs::path& path, std::size_t limit) {
-    const auto fd = open_file(path, O_RDONLY);
+std::string_view kind_of_file(mode_t mode) {
+    if (S_ISREG(mode)) return "a regular file";
+    if (S_ISDIR(mode)) return "a folder";
+    if (S_ISFIFO(mode)) return "a FIFO";
+    if (S_ISSOCK(mode)) return "a socket";
+    if (S_ISLNK(mode)) return "a symbolic link";
+    return "a device";
+}
+
+std::string read_whole(int fd, std::size_t limit, const fs::path& path) {
+    struct stat info {};
+    if (::fstat(fd, &info) < 0) throw path_error(errno, "cannot read", path);
+    if (!S_ISREG(info.st_mode))
+        throw Error(ErrorCode::operation_failed, ErrorDomain::none,
+                    fmt::format("cannot read '{}': it is {}, not a regular file", path.string(), kind_of_file(info.st_mode)));
     std::string contents;
     char buffer[16384];
     for (;;) {
-        const auto n = ::read(fd.get(), buffer, sizeof buffer);
+        const auto n = ::read(fd, buffer, sizeof buffer);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) throw path_error(errno, "cannot read", path);
         if (n == 0) return contents;
@@ -105,6 +137,37 @@ std::string read_file(const fs::path& path, std::size_t limit) {
                         fmt::format("'{}' is larger than {} bytes", path.string(), limit));
         contents.append(buffer, static_cast<std::size_t>(n));
     }
+}
+
+std::string read_file(const fs::path& path, std::size_t limit) {
+    return read_whole(open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY).get(), limit, path);
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+    std::vector<std::string> names;
+    const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(folder.c_str()), ::closedir);
+    if (!entries && errno == ENOENT) return names;
+    if (!entries) throw path_error(errno, "cannot list", folder);
+    for (;;) {
+        errno = 0;
+        const auto* entry = ::readdir(entries.get());
+        if (!entry) break;
+        if (const std::string_view name = entry->d_name; name != "." && name != "..") names.emplace_back(name);
+    }
+    if (errno != 0) throw path_error(errno, "cannot list", folder);
+    std::ranges::sort(names);
+    return names;
+}
+
+void remove_leftovers(const fs::path& folder) try {
+    for (const auto& name : names_in(folder)) {
+        if (!is_replacement(name)) continue;
+        const auto path = folder / name;
+        const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+        if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(path.c_str());
+    }
+} catch (const Error&) {
+    return; // a folder that cannot be listed keeps what is in it
 }
 
 void write_all(int fd, std::string_view contents, const fs::path& path) {
@@ -139,43 +202,97 @@ void remove_durably(const fs::path& path) {
 }
 
 void ensure_directory(const fs::path& path, mode_t mode) {
-    if (::mkdir(path.c_str(), mode) == 0) {
-        ::chmod(path.c_str(), mode);
-        return;
-    }
-    if (errno == EEXIST) {
-        if (fs::is_directory(path)) return;
-        throw system_error(ENOTDIR, fmt::format("cannot use '{}'", path.string()));
-    }
-    if (errno != ENOENT || !path.has_parent_path() || path.parent_path() == path)
-        throw path_error(errno, "cannot create the folder", path);
-    ensure_directory(path.parent_path(), 0755);
-    ensure_directory(path, mode);
+    auto from = path.parent_path();
+    struct stat info {};
+    while (from != from.parent_path() && ::stat(from.c_str(), &info) < 0) from = from.parent_path();
+    require_own_folder(path, mode, from);
 }
 
-UniqueFd make_memfd(const char* name, std::string_view contents) {
+namespace {
+
+UniqueFd new_memfd(const char* name) {
     UniqueFd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd) throw system_error(errno, "cannot create a file in memory");
-    write_all(fd.get(), contents, name);
+    return fd;
+}
+
+UniqueFd sealed(UniqueFd fd) {
     if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
         throw system_error(errno, "cannot seal a file in memory");
     ::lseek(fd.get(), 0, SEEK_SET);
     return fd;
 }
 
-FileLock FileLock::acquire(const fs::path& path) {
-    auto fd = open_file(path, O_RDWR | O_CREAT, 0644);
-    struct flock whole {};
-    whole.l_type = F_WRLCK;
-    if (::fcntl(fd.get(), F_SETLK, &whole) < 0) {
-        if (errno != EACCES && errno != EAGAIN) throw path_error(errno, "cannot lock", path);
-        const bool told = ::fcntl(fd.get(), F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK && whole.l_pid > 0;
-        throw Error(ErrorCode::resource_busy, ErrorDomain::none, fmt::format("'{}' is locked", path.string()))
-            .because(told ? fmt::format("by process {}", whole.l_pid) : "");
+} // namespace
+
+UniqueFd make_memfd(const char* name, std::string_view contents) {
+    auto fd = new_memfd(name);
+    write_all(fd.get(), contents, name);
+    return sealed(std::move(fd));
+}
+
+UniqueFd copy_to_memfd(const char* name, int from) {
+    auto fd = new_memfd(name);
+    constexpr std::size_t at_once = 1u << 30;
+    for (off_t at = 0;;) {
+        const auto n = ::sendfile(fd.get(), from, &at, at_once);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) throw system_error(errno, "cannot copy a file into memory");
+        if (n == 0) return sealed(std::move(fd));
     }
-    const auto pid = std::to_string(::getpid());
-    if (::ftruncate(fd.get(), 0) == 0) write_all(fd.get(), pid, path);
-    return FileLock(std::move(fd));
+}
+
+namespace {
+
+/// Whoever can open a file can lock it against us, if only for reading: a lock file is one that nobody else can open.
+bool is_private(const struct stat& info) {
+    return S_ISREG(info.st_mode) && info.st_uid == ::geteuid() && (info.st_mode & 0077) == 0 && info.st_nlink == 1;
+}
+
+enum class LockResult : std::uint8_t { taken, read_by_somebody, written_by_another };
+
+/// `range` then says who has it.
+LockResult lock_for_writing(int fd, struct flock& range, const fs::path& path) {
+    range = {};
+    range.l_type = F_WRLCK;
+    if (::fcntl(fd, F_SETLK, &range) == 0) return LockResult::taken;
+    if (errno != EACCES && errno != EAGAIN) throw path_error(errno, "cannot lock", path);
+    if (::fcntl(fd, F_GETLK, &range) < 0) throw path_error(errno, "cannot lock", path);
+    return range.l_type == F_RDLCK ? LockResult::read_by_somebody : LockResult::written_by_another;
+}
+
+/// Whether the path still leads to the open file.
+bool is_there(const struct stat& opened, const fs::path& path) {
+    struct stat named {};
+    return ::lstat(path.c_str(), &named) == 0 && opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+} // namespace
+
+FileLock FileLock::acquire(const fs::path& path) {
+    constexpr int attempts = 10; // others may replace the file at the same time
+    for (int attempt = 0; attempt < attempts; ++attempt) {
+        struct stat there {};
+        if (::lstat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) ::unlink(path.c_str());
+        auto fd = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
+        struct flock holder {};
+        const auto result = lock_for_writing(fd.get(), holder, path);
+        if (result == LockResult::written_by_another)
+            throw Error(ErrorCode::resource_busy, ErrorDomain::none, fmt::format("'{}' is locked", path.string()))
+                .because(holder.l_type == F_WRLCK && holder.l_pid > 0 ? fmt::format("by process {}", holder.l_pid) : "");
+        struct stat opened {};
+        if (::fstat(fd.get(), &opened) < 0) throw path_error(errno, "cannot look at", path);
+        if (!is_there(opened, path)) continue;
+        if (result == LockResult::taken && is_private(opened)) {
+            const auto pid = std::to_string(::getpid());
+            if (::ftruncate(fd.get(), 0) == 0) write_all(fd.get(), pid, path);
+            return FileLock(std::move(fd));
+        }
+        // One that others could open is given up for a new one: whoever holds the old one open holds nothing then.
+        if (::unlink(path.c_str()) < 0 && errno != ENOENT) throw path_error(errno, "cannot replace the lock file", path);
+    }
+    throw Error(ErrorCode::resource_busy, ErrorDomain::none, fmt::format("'{}' cannot be locked", path.string()))
+        .because("it is replaced again and again");
 }
 
 } // namespace domus

@@ -18,18 +18,29 @@ namespace domus {
 /// open(2) with O_CLOEXEC added.
 UniqueFd open_file(const std::filesystem::path& path, int flags, mode_t mode = 0600);
 
-/// The whole file; an Error if it is longer than `limit` bytes.
+/// The whole of a regular file; an Error if it is another kind of file, or longer than `limit` bytes. Waits for nobody:
+/// a FIFO is refused and not opened for good.
 std::string read_file(const std::filesystem::path& path, std::size_t limit);
+/// The same for what is open already; `path` is for errors.
+std::string read_whole(int fd, std::size_t limit, const std::filesystem::path& path);
+/// In words: "a FIFO".
+std::string_view kind_of_file(mode_t mode);
+
+/// The names in a folder, sorted, without "." and ".."; none if there is no such folder.
+std::vector<std::string> names_in(const std::filesystem::path& folder);
 
 /// Replaces a file so that a power cut at any instant leaves the old or the new contents: temporary file in the same
 /// folder, fsync, rename, fsync of the folder.
 void write_file_durably(const std::filesystem::path& path, std::string_view contents, mode_t mode);
 /// Replaces a file as a whole, without syncing: for folders in memory.
 void replace_file(const std::filesystem::path& path, std::string_view contents, mode_t mode);
+/// Removes temporary files of the two above whose maker was killed.
+void remove_leftovers(const std::filesystem::path& folder);
 /// Removes a file and syncs its folder; nothing happens if there is none.
 void remove_durably(const std::filesystem::path& path);
 
-/// Creates a folder and those above it where they are missing.
+/// Creates a folder of ours and those above it where they are missing. One that is there already must be ours, and so
+/// must the one that it lies in (require_own_folder, os/own_folder.hpp).
 void ensure_directory(const std::filesystem::path& path, mode_t mode);
 
 void write_all(int fd, std::string_view contents, const std::filesystem::path& path);
@@ -41,11 +52,14 @@ Error path_error(int number, std::string_view what, const std::filesystem::path&
 /// An anonymous file in memory with these contents, at offset 0. Sealed: nobody changes it any more.
 UniqueFd make_memfd(const char* name, std::string_view contents);
 
+/// The same with what a file holds.
+UniqueFd copy_to_memfd(const char* name, int fd);
+
 /// A lock of this process on a file (fcntl(2), F_SETLK): it ends with its owner or the process, whose children do not
 /// hold it, also not between fork and exec. For files that the process opens in this one place only.
 class FileLock {
 public:
-    /// Creates the file if need be. Throws resource_busy, naming the holder's pid if there is one here.
+    /// Mode 0600; one that others own, may open or lock is replaced. Throws resource_busy, naming the holder's pid if here.
     static FileLock acquire(const std::filesystem::path& path);
 
 private:

@@ -109,6 +109,16 @@ TEST_F(Files, a_file_in_memory_is_read_and_changed_by_nobody) {
     EXPECT_EQ(::ftruncate(fd.get(), 0), -1);
 }
 
+TEST_F(Files, a_file_is_copied_into_memory_whole) {
+    std::string text(3'000'000, 'x');
+    text += "end";
+    write_file_durably(folder / "plain", text, 0600);
+    const auto fd = copy_to_memfd("copy", open_file(folder / "plain", O_RDONLY).get());
+    EXPECT_EQ(read_file("/proc/self/fd/" + std::to_string(fd.get()), 1u << 23), text);
+    EXPECT_EQ(::lseek(fd.get(), 0, SEEK_CUR), 0);
+    EXPECT_EQ(::pwrite(fd.get(), "x", 1, 0), -1);
+}
+
 TEST_F(Files, what_is_written_to_a_place_is_there_or_errno_says_why_not) {
     write_file_durably(folder / "plain", "a longer text", 0600);
     const auto fd = open_file(folder / "plain", O_RDWR);
@@ -152,6 +162,50 @@ TEST_F(Files, a_lock_goes_with_its_process_whatever_becomes_of_the_children) {
     ::waitpid(holder, nullptr, 0);
     EXPECT_NO_THROW((void)FileLock::acquire(folder / "lock"));
     ::kill(child, SIGKILL);
+}
+
+TEST_F(Files, a_lock_file_is_one_that_nobody_else_can_open) {
+    const auto path = folder / "lock";
+    const auto mode_now = [&] {
+        struct stat info {};
+        EXPECT_EQ(::lstat(path.c_str(), &info), 0);
+        return info.st_mode;
+    };
+    (void)FileLock::acquire(path);
+    EXPECT_EQ(mode_now(), static_cast<mode_t>(S_IFREG | 0600));
+    fs::permissions(path, fs::perms(0644)); // as an older version left it
+    (void)FileLock::acquire(path);
+    EXPECT_EQ(mode_now(), static_cast<mode_t>(S_IFREG | 0600));
+    fs::remove(path);
+    fs::create_symlink("elsewhere", path);
+    (void)FileLock::acquire(path);
+    EXPECT_EQ(mode_now(), static_cast<mode_t>(S_IFREG | 0600));
+    EXPECT_FALSE(fs::exists(folder / "elsewhere"));
+    fs::remove(path);
+    ASSERT_EQ(::mkfifo(path.c_str(), 0666), 0);
+    (void)FileLock::acquire(path);
+    EXPECT_EQ(mode_now(), static_cast<mode_t>(S_IFREG | 0600));
+}
+
+TEST_F(Files, a_lock_is_not_kept_from_us_by_who_may_only_read) {
+    const auto path = folder / "lock";
+    write_file_durably(path, "1", 0644);
+    const auto ends = make_pipe();
+    const int reader = ::fork();
+    if (reader == 0) {
+        const int fd = ::open(path.c_str(), O_RDONLY);
+        struct flock all {};
+        all.l_type = F_RDLCK;
+        ::_exit(::fcntl(fd, F_SETLK, &all) == 0 && ::write(ends[1].get(), "x", 1) == 1 ? ::pause() : 1);
+    }
+    char ready = 0;
+    ASSERT_EQ(::read(ends[0].get(), &ready, 1), 1);
+    {
+        const auto lock = FileLock::acquire(path);
+        EXPECT_NE(in_another_process([&] { (void)FileLock::acquire(path); }), "");
+    }
+    ::kill(reader, SIGKILL);
+    ::waitpid(reader, nullptr, 0);
 }
 
 TEST_F(Files, removing_what_is_not_there_is_no_error) {

@@ -1,5 +1,6 @@
 #include "os/proc.hpp"
 
+#include "os/files.hpp"
 #include "os/unique_fd.hpp"
 
 #include <fcntl.h>
@@ -30,7 +31,11 @@ std::optional<ProcessFigures> parse(const std::string& path) {
         const auto blank = std::min(text.find(' '), text.size());
         std::uint64_t value = 0;
         std::from_chars(text.data(), text.data() + blank, value);
-        if (field == 14)
+        if (field == 4)
+            figures.parent = static_cast<int>(value);
+        else if (field == 6)
+            figures.session = static_cast<int>(value);
+        else if (field == 14)
             figures.user_time_ns = value * tick_ns;
         else if (field == 15)
             figures.system_time_ns = value * tick_ns;
@@ -46,6 +51,37 @@ std::optional<ProcessFigures> parse(const std::string& path) {
 }
 
 } // namespace
+
+std::string read_proc(const std::filesystem::path& path) {
+    constexpr std::size_t longest = 4u << 20;
+    try {
+        return read_file(path, longest);
+    } catch (const Error&) {
+        return {};
+    }
+}
+
+std::string argument_of(int pid, std::string_view option) {
+    const auto line = read_proc(fmt::format("/proc/{}/cmdline", pid));
+    const auto wanted = std::string(1, '\0') + std::string(option) + '\0';
+    const auto at = line.find(wanted);
+    return at == line.npos ? std::string() : std::string(line.c_str() + at + wanted.size());
+}
+
+std::optional<ProcessUser> user_of(int pid) {
+    const auto status = read_proc(fmt::format("/proc/{}/status", pid));
+    const auto number = [&](std::string_view key) -> std::optional<unsigned> {
+        const auto at = status.find(key);
+        if (at == status.npos) return std::nullopt;
+        unsigned value = 0; // the real one, the first of four
+        const auto* begin = status.data() + at + key.size();
+        if (std::from_chars(begin, status.data() + status.size(), value).ec != std::errc{}) return std::nullopt;
+        return value;
+    };
+    const auto uid = number("\nUid:\t"), gid = number("\nGid:\t");
+    if (!uid || !gid) return std::nullopt;
+    return ProcessUser{*uid, *gid};
+}
 
 std::optional<ProcessFigures> read_process(int pid) {
     return parse(fmt::format("/proc/{}/stat", pid));

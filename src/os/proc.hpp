@@ -3,13 +3,20 @@
 
 #include "base/bytes.hpp"
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <filesystem>
 #include <optional>
+#include <string>
+#include <string_view>
 
 namespace domus {
 
 struct ProcessFigures {
     char state = '?';
+    int parent = 0;
+    int session = 0; ///< pid of the process that began it
     std::uint64_t user_time_ns = 0;
     std::uint64_t system_time_ns = 0;
     std::uint64_t start_time = 0; ///< clock ticks since boot
@@ -20,5 +27,19 @@ struct ProcessFigures {
 /// Nothing if there is no such process.
 std::optional<ProcessFigures> read_process(int pid);
 std::optional<ProcessFigures> read_thread(int pid, int thread);
+
+/// A file of /proc or of a control group, up to 4 MiB; empty if it cannot be read, since processes end while one looks at
+/// them, and some are none of our business.
+std::string read_proc(const std::filesystem::path& path);
+
+/// The argument behind an option in a process's command line, as the process tells it; empty if there is none.
+std::string argument_of(int pid, std::string_view option);
+
+struct ProcessUser {
+    uid_t uid = 0;
+    gid_t gid = 0;
+};
+/// The user that it runs as; nothing if there is no such process.
+std::optional<ProcessUser> user_of(int pid);
 
 } // namespace domus

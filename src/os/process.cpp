@@ -1,12 +1,14 @@
 #include "os/process.hpp"
 
 #include "base/error.hpp"
+#include "os/cgroup.hpp"
 #include "os/proc.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -39,9 +41,11 @@ struct Plan {
     std::vector<std::string> arguments;
     std::vector<std::pair<int, int>> moves; ///< our descriptor to the child's number
     int highest = 2;
+    std::vector<ViewStep> view;
     const Command* command = nullptr;
     int report = -1;
     int parent = 0;
+    int group = -1; ///< cgroup.procs of the control group to enter
 };
 
 Plan make_plan(const Command& command) {
@@ -58,6 +62,7 @@ Plan make_plan(const Command& command) {
     plan.argv.push_back(nullptr);
     for (const auto& variable : command.environment) plan.envp.push_back(const_cast<char*>(variable.c_str()));
     plan.envp.push_back(nullptr);
+    if (command.view) plan.view = view_steps(*command.view);
     for (const auto& inherited : command.fds) {
         plan.moves.emplace_back(inherited.fd->get(), inherited.number);
         plan.highest = std::max(plan.highest, inherited.number);
@@ -65,10 +70,25 @@ Plan make_plan(const Command& command) {
     return plan;
 }
 
-[[noreturn]] void give_up(const Plan& plan) {
-    const int number = errno;
-    (void)!::write(plan.report, &number, sizeof number);
+/// What a child that did not get to its program says of it.
+struct Trouble {
+    int number = 0; ///< errno
+    int step = outside_view;
+    static constexpr int outside_view = -2;
+};
+
+[[noreturn]] void give_up(const Plan& plan, int step = Trouble::outside_view) {
+    const Trouble trouble{errno, step};
+    (void)!::write(plan.report, &trouble, sizeof trouble);
     ::_exit(127);
+}
+
+Error cannot_run(const Plan& plan, const Trouble& trouble) {
+    auto what = fmt::format("cannot run '{}'", plan.program);
+    if (trouble.step == Trouble::outside_view) return system_error(trouble.number, what);
+    const auto step = static_cast<std::size_t>(trouble.step);
+    const auto where = trouble.step < 0 ? std::string("its mount namespace") : fmt::format("'{}' in its mount namespace", plan.view[step].path);
+    return system_error(trouble.number, fmt::format("{}: cannot set up {}", what, where));
 }
 
 /// Moves descriptors above all targets first, then down, so that none overwrites another.
@@ -96,20 +116,38 @@ void place_descriptors(Plan& plan) {
     ::syscall(SYS_close_range, plan.highest + 1, ~0U, close_range_cloexec);
 }
 
+/// While we are still root: what exec could give back (capabilities(7)). A daemon without CAP_SETPCAP cannot, and has
+/// little to give.
+void drop_bounding_set() {
+    for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability)
+        ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+}
+
+void drop_capabilities(const Plan& plan) {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    const std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
+    if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) give_up(plan);
+    if (::syscall(SYS_capset, &header, none.data()) < 0) give_up(plan);
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) give_up(plan);
+}
+
 void become(const Plan& plan) {
     const Command& command = *plan.command;
     for (const auto& limit : command.limits) {
         const rlimit value{limit.value, limit.value};
         if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &value) < 0) give_up(plan);
     }
+    if (command.unprivileged) drop_bounding_set();
     // Raw system calls: glibc's wrappers would signal the threads that this child does not have.
     if (command.uid && ::syscall(SYS_setgroups, command.groups.size(), command.groups.data()) < 0) give_up(plan);
     if (command.gid && ::syscall(SYS_setresgid, *command.gid, *command.gid, *command.gid) < 0) give_up(plan);
     if (command.uid && ::syscall(SYS_setresuid, *command.uid, *command.uid, *command.uid) < 0) give_up(plan);
+    if (command.unprivileged) drop_capabilities(plan);
 }
 
 [[noreturn]] void run_child(Plan& plan) {
     const Command& command = *plan.command;
+    if (plan.group >= 0 && ::write(plan.group, "0", 1) < 0) give_up(plan);
     place_descriptors(plan);
     for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
     sigset_t none;
@@ -117,6 +155,8 @@ void become(const Plan& plan) {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     if (command.new_session) ::setsid();
     ::umask(022);
+    if (command.view)
+        if (const auto failed = enter_view(*command.view, plan.view)) give_up(plan, *failed);
     if (::chdir(command.folder.c_str()) < 0) give_up(plan);
     become(plan);
     if (command.death_signal) { // after the change of user, which clears it (prctl(2))
@@ -125,6 +165,15 @@ void become(const Plan& plan) {
     }
     ::execve(plan.program.c_str(), plan.argv.data(), plan.envp.data());
     give_up(plan);
+}
+
+/// The group itself (version 2), or its list of processes.
+UniqueFd open_cgroup(const std::string& group) {
+    if (group.empty()) return {};
+    UniqueFd fd(is_cgroup_v2(group) ? ::open(group.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)
+                                    : ::open((group + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd) throw system_error(errno, fmt::format("cannot open the control group '{}'", group));
+    return fd;
 }
 
 std::string quote(const std::string& word) {
@@ -198,7 +247,9 @@ std::string how_to_install(std::string_view program) {
                                 {"scrub", "scrub"},
                                 {"sfdisk", "fdisk"},
                                 {"showmount", "nfs-common"},
-                                {"swtpm", "swtpm"},
+                                {"swtpm", "swtpm swtpm-tools"},
+                                {"swtpm_setup", "swtpm swtpm-tools"},
+                                {"unshare", "util-linux"},
                                 {"vgchange", "lvm2"},
                                 {"vgs", "lvm2"},
                                 {"zfs", "zfsutils-linux", "contrib"},
@@ -271,18 +322,16 @@ Process Process::spawn(const Command& command) {
     plan.report = write_end.get();
     plan.parent = ::getpid();
     left_behind().reap_those_that_ended();
-    UniqueFd cgroup;
-    if (!command.cgroup.empty()) {
-        cgroup.reset(::open(command.cgroup.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-        if (!cgroup) throw system_error(errno, fmt::format("cannot open the cgroup '{}'", command.cgroup));
-    }
+    const auto cgroup = open_cgroup(command.cgroup);
+    const bool made_inside = cgroup && is_cgroup_v2(command.cgroup);
+    if (!made_inside) plan.group = cgroup.get();
 
     int pidfd = -1;
     clone_args arguments{};
-    arguments.flags = CLONE_PIDFD | (cgroup ? CLONE_INTO_CGROUP : 0);
+    arguments.flags = CLONE_PIDFD | (made_inside ? CLONE_INTO_CGROUP : 0);
     arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
     arguments.exit_signal = SIGCHLD;
-    arguments.cgroup = static_cast<std::uint64_t>(cgroup ? cgroup.get() : 0);
+    arguments.cgroup = static_cast<std::uint64_t>(made_inside ? cgroup.get() : 0);
     const auto pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
     if (pid < 0) throw system_error(errno, fmt::format("cannot start '{}'", command.program));
     if (pid == 0) run_child(plan);
@@ -292,11 +341,11 @@ Process Process::spawn(const Command& command) {
     process.pidfd_.reset(pidfd);
     process.child_ = true;
     write_end.reset();
-    int number = 0;
+    Trouble trouble;
     ssize_t n = 0;
-    while ((n = ::read(read_end.get(), &number, sizeof number)) < 0 && errno == EINTR) {
+    while ((n = ::read(read_end.get(), &trouble, sizeof trouble)) < 0 && errno == EINTR) {
     }
-    if (n == sizeof number) throw system_error(number, fmt::format("cannot run '{}'", plan.program));
+    if (n == sizeof trouble) throw cannot_run(plan, trouble);
     if (const auto figures = read_process(process.pid_)) process.start_time_ = figures->start_time;
     return process;
 }

@@ -6,6 +6,7 @@
 //     Process child = Process::spawn(command);
 #pragma once
 
+#include "os/file_view.hpp"
 #include "os/unique_fd.hpp"
 
 #include <sys/types.h>
@@ -39,9 +40,11 @@ struct Command {
     std::optional<uid_t> uid;
     std::optional<gid_t> gid;
     std::vector<gid_t> groups; ///< supplementary ones, with uid
+    bool unprivileged = false; ///< it has no capabilities and never gains any, whatever it runs
+    std::optional<FileView> view; ///< what it sees of the file system; none: what we see
     bool new_session = true;
     std::optional<int> death_signal; ///< sent when the thread that started it ends; never for guests
-    std::string cgroup;              ///< path of a cgroup v2 folder to join; empty: ours
+    std::string cgroup;              ///< folder of the control group that it starts in (os/cgroup.hpp); empty: ours
 
     struct Limit {
         int resource; ///< RLIMIT_...

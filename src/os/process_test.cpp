@@ -68,6 +68,25 @@ TEST(Process, reports_a_program_that_is_not_there) {
     EXPECT_THROW(Process::spawn(Command("/etc/passwd")), Error);
 }
 
+TEST(Process, has_no_capabilities_and_gains_none) {
+    Pipe pipe;
+    Command command("grep");
+    command.redirect(std::move(pipe.write_end), 1);
+    command.unprivileged = true;
+    if (::geteuid() == 0) command.uid = command.gid = 65534;
+    command.arguments = {"-E", "^(Uid|Groups|CapInh|CapPrm|CapEff|CapAmb|NoNewPrivs)", "/proc/self/status"};
+    if (::geteuid() == 0) command.arguments[1].insert(2, "CapBnd|");
+    const auto process = Process::spawn(command);
+    command.fds.clear();
+    const auto text = pipe.all();
+    const std::string none = "0000000000000000";
+    for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapAmb"}) EXPECT_TRUE(text.contains(set + (":\t" + none))) << text;
+    EXPECT_TRUE(text.contains("NoNewPrivs:\t1")) << text;
+    if (::geteuid() != 0) return;
+    EXPECT_TRUE(text.contains("CapBnd:\t" + none)) << text;
+    EXPECT_TRUE(text.contains("Uid:\t65534\t65534\t65534\t65534")) << text;
+}
+
 TEST(Process, gets_only_the_descriptors_that_it_was_given) {
     Pipe pipe;
     Command command("sh");
@@ -177,6 +196,7 @@ TEST(Process, is_started_in_its_folder_with_its_environment_alone) {
 
 TEST(Process, what_is_missing_is_named_with_its_package) {
     EXPECT_EQ(how_to_install("nft"), "install its package with 'apt install nftables'");
+    EXPECT_EQ(how_to_install("swtpm_setup"), "install its package with 'apt install swtpm swtpm-tools'");
     EXPECT_EQ(how_to_install("dnsmasq"), "install its package with 'apt install dnsmasq-base'");
     EXPECT_EQ(how_to_install("zfs"), "install its package with 'apt install zfsutils-linux', from Debian's component contrib");
     EXPECT_EQ(how_to_install("unheard"), "find its package with 'apt-file search bin/unheard'");

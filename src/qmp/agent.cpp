@@ -1,126 +1,166 @@
 #include "qmp/agent.hpp"
 
-#include "os/unique_fd.hpp"
+#include "async/cancel_at.hpp"
+#include "async/loop_share.hpp"
 
 #include <boost/asio/write.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <sys/socket.h>
-#include <sys/un.h>
 
-#include <cerrno>
-#include <cstring>
+#include <array>
 #include <random>
 
 namespace domus::qmp {
 
 namespace json = boost::json;
-using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t longest_answer = 32u << 20;
+constexpr std::size_t longest_answer = 10u << 20; ///< as libvirt's
+constexpr std::size_t longest_synchronization = 4096;
 constexpr char delimiter = '\xff';
-
-/// Closes the socket when the deadline passes while somebody waits on it: his wait ends then.
-class Watchdog {
-public:
-    Watchdog(const Executor& executor, StreamFd& socket, Deadline by) : timer_(executor) {
-        timer_.expires_at(by.when());
-        timer_.async_wait([&socket](const boost::system::error_code& failure) {
-            boost::system::error_code ignored;
-            if (!failure) socket.cancel(ignored);
-        });
-    }
-
-private:
-    Timer timer_;
-};
 
 } // namespace
 
-Agent::Agent(Executor executor, std::string path, std::string who)
-    : executor_(executor), path_(std::move(path)), who_(std::move(who)), turns_(executor, fmt::format("agent of {}", who_)) {}
+/// The connected socket. Those who use it share it: it may be closed at any time, and is gone only after the last of them.
+struct Agent::Channel {
+    Channel(const Executor& executor, UniqueFd fd) : socket(std::make_shared<StreamFd>(executor, fd.release())) {
+        socket->native_non_blocking(true);
+    }
+    void close() const {
+        boost::system::error_code ignored;
+        socket->close(ignored);
+    }
+    std::shared_ptr<StreamFd> socket;
+    std::array<char, 16384> bytes;
+    std::string_view unread; ///< of `bytes`
+    LoopShare share;
+};
 
-Error Agent::silent() const {
-    return Error(ErrorCode::agent_unresponsive, ErrorDomain::qemu,
-                 "Guest agent is not responding: QEMU guest agent is not connected")
+Agent::Agent(Executor executor, Connect connect, std::string who)
+    : executor_(executor), connect_(std::move(connect)), who_(std::move(who)), turns_(executor, fmt::format("agent of {}", who_)) {}
+
+Error Agent::silent(std::string_view why) const {
+    return Error(ErrorCode::agent_unresponsive, ErrorDomain::qemu, fmt::format("Guest agent is not responding: {}", why))
         .hint(fmt::format("install and start qemu-guest-agent in the guest of {}", who_));
 }
 
-Task<> Agent::connect(Deadline) {
-    if (socket_) co_return;
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path_.copy(address.sun_path, sizeof address.sun_path - 1);
-    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) throw silent();
-    socket_ = std::make_unique<StreamFd>(executor_, fd.release());
-    buffer_.clear();
+Error Agent::failed(const boost::system::error_code& failure, Deadline by) const {
+    if (by.expired()) return silent("Guest agent not available for now");
+    if (failure == asio::error::operation_aborted) return silent("the domain has ended");
+    return silent("Guest agent disappeared while executing command");
 }
 
-Task<> Agent::write(std::string text, Deadline by) {
-    const Watchdog watchdog(executor_, *socket_, by);
+Agent::ChannelPtr Agent::channel() {
+    if (!open_) throw silent("QEMU guest agent is not connected");
+    if (channel_) return channel_;
+    UniqueFd socket;
+    try {
+        socket = connect_();
+    } catch (const Error& error) {
+        throw silent("QEMU guest agent is not connected").because(error.message());
+    }
+    channel_ = std::make_shared<Channel>(executor_, std::move(socket));
+    return channel_;
+}
+
+/// What comes later on it belongs to nobody.
+void Agent::drop(const ChannelPtr& channel) {
+    channel->close();
+    if (channel_ == channel) channel_.reset();
+}
+
+Task<> Agent::write(ChannelPtr channel, std::string text, Deadline by) {
+    const CancelAt limit(channel->socket, by);
     boost::system::error_code failure;
-    co_await asio::async_write(*socket_, asio::buffer(text), asio::redirect_error(use_task, failure));
-    if (failure) throw silent();
+    co_await asio::async_write(*channel->socket, asio::buffer(text), asio::redirect_error(use_task, failure));
+    channel->share.begin();
+    if (failure) throw failed(failure, by);
 }
 
-Task<std::string> Agent::read_line(Deadline by) {
-    const Watchdog watchdog(executor_, *socket_, by);
+/// Reads more once all is taken.
+Task<> Agent::fill(ChannelPtr channel, Deadline by) {
+    if (channel->share.used_up()) co_await channel->share.rest();
+    // A read that finds bytes never waits, so nothing would cancel it.
+    if (by.expired()) throw failed({}, by);
+    const CancelAt limit(channel->socket, by);
+    boost::system::error_code failure;
+    const auto n = co_await channel->socket->async_read_some(asio::buffer(channel->bytes), asio::redirect_error(use_task, failure));
+    channel->share.begin();
+    if (failure) throw failed(failure, by);
+    channel->unread = {channel->bytes.data(), n};
+}
+
+/// The next line without what stands before the delimiter; nothing in place of one that is longer than that.
+Task<std::optional<std::string>> Agent::read_line(ChannelPtr channel, std::size_t longest, Deadline by) {
+    std::string line;
+    bool too_long = false;
     for (;;) {
-        const auto end = buffer_.find('\n');
-        if (end != std::string::npos) {
-            auto line = buffer_.substr(0, end);
-            buffer_.erase(0, end + 1);
-            co_return line;
+        if (channel->unread.empty()) co_await fill(channel, by);
+        const auto end = channel->unread.find('\n');
+        auto piece = channel->unread.substr(0, end);
+        channel->unread.remove_prefix(std::min(piece.size() + 1, channel->unread.size()));
+        if (const auto mark = piece.rfind(delimiter); mark != piece.npos) {
+            piece.remove_prefix(mark + 1);
+            line.clear();
+            too_long = false;
         }
-        if (buffer_.size() > longest_answer) throw silent();
-        std::array<char, 8192> bytes;
-        boost::system::error_code failure;
-        const auto n = co_await socket_->async_read_some(asio::buffer(bytes), asio::redirect_error(use_task, failure));
-        if (failure) throw silent();
-        buffer_.append(bytes.data(), n);
+        too_long = too_long || line.size() + piece.size() > longest;
+        if (!too_long) line += piece;
+        if (end == std::string_view::npos) continue;
+        if (too_long) co_return std::nullopt;
+        co_return line;
     }
 }
 
-Task<> Agent::synchronize(Deadline by) {
+Task<> Agent::synchronize(ChannelPtr channel, Deadline by) {
     static std::mt19937_64 numbers{std::random_device{}()};
     const auto id = static_cast<std::int64_t>(numbers() & 0x7fffffff);
     const auto request = json::serialize(json::object{{"execute", "guest-sync-delimited"}, {"arguments", {{"id", id}}}});
     // A leading 0xff makes the agent drop what it had read of an earlier, broken request.
-    co_await write(std::string(1, delimiter) + request + "\n", by);
+    co_await write(channel, std::string(1, delimiter) + request + "\n", by);
     for (;;) {
-        auto line = co_await read_line(by);
-        if (const auto mark = line.rfind(delimiter); mark != std::string::npos) line.erase(0, mark + 1);
+        const auto line = co_await read_line(channel, longest_synchronization, by);
+        // One read may hold thousands of lines.
+        if (channel->share.used_up()) co_await channel->share.rest();
+        if (by.expired()) throw failed({}, by);
+        if (!line || !line->starts_with('{')) continue;
         boost::system::error_code failure;
-        const auto answer = json::parse(line, failure);
+        const auto answer = json::parse(*line, failure);
         if (failure || !answer.is_object()) continue;
         const auto* value = answer.as_object().if_contains("return");
         if (value && value->is_int64() && value->as_int64() == id) co_return;
     }
 }
 
+Task<json::value> Agent::ask(ChannelPtr channel, std::string request, Deadline by) {
+    co_await synchronize(channel, by);
+    co_await write(channel, request + "\n", by);
+    const auto line = co_await read_line(channel, longest_answer, by);
+    const Error nonsense(ErrorCode::agent_unresponsive, ErrorDomain::qemu, fmt::format("the guest agent of {} sent an answer that cannot be read", who_));
+    if (!line) throw Error(nonsense).because(fmt::format("it is longer than {} MiB", longest_answer >> 20));
+    boost::system::error_code failure;
+    auto answer = json::parse(*line, failure);
+    if (failure) throw Error(nonsense).because(failure.message());
+    co_return answer;
+}
+
 Task<json::value> Agent::exchange(std::string request, Deadline by) {
+    const auto used = channel();
     std::exception_ptr failure;
     try {
-        co_await connect(by);
-        co_await synchronize(by);
-        co_await write(request + "\n", by);
-        const auto line = co_await read_line(by);
-        auto answer = json::parse(line);
+        auto answer = co_await ask(used, std::move(request), by);
         co_return answer;
     } catch (...) {
         failure = std::current_exception();
     }
-    socket_.reset(); // what comes later belongs to nobody
+    drop(used);
     std::rethrow_exception(failure);
 }
 
 Task<json::value> Agent::execute(std::string command, json::object arguments, Deadline by) {
     const auto self = shared_from_this();
     const auto turn = co_await turns_.enter(command, by);
-    if (!open_) throw silent();
     json::object message{{"execute", command}};
     if (!arguments.empty()) message["arguments"] = std::move(arguments);
     const auto answer = co_await exchange(json::serialize(message), by);
@@ -130,13 +170,12 @@ Task<json::value> Agent::execute(std::string command, json::object arguments, De
             throw Error(ErrorCode::agent_command_failed, ErrorDomain::qemu, fmt::format("the guest agent of {} refused '{}'", who_, command))
                 .because(json::serialize(*error));
     }
-    throw silent();
+    throw Error(ErrorCode::agent_command_failed, ErrorDomain::qemu, fmt::format("the guest agent of {} answered '{}' with neither a result nor an error", who_, command));
 }
 
 Task<std::string> Agent::raw(std::string request, Deadline by) {
     const auto self = shared_from_this();
     const auto turn = co_await turns_.enter("agent command", by);
-    if (!open_) throw silent();
     const auto answer = co_await exchange(std::move(request), by);
     co_return json::serialize(answer);
 }
@@ -144,26 +183,22 @@ Task<std::string> Agent::raw(std::string request, Deadline by) {
 Task<> Agent::shutdown(std::string mode, Deadline by) {
     const auto self = shared_from_this();
     const auto turn = co_await turns_.enter("guest-shutdown", by);
-    if (!open_) throw silent();
-    co_await connect(by);
+    const auto used = channel();
     std::exception_ptr failure;
     try {
-        co_await synchronize(by);
+        co_await synchronize(used, by);
         const json::object request{{"execute", "guest-shutdown"}, {"arguments", {{"mode", mode}}}};
-        co_await write(json::serialize(request) + "\n", by);
+        co_await write(used, json::serialize(request) + "\n", by);
     } catch (...) {
         failure = std::current_exception();
     }
-    socket_.reset();
+    drop(used);
     if (failure) std::rethrow_exception(failure);
 }
 
 void Agent::close() {
     open_ = false;
-    if (socket_) {
-        boost::system::error_code ignored;
-        socket_->close(ignored);
-    }
+    if (channel_) drop(std::shared_ptr(channel_));
 }
 
 } // namespace domus::qmp

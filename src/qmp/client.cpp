@@ -6,15 +6,23 @@
 #include <boost/json/serialize.hpp>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <stdexcept>
 
 namespace domus::qmp {
 
 namespace {
 
-constexpr std::size_t largest_message = 64u << 20;
+/// A chain of 200 images is described in some 12 MB.
+constexpr std::size_t largest_answer = 16u << 20;
+/// Events and the greeting.
+constexpr std::size_t largest_unasked = 256u << 10;
+/// A list is copied as a whole when it ends, which bytes alone do not bound: "0," is a value of 24 bytes then.
+constexpr std::size_t most_values = 500'000;
+constexpr std::size_t one_read = 16384, one_step = 4096; ///< a step is parsed without a look at the clock
 /// A chain of images nests a few levels for each: query-named-block-nodes of a chain of 200 is far beyond the parser's 32.
 constexpr std::size_t deepest_message = 2000;
 
@@ -25,6 +33,11 @@ json::parse_options options() {
 }
 /// Of commands that a stopped QEMU does not read.
 constexpr std::size_t most_output = 4u << 20;
+
+/// No more values than that are in these bytes, but for one.
+std::size_t count_separators(std::string_view bytes) {
+    return static_cast<std::size_t>(std::ranges::count_if(bytes, [](char c) { return c == ',' || c == ':' || c == '[' || c == '{'; }));
+}
 
 std::string text_of(const json::object& object, std::string_view key) {
     const auto* value = object.if_contains(key);
@@ -50,43 +63,56 @@ std::shared_ptr<Client> Client::open(Executor executor, UniqueFd socket, std::st
 }
 
 Error Client::gone() const {
-    return Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("the monitor of {} has gone", who_));
+    Error error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("the monitor of {} has gone", who_));
+    if (why_closed_.empty()) return error;
+    error.add_cause(why_closed_);
+    return std::move(error).hint("the daemon connects to it again after a while; 'domus destroy' ends the domain at once");
 }
 
 Task<> Client::read_all(std::shared_ptr<Client> self) {
-    std::array<char, 16384> buffer;
     try {
-        while (self->connected_) {
-            const auto n = co_await self->socket_.async_read_some(asio::buffer(buffer), use_task);
-            self->take({buffer.data(), n});
-        }
-    } catch (const boost::system::system_error&) {
-        // the end of the process, or closed from our side
-    } catch (const Error& error) {
-        log::error("{}", error.message());
+        co_await self->read_messages();
+    } catch (const std::exception& error) {
+        self->why_closed_ = error.what();
     }
+    if (!self->why_closed_.empty()) log::error("the monitor of {} is closed: {}", self->who_, self->why_closed_);
     self->close();
 }
 
-void Client::take(std::string_view bytes) {
-    while (!bytes.empty()) {
+/// Returns at the end of the process and when closed from our side; throws when the monitor sends what it must not.
+Task<> Client::read_messages() {
+    std::array<char, one_read> buffer;
+    while (connected_) {
         boost::system::error_code failure;
-        const auto used = parser_.write_some(bytes.data(), bytes.size(), failure);
-        message_bytes_ += used;
-        if (failure || message_bytes_ > largest_message)
-            throw Error(ErrorCode::internal_error, ErrorDomain::qemu, fmt::format("the monitor of {} sent nonsense", who_))
-                .because(failure ? failure.message() : "a message that is too long");
-        bytes.remove_prefix(used);
-        if (!parser_.done()) {
-            // Blank lines between messages are taken without a value.
-            continue;
+        const auto n = co_await socket_.async_read_some(asio::buffer(buffer), asio::redirect_error(use_task, failure));
+        if (failure) co_return;
+        share_.begin();
+        for (std::string_view bytes(buffer.data(), n); !bytes.empty() && connected_;) {
+            bytes.remove_prefix(take(bytes.substr(0, one_step)));
+            if (share_.used_up()) co_await share_.rest();
         }
-        auto message = parser_.release();
-        parser_.reset();
-        message_bytes_ = 0;
-        while (!bytes.empty() && (bytes[0] == '\r' || bytes[0] == '\n')) bytes.remove_prefix(1);
-        dispatch(std::move(message));
     }
+}
+
+/// Only a question of ours makes QEMU send much.
+std::size_t Client::largest_now() const { return greeted_ && unanswered_ > 0 ? largest_answer : largest_unasked; }
+
+std::size_t Client::take(std::string_view bytes) {
+    boost::system::error_code failure;
+    auto used = parser_.write_some(bytes.data(), bytes.size(), failure);
+    message_bytes_ += used;
+    message_values_ += count_separators(bytes.substr(0, used));
+    if (failure) throw std::runtime_error(fmt::format("it sent a message that cannot be read ({})", failure.message()));
+    if (message_bytes_ > largest_now())
+        throw std::runtime_error(fmt::format("it sent a message of more than {} KiB", largest_now() >> 10));
+    if (message_values_ > most_values) throw std::runtime_error(fmt::format("it sent a message of more than {} values", most_values));
+    if (!parser_.done()) return used;
+    auto message = parser_.release();
+    parser_.reset();
+    message_bytes_ = message_values_ = 0;
+    while (used < bytes.size() && (bytes[used] == '\r' || bytes[used] == '\n')) ++used;
+    dispatch(std::move(message));
+    return used;
 }
 
 void Client::dispatch(json::value message) {
@@ -99,9 +125,10 @@ void Client::dispatch(json::value message) {
     if (object.contains("event")) {
         static const json::object nothing;
         const auto* data = object.if_contains("data");
-        if (event_) event_(text_of(object, "event"), data && data->is_object() ? data->as_object() : nothing);
+        if (const auto handler = event_) (*handler)(text_of(object, "event"), data && data->is_object() ? data->as_object() : nothing);
         return;
     }
+    if (unanswered_ > 0) --unanswered_;
     const auto* id = object.if_contains("id");
     if (!id || !id->is_int64()) return;
     const auto found = waiting_.find(static_cast<std::uint64_t>(id->as_int64()));
@@ -120,6 +147,7 @@ Client::Slot Client::enqueue(const Command& command, std::string& out) {
     const auto id = next_id_++;
     const auto slot = std::make_shared<Reply<json::value>>(executor_);
     waiting_.emplace(id, Waiting{slot, command.name});
+    ++unanswered_;
     json::object message{{"execute", command.name}, {"id", id}};
     if (!command.arguments.empty()) message["arguments"] = command.arguments;
     out += json::serialize(message);

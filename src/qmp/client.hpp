@@ -1,6 +1,7 @@
 // The monitor of a running domain: QEMU's machine protocol (docs/interop/qmp-spec of QEMU) on a connected Unix socket.
 // Commands are matched with answers by id, so that many are under way at once; each wait has a deadline, and a monitor
-// that does not answer costs only its own callers.
+// that does not answer costs only its own callers. What QEMU sends is bounded in size and in its share of the loop; one
+// that sends nonsense or too much loses its monitor.
 //
 //     auto monitor = qmp::Client::open(executor, std::move(socket), "domain 'web'");
 //     monitor->on_event([](std::string_view name, const json::object& data) { ... });
@@ -8,6 +9,7 @@
 //     auto status = co_await monitor->execute("query-status", {}, Deadline::in(2s));
 #pragma once
 
+#include "async/loop_share.hpp"
 #include "async/signal.hpp"
 #include "async/task.hpp"
 #include "os/unique_fd.hpp"
@@ -40,7 +42,7 @@ public:
     ~Client();
 
     using EventHandler = std::function<void(std::string_view name, const json::object& data)>;
-    void on_event(EventHandler handler) { event_ = std::move(handler); }
+    void on_event(EventHandler handler) { event_ = std::make_shared<const EventHandler>(std::move(handler)); }
     /// Called once when the monitor has gone.
     void on_closed(std::function<void()> handler) { closed_handler_ = std::move(handler); }
 
@@ -69,7 +71,10 @@ private:
 
     Client(Executor executor, UniqueFd socket, std::string who);
     Task<> read_all(std::shared_ptr<Client> self);
-    void take(std::string_view bytes);
+    Task<> read_messages();
+    /// Feeds some bytes to the parser and handles the message that they end; returns how many it took.
+    std::size_t take(std::string_view bytes);
+    std::size_t largest_now() const;
     void dispatch(json::value message);
     Slot enqueue(const Command& command, std::string& out);
     void send(std::string bytes, UniqueFd fd = {});
@@ -80,16 +85,19 @@ private:
     Executor executor_;
     StreamFd socket_;
     std::string who_;
-    EventHandler event_;
+    std::shared_ptr<const EventHandler> event_; ///< shared, since it may close the monitor that calls it
     std::function<void()> closed_handler_;
     json::stream_parser parser_;
-    std::size_t message_bytes_ = 0;
+    std::size_t message_bytes_ = 0, message_values_ = 0;
+    LoopShare share_;
     struct Waiting {
         Slot slot;
         std::string command;
     };
     std::unordered_map<std::uint64_t, Waiting> waiting_;
     std::uint64_t next_id_ = 1;
+    std::uint64_t unanswered_ = 0; ///< commands, with those that nobody waits for any more
+    std::string why_closed_;
     Slot negotiated_;
     bool greeted_ = false; ///< before that QEMU takes no command
     std::deque<Outgoing> output_;

@@ -7,7 +7,11 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
+
+#include <csignal>
 
 namespace domus::qmp {
 
@@ -37,6 +41,7 @@ struct ScriptedMonitor {
 };
 
 void run(std::function<Task<>(Executor, ScriptedMonitor&)> body) {
+    ::signal(SIGPIPE, SIG_IGN); // as the daemon does
     Loop loop{1};
     ScriptedMonitor monitor(loop.get_executor());
     std::exception_ptr failure;
@@ -203,6 +208,117 @@ TEST(Qmp, nonsense_ends_the_connection) {
         co_await monitor.say("HTTP/1.1 200 OK\r\n\r\n");
         const auto it_is_ended = [&] { return !client->connected(); };
         co_await eventually(it_is_ended);
+    });
+}
+
+namespace {
+
+/// Sends `text` after the greeting, until the monitor is closed; how the command that was under way failed.
+std::string refusal_of(std::string text, bool asked) {
+    std::string said;
+    run([text, asked, &said](Executor executor, ScriptedMonitor& monitor) -> Task<> {
+        const auto client = Client::open(executor, std::move(monitor.ours), "domain 'web'");
+        const auto script = [](ScriptedMonitor& from, std::string what) -> Task<> {
+            co_await from.say(std::string(greeting));
+            (void)co_await from.hear();
+            boost::system::error_code closed;
+            co_await asio::async_write(from.socket, asio::buffer(what), asio::redirect_error(use_task, closed));
+        };
+        spawn(executor, script(monitor, (asked ? "" : R"({"return": {}, "id": 1})") + text), "script");
+        json::object nothing;
+        std::exception_ptr failure;
+        if (asked) {
+            try {
+                (void)co_await client->execute("query-status", nothing, Deadline::in(patience * 2));
+            } catch (...) {
+                failure = std::current_exception();
+            }
+        }
+        const auto it_is_ended = [&] { return !client->connected(); };
+        co_await eventually(it_is_ended);
+        try {
+            (void)co_await client->execute("query-status", nothing, Deadline::in(patience));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        said = describe(failure);
+    });
+    return said;
+}
+
+} // namespace
+
+TEST(Qmp, a_message_that_is_too_large_ends_the_connection) {
+    EXPECT_NE(refusal_of(R"({"event": ")" + std::string(1u << 20, 'x'), false).find("more than 256 KiB"), std::string::npos);
+    EXPECT_NE(refusal_of(R"({"return": ")" + std::string(17u << 20, 'x'), true).find("more than 16384 KiB"), std::string::npos);
+    std::string list = R"({"return": [0)";
+    for (int i = 0; i < 600'000; ++i) list += ",0";
+    EXPECT_NE(refusal_of(list, true).find("more than 500000 values"), std::string::npos);
+    std::string deep = R"({"return": )";
+    for (int i = 0; i < 3000; ++i) deep += "[";
+    EXPECT_NE(refusal_of(deep, true).find("too deep"), std::string::npos);
+}
+
+TEST(Qmp, a_large_answer_to_a_question_that_nobody_waits_for_any_more_is_dropped) {
+    run([](Executor executor, ScriptedMonitor& monitor) -> Task<> {
+        const auto client = Client::open(executor, std::move(monitor.ours), "domain 'web'");
+        json::object nothing;
+        try {
+            (void)co_await client->execute("query-block", nothing, Deadline::in(1ms));
+        } catch (const Error&) {
+        }
+        std::vector<std::string> events;
+        client->on_event([&](std::string_view name, const json::object&) { events.emplace_back(name); });
+        co_await monitor.say(std::string(greeting) + R"({"return": ")" + std::string(1u << 20, 'x') + R"(", "id": 2}{"event": "RESUME"})");
+        const auto the_event_comes = [&] { return !events.empty(); };
+        co_await eventually(the_event_comes);
+        EXPECT_TRUE(client->connected());
+    });
+}
+
+TEST(Qmp, a_flood_of_events_leaves_the_loop_to_others) {
+    run([](Executor executor, ScriptedMonitor& monitor) -> Task<> {
+        constexpr int all = 5000;
+        const auto client = Client::open(executor, std::move(monitor.ours), "domain 'web'");
+        int events = 0, since_others = 0, most = 0;
+        client->on_event([&](std::string_view, const json::object&) {
+            ++events;
+            most = std::max(most, ++since_others);
+            for (const auto until = Clock::now() + 20us; Clock::now() < until;) {
+            }
+        });
+        const auto others = [](int& since) -> Task<> {
+            for (;;) {
+                since = 0;
+                co_await asio::post(co_await asio::this_coro::executor, use_task);
+            }
+        };
+        const auto flood = [](ScriptedMonitor& from) -> Task<> {
+            co_await from.say(std::string(greeting));
+            std::string text;
+            for (int i = 0; i < all; ++i) text += R"({"event": "RESUME"})" "\r\n";
+            co_await from.say(text);
+        };
+        spawn(executor, others(since_others), "others");
+        spawn(executor, flood(monitor), "a flood");
+        const auto all_have_come = [&] { return events == all; };
+        co_await eventually(all_have_come);
+        EXPECT_LT(most, 100) << "events without a turn for others";
+    });
+}
+
+TEST(Qmp, an_event_may_close_the_monitor_that_tells_it) {
+    run([](Executor executor, ScriptedMonitor& monitor) -> Task<> {
+        const auto client = Client::open(executor, std::move(monitor.ours), "domain 'web'");
+        const auto witness = std::make_shared<int>(0);
+        client->on_event([of = std::weak_ptr(client), witness](std::string_view, const json::object&) {
+            of.lock()->close();
+            ++*witness; // the handler is still there
+        });
+        co_await monitor.say(std::string(greeting) + R"({"event": "SHUTDOWN"}{"event": "STOP"})");
+        const auto it_is_ended = [&] { return !client->connected(); };
+        co_await eventually(it_is_ended);
+        EXPECT_EQ(*witness, 1);
     });
 }
 

@@ -1,6 +1,7 @@
 #include "secret/secrets.hpp"
 
 #include "base/log.hpp"
+#include "model/unsupported.hpp"
 
 #include <fmt/format.h>
 
@@ -32,12 +33,13 @@ bool same_use(const model::Secret& a, const model::Secret& b) {
 }
 
 model::Secret parse(const std::string& xml, bool strictly) {
-    auto secret = format::from_xml<model::Secret>(xml, ErrorDomain::secret);
+    auto secret = format::from_xml<model::Secret>(xml, ErrorDomain::secret, format::reading(strictly));
     format::Findings strange;
     if (strictly) model::check_strictly(secret, strange);
     format::throw_invalid(strange);
     format::Findings findings;
     model::check(secret, findings);
+    model::find_unsupported(secret, findings);
     format::throw_findings(findings, ErrorDomain::secret, "<secret>");
     if (secret.usage_type() == model::SecretUsageType::none) secret.usage.reset();
     return secret;
@@ -56,7 +58,7 @@ Task<> Secrets::load() {
         return store->load();
     };
     const auto loaded = co_await files_.run(Deadline::in(file_patience), std::move(work));
-    for (const auto& complaint : loaded.complaints) log::error("secrets: {}", complaint);
+    for (const auto& complaint : loaded.complaints) log::error("secrets: {}", complaint.text);
     for (const auto& secret : loaded.secrets) {
         const auto uuid = *secret.uuid;
         secrets_[uuid].definition = std::make_shared<const model::Secret>(secret);
@@ -136,7 +138,7 @@ Task<> Secrets::store(std::shared_ptr<const model::Secret> wanted, Entry before)
             if (was_on_disk) store->remove(*wanted->uuid);
             return;
         }
-        store->save(*wanted);
+        store->save(*wanted, !was_on_disk);
         if (was_on_disk || !before.value) return;
         try {
             store->save_value(*wanted->uuid, *before.value);
@@ -167,6 +169,11 @@ Task<SecretView> Secrets::define(std::string xml, bool strictly) {
     const SecretView view{uuid, wanted};
     emit_(view, SecretEvent::defined);
     co_return view;
+}
+
+void Secrets::check(const std::string& xml) const {
+    auto wanted = parse(xml, false);
+    admit(wanted);
 }
 
 Task<> Secrets::undefine(Uuid uuid) {

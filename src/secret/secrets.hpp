@@ -39,6 +39,8 @@ public:
     /// Throws internal_error where another has that use or the secret is known for another, operation_denied where a
     /// private one would be private no more.
     Task<SecretView> define(std::string xml, bool strictly);
+    /// Throws what define() would throw for it, and changes nothing.
+    void check(const std::string& xml) const;
     Task<> undefine(Uuid uuid);
     Task<> set_value(Uuid uuid, Sensitive value);
     /// Of a private one too: who may see it is the caller's business. Throws no_secret where there is none.

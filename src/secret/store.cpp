@@ -8,13 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+
 namespace domus::secret {
 
 namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t largest_definition = 4u << 20;
 constexpr std::size_t largest_value_file = 128u << 10; ///< of a value of REMOTE_SECRET_VALUE_MAX, 64 KiB
 constexpr std::string_view magic = "domus secret 1\n"; ///< before the nonce; the form may change some day
 
@@ -29,94 +31,74 @@ Error unreadable(const fs::path& path, std::string why) {
         .because(std::move(why));
 }
 
-model::Secret read_definition(const fs::path& path) {
-    auto secret = format::from_xml<model::Secret>(read_file(path, largest_definition), ErrorDomain::secret);
+/// Anything at all, a link that leads nowhere too.
+bool is_there(const fs::path& path) {
+    struct stat info {};
+    return ::lstat(path.c_str(), &info) == 0 || errno != ENOENT;
+}
+
+model::Secret read_definition(const std::string& name, const std::string& text) {
+    auto secret = format::from_xml<model::Secret>(text, ErrorDomain::secret);
     format::Findings findings;
     model::check(secret, findings);
     format::throw_findings(findings, ErrorDomain::secret, "<secret>");
-    if (!secret.uuid || secret.uuid->text() + ".xml" != path.filename())
+    if (!secret.uuid || secret.uuid->text() != name)
         throw Error(ErrorCode::xml_error, ErrorDomain::secret, "the file is not named after the <uuid> in it");
     if (secret.ephemeral)
         throw Error(ErrorCode::xml_error, ErrorDomain::secret, "an ephemeral secret is never on the disk");
     return secret;
 }
 
-/// "UUID.xml.a1B2c3": a file that was being written when the daemon was killed.
-bool is_leftover(const fs::path& path) {
-    constexpr std::size_t random_letters = 7; // with the point
-    const auto name = path.filename().string();
-    const auto at = name.size() - std::min(name.size(), random_letters);
-    return name[at] == '.' && (name.substr(0, at).ends_with(".xml") || name.substr(0, at).ends_with(".value"))
-           && !name.ends_with(".broken");
-}
-
 } // namespace
 
-fs::path Store::definition_path(Uuid uuid) const {
-    return folders_.definitions / (uuid.text() + ".xml");
-}
 fs::path Store::value_path(Uuid uuid) const {
     return folders_.definitions / (uuid.text() + ".value");
 }
 
 void Store::prepare() const {
     ensure_directory(folders_.definitions, 0700);
-    clear_leftovers();
-}
-
-void Store::clear_leftovers() const {
-    std::vector<fs::path> leftovers;
-    for (const auto& entry : fs::directory_iterator(folders_.definitions))
-        if (is_leftover(entry.path())) leftovers.push_back(entry.path());
-    for (const auto& path : leftovers) remove_durably(path);
+    remove_leftovers(folders_.key.parent_path());
 }
 
 LoadedSecrets Store::load() const {
     LoadedSecrets loaded;
-    std::vector<fs::path> paths;
-    for (const auto& entry : fs::directory_iterator(folders_.definitions))
-        if (entry.path().extension() == ".xml" && entry.is_regular_file()) paths.push_back(entry.path());
-    for (const auto& path : paths) {
+    auto folder = definitions();
+    for (auto& [name, secret] : folder.load(read_definition)) loaded.secrets.push_back(std::move(secret));
+    loaded.complaints = folder.complaints();
+    for (const auto& secret : loaded.secrets) {
+        const auto uuid = *secret.uuid;
         try {
-            loaded.secrets.push_back(read_definition(path));
+            (void)read_value(uuid);
         } catch (const std::exception& error) {
-            const auto aside = fs::path(path.string() + ".broken");
-            std::error_code failure;
-            fs::rename(path, aside, failure);
-            loaded.complaints.push_back(fmt::format("set aside '{}' as '{}': {}", path.string(),
-                                                    failure ? path.string() : aside.string(), error.what()));
-            continue;
-        }
-        try {
-            (void)read_value(*loaded.secrets.back().uuid);
-        } catch (const std::exception& error) {
-            loaded.complaints.push_back(error.what());
+            loaded.complaints.push_back({uuid.text(), value_path(uuid), error.what()});
         }
     }
     return loaded;
 }
 
-void Store::save(const model::Secret& secret) const {
-    write_file_durably(definition_path(*secret.uuid), format::to_xml(secret), 0600);
+void Store::save(const model::Secret& secret, bool fresh) const {
+    definitions().save(secret.uuid->text(), format::to_xml(secret), fresh);
 }
 
 void Store::remove(Uuid uuid) const {
     remove_durably(value_path(uuid));
-    remove_durably(definition_path(uuid));
+    remove_durably(definitions().file(uuid.text()));
 }
 
 // ---- values -------------------------------------------------------------------------------------------------------
 
 bool Store::has_values() const {
-    for (const auto& entry : fs::directory_iterator(folders_.definitions))
-        if (entry.path().extension() == ".value") return true;
-    return false;
+    return std::ranges::any_of(names_in(folders_.definitions), [](const auto& name) { return name.ends_with(".value"); });
 }
 
 Sensitive Store::read_key() const {
     struct stat info {};
-    const auto fd = open_file(folders_.key, O_RDONLY | O_NOFOLLOW);
+    const auto fd = open_file(folders_.key, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", folders_.key);
+    if (!S_ISREG(info.st_mode))
+        throw Error(ErrorCode::operation_failed, ErrorDomain::secret,
+                    fmt::format("operation failed: '{}' is {}, not the host's key", folders_.key.string(), kind_of_file(info.st_mode)))
+            .hint("put the true file back; without it what was encrypted with it is lost");
     if (info.st_uid != ::geteuid() || (info.st_mode & 077) != 0)
         throw Error(ErrorCode::operation_failed, ErrorDomain::secret,
                     fmt::format("operation failed: the host's key in '{}' is not used", folders_.key.string()))
@@ -148,13 +130,13 @@ Sensitive Store::make_key() const {
 }
 
 void Store::save_value(Uuid uuid, const Sensitive& value) const {
-    const auto key = fs::exists(folders_.key) ? read_key() : make_key();
+    const auto key = is_there(folders_.key) ? read_key() : make_key();
     write_file_durably(value_path(uuid), std::string(magic) + seal(key, value.view(), bytes_of(uuid)), 0600);
 }
 
 std::optional<Sensitive> Store::read_value(Uuid uuid) const {
     const auto path = value_path(uuid);
-    if (!fs::exists(path)) return std::nullopt;
+    if (!is_there(path)) return std::nullopt;
     const auto file = read_file(path, largest_value_file);
     if (!file.starts_with(magic))
         throw unreadable(path, "it does not begin as such a file does").hint("set the value again");

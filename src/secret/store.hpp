@@ -1,10 +1,12 @@
 // Secrets on the disk: UUID.xml, readable and editable, and beside it UUID.value, encrypted with the host's key, which
 // lies elsewhere: a copy of the one folder tells nothing without the other. Both are replaced as a whole, so that a
-// power cut at any instant leaves the old or the new. Everything here blocks: call it in a lane.
+// power cut at any instant leaves the old or the new. Reading never fails as a whole (os/stored_files.hpp). Everything
+// here blocks: call it in a lane.
 #pragma once
 
 #include "base/sensitive.hpp"
 #include "model/secret.hpp"
+#include "os/stored_files.hpp"
 
 #include <filesystem>
 #include <string>
@@ -19,7 +21,7 @@ struct Folders {
 
 struct LoadedSecrets {
     std::vector<model::Secret> secrets;
-    std::vector<std::string> complaints; ///< a line for each file that was set aside, or whose value cannot be read
+    std::vector<Complaint> complaints; ///< of files that were set aside, or whose value cannot be read
 };
 
 class Store {
@@ -28,9 +30,10 @@ public:
 
     /// Creates the folder that is missing.
     void prepare() const;
-    /// Reads all definitions. A file that does not parse is renamed to UUID.xml.broken and reported; it harms no other.
     LoadedSecrets load() const;
-    void save(const model::Secret& secret) const;
+    /// `fresh`: it was not on the disk yet. Throws xml_error for one that load() would not read, operation_failed if a
+    /// file is in the way that cannot be read.
+    void save(const model::Secret& secret, bool fresh) const;
     /// Value first: one without a definition is never left.
     void remove(Uuid uuid) const;
 
@@ -40,10 +43,9 @@ public:
     std::optional<Sensitive> read_value(Uuid uuid) const;
 
 private:
-    std::filesystem::path definition_path(Uuid uuid) const;
+    StoredFolder definitions() const { return {folders_.definitions, largest_definition}; }
     std::filesystem::path value_path(Uuid uuid) const;
     bool has_values() const;
-    void clear_leftovers() const;
     Sensitive read_key() const;
     Sensitive make_key() const;
 

@@ -26,7 +26,7 @@ protected:
     model::Secret saved() const {
         model::Secret secret;
         secret.uuid = Uuid::random();
-        store.save(secret);
+        store.save(secret, true);
         return secret;
     }
     fs::path value_of(const model::Secret& secret) const {
@@ -98,15 +98,31 @@ TEST_F(SecretStore, sets_broken_definitions_aside_and_clears_what_was_half_writt
     const auto good = saved();
     const auto name = Uuid::random().text();
     std::ofstream(folders.definitions / (name + ".xml")) << "<secret";
-    std::ofstream(folders.definitions / (name + ".value.a1B2c3")) << "half";
+    std::ofstream(folders.definitions / ".domus-a1B2c3.new") << "half";
     store.prepare();
     const auto loaded = store.load();
     EXPECT_EQ(loaded.secrets.size(), 1u);
     EXPECT_EQ(loaded.complaints.size(), 1u);
     EXPECT_TRUE(fs::exists(folders.definitions / (name + ".xml.broken")));
-    EXPECT_FALSE(fs::exists(folders.definitions / (name + ".value.a1B2c3")));
-    store.prepare();
+    EXPECT_FALSE(fs::exists(folders.definitions / ".domus-a1B2c3.new"));
+    EXPECT_EQ(store.load().secrets.size(), 1u);
     EXPECT_TRUE(fs::exists(folders.definitions / (name + ".xml.broken"))) << "what was set aside is the user's";
+}
+
+TEST_F(SecretStore, waits_for_no_file_that_is_none) {
+    const auto good = saved(), fifo = saved(), loop = saved(), folder = saved();
+    for (const auto& secret : {good, fifo}) store.save_value(*secret.uuid, Sensitive(plain));
+    fs::remove(value_of(fifo));
+    ASSERT_EQ(::mkfifo(value_of(fifo).c_str(), 0600), 0);
+    fs::create_symlink(value_of(loop), value_of(loop));
+    fs::create_directory(value_of(folder));
+    const auto loaded = store.load();
+    EXPECT_EQ(loaded.secrets.size(), 4u);
+    EXPECT_EQ(loaded.complaints.size(), 3u);
+    EXPECT_EQ(store.read_value(*good.uuid)->view(), plain);
+    fs::remove(folders.key);
+    ASSERT_EQ(::mkfifo(folders.key.c_str(), 0600), 0);
+    EXPECT_THAT(refusal(good), HasSubstr("a FIFO"));
 }
 
 } // namespace domus::secret

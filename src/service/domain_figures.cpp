@@ -3,14 +3,10 @@
 
 #include "engine/qemu/command.hpp"
 #include "format/xml.hpp"
-#include "image/header.hpp"
 #include "model/domain.hpp"
-#include "os/files.hpp"
 #include "service/flags.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 namespace domus::service {
 
@@ -35,21 +31,6 @@ const compute::DiskSummary& find_disk(const DomainView& view, const std::string&
 model::Disk disk_of(const DomainView& view, const std::string& target) {
     const auto domain = view.live ? *view.live->domain : compute::parse_definition(*view.definition);
     return *std::ranges::find(domain.devices.disks, target, [](const auto& disk) { return disk.target.dev; });
-}
-
-/// As of the format that the definition names: what a guest wrote into a raw image is no header.
-BlockInfo look_at_image(const std::string& path, const std::string& format) {
-    const auto fd = open_file(path, O_RDONLY | O_NONBLOCK);
-    struct stat info {};
-    if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
-    const auto header = image::read_header(fd.get(), format);
-    const auto end = ::lseek(fd.get(), 0, SEEK_END);
-    BlockInfo block;
-    block.physical = {static_cast<std::uint64_t>(std::max<off_t>(end, 0))};
-    block.capacity = header.virtual_size;
-    block.allocation =
-        S_ISREG(info.st_mode) ? ByteCount{static_cast<std::uint64_t>(info.st_blocks) * 512} : block.physical;
-    return block;
 }
 
 } // namespace
@@ -86,7 +67,13 @@ compute::InterfaceCounters DomainOperations::interface_counters(const DomainRef&
         .hint("'domus domiflist' shows them; those of type 'user' have no device on the host");
 }
 
-Task<BlockInfo> DomainOperations::block_info(DomainRef ref, std::string disk, unsigned flags) {
+Task<std::vector<compute::GuestInterface>> DomainOperations::guest_interfaces(DomainRef ref) {
+    const auto domain = find(ref);
+    auto interfaces = co_await domain->guest_interfaces();
+    co_return interfaces;
+}
+
+Task<compute::ImageSizes> DomainOperations::block_info(DomainRef ref, std::string disk, unsigned flags) {
     require_flags(flags, 0, "virDomainGetBlockInfo");
     const auto found = find_disk(*view(ref), disk);
     if (found.source.empty())
@@ -99,12 +86,32 @@ Task<BlockInfo> DomainOperations::block_info(DomainRef ref, std::string disk, un
             .hint("'domus domblkstat' has what the guest reads and writes");
     const auto executor = co_await asio::this_coro::executor;
     Lane lane(executor, "a look at an image", 1); // of its own: what hangs here holds up nobody
-    auto work = [path = placed.source.file ? *placed.source.file : *placed.source.dev, format = found.format] { return look_at_image(path, format); };
+    auto work = [path = placed.source.file ? *placed.source.file : *placed.source.dev, format = found.format] { return compute::read_image_sizes(path, format); };
     const auto info = co_await lane.run(Deadline::in(10s), std::move(work));
     co_return info;
 }
 
-Task<std::string> DomainOperations::to_native(std::string format, std::string xml, unsigned flags) {
+std::string DomainOperations::image_of(const DomainView& view, std::size_t disk) const {
+    const auto& source = view.summary().disks[disk].source;
+    if (source.empty() || source.starts_with('/')) return source;
+    // A volume; or an image on a server, whose size nobody here can read.
+    if (view.live) return domains_.known_image(view.live->domain->devices.disks[disk]);
+    return domains_.known_image(compute::parse_definition(*view.definition).devices.disks[disk]);
+}
+
+Task<std::vector<compute::DiskSizes>> DomainOperations::disk_sizes(std::vector<DomainViewPtr> views, Deadline by) {
+    std::vector<compute::ImageName> images;
+    for (const auto& view : views)
+        for (std::size_t i = 0; view && i < view->summary().disks.size(); ++i) images.push_back({image_of(*view, i), view->summary().disks[i].format});
+    auto all = co_await domains_.image_sizes().read(std::move(images), by);
+    std::vector<compute::DiskSizes> sizes(views.size());
+    auto next = all.begin();
+    for (std::size_t i = 0; i < views.size(); ++i)
+        for (std::size_t disk = 0; views[i] && disk < views[i]->summary().disks.size(); ++disk) sizes[i].push_back(*next++);
+    co_return sizes;
+}
+
+Task<std::string> DomainOperations::to_native(Caller caller, std::string format, std::string xml, unsigned flags) {
     require_flags(flags, 0, "virConnectDomainXMLToNative");
     if (format != "qemu-argv")
         throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
@@ -114,7 +121,7 @@ Task<std::string> DomainOperations::to_native(std::string format, std::string xm
     format::Findings findings;
     model::check(domain, findings);
     format::throw_findings(findings, ErrorDomain::domain, "<domain>");
-    const auto capabilities = co_await domains_.capabilities(domain.devices.emulator.value_or(""));
+    const auto capabilities = co_await domains_.capabilities(domain.devices.emulator.value_or(""), caller.who);
     co_return engine::qemu::native_command(std::move(domain), *capabilities) + "\n";
 }
 

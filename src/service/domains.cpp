@@ -5,8 +5,12 @@
 #include "base/log.hpp"
 #include "compute/xml.hpp"
 #include "service/flags.hpp"
+#include "service/key_codes.hpp"
 
+#include <boost/asio/post.hpp>
 #include <fmt/format.h>
+
+#include <set>
 
 namespace domus::service {
 
@@ -66,6 +70,8 @@ DomainRef DomainOperations::lookup_by_name(const std::string& name) const { retu
 DomainRef DomainOperations::lookup_by_id(int id) const { return domains_.get_id(id)->view()->ref; }
 DomainViewPtr DomainOperations::view(const DomainRef& ref) const { return find(ref)->view(); }
 
+std::vector<std::string> DomainOperations::messages(const DomainRef& ref) { return domains_.messages(*find(ref)); }
+
 std::vector<DomainRef> DomainOperations::list(unsigned flags) const {
     require_flags(flags, list_flag::all, "virConnectListAllDomains");
     std::vector<DomainRef> refs;
@@ -89,21 +95,27 @@ std::string DomainOperations::xml(const Caller& caller, const DomainRef& ref, un
 Task<DomainRef> DomainOperations::define(Caller caller, std::string xml, unsigned flags) {
     constexpr unsigned validate = 1;
     require_flags(flags, validate, "virDomainDefineXMLFlags");
-    const auto domain = co_await domains_.define(std::move(xml));
+    const auto domain = co_await domains_.define(std::move(xml), caller.who, format::reading(flags & validate));
     audit(caller, "define", domain->name());
     co_return domain->view()->ref;
 }
 
 namespace {
 
+namespace start_flag { // virDomainCreateFlags
+constexpr unsigned paused = 1, autodestroy = 2, bypass_cache = 4, force_boot = 8, validate = 16,
+                   reset_nvram = 32;
+}
+
 compute::StartRequest start_request(const Caller& caller, unsigned flags, std::string_view function) {
-    constexpr unsigned paused = 1, autodestroy = 2, bypass_cache = 4, force_boot = 8, validate = 16;
-    require_flags(flags, paused | autodestroy | bypass_cache | force_boot | validate, function);
+    using namespace start_flag;
+    require_flags(flags, paused | autodestroy | bypass_cache | force_boot | validate | reset_nvram, function);
     compute::StartRequest request;
     request.paused = flags & paused;
     request.autodestroy = flags & autodestroy;
     request.force_boot = flags & force_boot;
     request.bypass_cache = flags & bypass_cache;
+    request.reset_nvram = flags & reset_nvram;
     request.owner = caller.connection;
     request.caller = caller.who;
     return request;
@@ -113,7 +125,7 @@ compute::StartRequest start_request(const Caller& caller, unsigned flags, std::s
 
 Task<DomainRef> DomainOperations::create_xml(Caller caller, std::string xml, unsigned flags) {
     auto request = start_request(caller, flags, "virDomainCreateXML");
-    const auto domain = co_await domains_.create(std::move(xml), std::move(request));
+    const auto domain = co_await domains_.create(std::move(xml), std::move(request), format::reading(flags & start_flag::validate));
     audit(caller, "create", domain->name());
     co_return domain->view()->ref;
 }
@@ -127,11 +139,13 @@ Task<DomainRef> DomainOperations::create(Caller caller, DomainRef ref, unsigned 
 }
 
 Task<> DomainOperations::undefine(Caller caller, DomainRef ref, unsigned flags) {
-    constexpr unsigned nvram = 4, keep_nvram = 8;
+    constexpr unsigned nvram = 4, keep_nvram = 8, tpm = 32, keep_tpm = 64;
     require_flags(flags, 127, "virDomainUndefineFlags");
     if ((flags & nvram) && (flags & keep_nvram))
         throw Error(ErrorCode::invalid_arg, ErrorDomain::dom,
                     "virDomainUndefineFlags: flags NVRAM and KEEP_NVRAM exclude each other");
+    if ((flags & tpm) && (flags & keep_tpm))
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::dom, "virDomainUndefineFlags: flags TPM and KEEP_TPM exclude each other");
     const auto domain = find(ref);
     audit(caller, "undefine", domain->name());
     co_await domain->undefine(flags);
@@ -176,6 +190,7 @@ Task<> DomainOperations::destroy(Caller caller, DomainRef ref, unsigned flags) {
     const auto domain = find(ref);
     audit(caller, "destroy", domain->name());
     co_await domain->destroy(flags & graceful);
+    if (flags & remove_logs) co_await domain->remove_logs();
 }
 
 Task<> DomainOperations::set_autostart(Caller caller, DomainRef ref, bool on) {
@@ -275,8 +290,9 @@ Task<std::vector<DomainOperations::Record>> DomainOperations::statistics(std::ve
             if (chosen(*domain->view(), flags & 0xff)) domains.push_back(domain);
         });
     } else {
+        std::set<Uuid> asked; // a call names up to 16,384 domains; naming one of them again costs nothing
         for (const auto& name : names)
-            if (auto domain = domains_.find(name.uuid)) domains.push_back(std::move(domain));
+            if (auto domain = domains_.find(name.uuid); domain && asked.insert(name.uuid).second) domains.push_back(std::move(domain));
     }
 
     const auto executor = co_await asio::this_coro::executor;
@@ -290,14 +306,22 @@ Task<std::vector<DomainOperations::Record>> DomainOperations::statistics(std::ve
         ++collection->waiting;
         spawn(executor, collect(domains[i], i, collection, by), "statistics");
     }
+    std::vector<DomainViewPtr> views;
+    if (groups & compute::group::block)
+        for (const auto& domain : domains) views.push_back(domain->view());
+    const auto sizes = co_await disk_sizes(views, by);
     if (collection->waiting > 0) (void)co_await collection->done.wait(Deadline::in(900ms));
 
     std::vector<Record> records;
     records.reserve(domains.size());
+    constexpr std::size_t at_once = 64; // then others have their turn
     for (std::size_t i = 0; i < domains.size(); ++i) {
+        if (i % at_once == at_once - 1) co_await asio::post(executor, use_task);
         const auto view = domains[i]->view();
         if (!view || (!view->live && !view->definition)) continue; // it went while it was asked
-        records.push_back({view->ref, compute::statistics(*view, collection->figures[i].get(), groups)});
+        // Sizes are those of the disks that it had a moment ago; what was plugged in since has its own next time.
+        const bool same = i < views.size() && views[i] && views[i]->summary().disks.size() == view->summary().disks.size();
+        records.push_back({view->ref, compute::statistics(*view, collection->figures[i].get(), same ? sizes[i] : compute::DiskSizes(), groups)});
     }
     co_return records;
 }
@@ -321,13 +345,8 @@ Task<> DomainOperations::inject_nmi(Caller caller, DomainRef ref, unsigned flags
 
 Task<> DomainOperations::send_key(Caller caller, DomainRef ref, unsigned codeset, std::vector<std::uint32_t> codes,
                                   unsigned hold_ms, unsigned flags) {
-    constexpr unsigned linux_codes = 0, at_set1 = 1, qnum = 9;
-    constexpr std::uint32_t same_in_both = 83; // Linux numbers the basic keys as the AT keyboard does
     require_flags(flags, 0, "virDomainSendKey");
-    for (const auto code : codes)
-        if ((codeset != linux_codes && codeset != at_set1 && codeset != qnum) || (codeset == linux_codes && code > same_in_both))
-            throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu,
-                        fmt::format("this version does not translate key {} of code set {}", code, codeset));
+    for (auto& code : codes) code = qemu_key_number(codeset, code);
     const auto domain = find(ref);
     audit(caller, "send keys to", domain->name());
     co_await domain->send_key(std::move(codes), hold_ms);

@@ -17,11 +17,6 @@ using compute::DomainRef;
 using compute::DomainView;
 using compute::DomainViewPtr;
 
-/// virDomainBlockInfo.
-struct BlockInfo {
-    ByteCount capacity, allocation, physical;
-};
-
 class DomainOperations {
 public:
     explicit DomainOperations(compute::Domains& domains) : domains_(domains) {}
@@ -33,11 +28,15 @@ public:
     /// virConnectListAllDomainsFlags.
     std::vector<DomainRef> list(unsigned flags) const;
     DomainViewPtr view(const DomainRef& ref) const;
+    /// What is wrong with it, in words for people (virDomainGetMessages).
+    std::vector<std::string> messages(const DomainRef& ref);
     /// virDomainXMLFlags; secrets are refused to callers that may only read.
     std::string xml(const Caller& caller, const DomainRef& ref, unsigned flags) const;
 
     // Changing.
     Task<DomainRef> define(Caller caller, std::string xml, unsigned flags);
+    /// Throws what define() would throw for it, and changes nothing.
+    Task<> check(Caller caller, std::string xml) { return domains_.check(std::move(xml), std::move(caller.who)); }
     Task<DomainRef> create_xml(Caller caller, std::string xml, unsigned flags);
     Task<> undefine(Caller caller, DomainRef ref, unsigned flags);
     Task<DomainRef> create(Caller caller, DomainRef ref, unsigned flags);
@@ -100,17 +99,19 @@ public:
 
     /// QEMU's counters of a disk, by its target or source, or of all together for ""; names as in query-blockstats.
     Task<std::map<std::string, std::uint64_t>> block_counters(DomainRef ref, std::string disk, unsigned flags);
+    /// As the guest's agent lists them.
+    Task<std::vector<compute::GuestInterface>> guest_interfaces(DomainRef ref);
     compute::InterfaceCounters interface_counters(const DomainRef& ref, const std::string& device) const;
-    Task<BlockInfo> block_info(DomainRef ref, std::string disk, unsigned flags);
+    Task<compute::ImageSizes> block_info(DomainRef ref, std::string disk, unsigned flags);
     /// Throws operation_invalid.
     void require_active(const DomainRef& ref) const;
     /// virConnectDomainXMLToNative.
-    Task<std::string> to_native(std::string format, std::string xml, unsigned flags);
+    Task<std::string> to_native(Caller caller, std::string format, std::string xml, unsigned flags);
 
     Task<std::vector<compute::MemoryStatistic>> memory_statistics(DomainRef ref, unsigned flags);
 
     Task<> inject_nmi(Caller caller, DomainRef ref, unsigned flags);
-    /// Code set 0 is Linux's key codes (virKeycodeSet); QEMU takes those of the AT keyboard, set 1.
+    /// `codeset`: virKeycodeSet (key_codes.hpp).
     Task<> send_key(Caller caller, DomainRef ref, unsigned codeset, std::vector<std::uint32_t> codes, unsigned hold_ms, unsigned flags);
     UniqueFd open_console(const Caller& caller, const DomainRef& ref, const std::string& device);
     /// A display for a client on its own socket, or on one whose other end is returned. Flags: virDomainOpenGraphicsFlags.
@@ -128,6 +129,10 @@ public:
     compute::Domains& all() { return domains_; }
 
 private:
+    /// Empty where there is none on this host.
+    std::string image_of(const DomainView& view, std::size_t disk) const;
+    /// Of the disks of each; views may be null.
+    Task<std::vector<compute::DiskSizes>> disk_sizes(std::vector<DomainViewPtr> views, Deadline by);
     DomainPtr find(const DomainRef& ref) const { return domains_.get(ref.uuid, ref.name); }
 
     compute::Domains& domains_;

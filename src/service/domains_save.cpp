@@ -99,6 +99,10 @@ Task<> DomainOperations::managed_save_define(Caller caller, DomainRef ref, std::
     const auto domain = find(ref);
     if (!domain->has_managed_save()) throw no_managed_save();
     audit(caller, "change saved definition of domain", domain->name());
+    if (xml) {
+        co_await domains_.require_rights_of(caller.who, *xml);
+        co_await domain->note_definer(caller.who);
+    }
     co_await domains_.define_image(own_credentials(), domain->managed_save_file(), std::move(xml), state);
 }
 

@@ -45,6 +45,7 @@ Task<std::string> DomainOperations::snapshot_create(Caller caller, DomainRef ref
             .hint("leave out --disk-only, --reuse-external, --quiesce and --live");
     compute::SnapshotRequest request;
     request.xml = std::move(xml);
+    request.reading = format::reading(flags & validate);
     request.redefine = flags & redefine;
     request.current = flags & current;
     request.halt = flags & halt;

@@ -1,13 +1,17 @@
 #include "service/host.hpp"
 
+#include "async/read_document.hpp"
 #include "engine/qemu/firmware_descriptors.hpp"
+#include "engine/qemu/virtiofsd.hpp"
 #include "format/xml.hpp"
 #include "host/sysinfo.hpp"
+#include "os/process.hpp"
 #include "service/flags.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace domus::service {
 
@@ -42,18 +46,39 @@ Task<std::string> HostOperations::capabilities() {
     co_return host::capabilities_xml(node, host::host_uuid(), emulators, described);
 }
 
-Task<std::string> HostOperations::domain_capabilities(std::string emulator, std::string arch, std::string machine, std::string virt_type) {
+namespace {
+
+host::DomainCapabilitiesFacts firmware_facts(const engine::qemu::Capabilities& emulator, const std::string& machine) {
+    host::DomainCapabilitiesFacts facts;
+    for (const auto& firmware : engine::qemu::read_firmware_descriptors(engine::qemu::default_firmware_folders())) {
+        if (!firmware.uefi || !firmware.runs_on(emulator.architecture, machine)) continue;
+        facts.secure_boot |= firmware.has("secure-boot") && firmware.has("requires-smm");
+        if (std::ranges::find(facts.firmware_images, firmware.code) == facts.firmware_images.end()) facts.firmware_images.push_back(firmware.code);
+    }
+    return facts;
+}
+
+} // namespace
+
+Task<std::string> HostOperations::domain_capabilities(Caller caller, std::string emulator, std::string arch, std::string machine, std::string virt_type) {
     if (emulator.empty() && !arch.empty()) emulator = fmt::format("/usr/bin/qemu-system-{}", arch == "i686" ? "i386" : arch);
+    compute::require_emulator(rules_, caller.who, emulator);
     const auto found = co_await qemu_.capabilities(emulator);
     if (!arch.empty() && arch != found->architecture)
         throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
                     fmt::format("invalid argument: architecture from emulator '{}' doesn't match given architecture '{}'", found->architecture, arch));
-    const auto canonical = found->canonical_machine(machine);
-    std::vector<std::string> images;
-    for (const auto& firmware : engine::qemu::read_firmware_descriptors(engine::qemu::default_firmware_folders()))
-        if (firmware.uefi && firmware.runs_on(found->architecture, canonical) && std::ranges::find(images, firmware.code) == images.end())
-            images.push_back(firmware.code);
-    co_return host::domain_capabilities_xml(*found, {machine, virt_type}, images);
+    auto facts = firmware_facts(*found, found->canonical_machine(machine));
+    facts.host_tpm = std::filesystem::exists("/dev/tpm0");
+    facts.swtpm = !find_program("swtpm").empty() && !find_program("swtpm_setup").empty();
+    facts.virtiofsd = !engine::qemu::find_virtiofsd().empty();
+    const auto table = co_await qemu_.cpu_table(emulator);
+    try {
+        const bool kvm = found->kvm && virt_type != "qemu";
+        facts.host_model = host::describe(kvm ? host::host_features(host::read_node().flags, *table) : table->most(), *table);
+    } catch (const Error&) {
+        // no model fits this processor
+    }
+    co_return host::domain_capabilities_xml(*found, {machine, virt_type}, facts);
 }
 
 Task<std::vector<std::string>> HostOperations::cpu_models(std::string arch) {
@@ -72,6 +97,21 @@ Task<unsigned> HostOperations::max_vcpus(std::string virt_type) {
     co_return machine ? machine->max_cpus : 1;
 }
 
+/// Clients that may only read give them too, and as large as they like: one thread for all is what they get.
+Task<std::vector<host::DescribedCpu>> HostOperations::parse_cpus(std::vector<std::string> xmls) {
+    const auto executor = co_await asio::this_coro::executor;
+    if (!documents_) documents_ = std::make_unique<Lane>(executor, "the descriptions of processors", 1);
+    std::size_t size = 0;
+    for (const auto& xml : xmls) size += xml.size();
+    auto work = [xmls = std::move(xmls)] {
+        std::vector<host::DescribedCpu> cpus;
+        for (const auto& xml : xmls) cpus.push_back(host::parse_cpu(xml));
+        return cpus;
+    };
+    auto cpus = co_await read_document(*documents_, size, Deadline::in(std::chrono::seconds(30)), std::move(work));
+    co_return cpus;
+}
+
 Task<host::FeatureSet> HostOperations::features_there(std::optional<Hypervisor> hypervisor, std::shared_ptr<const host::CpuTable> table) {
     if (!hypervisor) co_return host::host_features(host::read_node().flags, *table);
     const auto emulator = co_await qemu_.capabilities(hypervisor->emulator);
@@ -87,11 +127,15 @@ Task<host::FeatureSet> HostOperations::features_there(std::optional<Hypervisor> 
     co_return table->most();
 }
 
-Task<host::Comparison> HostOperations::compare_cpu(std::string xml, unsigned flags, std::optional<Hypervisor> hypervisor) {
+Task<host::Comparison> HostOperations::compare_cpu(Caller caller, std::string xml, unsigned flags, std::optional<Hypervisor> hypervisor) {
     constexpr unsigned fail_incompatible = 1, validate = 2;
     require_flags(flags, fail_incompatible | validate, hypervisor ? "virConnectCompareHypervisorCPU" : "virConnectCompareCPU");
-    const auto wanted = host::parse_cpu(xml);
+    std::vector<std::string> xmls;
+    xmls.push_back(std::move(xml));
+    const auto parsed = co_await parse_cpus(std::move(xmls));
+    const auto& wanted = parsed.front();
     const std::string emulator = hypervisor ? hypervisor->emulator : "";
+    compute::require_emulator(rules_, caller.who, emulator);
     const auto table = co_await qemu_.cpu_table(emulator);
     const auto there = co_await features_there(hypervisor, table);
     const auto judgement = host::compare(wanted, there, host::read_node().architecture, *table);
@@ -100,12 +144,12 @@ Task<host::Comparison> HostOperations::compare_cpu(std::string xml, unsigned fla
     co_return judgement.result;
 }
 
-Task<std::string> HostOperations::baseline_cpu(std::vector<std::string> xmls, unsigned flags, std::optional<Hypervisor> hypervisor) {
+Task<std::string> HostOperations::baseline_cpu(Caller caller, std::vector<std::string> xmls, unsigned flags, std::optional<Hypervisor> hypervisor) {
     constexpr unsigned expand = 1, migratable = 2;
     require_flags(flags, expand | migratable, hypervisor ? "virConnectBaselineHypervisorCPU" : "virConnectBaselineCPU");
-    std::vector<host::DescribedCpu> cpus;
-    for (const auto& xml : xmls) cpus.push_back(host::parse_cpu(xml));
+    const auto cpus = co_await parse_cpus(std::move(xmls));
     const std::string emulator = hypervisor ? hypervisor->emulator : "";
+    compute::require_emulator(rules_, caller.who, emulator);
     const auto table = co_await qemu_.cpu_table(emulator);
     host::FeatureSet limit;
     if (hypervisor) limit = co_await features_there(hypervisor, table);

@@ -1,11 +1,15 @@
 // Operations on the host: what it is, what it can run, how it is used.
 #pragma once
 
+#include "async/lane.hpp"
+#include "compute/rights.hpp"
 #include "engine/qemu/capabilities.hpp"
 #include "host/cpu_compare.hpp"
 #include "host/documents.hpp"
 #include "host/node.hpp"
+#include "service/caller.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,7 +18,7 @@ namespace domus::service {
 
 class HostOperations {
 public:
-    explicit HostOperations(engine::qemu::Qemu& qemu) : qemu_(qemu) {}
+    HostOperations(engine::qemu::Qemu& qemu, compute::Rules rules) : qemu_(qemu), rules_(std::move(rules)) {}
 
     /// virConnectGetSysinfo.
     std::string sysinfo(unsigned flags) const;
@@ -22,7 +26,8 @@ public:
     /// Version of the default emulator, as libvirt counts: major * 1000000 + minor * 1000 + micro.
     Task<unsigned> version();
     Task<std::string> capabilities();
-    Task<std::string> domain_capabilities(std::string emulator, std::string arch, std::string machine, std::string virt_type);
+    /// An emulator that is named is run, so that it must be one that the caller may have run.
+    Task<std::string> domain_capabilities(Caller caller, std::string emulator, std::string arch, std::string machine, std::string virt_type);
     Task<std::vector<std::string>> cpu_models(std::string arch);
     Task<unsigned> max_vcpus(std::string virt_type);
 
@@ -31,14 +36,17 @@ public:
         std::string emulator, architecture, machine, virt_type; ///< "" the usual one
     };
     /// virConnectCompareCPU, and with a hypervisor virConnectCompareHypervisorCPU. Flags: virConnectCompareCPUFlags.
-    Task<host::Comparison> compare_cpu(std::string xml, unsigned flags, std::optional<Hypervisor> hypervisor);
+    Task<host::Comparison> compare_cpu(Caller caller, std::string xml, unsigned flags, std::optional<Hypervisor> hypervisor);
     /// Flags: virConnectBaselineCPUFlags.
-    Task<std::string> baseline_cpu(std::vector<std::string> xmls, unsigned flags, std::optional<Hypervisor> hypervisor);
+    Task<std::string> baseline_cpu(Caller caller, std::vector<std::string> xmls, unsigned flags, std::optional<Hypervisor> hypervisor);
 
 private:
+    Task<std::vector<host::DescribedCpu>> parse_cpus(std::vector<std::string> xmls);
     Task<host::FeatureSet> features_there(std::optional<Hypervisor> hypervisor, std::shared_ptr<const host::CpuTable> table);
 
     engine::qemu::Qemu& qemu_;
+    compute::Rules rules_;
+    std::unique_ptr<Lane> documents_; ///< made when a large one comes
 };
 
 } // namespace domus::service

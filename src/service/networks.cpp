@@ -12,6 +12,8 @@ namespace domus::service {
 
 namespace {
 
+constexpr unsigned validate_document = 1; // VIR_NETWORK_DEFINE_VALIDATE, VIR_NETWORK_CREATE_VALIDATE
+
 void audit(const Caller& caller, std::string_view operation, const std::string& name) {
     log::info("{} network '{}' asked by uid {} (connection {})", operation, name, caller.who.uid, caller.connection);
 }
@@ -73,14 +75,16 @@ std::string NetworkOperations::bridge_name(const Uuid& uuid, const std::string& 
     throw Error(ErrorCode::internal_error, ErrorDomain::network, fmt::format("internal error: network '{}' does not have a bridge name.", view.name));
 }
 
-Task<NetworkView> NetworkOperations::define(Caller caller, std::string xml) {
-    auto view = co_await driver().define(std::move(xml));
+Task<NetworkView> NetworkOperations::define(Caller caller, std::string xml, unsigned flags) {
+    require_flags(flags, validate_document, "virNetworkDefineXMLFlags");
+    auto view = co_await driver().define(std::move(xml), format::reading(flags & validate_document));
     audit(caller, "define", view.name);
     co_return view;
 }
 
-Task<NetworkView> NetworkOperations::create_xml(Caller caller, std::string xml) {
-    auto view = co_await driver().create(std::move(xml));
+Task<NetworkView> NetworkOperations::create_xml(Caller caller, std::string xml, unsigned flags) {
+    require_flags(flags, validate_document, "virNetworkCreateXMLFlags");
+    auto view = co_await driver().create(std::move(xml), format::reading(flags & validate_document));
     audit(caller, "create", view.name);
     co_return view;
 }
@@ -117,16 +121,15 @@ Task<std::vector<NetworkOperations::Lease>> NetworkOperations::leases(Uuid uuid,
     co_return chosen;
 }
 
-Task<std::vector<NetworkOperations::InterfaceAddresses>> NetworkOperations::addresses(DomainViewPtr domain, unsigned source) {
+Task<std::vector<compute::GuestInterface>> NetworkOperations::addresses(DomainViewPtr domain, unsigned source) {
     constexpr unsigned from_leases = 0, from_neighbours = 2;
     if (!domain->active())
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: domain is not running");
     if (source != from_leases && source != from_neighbours)
-        throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu, fmt::format("this version does not know addresses from source {}", source))
-            .hint("use --source lease or --source arp");
-    std::vector<InterfaceAddresses> found;
+        throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu, fmt::format("argument unsupported: Unknown IP address data source {}", source));
+    std::vector<compute::GuestInterface> found;
     for (const auto& interface : domain->live->domain->devices.interfaces) {
-        InterfaceAddresses entry{interface.target_dev.value_or(""), interface.mac.value_or(""), {}};
+        compute::GuestInterface entry{interface.target_dev.value_or(""), interface.mac.value_or(""), {}};
         if (source == from_neighbours) {
             for (const auto& [mac, address] : neighbours())
                 if (mac == entry.mac) entry.addresses.emplace_back(address, 0);

@@ -25,8 +25,11 @@ public:
     std::string xml(const Uuid& uuid, const std::string& name, unsigned flags) const;
     std::string bridge_name(const Uuid& uuid, const std::string& name) const;
 
-    Task<NetworkView> define(Caller caller, std::string xml);
-    Task<NetworkView> create_xml(Caller caller, std::string xml);
+    /// `flags`: virNetworkDefineFlags and virNetworkCreateFlags.
+    Task<NetworkView> define(Caller caller, std::string xml, unsigned flags = 0);
+    Task<NetworkView> create_xml(Caller caller, std::string xml, unsigned flags = 0);
+    /// Throws what define() would throw for it, and changes nothing.
+    Task<> check(std::string xml) { return driver().check(std::move(xml)); }
     Task<> undefine(Caller caller, Uuid uuid, std::string name);
     Task<> create(Caller caller, Uuid uuid, std::string name);
     Task<> destroy(Caller caller, Uuid uuid, std::string name);
@@ -40,13 +43,8 @@ public:
     /// Of one MAC address, or of all for "".
     Task<std::vector<Lease>> leases(Uuid uuid, std::string name, std::string mac);
 
-    /// An interface of a domain with the addresses that a source knows.
-    struct InterfaceAddresses {
-        std::string device, mac;
-        std::vector<std::pair<std::string, unsigned>> addresses; ///< with prefix
-    };
-    /// Source 0: leases; 2: the host's neighbour table (virDomainInterfaceAddressesSource).
-    Task<std::vector<InterfaceAddresses>> addresses(DomainViewPtr domain, unsigned source);
+    /// Source 0: leases; 2: the host's neighbour table (virDomainInterfaceAddressesSource). The agent is the domain's affair.
+    Task<std::vector<compute::GuestInterface>> addresses(DomainViewPtr domain, unsigned source);
 
     Listeners<NetworkView, network::NetworkEvent> events;
 

@@ -26,6 +26,8 @@ public:
 
     /// virSecretDefineFlags.
     Task<SecretView> define(Caller caller, std::string xml, unsigned flags);
+    /// Throws what define() would throw for it, and changes nothing.
+    void check(const std::string& xml) const { secrets_.check(xml); }
     Task<> undefine(Caller caller, Uuid uuid);
     Task<> set_value(Caller caller, Uuid uuid, Sensitive value, unsigned flags);
     /// Throws invalid_secret for a private one, no_secret where no value was set.

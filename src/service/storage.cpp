@@ -93,14 +93,14 @@ const storage::VolumeMap& StorageOperations::volumes(const PoolView& view) const
 Task<PoolView> StorageOperations::define(Caller caller, std::string xml, unsigned flags) {
     constexpr unsigned validate = 1;
     require_flags(flags, validate, "virStoragePoolDefineXML");
-    auto view = co_await pools_.define(std::move(xml), flags & validate);
+    auto view = co_await pools_.define(std::move(xml), flags & validate, caller.who);
     audit(caller, "define pool", view.ref.name);
     co_return view;
 }
 
 Task<PoolView> StorageOperations::create_xml(Caller caller, std::string xml, unsigned flags) {
     require_flags(flags, 7, "virStoragePoolCreateXML");
-    auto view = co_await pools_.create(std::move(xml), flags);
+    auto view = co_await pools_.create(std::move(xml), flags, caller.who);
     audit(caller, "create pool", view.ref.name);
     co_return view;
 }
@@ -113,7 +113,7 @@ Task<> StorageOperations::undefine(Caller caller, PoolRef ref) {
 Task<> StorageOperations::create(Caller caller, PoolRef ref, unsigned flags) {
     require_flags(flags, 7, "virStoragePoolCreate");
     audit(caller, "start pool", ref.name);
-    co_await pools_.start(std::move(ref), flags);
+    co_await pools_.start(std::move(ref), flags, caller.who);
 }
 
 Task<> StorageOperations::destroy(Caller caller, PoolRef ref) {
@@ -125,13 +125,13 @@ Task<> StorageOperations::build(Caller caller, PoolRef ref, unsigned flags) {
     constexpr unsigned no_overwrite = 4, overwrite = 8; // REPAIR and RESIZE no kind of pool knows
     require_flags(flags, no_overwrite | overwrite, "virStoragePoolBuild");
     audit(caller, "build pool", ref.name);
-    co_await pools_.build(std::move(ref), flags);
+    co_await pools_.build(std::move(ref), flags, caller.who);
 }
 
 Task<> StorageOperations::remove(Caller caller, PoolRef ref, unsigned flags) {
     require_flags(flags, 1, "virStoragePoolDelete");
     audit(caller, "delete pool", ref.name);
-    co_await pools_.remove(std::move(ref));
+    co_await pools_.remove(std::move(ref), caller.who);
 }
 
 Task<> StorageOperations::refresh(Caller caller, PoolRef ref, unsigned flags) {

@@ -34,6 +34,8 @@ public:
     std::pair<PoolRef, VolumePtr> find_path(const std::string& path) const { return pools_.find_path(path); }
 
     Task<PoolView> define(Caller caller, std::string xml, unsigned flags);
+    /// Throws what define() would throw for it, and changes nothing.
+    void check(const std::string& xml) const { pools_.check(xml); }
     Task<PoolView> create_xml(Caller caller, std::string xml, unsigned flags);
     Task<> undefine(Caller caller, PoolRef ref);
     Task<> create(Caller caller, PoolRef ref, unsigned flags);

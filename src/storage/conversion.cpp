@@ -2,6 +2,7 @@
 
 #include "os/files.hpp"
 #include "storage/encryption.hpp"
+#include "storage/open_volume_file.hpp"
 #include "storage/volume_making.hpp"
 
 #include <boost/json.hpp>
@@ -24,12 +25,18 @@ Task<std::vector<std::string>> source_words(Origin from, std::shared_ptr<Command
         words.push_back(std::move(name));
         co_return words;
     }
+    auto open = [command, path = *volume.target.path, format = format_of(volume)] {
+        auto file = std::make_shared<UniqueFd>(open_volume_file(path, O_RDONLY));
+        const bool relative = names_others(*file, format);
+        return name_for_program(*command, std::move(file), path, relative);
+    };
+    const auto name = co_await site.block(std::move(open));
     std::vector<std::string> words;
     if (volume.target.encryption) {
         co_await pass_key(command, "source-key", key_of(volume), site);
-        words = {"--image-opts", encrypted_image(volume, *volume.target.path, "source-key")};
+        words = {"--image-opts", encrypted_image(volume, name, "source-key")};
     } else {
-        words = {"-f", format_of(volume), *volume.target.path};
+        words = {"-f", format_of(volume), name};
     }
     co_return words;
 }

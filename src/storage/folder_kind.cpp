@@ -1,6 +1,7 @@
 #include "storage/folder_kind.hpp"
 
 #include "base/error.hpp"
+#include "format/xml.hpp"
 #include "image/lease.hpp"
 #include "os/files.hpp"
 #include "storage/unfinished_file.hpp"
@@ -25,9 +26,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// XML cannot carry other names.
+/// XML cannot carry other names, nor can a client take text that is not UTF-8.
 bool nameable(std::string_view name) {
-    return std::ranges::none_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+    return format::is_xml_text(name) && std::ranges::none_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
 }
 
 /// Of a volume in the making, and of a note beside one: files that are no volumes.

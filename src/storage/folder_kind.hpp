@@ -14,6 +14,7 @@ public:
     Task<Contents> look_again(Definition pool, Known known, Site site) const override;
     bool surely_unchanged(const model::Volume& known, dev_t device, const timespec& since) const override;
     Task<Contents> measure(Definition pool, Site site) const override;
+    bool holds_files() const override { return true; }
     std::optional<std::string> file_of(const model::Pool& pool, const std::string& volume) const override;
     Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const override;
     bool removes_volumes() const override { return true; }

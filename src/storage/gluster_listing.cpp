@@ -1,5 +1,7 @@
 #include "storage/gluster_listing.hpp"
 
+#include <filesystem>
+
 namespace domus::storage {
 
 const format::Schema& GlusterListing::schema() {
@@ -8,6 +10,12 @@ const format::Schema& GlusterListing::schema() {
                                             .scaled("available", &GlusterListing::available, "bytes", "bytes", "how much is free")
                                             .field("volume", &GlusterListing::volumes);
     return table;
+}
+
+Command gluster_command(std::string what, std::string host, std::optional<unsigned> port, std::string volume, std::string path) {
+    Command command((std::filesystem::read_symlink("/proc/self/exe").parent_path() / "domus-gluster").string());
+    command.arguments = {std::move(what), std::move(host), std::to_string(port.value_or(gluster_port)), std::move(volume), std::move(path)};
+    return command;
 }
 
 } // namespace domus::storage

@@ -1,7 +1,9 @@
-// What a volume of Gluster holds, as the program domus-gluster tells the daemon: an XML document on its standard output.
+// The program domus-gluster, which asks servers of Gluster for the daemon, and the XML document in which it tells what a volume
+// holds.
 #pragma once
 
 #include "model/storage.hpp"
+#include "os/process.hpp"
 
 namespace domus::storage {
 
@@ -13,7 +15,12 @@ struct GlusterListing {
     bool operator==(const GlusterListing&) const = default;
 };
 
-/// How domus-gluster ends where libgfapi is not installed.
-constexpr int gluster_library_missing = 3;
+constexpr unsigned gluster_port = 24007; ///< where a definition names none
+
+/// How domus-gluster ends where libgfapi is not installed, and where the user may not.
+constexpr int gluster_library_missing = 3, gluster_not_permitted = 4;
+
+/// `what` is said in gluster_main.cc. The program lies beside the daemon's.
+Command gluster_command(std::string what, std::string host, std::optional<unsigned> port, std::string volume, std::string path);
 
 } // namespace domus::storage

@@ -1,8 +1,9 @@
-// domus-gluster: looks into a volume of Gluster, or removes a file from it, for the daemon. A program of its own, since
-// libgfapi waits for servers for minutes and starts threads, and is there only where its package is installed.
+// domus-gluster: looks into a volume of Gluster, removes a file from it, or asks who may use one, for the daemon. A program of
+// its own, since libgfapi waits for servers for minutes and starts threads, and is there only where its package is installed.
 //
-//     domus-gluster look HOST PORT VOLUME FOLDER        the document of gluster_listing.hpp
+//     domus-gluster look HOST PORT VOLUME FOLDER            the document of gluster_listing.hpp
 //     domus-gluster remove HOST PORT VOLUME FILE
+//     domus-gluster read|write HOST PORT VOLUME FILE [UID GID]   ends with gluster_not_permitted if that user may not
 #include "format/xml.hpp"
 #include "os/files.hpp"
 #include "storage/gluster_listing.hpp"
@@ -12,6 +13,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -42,6 +44,8 @@ struct Library {
     int (*close)(File*);
     int (*statvfs)(Volume*, const char* path, struct statvfs*);
     int (*unlink)(Volume*, const char* path);
+    int (*access)(Volume*, const char* path, int mode);
+    int (*stat)(Volume*, const char* path, struct stat*);
 
     Library() {
         handle_ = ::dlopen("libgfapi.so.0", RTLD_NOW | RTLD_LOCAL);
@@ -60,6 +64,8 @@ struct Library {
         find(close, "glfs_close");
         find(statvfs, "glfs_statvfs");
         find(unlink, "glfs_unlink");
+        find(access, "glfs_access");
+        find(stat, "glfs_stat");
     }
 
 private:
@@ -105,7 +111,28 @@ storage::GlusterListing look(const Library& library, Volume* volume, const std::
     return listing;
 }
 
+/// The server looks at the user of the process that asks.
+void become(const std::string& uid, const std::string& gid) {
+    const auto group = static_cast<gid_t>(std::stoul(gid));
+    const auto user = static_cast<uid_t>(std::stoul(uid));
+    if (::setgroups(1, &group) < 0 || ::setresgid(group, group, group) < 0 || ::setresuid(user, user, user) < 0)
+        throw system_error(errno, "cannot become uid " + uid, ErrorDomain::storage);
+}
+
+/// The brick looks at owner and mode; opening would succeed, since the client defers it.
+void require_access(const Library& library, Volume* volume, const std::string& path, bool writes) {
+    if (library.access(volume, path.c_str(), writes ? R_OK | W_OK : R_OK) == 0) return;
+    if (errno != EACCES && errno != EPERM) throw path_error(errno, "cannot look at", path);
+    struct stat info {};
+    std::cerr << "uid " << ::getuid() << " may not";
+    if (library.stat(volume, path.c_str(), &info) == 0) std::cerr << fmt::format(": it belongs to uid {}, gid {} and has mode {:04o}", info.st_uid, info.st_gid, info.st_mode & 07777u);
+    std::cerr << '\n';
+    std::cerr.flush();
+    ::_exit(storage::gluster_not_permitted);
+}
+
 void run(const std::vector<std::string>& arguments) {
+    if (arguments.size() == 7) become(arguments[5], arguments[6]);
     const auto& [what, host, port, name, path] = std::tie(arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]);
     const Library library;
     auto* volume = library.make(name.c_str());
@@ -116,6 +143,7 @@ void run(const std::vector<std::string>& arguments) {
         if (library.unlink(volume, path.c_str()) < 0) throw path_error(errno, "cannot remove", path);
         return;
     }
+    if (what != "look") return require_access(library, volume, path, what == "write");
     std::cout << format::to_xml(look(library, volume, name, path), {.live = true, .secrets = false});
 }
 
@@ -123,8 +151,10 @@ void run(const std::vector<std::string>& arguments) {
 
 int main(int count, char** arguments) {
     const std::vector<std::string> given(arguments + 1, arguments + count);
-    if (given.size() != 5 || (given[0] != "look" && given[0] != "remove")) {
-        std::cerr << "domus-gluster look|remove HOST PORT VOLUME PATH\n";
+    const bool asks = !given.empty() && (given[0] == "read" || given[0] == "write");
+    const bool changes_or_looks = !given.empty() && (given[0] == "look" || given[0] == "remove");
+    if (!(given.size() == 5 && (asks || changes_or_looks)) && !(given.size() == 7 && asks)) {
+        std::cerr << "domus-gluster look|remove|read|write HOST PORT VOLUME PATH [UID GID]\n";
         return 2;
     }
     try {

@@ -88,6 +88,9 @@ public:
 
     /// Whether a definition has what this kind needs; throws xml_error. Fills in what follows from the rest.
     virtual void admit(model::Pool& pool) const = 0;
+    /// What it reaches: files in one folder, a server that it logs in to, or devices and mounts of the host.
+    enum class Reach { folder, server, host };
+    virtual Reach reach() const { return Reach::host; }
     /// What two pools may not share, for people and for comparison: "folder /images".
     virtual std::string source(const model::Pool& pool) const = 0;
     /// Whether it logs in with the <auth> of the source.
@@ -121,6 +124,7 @@ public:
     virtual bool one_at_a_time() const { return false; }
     /// Where the file of that volume will be, for kinds whose volumes are files. Throws for names that cannot be.
     virtual std::optional<std::string> file_of(const model::Pool&, const std::string&) const { return std::nullopt; }
+    virtual bool holds_files() const { return false; }
 
     /// What there is under that name now. Throws no_storage_vol.
     virtual Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const;

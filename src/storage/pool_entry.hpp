@@ -2,6 +2,7 @@
 #pragma once
 
 #include "storage/folder_watch.hpp"
+#include "storage/look_order.hpp"
 #include "storage/pools.hpp"
 
 #include <fmt/format.h>
@@ -35,10 +36,13 @@ struct Pools::Pool {
     const Kind* kind = nullptr;
     bool autostart = false;
     std::shared_ptr<const model::Pool> definition, live;
+    std::optional<Credentials> owner; ///< of the definition, beside root
+    std::optional<Credentials> acting; ///< while active: whose rights count in its folder
     std::shared_ptr<const VolumeMap> volumes;
     std::shared_ptr<FolderWatch> watch; ///< while active, for kinds that have a folder to watch
     timespec looked{};               ///< CLOCK_REALTIME, before all volumes were looked at last
     std::optional<dev_t> local_device; ///< see Contents
+    LookOrder order;                 ///< of the reads of its storage
     bool stale = false;              ///< something has changed that could not be looked at
     Mailbox jobs; ///< what changes the pool; work on a volume begins in a turn, and goes on without
     std::map<std::string, VolumeUse> uses; ///< of volumes, by name, whether they are there already or not
@@ -58,12 +62,12 @@ struct Pools::Pool {
 
 /// Where the pool's kind works; the pool stays as long.
 template <class PoolPtr> Site site_of(const PoolPtr& pool, Deadline by) {
-    return Site(std::shared_ptr<Lane>(pool, &pool->lane), by, pool->secrets);
+    return Site(std::shared_ptr<Lane>(pool, &pool->lane), by, pool->secrets, pool->acting.value_or(own_credentials()));
 }
 
 /// The same for work whose length is that of the data.
 template <class PoolPtr> Site work_site_of(const PoolPtr& pool) {
-    return Site(std::shared_ptr<Lane>(pool, &pool->long_work), Deadline::never(), pool->secrets);
+    return Site(std::shared_ptr<Lane>(pool, &pool->long_work), Deadline::never(), pool->secrets, pool->acting.value_or(own_credentials()));
 }
 
 inline Error invalid(std::string what) {

@@ -4,7 +4,9 @@
 #include "async/spawn.hpp"
 #include "base/log.hpp"
 #include "format/xml.hpp"
-#include "os/files.hpp"
+#include "os/stored_files.hpp"
+
+#include <algorithm>
 
 namespace domus::storage {
 
@@ -12,13 +14,26 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t largest_file = 4u << 20;
+struct ReadPool {
+    model::Pool pool;
+    std::optional<Credentials> owner;
+};
+
+ReadPool read_pool(const std::string& name, const std::string& text) {
+    ReadPool read{format::from_xml<model::Pool>(text, ErrorDomain::storage), read_owner_mark(text)};
+    const auto& pool = read.pool;
+    if (pool.name == name) return read;
+    throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("the file is not named after the pool '{}' in it", pool.name));
+}
+
+/// Whoever removes the pool "default" does not get it again.
+fs::path mark_of_default(const fs::path& library) { return library / "storage/default-was-made"; }
 
 } // namespace
 
 Task<> Pools::save_record(PoolPtr pool) {
-    auto record = [path = folders_.state / (pool->ref.name + ".xml"), text = format::to_xml(*pool->live, {.live = true, .secrets = true})] {
-        replace_file(path, text, 0600);
+    auto record = [folder = folders_.state, name = pool->ref.name, text = format::to_xml(*pool->live, {.live = true, .secrets = true}) + owner_mark(pool->acting)] {
+        StoredFolder(folder, largest_record).replace(name, text);
     };
     co_await files_.run(Deadline::in(file_patience), std::move(record));
 }
@@ -33,58 +48,83 @@ Task<> Pools::forget_record(std::string name) {
 
 Task<> Pools::load() {
     struct Loaded {
-        std::vector<std::tuple<model::Pool, bool>> definitions;
-        std::vector<model::Pool> active;
-        std::vector<std::string> complaints;
+        std::vector<Stored<ReadPool>> definitions, active;
+        std::set<std::string> autostart;
+        bool had_default = true;
     };
-    auto work = [folders = folders_] {
+    const auto definitions = std::make_shared<StoredFolder>(folders_.definitions, largest_definition);
+    auto work = [folders = folders_, definitions] {
         for (const auto* folder : {&folders.definitions, &folders.autostart, &folders.state})
             ensure_directory(*folder, 0700);
         Loaded loaded;
-        const auto read = [&](const fs::path& folder, const auto& keep) {
-            for (const auto& entry : fs::directory_iterator(folder)) {
-                if (entry.path().extension() != ".xml" || !entry.is_regular_file()) continue;
-                try {
-                    keep(format::from_xml<model::Pool>(read_file(entry.path(), largest_file), ErrorDomain::storage));
-                } catch (const std::exception& error) {
-                    loaded.complaints.push_back(fmt::format("left out '{}': {}", entry.path().string(), error.what()));
-                }
-            }
-        };
-        read(folders.definitions, [&](model::Pool pool) {
-            const bool on = fs::is_symlink(folders.autostart / (pool.name + ".xml"));
-            loaded.definitions.emplace_back(std::move(pool), on);
-        });
-        read(folders.state, [&](model::Pool pool) { loaded.active.push_back(std::move(pool)); });
+        loaded.definitions = definitions->load(read_pool);
+        for (auto& [name, read] : loaded.definitions)
+            if (!read.pool.uuid) read.pool.uuid = Uuid::random();
+        definitions->require_unique(loaded.definitions, [](const ReadPool& read) { return *read.pool.uuid; });
+        StoredFolder records(folders.state, largest_record);
+        loaded.active = records.load(read_pool);
+        for (const auto& complaint : records.complaints()) log::warning("{}", complaint.text);
+        std::error_code failure;
+        for (const auto& [name, pool] : loaded.definitions)
+            if (fs::is_symlink(folders.autostart / (name + ".xml"), failure)) loaded.autostart.insert(name);
+        loaded.had_default = folders.library.empty() || fs::exists(mark_of_default(folders.library), failure);
         return loaded;
     };
     auto loaded = co_await files_.run(Deadline::never(), std::move(work));
-    for (const auto& complaint : loaded.complaints) log::warning("{}", complaint);
-    for (auto& [definition, on] : loaded.definitions) {
-        std::string trouble;
+    std::vector<std::pair<std::string, std::string>> refused;
+    for (auto& [name, read] : loaded.definitions) {
         try {
-            admit(std::move(definition))->autostart = on;
+            admit(std::move(read.pool), std::move(read.owner))->autostart = loaded.autostart.contains(name);
         } catch (const Error& error) {
-            trouble = error.message();
+            refused.emplace_back(name, error.message());
         }
-        if (!trouble.empty()) log::warning("a storage pool is left out: {}", trouble);
     }
-    for (auto& active : loaded.active) {
-        const auto what = fmt::format("taking storage pool '{}' over", active.name);
-        spawn(executor_, take_over(std::move(active)), what);
-    }
+    auto end = [definitions, refused] {
+        for (const auto& [name, why] : refused) definitions->reject(name, why);
+        for (const auto& complaint : definitions->complaints()) log::warning("{}", complaint.text);
+    };
+    co_await files_.run(Deadline::never(), std::move(end));
+    if (!loaded.had_default) co_await define_default();
+    for (auto& [name, active] : loaded.active) spawn(executor_, take_over(std::move(active.pool), std::move(active.owner)), fmt::format("taking storage pool '{}' over", name));
 }
 
-Task<> Pools::take_over(model::Pool active) {
+/// As with the network "default", a fresh host has one. A failure keeps nobody from starting.
+Task<> Pools::define_default() {
+    model::Pool wanted;
+    wanted.name = "default";
+    wanted.type = "dir";
+    wanted.target = (folders_.library / "images").string();
+    std::exception_ptr failure;
+    try {
+        auto make = [library = folders_.library] {
+            ensure_directory(library / "images", 0711);
+            ensure_directory(library / "storage", 0700);
+            write_file_durably(mark_of_default(library), "", 0644);
+        };
+        const bool there = std::ranges::any_of(pools_, [&](const auto& entry) {
+            return entry.first == wanted.name || entry.second->definition->target == wanted.target;
+        });
+        co_await files_.run(Deadline::in(file_patience), std::move(make));
+        if (there) co_return;
+        const auto made = co_await define(format::to_xml(wanted));
+        co_await set_autostart(made.ref, true);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) log::warning("the storage pool 'default' is not made: {}", describe(failure));
+}
+
+Task<> Pools::take_over(model::Pool active, std::optional<Credentials> owner) {
     const bool kept = pools_.contains(active.name);
     // What it is kept as may have changed while it was active; what it is, stays until it is stopped.
     const auto record = std::make_shared<const model::Pool>(active);
-    const auto pool = kept ? pools_.at(active.name) : admit(std::move(active));
+    const auto pool = kept ? pools_.at(active.name) : admit(std::move(active), owner);
     const auto turn = co_await enter(pool, "start");
     if (pool->live) co_return;
     std::exception_ptr failure;
     try {
-        co_await activate(pool, kept && record->type == pool->kind->name() ? record : pool->definition, 0);
+        const bool as_recorded = kept && record->type == pool->kind->name();
+        co_await activate(pool, as_recorded ? record : pool->definition, as_recorded ? owner : pool->owner, 0, own_credentials());
     } catch (...) {
         failure = std::current_exception();
     }

@@ -1,6 +1,8 @@
 // The volumes of active pools: what is known of them, and the work on them.
+#include "storage/open_volume_file.hpp"
 #include "storage/pool_entry.hpp"
 
+#include "async/read_document.hpp"
 #include "base/log.hpp"
 #include "format/xml.hpp"
 #include "image/holder.hpp"
@@ -8,6 +10,7 @@
 #include "image/lock.hpp"
 #include "image/network_lock.hpp"
 #include "model/network_source.hpp"
+#include "model/unsupported.hpp"
 #include "os/files.hpp"
 #include "storage/block_volume.hpp"
 #include "storage/unfinished_file.hpp"
@@ -28,12 +31,9 @@ constexpr auto freshening_patience = 2s;
 /// With more, all is looked at anew.
 constexpr std::size_t most_changes = 200;
 
-/// `flags`: virStorageVolCreateFlags, of which what is about the document is taken away.
-model::Volume parse_volume(const std::string& xml, unsigned& flags, bool copy = false) {
-    auto volume = format::from_xml<model::Volume>(xml, ErrorDomain::storage);
+model::Volume parse_volume(const std::string& xml, format::Reading how, bool copy) {
+    auto volume = format::from_xml<model::Volume>(xml, ErrorDomain::storage, how);
     if (copy && !volume.capacity) volume.capacity = ByteCount{0}; // it has what it is copied from
-    if (flags & create_flag::validate) format::require_known(volume);
-    flags &= ~create_flag::validate;
     if (volume.backing_store && volume.backing_store->path.empty()) volume.backing_store.reset(); // it tells that there is none
     if (const auto& name = volume.name; name.find('/') != name.npos)
         throw invalid(fmt::format("volume name '{}' cannot contain '/'", name));
@@ -42,6 +42,7 @@ model::Volume parse_volume(const std::string& xml, unsigned& flags, bool copy = 
             throw Error(ErrorCode::overflow, ErrorDomain::storage, fmt::format("numerical overflow: value too large: {}", amount->bytes));
     format::Findings findings;
     model::check(volume, findings);
+    model::find_unsupported(volume, findings);
     format::throw_findings(findings, ErrorDomain::storage, "<volume>");
     return volume;
 }
@@ -66,21 +67,21 @@ Error still_in_use(const model::Volume& volume, int fd) {
 /// For work by programs, which lock the image themselves, or want nobody to have it open.
 void require_unused(const model::Volume& volume) {
     if (!lockable(volume)) return;
-    const auto fd = open_file(*volume.target.path, O_RDONLY | O_NONBLOCK);
+    const auto fd = open_volume_file(*volume.target.path, O_RDONLY | O_NONBLOCK);
     if (image::look_for_use(fd.get()).any) throw still_in_use(volume, fd.get());
 }
 
 /// A raw image is copied as it is at that moment, as that of a paused guest; what a program reads it wants for itself.
 void require_unwritten(const model::Volume& volume) {
     if (volume.type != model::VolumeType::file || volume.target.format == "raw") return;
-    const auto fd = open_file(*volume.target.path, O_RDONLY | O_NONBLOCK);
+    const auto fd = open_volume_file(*volume.target.path, O_RDONLY | O_NONBLOCK);
     if (image::look_for_use(fd.get()).writes) throw still_in_use(volume, fd.get());
 }
 
 /// For work of our own: nobody begins to use it before the descriptor is closed.
 UniqueFd hold_alone(const model::Volume& volume) {
     if (!lockable(volume)) return {};
-    auto fd = open_file(*volume.target.path, O_RDONLY | O_NONBLOCK);
+    auto fd = open_volume_file(*volume.target.path, O_RDONLY | O_NONBLOCK);
     if (!image::claim_alone(fd.get())) throw still_in_use(volume, fd.get());
     return fd;
 }
@@ -138,7 +139,8 @@ struct HeldData {
 
 // ---- what is known ------------------------------------------------------------------------------------------------
 
-void Pools::publish_sizes(Pool& pool, const Contents& contents) {
+void Pools::publish_sizes(Pool& pool, const LookOrder::Look& look, const Contents& contents) {
+    if (!pool.live || !pool.order.accept_sizes(look)) return;
     auto live = std::make_shared<model::Pool>(*pool.live);
     live->capacity = contents.capacity;
     live->allocation = contents.allocation;
@@ -152,8 +154,8 @@ void Pools::publish_sizes(Pool& pool, const Contents& contents) {
 }
 
 /// Null takes it away.
-void Pools::publish_volume(Pool& pool, const std::string& name, VolumePtr volume) {
-    if (!pool.volumes) return;
+void Pools::publish_volume(Pool& pool, const LookOrder::Look& look, const std::string& name, VolumePtr volume) {
+    if (!pool.volumes || !pool.order.accept(look, name)) return;
     const auto known = pool.volumes->find(name);
     const bool there = known != pool.volumes->end();
     if (volume ? there && *known->second == *volume : !there) return; // nothing is copied for nothing new
@@ -163,52 +165,81 @@ void Pools::publish_volume(Pool& pool, const std::string& name, VolumePtr volume
     pool.volumes = std::move(volumes);
 }
 
+/// False if a younger listing is known.
+bool Pools::publish_listing(Pool& pool, const LookOrder::Look& look, Contents contents) {
+    if (!pool.order.accept_listing(look)) return false;
+    auto volumes = std::make_shared<VolumeMap>();
+    for (auto& volume : contents.unchanged) volumes->emplace(volume->name, volume);
+    for (auto& volume : contents.volumes) {
+        if (pool.volumes) keep_secrets(*pool.volumes, volume);
+        auto name = volume.name;
+        volumes->emplace(std::move(name), std::make_shared<const model::Volume>(std::move(volume)));
+    }
+    pool.order.each_younger(look, [&](const std::string& name) {
+        const auto known = pool.volumes ? pool.volumes->find(name) : VolumeMap::const_iterator();
+        if (pool.volumes && known != pool.volumes->end()) (*volumes)[name] = known->second;
+        else volumes->erase(name);
+    });
+    pool.volumes = std::move(volumes);
+    return true;
+}
+
 /// Reads the pool's contents anew and publishes them.
 Task<> Pools::look_again(PoolPtr pool, Deadline by) {
     const auto site = site_of(pool, by);
     const auto live = pool->require_live();
-    if (const auto watched = pool->kind->watched(*live)) {
-        // Watched first: what changes while one looks is seen by the next look.
-        auto work = [folder = watched->folder] { return FolderWatch::open(folder); };
-        pool->watch = co_await site.block(std::move(work));
-    }
-    Known known{pool->volumes, pool->looked};
+    const LookOrder::Look look(pool->order);
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
-    auto contents = co_await pool->kind->look_again(live, std::move(known), site);
-    auto volumes = std::make_shared<VolumeMap>();
-    for (auto& volume : contents.unchanged) volumes->emplace(volume->name, volume);
-    if (!pool->live) co_return;
-    for (auto& volume : contents.volumes) {
-        if (pool->volumes) keep_secrets(*pool->volumes, volume);
-        auto name = volume.name;
-        volumes->emplace(std::move(name), std::make_shared<const model::Volume>(std::move(volume)));
+    std::exception_ptr failure;
+    Contents contents;
+    try {
+        if (const auto watched = pool->kind->watched(*live)) {
+            // Watched first: what changes meanwhile is seen by the next read.
+            auto work = [folder = watched->folder] { return FolderWatch::open(folder); };
+            auto watch = co_await site.block(std::move(work));
+            if (pool->order.accept_watch(look)) pool->watch = std::move(watch);
+        }
+        Known known{pool->volumes, pool->looked};
+        contents = co_await pool->kind->look_again(live, std::move(known), site);
+    } catch (...) {
+        failure = std::current_exception();
     }
-    publish_sizes(*pool, contents);
-    pool->looked = now;
-    pool->local_device = contents.local_device;
-    pool->volumes = std::move(volumes);
-    pool->stale = false;
+    if (failure) {
+        pool->stale = true; // the new watch does not have what changed before
+        std::rethrow_exception(failure);
+    }
+    if (!pool->live) co_return;
+    publish_sizes(*pool, look, contents);
+    const auto device = contents.local_device;
+    if (publish_listing(*pool, look, std::move(contents))) {
+        pool->looked = now;
+        pool->local_device = device;
+    }
+    if (pool->order.accept_watch(look)) pool->stale = false; // else somebody watches since a moment after this listing
 }
 
 Task<> Pools::measure(PoolPtr pool, Deadline by) {
     const auto live = pool->require_live();
+    const LookOrder::Look look(pool->order);
     const auto sizes = co_await pool->kind->measure(live, site_of(pool, by));
-    if (pool->live) publish_sizes(*pool, sizes);
+    publish_sizes(*pool, look, sizes);
 }
 
 Task<VolumePtr> Pools::look_at(PoolPtr pool, std::string name, Deadline by) {
     const auto site = site_of(pool, by);
     const auto live = pool->require_live();
+    const LookOrder::Look look(pool->order);
     auto seen = co_await pool->kind->look_at(live, name, site);
     if (pool->volumes) keep_secrets(*pool->volumes, seen);
     VolumePtr volume = std::make_shared<const model::Volume>(std::move(seen));
-    publish_volume(*pool, name, volume);
+    publish_volume(*pool, look, name, volume);
     co_return volume;
 }
 
 Task<> Pools::take_changes(PoolPtr pool, std::set<std::string> names, Deadline by) {
     for (const auto& name : names) {
+        const LookOrder::Look look(pool->order);
         std::exception_ptr failure;
         try {
             (void)co_await look_at(pool, name, by);
@@ -222,7 +253,7 @@ Task<> Pools::take_changes(PoolPtr pool, std::set<std::string> names, Deadline b
             // It went again, or is nothing that could be a volume.
             if (error.code() != ErrorCode::no_storage_vol && error.code() != ErrorCode::xml_error) throw;
         }
-        publish_volume(*pool, name, nullptr);
+        publish_volume(*pool, look, name, nullptr);
     }
     co_await measure(pool, by);
 }
@@ -283,11 +314,12 @@ Task<VolumePtr> Pools::look(VolumeRef ref) {
     const auto by = Deadline::in(file_patience);
     if (known->type == model::VolumeType::block && pool->kind->device_tells_all()) {
         // What programs tell of devices is dear, and comes with the listing; the size may change without.
+        const LookOrder::Look look(pool->order);
         auto work = [known] { return measure_block_volume(*known); };
         auto measured = co_await site_of(pool, by).block(std::move(work));
         if (measured) {
             VolumePtr now = std::make_shared<const model::Volume>(std::move(*measured));
-            publish_volume(*pool, ref.name, now);
+            publish_volume(*pool, look, ref.name, now);
             co_return now;
         }
     }
@@ -308,9 +340,18 @@ VolumePtr Pools::made_in(const Pool& pool, const model::Volume& wanted) {
     return std::make_shared<const model::Volume>(std::move(made));
 }
 
+/// `flags`: virStorageVolCreateFlags.
+Task<model::Volume> Pools::read_volume(PoolPtr pool, std::string xml, unsigned flags, bool copy) {
+    const auto size = xml.size();
+    auto work = [xml = std::move(xml), how = format::reading(flags & create_flag::validate), copy] { return parse_volume(xml, how, copy); };
+    auto wanted = co_await read_document(pool->lane, size, Deadline::in(file_patience), std::move(work));
+    co_return wanted;
+}
+
 Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned flags) {
     const auto pool = find_active(name);
-    auto wanted = parse_volume(xml, flags);
+    auto wanted = co_await read_volume(pool, std::move(xml), flags, false);
+    flags &= ~create_flag::validate;
     std::optional<Turn> turn(co_await enter(pool, "vol-create"));
     (void)find_active(name);
     co_await freshen(name);
@@ -326,7 +367,8 @@ Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned
 
 Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef from, unsigned flags) {
     const auto pool = find_active(name);
-    auto wanted = parse_volume(xml, flags, true);
+    auto wanted = co_await read_volume(pool, std::move(xml), flags, true);
+    flags &= ~create_flag::validate;
     (void)volume(from);
     const auto giving = find_active(from.pool);
     const Occupation<PoolPtr> read(giving, from.name, {});
@@ -367,7 +409,7 @@ Task<VolumePtr> Pools::settle_new(PoolPtr pool, std::string name, std::optional<
         auto known = *volume;
         known.target.encryption->secrets = encryption->secrets;
         volume = std::make_shared<const model::Volume>(std::move(known));
-        publish_volume(*pool, name, volume);
+        publish_volume(*pool, LookOrder::Look(pool->order), name, volume);
     }
     co_await measure(pool, Deadline::in(file_patience));
     co_return volume;
@@ -398,7 +440,7 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
         }
     };
     co_await site_of(pool, Deadline::in(file_patience)).block(std::move(forget));
-    publish_volume(*pool, ref.name, nullptr);
+    publish_volume(*pool, LookOrder::Look(pool->order), ref.name, nullptr);
     co_await measure(pool, Deadline::in(file_patience));
 }
 
@@ -461,7 +503,7 @@ Task<std::shared_ptr<VolumeData>> Pools::open_volume(VolumeRef ref, bool write) 
         co_return std::shared_ptr<VolumeData>(both, both->data.get());
     }
     auto work = [known, write] {
-        auto fd = open_file(*known->target.path, (write ? O_RDWR : O_RDONLY) | O_NONBLOCK);
+        auto fd = open_volume_file(*known->target.path, (write ? O_RDWR : O_RDONLY) | O_NONBLOCK);
         // As a writer beside whom others of its kind may write: uploads of several parts, but no guest.
         if (write && lockable(*known) && !image::claim(fd.get(), {.write = true, .share = true})) throw still_in_use(*known, fd.get());
         return std::make_shared<FileData>(std::move(fd));

@@ -1,8 +1,10 @@
 #include "storage/pools.hpp"
 
+#include "async/read_document.hpp"
 #include "base/log.hpp"
 #include "format/xml.hpp"
-#include "os/files.hpp"
+#include "model/unsupported.hpp"
+#include "os/stored_files.hpp"
 #include "storage/pool_entry.hpp"
 
 #include <fmt/format.h>
@@ -171,6 +173,7 @@ void Pools::require_own_source(const model::Pool& wanted) const {
 const Kind& Pools::judge(model::Pool& wanted) const {
     format::Findings findings;
     model::check(wanted, findings);
+    model::find_unsupported(wanted, findings);
     require_sound(findings, "<pool>");
     const auto* kind = find_kind(wanted.type);
     if (!kind) throw no_kind(wanted.type);
@@ -193,8 +196,39 @@ const Kind& Pools::judge(model::Pool& wanted) const {
     return *kind;
 }
 
+/// Whose rights count for a pool that `who` asks for; nothing for the daemon's own. Throws operation_denied.
+std::optional<Credentials> Pools::owner_for(std::string_view type, const Credentials& who) const {
+    const auto* kind = find_kind(type);
+    if (who.unrestricted() || !kind || kind->reach() == Kind::Reach::server) return std::nullopt;
+    if (kind->reach() == Kind::Reach::folder) return who;
+    if (device_users_.includes(who)) return std::nullopt;
+    throw Error(ErrorCode::operation_denied, ErrorDomain::storage,
+                fmt::format("operation denied: pools of type '{}' reach devices and mounts of the host, which uid {} may not", type, who.uid))
+        .hint("root can define it, for everybody to use, or name the user in [rights] host_devices of domus.toml");
+}
+
+/// Where `who` builds or removes a pool, which is no use of it that others share.
+Site Pools::site_for(const PoolPtr& pool, Deadline by, const Credentials& who) const {
+    const auto own = pool->owner ? pool->owner : owner_for(pool->kind->name(), who);
+    return Site(std::shared_ptr<Lane>(pool, &pool->lane), by, pool->secrets, own.value_or(own_credentials()));
+}
+
+PoolPlaces Pools::places() const {
+    PoolPlaces places;
+    for (const auto& [name, pool] : pools_) {
+        if (!pool->live || !pool->volumes) continue;
+        if (pool->kind->holds_files() && pool->live->target) {
+            places.folders.emplace(*pool->live->target, pool->acting.value_or(own_credentials()));
+            continue;
+        }
+        for (const auto& [volume_name, volume] : *pool->volumes)
+            if (volume->type == model::VolumeType::block && volume->target.path) places.devices.insert(*volume->target.path);
+    }
+    return places;
+}
+
 /// The pool that a definition is for, made if it is new. What it says is checked before.
-Pools::PoolPtr Pools::admit(model::Pool wanted) {
+Pools::PoolPtr Pools::admit(model::Pool wanted, std::optional<Credentials> owner) {
     const auto& kind = judge(wanted);
     const auto known = pools_.find(wanted.name);
     if (known != pools_.end()) require_same_kind(*known->second, kind);
@@ -202,6 +236,7 @@ Pools::PoolPtr Pools::admit(model::Pool wanted) {
     pool->kind = &kind;
     pools_.emplace(wanted.name, pool);
     pool->definition = std::make_shared<const model::Pool>(std::move(wanted)); // while it is active, for the next time
+    pool->owner = std::move(owner);
     return pool;
 }
 
@@ -233,21 +268,29 @@ void Pools::require_same_kind(const Pool& pool, const Kind& kind) {
         .hint(fmt::format("stop it to change its type: 'domus pool-destroy {}'", pool.ref.name));
 }
 
-Task<PoolView> Pools::define(std::string xml, bool strictly) {
-    auto wanted = format::from_xml<model::Pool>(xml, ErrorDomain::storage);
-    if (strictly) format::require_known(wanted);
+Task<model::Pool> Pools::read(std::string xml, format::Reading how) {
+    const auto size = xml.size();
+    auto work = [xml = std::move(xml), how] { return format::from_xml<model::Pool>(xml, ErrorDomain::storage, how); };
+    auto wanted = co_await read_document(files_, size, Deadline::in(file_patience), std::move(work));
+    co_return wanted;
+}
+
+Task<PoolView> Pools::define(std::string xml, bool strictly, Credentials who) {
+    auto wanted = co_await read(std::move(xml), format::reading(strictly));
     auto turn = co_await enter_named(wanted.name, "define");
     const auto known = pools_.find(wanted.name);
     const bool fresh = known == pools_.end();
     const auto before = fresh ? nullptr : known->second->definition;
     const auto* kind_before = fresh ? nullptr : known->second->kind;
-    const auto pool = admit(std::move(wanted));
+    const auto owner_before = fresh ? std::nullopt : known->second->owner;
+    auto owner = owner_for(wanted.type, who);
+    const auto pool = admit(std::move(wanted), std::move(owner));
     if (fresh) turn.emplace(co_await pool->jobs.enter("define", Deadline::in(queue_patience))); // nobody else has it yet
-    const auto text = format::to_xml(*pool->definition, {.live = false, .secrets = true});
+    const auto text = format::to_xml(*pool->definition, {.live = false, .secrets = true}) + owner_mark(pool->owner);
     std::exception_ptr failure;
     try {
-        auto work = [path = folders_.definitions / (pool->ref.name + ".xml"), text] {
-            write_file_durably(path, text, 0600);
+        auto work = [folder = folders_.definitions, name = pool->ref.name, text, unread = before == nullptr] {
+            StoredFolder(folder, largest_definition).save(name, text, unread);
         };
         co_await files_.run(Deadline::in(file_patience), std::move(work));
     } catch (...) {
@@ -256,6 +299,7 @@ Task<PoolView> Pools::define(std::string xml, bool strictly) {
     if (failure) {
         pool->definition = before;
         pool->kind = kind_before;
+        pool->owner = owner_before;
         if (fresh) pools_.erase(pool->ref.name);
         std::rethrow_exception(failure);
     }
@@ -264,18 +308,26 @@ Task<PoolView> Pools::define(std::string xml, bool strictly) {
     co_return seen;
 }
 
-Task<PoolView> Pools::create(std::string xml, unsigned flags) {
+void Pools::check(const std::string& xml) const {
     auto wanted = format::from_xml<model::Pool>(xml, ErrorDomain::storage);
+    const auto& kind = judge(wanted);
+    const auto known = pools_.find(wanted.name);
+    if (known != pools_.end()) require_same_kind(*known->second, kind);
+}
+
+Task<PoolView> Pools::create(std::string xml, unsigned flags, Credentials who) {
+    auto wanted = co_await read(std::move(xml), format::Reading::lenient);
     if (pools_.contains(wanted.name)) {
-        auto seen = co_await create_as(std::move(wanted), flags);
+        auto seen = co_await create_as(std::move(wanted), flags, who);
         co_return seen;
     }
-    const auto pool = admit(std::move(wanted));
+    auto owner = owner_for(wanted.type, who);
+    const auto pool = admit(std::move(wanted), std::move(owner));
     const auto as = pool->definition;
     const auto turn = co_await pool->jobs.enter("create", Deadline::in(queue_patience)); // nobody else has it yet
     std::exception_ptr failure;
     try {
-        co_await activate(pool, as, flags);
+        co_await activate(pool, as, pool->owner, flags, who);
     } catch (...) {
         failure = std::current_exception();
     }
@@ -290,24 +342,25 @@ Task<PoolView> Pools::create(std::string xml, unsigned flags) {
 }
 
 /// Starts a pool that is kept as something else, this once.
-Task<PoolView> Pools::create_as(model::Pool wanted, unsigned flags) {
+Task<PoolView> Pools::create_as(model::Pool wanted, unsigned flags, Credentials who) {
     const auto& kind = judge(wanted);
     const auto pool = pools_.at(wanted.name);
     const auto turn = co_await enter(pool, "start");
     if (pool->live) throw already_active(*pool);
     if (pool->kind != &kind) throw taken(pool->ref);
     const auto as = std::make_shared<const model::Pool>(std::move(wanted));
-    co_await activate(pool, as, flags);
+    co_await activate(pool, as, owner_for(kind.name(), who), flags, who);
     auto seen = view(*pool);
     emit_(seen, PoolEvent::started);
     co_return seen;
 }
 
-Task<> Pools::activate(PoolPtr pool, Definition as, unsigned flags) {
+Task<> Pools::activate(PoolPtr pool, Definition as, std::optional<Credentials> acting, unsigned flags, Credentials who) {
     constexpr unsigned with_build = 1, overwrite = 2, no_overwrite = 4; // virStoragePoolCreateFlags
     const unsigned how = (flags & overwrite ? build_flag::overwrite : 0) | (flags & no_overwrite ? build_flag::no_overwrite : 0);
     require_one_way(how);
-    if (flags & (with_build | overwrite | no_overwrite)) co_await pool->kind->build(as, how, site_of(pool, Deadline::never()));
+    if (flags & (with_build | overwrite | no_overwrite)) co_await pool->kind->build(as, how, site_for(pool, Deadline::never(), who));
+    pool->acting = std::move(acting);
     co_await pool->kind->start(as, site_of(pool, Deadline::in(file_patience)));
     pool->live = as;
     std::exception_ptr failure;
@@ -331,11 +384,11 @@ Task<> Pools::activate(PoolPtr pool, Definition as, unsigned flags) {
     std::rethrow_exception(failure);
 }
 
-Task<> Pools::start(PoolRef ref, unsigned flags) {
+Task<> Pools::start(PoolRef ref, unsigned flags, Credentials who) {
     const auto pool = find(ref);
     const auto turn = co_await enter(pool, "start");
     if (pool->live) throw already_active(*pool);
-    co_await activate(pool, pool->definition, flags);
+    co_await activate(pool, pool->definition, pool->owner, flags, who);
     emit_(view(*pool), PoolEvent::started);
 }
 
@@ -383,22 +436,22 @@ Task<> Pools::undefine(PoolRef ref) {
     emit_(seen, PoolEvent::undefined);
 }
 
-Task<> Pools::build(PoolRef ref, unsigned flags) {
+Task<> Pools::build(PoolRef ref, unsigned flags, Credentials who) {
     const auto pool = find(ref);
     const auto turn = co_await enter(pool, "build");
     if (pool->live) throw already_active(*pool);
     require_one_way(flags);
-    co_await pool->kind->build(pool->definition, flags, site_of(pool, Deadline::never()));
+    co_await pool->kind->build(pool->definition, flags, site_for(pool, Deadline::never(), who));
     emit_(view(*pool), PoolEvent::created);
 }
 
-Task<> Pools::remove(PoolRef ref) {
+Task<> Pools::remove(PoolRef ref, Credentials who) {
     const auto pool = find(ref);
     const auto turn = co_await enter(pool, "delete");
     if (pool->live)
         throw invalid(fmt::format("storage pool '{}' is still active", pool->ref.name))
             .hint(fmt::format("stop it first: 'domus pool-destroy {}'", pool->ref.name));
-    co_await pool->kind->remove(pool->definition, site_of(pool, Deadline::in(file_patience)));
+    co_await pool->kind->remove(pool->definition, site_for(pool, Deadline::in(file_patience), who));
     emit_(view(*pool), PoolEvent::deleted);
 }
 

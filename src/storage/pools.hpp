@@ -8,6 +8,8 @@
 #include "model/storage.hpp"
 #include "os/unique_fd.hpp"
 #include "storage/kind.hpp"
+#include "storage/look_order.hpp"
+#include "storage/pool_places.hpp"
 
 #include <filesystem>
 #include <map>
@@ -20,6 +22,7 @@ struct Folders {
     std::filesystem::path autostart;
     std::filesystem::path state; ///< NAME.xml of those that are active: /run/domus/storage
     std::filesystem::path locks{}; ///< files that stand for images on servers: /run/domus/network-images
+    std::filesystem::path library{}; ///< of the pool "default", which lies in its folder images: /var/lib/domus. Empty: none is made
 };
 
 /// virStoragePoolEventLifecycleType; `refreshed` is an event of its own.
@@ -53,8 +56,8 @@ public:
     Pools(Executor executor, Folders folders, Site::Secrets secrets, std::function<void(const PoolView&, PoolEvent)> emit);
     ~Pools();
 
-    /// Reads definitions, and begins to activate the pools that a former daemon left active; does not wait for their
-    /// storage.
+    /// Reads definitions, defines the pool "default" on a host that never had one, and begins to activate the pools that
+    /// a former daemon left active; does not wait for their storage.
     Task<> load();
     Task<> autostart();
 
@@ -73,15 +76,22 @@ public:
     /// The same, but also one that is being made, where it can be told how far that is: it can be looked at and nothing else.
     VolumePtr volume_or_made(const VolumeRef& ref) const;
 
-    /// `strictly`: throws xml_invalid_schema for what no table knows.
-    Task<PoolView> define(std::string xml, bool strictly = false);
+    PoolPlaces places() const;
+    /// Who may have pools of the host's devices and mounts, beside root.
+    void set_device_users(Granted users) { device_users_ = std::move(users); }
+
+    /// `strictly`: throws xml_invalid_schema for what no table knows. A pool of one who is not root acts with that user's
+    /// rights, whoever uses it.
+    Task<PoolView> define(std::string xml, bool strictly = false, Credentials who = own_credentials());
+    /// Throws what define() would throw for it, and changes nothing.
+    void check(const std::string& xml) const;
     /// One that is not kept. Flags: virStoragePoolCreateFlags.
-    Task<PoolView> create(std::string xml, unsigned flags);
+    Task<PoolView> create(std::string xml, unsigned flags, Credentials who = own_credentials());
     Task<> undefine(PoolRef ref);
-    Task<> start(PoolRef ref, unsigned flags);
+    Task<> start(PoolRef ref, unsigned flags, Credentials who = own_credentials());
     Task<> stop(PoolRef ref);
-    Task<> build(PoolRef ref, unsigned flags);
-    Task<> remove(PoolRef ref);
+    Task<> build(PoolRef ref, unsigned flags, Credentials who = own_credentials());
+    Task<> remove(PoolRef ref, Credentials who = own_credentials());
     Task<> refresh(PoolRef ref);
     Task<> set_autostart(PoolRef ref, bool on);
 
@@ -117,15 +127,20 @@ private:
     PoolPtr find_active(const std::string& name) const;
     PoolView view(const Pool& pool) const;
     void require_own_source(const model::Pool& wanted) const;
+    Task<model::Pool> read(std::string xml, format::Reading how);
+    static Task<model::Volume> read_volume(PoolPtr pool, std::string xml, unsigned flags, bool copy);
     const Kind& judge(model::Pool& wanted) const;
-    PoolPtr admit(model::Pool wanted);
+    PoolPtr admit(model::Pool wanted, std::optional<Credentials> owner);
+    std::optional<Credentials> owner_for(std::string_view type, const Credentials& who) const;
+    Site site_for(const PoolPtr& pool, Deadline by, const Credentials& who) const;
     static void require_same_kind(const Pool& pool, const Kind& kind);
-    Task<PoolView> create_as(model::Pool wanted, unsigned flags);
+    Task<PoolView> create_as(model::Pool wanted, unsigned flags, Credentials who);
     /// With virStoragePoolCreateFlags.
-    Task<> activate(PoolPtr pool, Definition as, unsigned flags);
+    Task<> activate(PoolPtr pool, Definition as, std::optional<Credentials> acting, unsigned flags, Credentials who);
     Task<Turn> enter(PoolPtr pool, std::string job);
     Task<std::optional<Turn>> enter_named(std::string name, std::string job);
-    Task<> take_over(model::Pool active);
+    Task<> define_default();
+    Task<> take_over(model::Pool active, std::optional<Credentials> owner);
     Task<> look_again(PoolPtr pool, Deadline by);
     Task<VolumePtr> look_at(PoolPtr pool, std::string name, Deadline by);
     Task<> take_in(PoolPtr pool, Deadline by);
@@ -136,14 +151,16 @@ private:
     static void require_idle(const Pool& pool);
     static VolumePtr made_in(const Pool& pool, const model::Volume& wanted);
     static Task<VolumePtr> look_at_made(PoolPtr pool, VolumePtr made);
-    static void publish_sizes(Pool& pool, const Contents& contents);
-    static void publish_volume(Pool& pool, const std::string& name, VolumePtr volume);
+    static void publish_sizes(Pool& pool, const LookOrder::Look& look, const Contents& contents);
+    static void publish_volume(Pool& pool, const LookOrder::Look& look, const std::string& name, VolumePtr volume);
+    static bool publish_listing(Pool& pool, const LookOrder::Look& look, Contents contents);
     Task<> save_record(PoolPtr pool);
     Task<> forget_record(std::string name);
 
     Executor executor_;
     Folders folders_;
     Site::Secrets secrets_;
+    Granted device_users_;
     std::function<void(const PoolView&, PoolEvent)> emit_;
     Lane files_;
     std::map<std::string, PoolPtr> pools_;

@@ -16,6 +16,14 @@ Command command_of(std::string program, std::vector<std::string> arguments) {
 
 } // namespace
 
+Command Site::judged(Command command) const {
+    if (who_.unrestricted()) return command;
+    command.uid = who_.uid;
+    command.gid = who_.gid;
+    command.groups = who_.groups;
+    return command;
+}
+
 Task<std::string> Site::run(std::string program, std::vector<std::string> arguments, std::string purpose, std::string input) const {
     return run(command_of(std::move(program), std::move(arguments)), std::move(purpose), std::move(input));
 }
@@ -30,7 +38,7 @@ Task<std::string> Site::run(Command command, std::string purpose, std::string in
 Task<CommandOutput> Site::finish(Command command, std::string purpose, std::string input) const {
     std::optional<Error> late;
     try {
-        auto output = co_await run_command(std::move(command), by_, std::move(input), watch_);
+        auto output = co_await run_command(judged(std::move(command)), by_, std::move(input), watch_);
         co_return output;
     } catch (const Error& error) {
         if (error.code() != ErrorCode::operation_timeout) throw;
@@ -51,7 +59,7 @@ Task<CommandOutput> Site::attempt(std::string program, std::vector<std::string> 
 }
 
 Task<CommandOutput> Site::attempt(Command command, std::string input) const {
-    return run_command(std::move(command), by_, std::move(input), watch_);
+    return run_command(judged(std::move(command)), by_, std::move(input), watch_);
 }
 
 Task<> or_undo(Task<> work, Task<> undo) {

@@ -6,6 +6,7 @@
 #include "async/process_wait.hpp"
 #include "base/sensitive.hpp"
 #include "model/common.hpp"
+#include "os/access.hpp"
 
 #include <functional>
 #include <memory>
@@ -19,11 +20,17 @@ public:
     /// The value of a secret; throws no_secret.
     using Secrets = std::function<Task<Sensitive>(model::SecretReference)>;
 
-    Site(std::shared_ptr<Lane> lane, Deadline by, Secrets secrets = {}) : lane_(std::move(lane)), by_(by), secrets_(std::move(secrets)) {}
+    /// `who`: whose rights count for what is opened, made and removed, and for programs.
+    Site(std::shared_ptr<Lane> lane, Deadline by, Secrets secrets = {}, Credentials who = own_credentials())
+        : lane_(std::move(lane)), by_(by), secrets_(std::move(secrets)), who_(std::move(who)) {}
 
     /// Runs what blocks. Throws what it throws; operation_timeout at the deadline, naming the pool.
     template <class Work> Task<std::invoke_result_t<Work>> block(Work work) const {
-        return lane_->run(by_, std::move(work));
+        auto judged = [who = who_, work = std::move(work)]() mutable {
+            const FileSystemIdentity identity(who);
+            return work();
+        };
+        return lane_->run(by_, std::move(judged));
     }
 
     /// Runs a program; its standard output. `purpose` completes "cannot ...". Throws internal_error quoting what the
@@ -54,9 +61,12 @@ public:
     Task<Sensitive> secret(model::SecretReference reference) const { return secrets_(std::move(reference)); }
 
 private:
+    Command judged(Command command) const;
+
     std::shared_ptr<Lane> lane_;
     Deadline by_;
     Secrets secrets_;
+    Credentials who_;
     Watch watch_;
 };
 

@@ -1,6 +1,7 @@
 #include "storage/unfinished_file.hpp"
 
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "os/files.hpp"
 
 #include <fcntl.h>
@@ -68,10 +69,17 @@ void give_name(const std::string& made, const std::string& path) {
     throw path_error(errno, "cannot name", path);
 }
 
+void require_same(const UniqueFd& fd, const std::string& path) {
+    struct stat own {}, named {};
+    if (::fstat(fd.get(), &own) == 0 && ::lstat(path.c_str(), &named) == 0 && own.st_dev == named.st_dev && own.st_ino == named.st_ino) return;
+    throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("operation failed: '{}' is not the file that was made", path))
+        .because("somebody who may write to its folder has put another one in its place");
+}
+
 /// The file gets its owner and mode, is on disk, and has its name only then; one that is there already stays.
-void finish(const std::string& path, const model::Permissions& permissions) {
-    const auto made = unfinished_path(path);
-    const auto fd = open_file(made, O_RDONLY);
+void finish(const std::string& path, const model::Permissions& permissions, const Unfinished& unfinished) {
+    const auto& made = unfinished.path;
+    const auto& fd = *unfinished.file;
     const auto mode = static_cast<mode_t>(std::stoul(permissions.mode.value_or("0600"), nullptr, 8));
     if (::fchmod(fd.get(), mode) < 0) throw path_error(errno, "cannot set the mode of", made);
     const auto owner = static_cast<uid_t>(permissions.owner.value_or(-1));
@@ -79,13 +87,14 @@ void finish(const std::string& path, const model::Permissions& permissions) {
     if (::fchown(fd.get(), owner, group) < 0) throw path_error(errno, "cannot give away", made);
     if (::fsync(fd.get()) < 0) throw path_error(errno, "cannot write", made);
     give_name(made, path);
+    require_same(fd, path);
     const auto folder = open_file(fs::path(path).parent_path(), O_RDONLY | O_DIRECTORY);
     ::fsync(folder.get());
 }
 
-Task<> make_and_finish(std::string path, model::Permissions permissions, Site site, Task<> make) {
-    co_await std::move(make);
-    auto end = [path, permissions] { finish(path, permissions); };
+Task<> make_and_finish(std::string path, model::Permissions permissions, Site site, Unfinished unfinished, std::function<Task<>(Unfinished)> make) {
+    co_await make(unfinished);
+    auto end = [path, permissions, unfinished] { finish(path, permissions, unfinished); };
     co_await site.block(std::move(end));
 }
 
@@ -105,7 +114,7 @@ std::string unfinished_path(const std::string& path) {
     const fs::path whole(path);
     auto name = whole.filename().string();
     constexpr std::size_t room = NAME_MAX - unfinished_prefix.size(), digits = 16;
-    if (name.size() > room) name = fmt::format("{}{:016x}", name.substr(0, room - digits), std::hash<std::string>()(name));
+    if (name.size() > room) name = fmt::format("{}{:016x}", cut_text(name, room - digits), std::hash<std::string>()(name));
     return (whole.parent_path() / (std::string(unfinished_prefix) + name)).string();
 }
 
@@ -114,11 +123,14 @@ void require_absent(const std::string& path) {
     if (::lstat(path.c_str(), &info) == 0) throw exists(path);
 }
 
-Task<> make_whole(std::string path, model::Permissions permissions, Site site, Task<> make) {
-    auto begin = [path] { return std::make_shared<UniqueFd>(begin_unfinished(unfinished_path(path))); };
-    const auto held = co_await site.block(std::move(begin));
-    auto finishing = make_and_finish(path, permissions, site, std::move(make));
-    auto clean = [made = unfinished_path(path)] { ::unlink(made.c_str()); };
+Task<> make_whole(std::string path, model::Permissions permissions, Site site, std::function<Task<>(Unfinished)> make) {
+    auto begin = [path] {
+        const auto made = unfinished_path(path);
+        return Unfinished{made, std::make_shared<UniqueFd>(begin_unfinished(made))};
+    };
+    const auto unfinished = co_await site.block(std::move(begin));
+    auto finishing = make_and_finish(path, permissions, site, unfinished, std::move(make));
+    auto clean = [made = unfinished.path] { ::unlink(made.c_str()); };
     co_await or_undo(std::move(finishing), site.block(std::move(clean)));
 }
 

@@ -3,8 +3,11 @@
 #pragma once
 
 #include "model/storage.hpp"
+#include "os/unique_fd.hpp"
 #include "storage/site.hpp"
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -22,8 +25,14 @@ std::string unfinished_path(const std::string& path);
 /// Throws storage_vol_exist.
 void require_absent(const std::string& path);
 
-/// Has `make` fill the empty file at unfinished_path(), which is there when it begins; then the file gets owner and mode, is
-/// flushed and named, never over another. A failure takes it away.
-Task<> make_whole(std::string path, model::Permissions permissions, Site site, Task<> make);
+/// A volume in the making, empty when its maker gets it. It is written to by its descriptor alone: where others may write to
+/// the folder, its name may lead to another file at any time.
+struct Unfinished {
+    std::string path;
+    std::shared_ptr<UniqueFd> file; ///< open for reading and writing
+};
+
+/// Has `make` fill the file; then it gets owner and mode, is flushed and named, never over another. A failure takes it away.
+Task<> make_whole(std::string path, model::Permissions permissions, Site site, std::function<Task<>(Unfinished)> make);
 
 } // namespace domus::storage

@@ -1,4 +1,5 @@
 // Copies of volumes, to files.
+#include "storage/open_volume_file.hpp"
 #include "storage/volume_file.hpp"
 
 #include "os/files.hpp"
@@ -49,9 +50,10 @@ void copy_range(int source, int target, off_t begin, off_t end, const std::strin
 }
 
 /// A reflink where the file system can, else the data alone without the holes.
-void copy_raw(const std::string& from, const std::string& to, bool reflink) {
-    const auto source = open_file(from, O_RDONLY);
-    const auto target = open_file(to, O_RDWR);
+void copy_raw(const std::string& from, const Unfinished& made, bool reflink) {
+    const auto source = open_volume_file(from, O_RDONLY);
+    const auto& [to, file] = made;
+    const auto& target = *file;
     if (::ioctl(target.get(), FICLONE, source.get()) == 0) return;
     if (reflink) throw path_error(errno, "cannot share the blocks of", from).hint("the file system must be btrfs or XFS with reflink, and both volumes on it");
     struct stat info {};
@@ -80,16 +82,17 @@ bool as_it_stands(const model::Volume& from, const model::Volume& wanted) {
 }
 
 /// By qemu-img, which decrypts what it reads and encrypts what it writes.
-Task<> convert_image(std::string made, model::Volume wanted, Origin from, Site site) {
+Task<> convert_image(Unfinished made, model::Volume wanted, Origin from, Site site) {
     const auto purpose = fmt::format("copy volume '{}'", from.volume->name);
     const bool encrypts = wanted.target.encryption.has_value();
     const auto guarded = beside(from, site);
+    const bool relative = wanted.backing_store && is_relative(wanted.backing_store->path);
     const auto command = co_await conversion(from, std::move(wanted), std::vector<std::string>(), site);
-    command->arguments.push_back(std::move(made));
+    command->arguments.push_back(name_for_program(*command, made.file, made.path, relative));
     co_await convert(command, encrypts, purpose, guarded);
 }
 
-Task<> copy_image(std::string made, model::Volume wanted, Origin origin, unsigned flags, Site site) {
+Task<> copy_image(Unfinished made, model::Volume wanted, Origin origin, unsigned flags, Site site) {
     const auto from = origin.volume;
     const auto source_format = from->target.format.value_or("raw");
     const auto format = wanted.target.format.value_or(source_format);
@@ -115,10 +118,10 @@ Task<> copy_image(std::string made, model::Volume wanted, Origin origin, unsigne
     if (wanted.capacity && from->capacity && *wanted.capacity > *from->capacity) {
         const auto purpose = fmt::format("grow the copy of volume '{}'", from->name);
         auto reference = wanted.target.encryption && wanted.target.encryption->secrets.empty() ? from : std::make_shared<const model::Volume>(wanted);
-        co_await resize_image(std::move(reference), made, *wanted.capacity, 0, purpose, site);
+        co_await resize_image(std::move(reference), made.file, made.path, *wanted.capacity, 0, purpose, site);
     }
     if (format == "raw" && !wanted.target.encryption && is_full(wanted)) {
-        auto work = [made, size = *wanted.capacity] { reserve(open_file(made, O_RDWR), made, size); };
+        auto work = [made, size = *wanted.capacity] { reserve(*made.file, made.path, size); };
         co_await site.block(std::move(work));
     }
 }
@@ -142,7 +145,9 @@ Task<> copy_volume_file(std::string path, model::Volume wanted, Origin origin, u
     };
     co_await site.block(std::move(check));
     const auto permissions = wanted.target.permissions;
-    auto copy = copy_image(unfinished_path(path), std::move(wanted), std::move(origin), flags, site);
+    auto copy = [wanted = std::move(wanted), origin = std::move(origin), flags, site](Unfinished made) {
+        return copy_image(std::move(made), wanted, origin, flags, site);
+    };
     co_await make_whole(path, permissions, site, std::move(copy));
 }
 

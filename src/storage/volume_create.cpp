@@ -1,4 +1,5 @@
 // New volumes that are files.
+#include "storage/open_volume_file.hpp"
 #include "storage/volume_file.hpp"
 
 #include "image/chain.hpp"
@@ -36,8 +37,9 @@ bool set_nocow(int fd) {
     return ::ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
 }
 
-void make_raw(const std::string& path, ByteCount capacity, ByteCount allocation, bool nocow) {
-    const auto fd = open_file(path, O_RDWR);
+void make_raw(const Unfinished& made, ByteCount capacity, ByteCount allocation, bool nocow) {
+    const auto& [path, file] = made;
+    const auto& fd = *file;
     if (nocow && !set_nocow(fd.get()))
         throw path_error(errno, "Failed to set NOCOW flag of", path).hint("leave <nocow/> out: it is for btrfs");
     if (::ftruncate(fd.get(), static_cast<off_t>(capacity.bytes)) < 0)
@@ -63,7 +65,7 @@ void settle_backing(const std::string& image, model::Volume& wanted) {
 }
 
 /// Without encryption and preallocation.
-void make_qcow2(const std::string& path, const model::Volume& wanted) {
+void make_qcow2(const Unfinished& unfinished, const model::Volume& wanted) {
     const auto& target = wanted.target;
     image::NewQcow2 made;
     made.version = target.compat == "0.10" ? 2 : 3;
@@ -74,10 +76,10 @@ void make_qcow2(const std::string& path, const model::Volume& wanted) {
         const auto& backing = *wanted.backing_store;
         made.backing_file = backing.path;
         made.backing_format = backing.format;
-        made.virtual_size = image::read_header(image::open_image(backing_path(path, backing)).get(), *backing.format).virtual_size;
+        made.virtual_size = image::read_header(image::open_image(backing_path(unfinished.path, backing)).get(), *backing.format).virtual_size;
     }
     if (wanted.capacity && wanted.capacity->bytes > 0) made.virtual_size = *wanted.capacity;
-    const auto file = open_file(path, O_RDWR);
+    const auto& file = *unfinished.file;
     if (target.nocow) (void)set_nocow(file.get()); // where that means nothing, as with qemu-img
     image::write_new_qcow2(file.get(), made);
 }
@@ -169,7 +171,7 @@ Command making_command() {
 
 namespace {
 
-Task<> make_image(std::string made, model::Volume wanted, unsigned flags, Site site) {
+Task<> make_image(Unfinished made, model::Volume wanted, unsigned flags, Site site) {
     const auto format = wanted.target.format.value_or("raw");
     if (format == "raw" && !wanted.target.encryption) {
         auto work = [made, capacity = *wanted.capacity, allocation = wanted.allocation.value_or(*wanted.capacity),
@@ -189,7 +191,7 @@ Task<> make_image(std::string made, model::Volume wanted, unsigned flags, Site s
     command->arguments = {"create", "-q", "-f", format == "raw" ? "luks" : format};
     if (const auto options = creation_options(wanted, preallocate); !options.empty())
         command->arguments.insert(command->arguments.end(), {"-o", options});
-    command->arguments.push_back(made);
+    command->arguments.push_back(name_for_program(*command, made.file, made.path, wanted.backing_store && is_relative(wanted.backing_store->path)));
     if (wanted.capacity && wanted.capacity->bytes > 0) command->arguments.push_back(std::to_string(wanted.capacity->bytes));
     const auto purpose = fmt::format("make volume '{}'", wanted.name);
     if (wanted.target.encryption) {
@@ -212,7 +214,7 @@ Task<> create_volume_file(std::string path, model::Volume wanted, unsigned flags
     };
     wanted = co_await site.block(std::move(check));
     const auto permissions = wanted.target.permissions;
-    auto make = make_image(unfinished_path(path), std::move(wanted), flags, site);
+    auto make = [wanted = std::move(wanted), flags, site](Unfinished made) { return make_image(std::move(made), wanted, flags, site); };
     co_await make_whole(path, permissions, site, std::move(make));
 }
 

@@ -2,6 +2,7 @@
 
 #include "image/chain.hpp"
 #include "os/files.hpp"
+#include "storage/open_volume_file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -35,10 +36,9 @@ void describe_image(int fd, const std::string& path, model::Volume& volume) {
     volume.target.lazy_refcounts = header.lazy_refcounts;
     volume.target.extended_l2 = header.extended_l2;
     if (!header.backing_file) return;
-    const fs::path named(*header.backing_file);
+    const auto& named = *header.backing_file;
     auto& backing = volume.backing_store.emplace();
-    backing.path =
-        named.is_absolute() ? named.string() : (fs::path(path).parent_path() / named).lexically_normal().string();
+    backing.path = image::is_elsewhere(named) ? named : image::beside(path, named);
     backing.format =
         header.backing_format.value_or("raw"); // what the image does not say is not guessed from its contents
 }
@@ -86,12 +86,12 @@ bool is_unchanged(const model::Volume& known, const struct stat& now, const time
 
 std::optional<model::Volume> read_volume_file(const std::string& path, const std::string& name) {
     // Opening must not wait: a pipe has a reader some day only.
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+    const auto fd = try_open_volume_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     // One that is not for us, another user's or on a server that knows no root, keeps none of the others from being
     // listed: it is what can be seen from outside.
     const bool denied = !fd && (errno == EACCES || errno == EPERM);
     if (!fd && !denied) {
-        if (errno == ENOENT || errno == ELOOP || errno == ENXIO) return std::nullopt; // gone, a dangling link, a socket
+        if (errno == ENOENT || errno == ELOOP || errno == ENXIO) return std::nullopt; // gone, a link that leads nowhere or is not followed, a socket
         throw path_error(errno, "cannot open", path);
     }
     struct stat info {};

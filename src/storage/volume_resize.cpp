@@ -1,4 +1,5 @@
 // New sizes of volumes that are files.
+#include "storage/open_volume_file.hpp"
 #include "storage/volume_file.hpp"
 
 #include "os/files.hpp"
@@ -16,7 +17,7 @@ namespace {
 
 /// The space behind the end first, so that the file has its new size only when that is its own.
 void resize_raw(const std::string& path, off_t size, bool reserve) {
-    const auto fd = open_file(path, O_RDWR);
+    const auto fd = open_volume_file(path, O_RDWR);
     struct stat info {};
     if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
     const auto old = info.st_size;
@@ -33,14 +34,18 @@ void resize_raw(const std::string& path, off_t size, bool reserve) {
 
 } // namespace
 
-Task<> resize_image(VolumePtr volume, std::string path, ByteCount capacity, unsigned flags, std::string purpose, Site site) {
+Task<> resize_image(VolumePtr volume, std::shared_ptr<UniqueFd> file, std::string path, ByteCount capacity, unsigned flags, std::string purpose, Site site) {
     const auto command = std::make_shared<Command>("qemu-img");
+    auto look = [command, file, path, format = volume->target.format.value_or("raw")] {
+        return name_for_program(*command, file, path, names_others(*file, format));
+    };
+    const auto name = co_await site.block(std::move(look));
     auto& words = command->arguments;
     words = {"resize", "-q"};
     if (flags & resize_flag::shrink) words.emplace_back("--shrink");
     if (flags & resize_flag::allocate) words.emplace_back("--preallocation=falloc");
-    if (volume->target.encryption) words.insert(words.end(), {"--image-opts", encrypted_image(*volume, path, "volume-key")});
-    else words.insert(words.end(), {"-f", volume->target.format.value_or("raw"), path});
+    if (volume->target.encryption) words.insert(words.end(), {"--image-opts", encrypted_image(*volume, name, "volume-key")});
+    else words.insert(words.end(), {"-f", volume->target.format.value_or("raw"), name});
     words.push_back(std::to_string(capacity.bytes));
     if (volume->target.encryption) co_await pass_key(command, "volume-key", key_of(*volume), site);
     (void)co_await site.run(std::move(*command), std::move(purpose));
@@ -56,7 +61,9 @@ Task<> resize_volume_file(VolumePtr volume, ByteCount capacity, unsigned flags, 
         co_return;
     }
     auto purpose = fmt::format("resize volume '{}'", volume->name);
-    co_await resize_image(volume, path, capacity, flags, std::move(purpose), site);
+    auto open = [path] { return std::make_shared<UniqueFd>(open_volume_file(path, O_RDWR)); };
+    auto file = co_await site.block(std::move(open));
+    co_await resize_image(volume, std::move(file), path, capacity, flags, std::move(purpose), site);
 }
 
 } // namespace domus::storage

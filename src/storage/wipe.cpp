@@ -2,6 +2,7 @@
 
 #include "os/files.hpp"
 #include "os/write_at.hpp"
+#include "storage/open_volume_file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -29,7 +30,7 @@ struct Target {
 };
 
 Target open_target(const std::string& path) {
-    Target target{open_file(path, O_RDWR), false, 0};
+    Target target{open_volume_file(path, O_RDWR), false, 0};
     struct stat info {};
     if (::fstat(target.fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
     target.device = S_ISBLK(info.st_mode);
@@ -66,9 +67,13 @@ Task<> wipe(std::string path, unsigned algorithm, Site site) {
     }
     if (algorithm > patterns.size())
         throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, fmt::format("invalid argument: wiping algorithm {} is unknown", algorithm));
-    std::vector<std::string> arguments{"-f", "-p", std::string(patterns[algorithm - 1]), path};
+    auto open = [path] { return std::make_shared<UniqueFd>(open_volume_file(path, O_RDWR)); };
+    auto file = co_await site.block(std::move(open));
+    Command command("scrub");
+    command.arguments = {"-f", "-p", std::string(patterns[algorithm - 1])};
+    command.arguments.push_back(name_for_program(command, std::move(file), path, false));
     const auto purpose = fmt::format("overwrite '{}'", path);
-    (void)co_await site.run("scrub", std::move(arguments), purpose);
+    (void)co_await site.run(std::move(command), purpose);
 }
 
 } // namespace domus::storage

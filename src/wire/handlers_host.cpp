@@ -2,6 +2,7 @@
 #include "wire/handlers.hpp"
 
 #include "os/host_name.hpp"
+#include "service/flags.hpp"
 
 #include "wire/typed.hpp"
 
@@ -42,6 +43,7 @@ void serve_node(Dispatcher& on, HostOperations& host) {
         return ret;
     });
     on.on<Procedure::node_get_cpu_stats>([&](Session&, const NodeGetCpuStatsArgs& args) {
+        service::require_flags(args.flags, 0, "virNodeGetCPUStats");
         constexpr std::int32_t all_cpus = -1;
         constexpr std::int32_t figures = 4;
         NodeGetCpuStatsRet ret;
@@ -52,6 +54,7 @@ void serve_node(Dispatcher& on, HostOperations& host) {
         return ret;
     });
     on.on<Procedure::node_get_memory_stats>([&](Session&, const NodeGetMemoryStatsArgs& args) {
+        service::require_flags(args.flags, 0, "virNodeGetMemoryStats");
         constexpr std::int32_t all_cells = -1;
         const bool whole = args.cell_num == all_cells;
         NodeGetMemoryStatsRet ret;
@@ -66,6 +69,7 @@ void serve_node(Dispatcher& on, HostOperations& host) {
         return ret;
     });
     on.on<Procedure::node_get_cpu_map>([&](Session&, const NodeGetCpuMapArgs& args) {
+        service::require_flags(args.flags, 0, "virNodeGetCPUMap");
         const auto node = host.node();
         NodeGetCpuMapRet ret;
         unsigned highest = 0;
@@ -92,22 +96,22 @@ template <class Args> HostOperations::Hypervisor hypervisor_of(const Args& args)
 }
 
 void serve_cpus(Dispatcher& on, HostOperations& host) {
-    on.on<Procedure::connect_compare_cpu>([&](SessionPtr, ConnectCompareCpuArgs args) -> Task<ConnectCompareCpuRet> {
-        const auto result = co_await host.compare_cpu(std::move(args.xml), args.flags, std::nullopt);
+    on.on<Procedure::connect_compare_cpu>([&](SessionPtr session, ConnectCompareCpuArgs args) -> Task<ConnectCompareCpuRet> {
+        const auto result = co_await host.compare_cpu(session->caller(), std::move(args.xml), args.flags, std::nullopt);
         co_return ConnectCompareCpuRet{static_cast<std::int32_t>(result)};
     });
-    on.on<Procedure::connect_compare_hypervisor_cpu>([&](SessionPtr, ConnectCompareHypervisorCpuArgs args) -> Task<ConnectCompareHypervisorCpuRet> {
+    on.on<Procedure::connect_compare_hypervisor_cpu>([&](SessionPtr session, ConnectCompareHypervisorCpuArgs args) -> Task<ConnectCompareHypervisorCpuRet> {
         auto whom = hypervisor_of(args);
-        const auto result = co_await host.compare_cpu(std::move(args.xml_cpu), args.flags, std::move(whom));
+        const auto result = co_await host.compare_cpu(session->caller(), std::move(args.xml_cpu), args.flags, std::move(whom));
         co_return ConnectCompareHypervisorCpuRet{static_cast<std::int32_t>(result)};
     });
-    on.on<Procedure::connect_baseline_cpu>([&](SessionPtr, ConnectBaselineCpuArgs args) -> Task<ConnectBaselineCpuRet> {
-        auto cpu = co_await host.baseline_cpu(std::move(args.xml_cpus), args.flags, std::nullopt);
+    on.on<Procedure::connect_baseline_cpu>([&](SessionPtr session, ConnectBaselineCpuArgs args) -> Task<ConnectBaselineCpuRet> {
+        auto cpu = co_await host.baseline_cpu(session->caller(), std::move(args.xml_cpus), args.flags, std::nullopt);
         co_return ConnectBaselineCpuRet{std::move(cpu)};
     });
-    on.on<Procedure::connect_baseline_hypervisor_cpu>([&](SessionPtr, ConnectBaselineHypervisorCpuArgs args) -> Task<ConnectBaselineHypervisorCpuRet> {
+    on.on<Procedure::connect_baseline_hypervisor_cpu>([&](SessionPtr session, ConnectBaselineHypervisorCpuArgs args) -> Task<ConnectBaselineHypervisorCpuRet> {
         auto whom = hypervisor_of(args);
-        auto cpu = co_await host.baseline_cpu(std::move(args.xml_cpus), args.flags, std::move(whom));
+        auto cpu = co_await host.baseline_cpu(session->caller(), std::move(args.xml_cpus), args.flags, std::move(whom));
         co_return ConnectBaselineHypervisorCpuRet{std::move(cpu)};
     });
 }
@@ -121,8 +125,9 @@ void serve_capabilities(Dispatcher& on, HostOperations& host) {
         auto xml = co_await host.capabilities();
         co_return ConnectGetCapabilitiesRet{std::move(xml)};
     });
-    on.on<Procedure::connect_get_domain_capabilities>([&](SessionPtr, ConnectGetDomainCapabilitiesArgs args) -> Task<ConnectGetDomainCapabilitiesRet> {
-        auto xml = co_await host.domain_capabilities(args.emulatorbin.value_or(""), args.arch.value_or(""), args.machine.value_or(""), args.virttype.value_or(""));
+    on.on<Procedure::connect_get_domain_capabilities>([&](SessionPtr session, ConnectGetDomainCapabilitiesArgs args) -> Task<ConnectGetDomainCapabilitiesRet> {
+        service::require_flags(args.flags, 0, "virConnectGetDomainCapabilities");
+        auto xml = co_await host.domain_capabilities(session->caller(), args.emulatorbin.value_or(""), args.arch.value_or(""), args.machine.value_or(""), args.virttype.value_or(""));
         co_return ConnectGetDomainCapabilitiesRet{std::move(xml)};
     });
     on.on<Procedure::connect_get_max_vcpus>([&](SessionPtr, ConnectGetMaxVcpusArgs args) -> Task<ConnectGetMaxVcpusRet> {
@@ -130,6 +135,7 @@ void serve_capabilities(Dispatcher& on, HostOperations& host) {
         co_return ConnectGetMaxVcpusRet{static_cast<std::int32_t>(most)};
     });
     on.on<Procedure::connect_get_cpu_model_names>([&](SessionPtr, ConnectGetCpuModelNamesArgs args) -> Task<ConnectGetCpuModelNamesRet> {
+        service::require_flags(args.flags, 0, "virConnectGetCPUModelNames");
         auto names = co_await host.cpu_models(args.arch);
         ConnectGetCpuModelNamesRet ret;
         ret.ret = static_cast<std::int32_t>(names.size());

@@ -99,8 +99,10 @@ void serve_kinds_without_objects(Dispatcher& on) {
     on.on<Procedure::connect_list_all_secrets>(
         [](Session&, const ConnectListAllSecretsArgs&) { return ConnectListAllSecretsRet{}; });
     on.on<Procedure::connect_num_of_secrets>([](Session&, const Nothing&) { return ConnectNumOfSecretsRet{}; });
-    on.on<Procedure::connect_list_all_nwfilters>(
-        [](Session&, const ConnectListAllNwfiltersArgs&) { return ConnectListAllNwfiltersRet{}; });
+    on.on<Procedure::connect_list_all_nwfilters>([](Session&, const ConnectListAllNwfiltersArgs& args) {
+        service::require_flags(args.flags, 0, "virConnectListAllNWFilters");
+        return ConnectListAllNwfiltersRet{};
+    });
     on.on<Procedure::connect_num_of_nwfilters>([](Session&, const Nothing&) { return ConnectNumOfNwfiltersRet{}; });
 }
 

@@ -2,6 +2,8 @@
 #include "wire/handlers.hpp"
 #include "wire/object_events.hpp"
 
+#include "service/flags.hpp"
+
 #include <fmt/format.h>
 
 namespace domus::wire {
@@ -81,6 +83,16 @@ void serve_changing(Dispatcher& on, NetworkOperations& networks) {
         const auto view = co_await networks.create_xml(session->caller(), std::move(args.xml));
         co_return NetworkCreateXmlRet{to_wire(view)};
     });
+    on.on<Procedure::network_define_xml_flags>(
+        [&](SessionPtr session, NetworkDefineXmlFlagsArgs args) -> Task<NetworkDefineXmlFlagsRet> {
+            const auto view = co_await networks.define(session->caller(), std::move(args.xml), args.flags);
+            co_return NetworkDefineXmlFlagsRet{to_wire(view)};
+        });
+    on.on<Procedure::network_create_xml_flags>(
+        [&](SessionPtr session, NetworkCreateXmlFlagsArgs args) -> Task<NetworkCreateXmlFlagsRet> {
+            const auto view = co_await networks.create_xml(session->caller(), std::move(args.xml), args.flags);
+            co_return NetworkCreateXmlFlagsRet{to_wire(view)};
+        });
     on.on<Procedure::network_undefine>([&](SessionPtr session, NetworkUndefineArgs args) -> Task<> {
         return networks.undefine(session->caller(), args.net.uuid, args.net.name);
     });
@@ -94,6 +106,7 @@ void serve_changing(Dispatcher& on, NetworkOperations& networks) {
         return networks.set_autostart(session->caller(), args.net.uuid, args.net.name, args.autostart != 0);
     });
     on.on<Procedure::network_get_dhcp_leases>([&](SessionPtr, NetworkGetDhcpLeasesArgs args) -> Task<NetworkGetDhcpLeasesRet> {
+        service::require_flags(args.flags, 0, "virNetworkGetDHCPLeases");
         const auto leases = co_await networks.leases(args.net.uuid, args.net.name, args.mac.value_or(""));
         NetworkGetDhcpLeasesRet ret;
         for (const auto& lease : leases) {
@@ -133,14 +146,22 @@ void serve_networks(Dispatcher& on, service::Service& service) {
     serve_looking(on, networks);
     serve_changing(on, networks);
     serve_events(on, networks);
-    on.on<Procedure::domain_interface_addresses>([&service](SessionPtr, DomainInterfaceAddressesArgs args) -> Task<DomainInterfaceAddressesRet> {
-        const auto view = service.domains.view(from_wire(std::move(args.dom)));
-        const auto found = co_await service.networks.addresses(view, args.source);
+    on.on<Procedure::domain_interface_addresses>([&service](SessionPtr session, DomainInterfaceAddressesArgs args) -> Task<DomainInterfaceAddressesRet> {
+        constexpr unsigned from_agent = 1; // virDomainInterfaceAddressesSource
+        service::require_flags(args.flags, 0, "virDomainInterfaceAddresses");
+        std::vector<compute::GuestInterface> found;
+        if (args.source == from_agent) {
+            if (session->read_only())
+                throw Error(ErrorCode::operation_denied, ErrorDomain::domain, "operation forbidden: read only access prevents asking the guest's agent");
+            found = co_await service.domains.guest_interfaces(from_wire(std::move(args.dom)));
+        } else {
+            found = co_await service.networks.addresses(service.domains.view(from_wire(std::move(args.dom))), args.source);
+        }
         DomainInterfaceAddressesRet ret;
         for (const auto& interface : found) {
             auto& out = ret.ifaces.emplace_back();
-            out.name = interface.device;
-            out.hwaddr = interface.mac;
+            out.name = interface.name;
+            if (!interface.mac.empty()) out.hwaddr = interface.mac;
             for (const auto& [address, prefix] : interface.addresses) out.addrs.push_back({address.find(':') == std::string::npos ? 0 : 1, address, prefix});
         }
         co_return ret;

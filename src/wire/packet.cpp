@@ -1,5 +1,6 @@
 #include "wire/packet.hpp"
 
+#include "base/text.hpp"
 #include "wire/protocol.hpp"
 
 #include <fmt/format.h>
@@ -56,11 +57,11 @@ std::string make_error_packet(Header header, const Error& error) {
     RemoteError body;
     body.code = static_cast<std::int32_t>(error.code());
     body.domain = static_cast<std::int32_t>(error.domain());
-    body.message = error.text();
+    body.message = as_utf8(error.text());
     body.level = level_error;
     body.str1 = "%s";
-    body.str2 = error.text();
-    if (!error.hint().empty()) body.str3 = error.hint();
+    body.str2 = body.message;
+    if (!error.hint().empty()) body.str3 = as_utf8(error.hint());
     body.int1 = error.number() ? error.number() : none;
     body.int2 = none;
     return make_packet(header, body);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -19,7 +20,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto retry = 200ms;          ///< until a descriptor is looked for again that others may have given back
-constexpr auto patience_in_crowd = 5s; ///< with clients that open nothing, when there are many of them
+constexpr auto timeout_in_crowd = 5s; ///< with clients that open nothing, when there are many of them
 
 sockaddr_un unix_address(const std::filesystem::path& path) {
     sockaddr_un address{};
@@ -35,7 +36,8 @@ sockaddr_un unix_address(const std::filesystem::path& path) {
 } // namespace
 
 Server::Server(Executor executor, const Dispatcher& dispatcher, Limits limits)
-    : executor_(executor), dispatcher_(dispatcher), limits_(limits), room_(executor) {}
+    : executor_(executor), dispatcher_(dispatcher), limits_(limits), turns_(std::make_shared<Turns>(executor)), accounts_(limits.user),
+      room_(executor) {}
 
 void Server::listen(UniqueFd socket, bool read_only) {
     auto listener = std::make_shared<StreamFd>(executor_, socket.release());
@@ -56,9 +58,10 @@ Task<> Server::accept(std::shared_ptr<StreamFd> socket, bool read_only) {
     }
 }
 
-/// False when there is no descriptor for who waits.
+/// All that wait, or some of very many: the loop has others too. False when there is no descriptor for who waits.
 bool Server::accept_all(StreamFd& socket, bool read_only) {
-    for (;;) {
+    constexpr int most_at_once = 32;
+    for (int i = 0; i < most_at_once; ++i) {
         UniqueFd client(::accept4(socket.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (client) {
             admit(std::move(client), read_only);
@@ -70,6 +73,7 @@ bool Server::accept_all(StreamFd& socket, bool read_only) {
             return false;
         }
     }
+    return true;
 }
 
 void Server::cannot_accept(int number) {
@@ -77,21 +81,30 @@ void Server::cannot_accept(int number) {
     log::error("{}", system_error(number, "no more clients are accepted for now", ErrorDomain::rpc).message());
 }
 
+/// Some places are kept for those who may change something, and of these some for the owner, so that nobody locks them out.
+bool Server::has_room_for(Account& account) {
+    const auto kept = std::min(limits_.kept_clients, limits_.clients / 10);
+    const auto places = limits_.clients - (account.is_owner() ? 0 : account.read_only() ? kept : kept / 5);
+    const bool room = account.may_connect() && (sessions_.size() < places || make_room(account.read_only()));
+    if (!room)
+        account.log_refusal(fmt::format("{} clients are connected, {} of uid {}: more of that user are refused", sessions_.size(),
+                                        account.connections, account.uid()));
+    return room;
+}
+
 void Server::admit(UniqueFd client, bool read_only) {
-    if (sessions_.size() >= limits_.clients && !make_room()) {
-        if (!std::exchange(refusing_, true)) log::warning("{} clients are connected, more are refused", sessions_.size());
-        return;
-    }
-    refusing_ = false;
     try {
         service::Caller caller;
-        caller.connection = next_connection_++;
         caller.who = peer_credentials(client.get());
         caller.read_only = read_only;
-        const auto session = std::make_shared<Session>(executor_, std::move(client), std::move(caller), dispatcher_, limits_);
+        auto account = accounts_.of(caller.who.uid, read_only);
+        if (!has_room_for(*account)) return;
+        caller.connection = next_connection_++;
+        const auto session = std::make_shared<Session>(executor_, std::move(client), std::move(caller), dispatcher_, limits_, Share{turns_, account});
         const auto number = session->caller().connection;
         session->on_open([this, number] { unopened_.erase(number); });
         sessions_.insert(session);
+        ++account->connections;
         unopened_.emplace(number, session);
         if (new_session_) new_session_(session);
         spawn(executor_, serve(session), "a client's session");
@@ -103,6 +116,7 @@ void Server::admit(UniqueFd client, bool read_only) {
 Task<> Server::serve(std::shared_ptr<Session> session) {
     co_await session->run();
     sessions_.erase(session);
+    --session->account().connections;
     unopened_.erase(session->caller().connection);
     session.reset(); // with its descriptor
     room_.notify_all();
@@ -113,27 +127,36 @@ Task<> Server::watch() {
         co_await sleep_until(Deadline::in(1s));
         const auto now = Clock::now();
         drop_unopened(now);
+        accounts_.tidy(now);
         const std::vector<std::shared_ptr<Session>> all(sessions_.begin(), sessions_.end());
         for (const auto& session : all) session->tick(now);
     }
 }
 
-/// Of those who only sit there, the one that does so for longest leaves for another.
-bool Server::make_room() {
-    if (unopened_.empty()) return false;
-    const auto oldest = unopened_.extract(unopened_.begin()).mapped();
-    oldest->disconnect();
+/// Of those who only sit there, the one that does so for longest leaves for another. Who may only read drives nobody else out.
+bool Server::make_room(bool for_read_only) {
+    const auto oldest = std::ranges::find_if(unopened_, [&](const auto& entry) { return !for_read_only || entry.second->account().read_only(); });
+    if (oldest == unopened_.end()) return false;
+    const auto session = unopened_.extract(oldest).mapped();
+    session->disconnect();
     return true;
 }
 
+/// The owner's own connections never make a crowd, and have their whole time in one that others make.
 void Server::drop_unopened(Clock::time_point now) {
-    const bool crowded = unopened_.size() > limits_.unopened_clients;
-    const Clock::duration patience = crowded ? std::min<Clock::duration>(patience_in_crowd, limits_.open_timeout) : limits_.open_timeout;
-    while (!unopened_.empty() && now - unopened_.begin()->second->since() >= patience) {
-        const auto& caller = unopened_.begin()->second->caller();
-        log::info("connection {} of uid {} opened nothing: disconnected", caller.connection, caller.who.uid);
-        make_room();
-    }
+    const auto others = std::ranges::count_if(unopened_, [](const auto& entry) { return !entry.second->account().is_owner(); });
+    const bool crowded = static_cast<std::size_t>(others) > limits_.unopened_clients;
+    const auto in_crowd = std::min<Clock::duration>(timeout_in_crowd, limits_.open_timeout);
+    std::erase_if(unopened_, [&](const auto& entry) {
+        const auto session = entry.second;
+        const auto& caller = session->caller();
+        auto& account = session->account();
+        const auto timeout = crowded && !account.is_owner() ? in_crowd : limits_.open_timeout;
+        if (now - session->since() < timeout) return false;
+        account.log(fmt::format("connection {} of uid {} opened nothing: disconnected", caller.connection, caller.who.uid));
+        session->disconnect();
+        return true;
+    });
 }
 
 Task<> Server::stop(Clock::duration calls) {
@@ -159,7 +182,7 @@ bool answers(const std::filesystem::path& path) {
     return figures && figures->state != 'Z' && figures->state != 'X';
 }
 
-UniqueFd listen_unix(const std::filesystem::path& path, mode_t mode) {
+UniqueFd listen_unix(const std::filesystem::path& path, mode_t mode, std::optional<gid_t> group) {
     const auto address = unix_address(path);
     const auto* where = reinterpret_cast<const sockaddr*>(&address);
     if (answers(path))
@@ -172,8 +195,9 @@ UniqueFd listen_unix(const std::filesystem::path& path, mode_t mode) {
     const int bound = ::bind(socket.get(), where, sizeof address);
     const int number = errno;
     ::umask(before);
-    if (!socket || bound < 0 || ::listen(socket.get(), 1000) < 0)
-        throw system_error(bound < 0 ? number : errno, fmt::format("cannot listen on '{}'", path.string()), ErrorDomain::rpc);
+    if (!socket || bound < 0) throw system_error(number, fmt::format("cannot listen on '{}'", path.string()), ErrorDomain::rpc);
+    if ((group && ::chown(path.c_str(), static_cast<uid_t>(-1), *group) < 0) || ::listen(socket.get(), 1000) < 0)
+        throw system_error(errno, fmt::format("cannot listen on '{}'", path.string()), ErrorDomain::rpc);
     return socket;
 }
 

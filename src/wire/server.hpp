@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 
 namespace domus::wire {
@@ -31,15 +32,18 @@ private:
     Task<> accept(std::shared_ptr<StreamFd> socket, bool read_only);
     bool accept_all(StreamFd& socket, bool read_only);
     void admit(UniqueFd client, bool read_only);
+    bool has_room_for(Account& account);
     void cannot_accept(int number);
     Task<> serve(std::shared_ptr<Session> session);
     Task<> watch();
-    bool make_room();
+    bool make_room(bool for_read_only);
     void drop_unopened(Clock::time_point now);
 
     Executor executor_;
     const Dispatcher& dispatcher_;
     Limits limits_;
+    std::shared_ptr<Turns> turns_;
+    Accounts accounts_;
     std::function<void(const std::shared_ptr<Session>&)> new_session_;
     std::vector<std::shared_ptr<StreamFd>> sockets_;
     std::set<std::shared_ptr<Session>> sessions_;
@@ -49,14 +53,14 @@ private:
     bool stopping_ = false;
     bool watching_ = false;
     bool cannot_accept_ = false; ///< and has said so
-    bool refusing_ = false;      ///< likewise
 };
 
 /// Whether somebody who lives listens on the Unix socket at `path`: what a process forked just before it was killed may
 /// still hold for a moment.
 bool answers(const std::filesystem::path& path);
 
-/// A listening Unix socket at a path; a stale one is replaced, one that answers is an Error naming the path.
-UniqueFd listen_unix(const std::filesystem::path& path, mode_t mode);
+/// A listening Unix socket at a path; a stale one is replaced, one that answers is an Error naming the path. It has its
+/// mode and group before anybody can connect.
+UniqueFd listen_unix(const std::filesystem::path& path, mode_t mode, std::optional<gid_t> group = std::nullopt);
 
 } // namespace domus::wire

@@ -132,12 +132,18 @@ TEST(Server, many_clients_that_open_nothing_have_little_time) {
     limits.unopened_clients = 2;
     limits.open_timeout = 1h;
     Serving serving(limits);
+    const auto path = serving.path, other = serving.path.parent_path() / "sock-ro";
+    serving.server->listen(listen_unix(other, 0600), true);
     auto& user = serving.connect();
     EXPECT_TRUE(Serving::opens(user));
-    for (int i = 0; i < 4; ++i) serving.connect();
-    EXPECT_TRUE(user.turn_until([&] { return serving.server->clients() == 5; }));
-    EXPECT_TRUE(user.turn_until([&] { return serving.server->clients() == 1; }));
+    for (int i = 0; i < 4; ++i) serving.connect(); // the owner's make no crowd
+    auto& owner = *serving.peers.back();
+    serving.path = other;
+    auto& oldest = serving.connect();
+    for (int i = 0; i < 2; ++i) serving.connect();
+    EXPECT_TRUE(oldest.closed()) << "without it they are no crowd: the others may stay";
     EXPECT_FALSE(user.closed(soon));
+    EXPECT_TRUE(Serving::opens(owner)) << "the owner's connections have their whole time";
 }
 
 TEST(Server, who_opens_nothing_in_time_is_disconnected) {
@@ -186,6 +192,36 @@ TEST(Server, clients_of_the_read_only_socket_are_read_only) {
     EXPECT_TRUE(Serving::opens(user));
     user.send(Peer::call<Procedure::domain_destroy>(2, {}));
     EXPECT_EQ(user.receive().value().header.status, PacketStatus::error);
+}
+
+TEST(Server, who_may_only_read_locks_nobody_out) {
+    Limits limits;
+    limits.clients = 10;
+    limits.user.clients = 6;
+    Serving serving(limits);
+    const auto path = serving.path, other = serving.path.parent_path() / "sock-ro";
+    serving.server->listen(listen_unix(other, 0600), true);
+    serving.path = other;
+    for (int i = 0; i < 6; ++i) EXPECT_TRUE(Serving::opens(serving.connect()));
+    EXPECT_TRUE(serving.connect().closed()) << "a user has no more than that";
+    serving.path = path;
+    for (int i = 0; i < 4; ++i) EXPECT_TRUE(Serving::opens(serving.connect()));
+    EXPECT_TRUE(serving.connect().closed()) << "the daemon has no more than that";
+}
+
+TEST(Server, some_places_are_kept_for_those_who_may_change_something) {
+    Limits limits;
+    limits.clients = 10;
+    Serving serving(limits);
+    const auto path = serving.path, other = serving.path.parent_path() / "sock-ro";
+    serving.server->listen(listen_unix(other, 0600), true);
+    serving.path = other;
+    for (int i = 0; i < 9; ++i) EXPECT_TRUE(Serving::opens(serving.connect()));
+    EXPECT_TRUE(serving.connect().closed());
+    serving.path = path;
+    EXPECT_TRUE(Serving::opens(serving.connect()));
+    serving.path = other;
+    EXPECT_TRUE(serving.connect().closed());
 }
 
 TEST(Server, a_socket_that_answers_is_left_alone_and_a_stale_one_replaced) {

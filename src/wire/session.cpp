@@ -21,14 +21,17 @@ constexpr std::size_t read_size = 65536;
 constexpr std::size_t read_ahead = 65536;
 /// Input that was handled is moved out of the way, and its memory given back, from so much on.
 constexpr std::size_t much_input = 1u << 20;
+/// A turn ends after so many packets, or behind the one that was handled at that time.
+constexpr int packets_a_turn = 16;
+constexpr auto turn_time = std::chrono::microseconds(500);
 
 Error rpc_error(std::string text) { return Error(ErrorCode::rpc, ErrorDomain::rpc, std::move(text)); }
 
 } // namespace
 
-Session::Session(Executor executor, UniqueFd socket, service::Caller caller, const Dispatcher& dispatcher, const Limits& limits)
+Session::Session(Executor executor, UniqueFd socket, service::Caller caller, const Dispatcher& dispatcher, const Limits& limits, Share share)
     : executor_(executor), socket_(executor, socket.release()), caller_(std::move(caller)), dispatcher_(dispatcher),
-      limits_(limits), progress_(executor) {
+      limits_(limits), share_(std::move(share)), progress_(executor), ended_(executor) {
     socket_.native_non_blocking(true);
 }
 
@@ -36,38 +39,66 @@ Session::~Session() = default;
 
 Task<> Session::run() {
     const auto self = shared_from_this();
-    std::exception_ptr failure;
+    wait_readable();
+    while (connected_) (void)co_await ended_.wait(Deadline::never());
+}
+
+void Session::wait_readable() {
+    if (!connected_ || reading_ || readable_ || more_) return;
+    if (!may_receive()) return watch_for_end();
+    reading_ = true;
+    socket_.async_wait(StreamFd::wait_read, [self = shared_from_this()](const boost::system::error_code& failure) {
+        self->reading_ = false;
+        if (failure) return self->disconnect();
+        if (!self->connected_) return;
+        self->readable_ = true;
+        self->share_.turns->request(self);
+    });
+}
+
+/// Reads what has come and handles some of it. True if there is more to handle.
+bool Session::take_turn() {
+    if (!connected_) return false;
     try {
-        while (connected_) {
-            if (!may_receive()) {
-                watch_for_end();
-                if (hung_up_) break;
-                (void)co_await progress_.wait(Deadline::never());
-                continue;
-            }
-            co_await socket_.async_wait(StreamFd::wait_read, use_task);
-            if (!connected_) break;
-            if (!may_receive()) continue; // the daemon ends, or what was read before has been handled meanwhile
-            if (!receive()) break;
-            handle_packets();
-            if (connected_ && congested()) answer_pings();
+        // The daemon may have begun to end, or what was read before may have piled up meanwhile.
+        if (std::exchange(readable_, false) && may_receive() && !receive()) {
+            disconnect();
+            return false;
         }
+        handle_packets();
+        if (connected_ && held_up_) answer_pings();
+        if (connected_ && input_begin_ == input_.size()) make_room();
+        count_input();
     } catch (...) {
-        failure = std::current_exception();
+        end_because(std::current_exception());
+        return false;
     }
-    if (failure) end_because(failure);
-    disconnect();
+    wait_readable();
+    return connected_ && more_;
+}
+
+void Session::charge(Clock::duration used, Clock::time_point now) {
+    usage_.add(used, now);
+    share_.account->usage.add(used, now);
+}
+
+/// The user has fewer calls in flight. False if the session waits for something else too, or has gone.
+bool Session::may_call_again() {
+    waiting_for_call_ = false;
+    const bool goes_on = connected_ && !congested();
+    progressed();
+    return goes_on;
 }
 
 void Session::end_because(const std::exception_ptr& failure) {
     try {
         std::rethrow_exception(failure);
     } catch (const Error& error) {
-        log::info("connection {} of uid {}: {}", caller_.connection, caller_.who.uid, error.message());
+        share_.account->log(fmt::format("connection {} of uid {}: {}", caller_.connection, caller_.who.uid, error.message()));
     } catch (const boost::system::system_error&) {
         // closed while it waited
     } catch (const std::exception& error) {
-        log::error("connection {} of uid {}: {}", caller_.connection, caller_.who.uid, error.what());
+        share_.account->log(fmt::format("connection {} of uid {}: {}", caller_.connection, caller_.who.uid, error.what()));
     }
     disconnect();
 }
@@ -90,10 +121,13 @@ void Session::disconnect() {
     socket_.close(ignored);
     close_streams();
     progress_.notify_all();
+    ended_.notify_all();
     output_.clear();
-    output_bytes_ = output_fds_ = 0;
+    share_.account->queued -= std::exchange(output_bytes_, 0);
+    output_fds_ = 0;
     input_ = {};
     input_begin_ = looked_at_ = 0;
+    count_input();
     received_fds_.clear();
     open_action_ = nullptr;
     for (auto& [owner, action] : std::exchange(close_actions_, {})) action();
@@ -109,13 +143,15 @@ void Session::open_connection(bool read_only_asked) {
 // ---- bytes ----------------------------------------------------------------------------------------------------
 
 bool Session::congested() const {
-    return in_flight_ >= limits_.calls_in_flight || output_bytes_ > limits_.queued_stream * 4 || output_fds_ > most_fds ||
-           stream_input_ > limits_.queued_stream;
+    const auto calls = read_only() ? std::min(limits_.calls_in_flight, limits_.read_only_calls) : limits_.calls_in_flight;
+    const auto unread = read_only() ? limits_.read_only_unread : limits_.queued_stream * 4;
+    return in_flight_ >= calls || output_bytes_ > unread || output_fds_ > most_fds || stream_input_ > limits_.queued_stream
+           || (output_bytes_ > 0 && !share_.account->may_queue());
 }
 
 bool Session::may_receive() const {
     if (finishing_) return false;
-    return !congested() || (input_.size() - input_begin_ < read_ahead && received_fds_.empty());
+    return !(congested() || waiting_for_call_) || (input_.size() - input_begin_ < read_ahead && received_fds_.empty());
 }
 
 /// A client that is not read from any more may go; the socket tells it by other means than its input.
@@ -124,8 +160,7 @@ void Session::watch_for_end() {
     socket_.async_wait(StreamFd::wait_error, [self = shared_from_this()](const boost::system::error_code& failure) {
         if (failure || !self->connected_) return;
         pollfd state{self->socket_.native_handle(), 0, 0};
-        self->hung_up_ = ::poll(&state, 1, 0) == 1 && state.revents & (POLLHUP | POLLERR);
-        self->progress_.notify_all();
+        if (::poll(&state, 1, 0) == 1 && state.revents & (POLLHUP | POLLERR)) self->disconnect();
     });
 }
 
@@ -139,6 +174,11 @@ void Session::make_room() {
         looked_at_ -= std::min(looked_at_, input_begin_);
         input_begin_ = 0;
     }
+}
+
+void Session::count_input() {
+    share_.account->queued = share_.account->queued - counted_input_ + input_.size();
+    counted_input_ = input_.size();
 }
 
 /// False at the end of the connection.
@@ -156,7 +196,10 @@ bool Session::receive() {
     const auto n = ::recvmsg(socket_.native_handle(), &message, MSG_CMSG_CLOEXEC);
     if (n < 0) return errno == EAGAIN || errno == EINTR;
     input_.append(buffer.data(), static_cast<std::size_t>(n));
+    count_input();
     take_descriptors(message);
+    if (input_.size() > read_size && !share_.account->may_queue())
+        throw rpc_error(fmt::format("more than {} bytes of the user's calls and replies wait", limits_.user.queued));
     last_heard_ = Clock::now();
     unanswered_ = 0;
     return n > 0;
@@ -180,11 +223,16 @@ void Session::take_descriptors(msghdr& message) {
 
 // ---- packets --------------------------------------------------------------------------------------------------
 
+/// For a client that may only read; others may send what the protocol allows.
+bool Session::too_long(std::string_view available) const {
+    return opened_ && read_only() && available.size() >= length_size && packet_length(available) > limits_.small_packet;
+}
+
 /// Its length, with the byte behind it for each descriptor that it announces; 0 while it has not come whole.
 std::size_t Session::whole_packet(std::string_view available) const {
-    if (available.size() < length_size) return 0;
+    if (available.size() < length_size || too_long(available)) return 0;
     const std::size_t length = packet_length(available);
-    if (!opened_ && length > limits_.before_open)
+    if (!opened_ && length > limits_.small_packet)
         throw rpc_error(fmt::format("a packet of {} bytes before the connection was opened", length));
     if (available.size() < length) return 0;
     const auto packet = available.substr(0, length);
@@ -194,6 +242,7 @@ std::size_t Session::whole_packet(std::string_view available) const {
     return available.size() < length + count ? 0 : length + count;
 }
 
+/// As many as a turn has room for.
 void Session::handle_packets() {
     corked_ = true;
     struct Uncork {
@@ -203,13 +252,52 @@ void Session::handle_packets() {
             if (session.connected_) session.flush();
         }
     } uncork{*this};
-    held_up_ = false;
-    while (connected_ && !finishing_ && !(held_up_ = congested()) && next_packet()) {
+    more_ = false;
+    const auto end = Clock::now() + turn_time;
+    for (int left = packets_a_turn; connected_ && !finishing_; --left) {
+        if ((held_up_ = congested() || !may_call())) return;
+        if (left == 0 || Clock::now() >= end) {
+            more_ = true;
+            return;
+        }
+        if (!skip() && !next_packet()) return;
     }
+}
+
+/// False for a call that takes time while the user has as many in flight as one may have, through all connections.
+bool Session::may_call() {
+    const auto available = std::string_view(input_).substr(input_begin_);
+    if (share_.account->may_call() || skip_ > 0 || available.size() < length_size + header_size) return true;
+    const auto header = read_header(available);
+    const auto* entry = dispatcher_.find(header.program, header.procedure);
+    if (!entry || entry->now) return true; // answered at once
+    if (!std::exchange(waiting_for_call_, true)) share_.account->wait_for_call(weak_from_this());
+    return false;
+}
+
+/// Passes over what has come of a packet that was refused. True if there is more behind it.
+bool Session::skip() {
+    if (skip_ == 0) return false;
+    const auto part = std::min(skip_, input_.size() - input_begin_);
+    skip_ -= part;
+    input_begin_ += part;
+    return skip_ == 0 && input_begin_ < input_.size();
+}
+
+/// It is answered as soon as its header is there, and never kept. True if there is more behind it.
+bool Session::refuse_long_packet(std::string_view available) {
+    if (available.size() < length_size + header_size) return false;
+    const auto header = read_header(available);
+    if (header.type != PacketType::call) throw rpc_error("a packet that is no call, and longer than a client may send that may only read");
+    skip_ = packet_length(available);
+    send(make_error_packet(detail::reply_header(header),
+                           rpc_error(fmt::format("a call of {} bytes; {} are allowed on a read-only connection", skip_, limits_.small_packet))));
+    return skip();
 }
 
 bool Session::next_packet() {
     const auto available = std::string_view(input_).substr(input_begin_);
+    if (too_long(available)) return refuse_long_packet(available);
     const auto size = whole_packet(available);
     if (size == 0) return false;
     const auto length = packet_length(available);
@@ -233,8 +321,9 @@ bool Session::next_packet() {
 /// While calls wait for their turn the pings behind them do not: a client would take the daemon for dead.
 void Session::answer_pings() {
     constexpr std::size_t procedure_at = length_size + 8;
+    (void)skip();
     looked_at_ = std::max(looked_at_, input_begin_);
-    while (const auto size = whole_packet(std::string_view(input_).substr(looked_at_))) {
+    while (const auto size = skip_ > 0 ? 0 : whole_packet(std::string_view(input_).substr(looked_at_))) {
         const auto header = read_header(std::string_view(input_).substr(looked_at_, size));
         if (header.program == keepalive_program) {
             handle(header, {});
@@ -247,15 +336,9 @@ void Session::answer_pings() {
 /// Something that held the client up has ended: packets that were read before may have their turn now.
 void Session::progressed() {
     progress_.notify_all();
-    if (!connected_ || !held_up_ || congested() || std::exchange(resuming_, true)) return;
-    asio::post(executor_, [self = shared_from_this()] {
-        self->resuming_ = false;
-        try {
-            self->handle_packets();
-        } catch (...) {
-            self->end_because(std::current_exception());
-        }
-    });
+    if (!connected_) return;
+    if (held_up_ && !congested() && !waiting_for_call_) share_.turns->request(shared_from_this());
+    else wait_readable();
 }
 
 } // namespace domus::wire

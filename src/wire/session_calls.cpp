@@ -4,6 +4,7 @@
 #include "async/spawn.hpp"
 #include "base/log.hpp"
 #include "wire/dispatcher.hpp"
+#include "wire/unbuilt.hpp"
 
 #include <fmt/format.h>
 
@@ -80,7 +81,7 @@ void Session::handle_call(const Header& header, std::string_view body) {
     check_sequence(header);
     const auto* info = find_procedure(header.program, header.procedure);
     const auto* entry = dispatcher_.find(header.program, header.procedure);
-    if (!info || !entry) throw rpc_error(fmt::format("unknown procedure: {}", header.procedure));
+    if (!info || !entry) throw unknown_procedure(header.program, header.procedure);
     if (read_only() && !info->read_only)
         throw Error(ErrorCode::operation_denied, ErrorDomain::rpc,
                     fmt::format("operation forbidden: read only access prevents {}", info->name))
@@ -93,11 +94,13 @@ void Session::handle_call(const Header& header, std::string_view body) {
         auto opener = entry->stream(self, header, body, stream);
         streams_.emplace(header.serial, stream);
         ++in_flight_;
+        share_.account->call_begins();
         spawn(executor_, run_stream(self, header, std::move(opener), stream), std::string(info->name));
         return;
     }
     auto call = entry->later(self, header, body, std::move(call_fds_));
     ++in_flight_;
+    share_.account->call_begins();
     spawn(executor_, run_call(self, header, std::move(call)), std::string(info->name));
 }
 
@@ -131,6 +134,7 @@ void Session::call_done(Answer answer) {
     send(std::move(answer.packet), std::move(answer.fds));
     --in_flight_;
     progressed();
+    share_.account->call_ended();
 }
 
 // ---- streams --------------------------------------------------------------------------------------------------
@@ -174,7 +178,7 @@ void Session::tick(Clock::time_point now) {
     }
     if (now - last_heard_ < limits_.keepalive_interval * (unanswered_ + 1)) return;
     if (unanswered_ >= limits_.keepalive_count) {
-        log::info("connection {} of uid {}: no answer to {} pings, disconnected", caller_.connection, caller_.who.uid, unanswered_);
+        share_.account->log(fmt::format("connection {} of uid {}: no answer to {} pings, disconnected", caller_.connection, caller_.who.uid, unanswered_));
         return disconnect();
     }
     ++unanswered_;

@@ -1,8 +1,7 @@
 // The output of a session: what is queued, and how it leaves.
 #include "wire/session.hpp"
 
-#include "base/log.hpp"
-
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -11,14 +10,26 @@
 
 namespace domus::wire {
 
+namespace {
+
+constexpr std::size_t joined_size = 16384; ///< of packets that are queued as one piece
+
+} // namespace
+
 void Session::send(std::string packet, std::vector<UniqueFd> fds) {
     if (!connected_) return;
     output_bytes_ += packet.size();
+    share_.account->queued += packet.size();
     output_fds_ += fds.size();
-    output_.push_back({std::move(packet), std::move(fds)});
-    if (output_bytes_ > limits_.queued_output) {
-        log::warning("connection {} of uid {} does not read its replies, {} bytes wait: disconnected", caller_.connection,
-                     caller_.who.uid, output_bytes_);
+    // Small replies to a client that does not read would take several times their length one by one.
+    const bool joins = fds.empty() && !output_.empty() && output_.back().fds.empty() && output_.back().bytes.size() + packet.size() <= joined_size;
+    if (joins) output_.back().bytes += packet;
+    else output_.push_back({std::move(packet), std::move(fds)});
+    const bool too_much = output_bytes_ > (read_only() ? limits_.read_only_output : limits_.queued_output);
+    // Events come unasked: of a user who has too much unread nobody gets more than a little.
+    if (too_much || (output_bytes_ > limits_.read_only_unread && !share_.account->may_queue())) {
+        share_.account->log(fmt::format("connection {} of uid {} does not read its replies, {} bytes wait: disconnected",
+                                        caller_.connection, caller_.who.uid, output_bytes_));
         return disconnect_later();
     }
     if (!corked_) flush();
@@ -81,6 +92,7 @@ bool Session::flush_some() {
 
 void Session::sent(std::size_t bytes) {
     output_bytes_ -= bytes;
+    share_.account->queued -= bytes;
     while (bytes > 0) {
         auto& out = output_.front();
         const auto part = std::min(bytes, out.bytes.size() - out.sent);

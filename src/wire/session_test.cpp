@@ -63,7 +63,8 @@ TEST(Session, unknown_procedures_programs_and_versions_are_answered_with_an_erro
     constexpr auto ok = PacketStatus::ok;
     EXPECT_EQ(ask(remote_program, 1, 9999, ok).message, "unknown procedure: 9999");
     EXPECT_EQ(ask(remote_program, 1, -1, ok).message, "unknown procedure: -1");
-    EXPECT_EQ(ask(remote_program, 1, static_cast<std::int32_t>(Procedure::domain_destroy), ok).message, "unknown procedure: 12");
+    EXPECT_EQ(ask(remote_program, 1, static_cast<std::int32_t>(Procedure::domain_destroy), ok).message, "unknown procedure: 12: this version does not have DOMAIN_DESTROY");
+    EXPECT_TRUE(ask(remote_program, 1, static_cast<std::int32_t>(Procedure::domain_migrate_perform3), ok).message.value_or("").contains("'domus save'"));
     EXPECT_EQ(ask(0x1234, 1, 1, ok).message, "Cannot find program 4660 version 1");
     EXPECT_EQ(ask(remote_program, 2, 1, ok).message, "Cannot find program 536903814 version 2");
     EXPECT_EQ(ask(remote_program, 1, 1, PacketStatus::more).message, "Unexpected message status 2");

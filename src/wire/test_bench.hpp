@@ -151,6 +151,7 @@ struct Bench {
     Loop loop{1};
     Dispatcher on;
     Limits limits;
+    std::shared_ptr<Turns> turns = std::make_shared<Turns>(loop.get_executor());
     std::shared_ptr<Session> session;
     std::optional<Peer> peer;
     bool ended = false; ///< the session's run() has returned
@@ -175,7 +176,8 @@ struct Bench {
         service::Caller caller;
         caller.connection = 1;
         caller.read_only = read_only;
-        session = std::make_shared<Session>(loop.get_executor(), UniqueFd(ends[0]), caller, on, limits);
+        session = std::make_shared<Session>(loop.get_executor(), UniqueFd(ends[0]), caller, on, limits,
+                                            Share{turns, std::make_shared<Account>(1, read_only, limits.user)});
         peer.emplace(loop, UniqueFd(ends[1]));
         spawn(loop.get_executor(), serve(session, ended), "session");
     }

@@ -1,5 +1,7 @@
 #include "wire/xdr.hpp"
 
+#include "base/text.hpp"
+
 #include <fmt/format.h>
 
 namespace domus::wire {
@@ -79,7 +81,7 @@ void Decoder::operator()(const char* name, TypedValue& value, std::uint32_t) {
 void Printer::show(const std::string& value) {
     constexpr std::size_t most = 60;
     out_ += '"';
-    for (const char c : std::string_view(value).substr(0, most)) out_ += c == '\n' ? ' ' : c;
+    for (const char c : cut_text(value, most)) out_ += c == '\n' ? ' ' : c;
     if (value.size() > most) out_ += "...";
     out_ += '"';
 }

@@ -9,12 +9,26 @@ namespace domus::cli {
 
 namespace {
 
+/// What the daemon reports of its domains; nothing where none answers.
+void add_domains(Call& call, std::vector<host::Check>& checks) {
+    try {
+        auto& server = call.server();
+        for (const auto& domain : server.call<Procedure::connect_list_all_domains>({.need_results = 1, .flags = 0}).domains)
+            for (auto& message : server.call<Procedure::domain_get_messages>({.dom = domain, .flags = 0}).msgs)
+                checks.push_back({"domain " + domain.name, host::Verdict::warning, std::move(message), {}});
+    } catch (const std::exception&) {
+        // a host without a daemon is examined too
+    }
+}
+
 void doctor(Call& call) {
     constexpr std::string_view words[]{"good", "warning", "failed"};
     constexpr std::string_view marks[]{"ok     ", "warning", "FAILED "};
     boost::json::array all;
     bool failed = false;
-    for (const auto& check : host::examine_host()) {
+    auto checks = host::examine_host(call.args.text("root").value_or("/"));
+    add_domains(call, checks);
+    for (const auto& check : checks) {
         const auto index = static_cast<std::size_t>(check.verdict);
         failed |= check.verdict == host::Verdict::failed;
         call.out.text("{}  {:<20} {}\n", marks[index], check.subject, check.found);
@@ -31,7 +45,8 @@ void doctor(Call& call) {
 } // namespace
 
 std::vector<Command> doctor_commands() {
-    return {{.name = "doctor", .group = Group::host, .summary = "examine this host", .about = "Looks at what virtual machines need of the host, and names the command that mends each point.",
+    return {{.name = "doctor", .group = Group::host, .summary = "examine this host", .about = "Looks at what virtual machines need of the host, and names the command that mends each point; names the files of the daemon that were set aside since they are damaged.",
+             .options = {text("root", "folder below which the paths of the daemon lie, as for 'domusd --root'", Complete::folder)},
              .run = doctor, .connects = false}};
 }
 

@@ -143,6 +143,13 @@ std::optional<std::string> reached(Call& call, const wire::Domain& domain, const
     return std::nullopt;
 }
 
+Failure too_late(const std::string& domain, const std::string& what, std::uint64_t seconds) {
+    Failure failure(fmt::format("Domain '{}': no '{}' within {} s", domain, what, seconds));
+    if (what != "shutdown") return failure;
+    return std::move(failure).hint(fmt::format("a guest obeys only if a program in it listens to the power button (acpid, systemd-logind) or an agent runs; "
+                                    "'domus destroy {}' ends it at once", domain));
+}
+
 void wait(Call& call) {
     const auto what = call.args.required("for");
     if (what != "running" && what != "shutdown" && what != "ip" && what != "agent") fail("'{}' cannot be waited for, only running, shutdown, ip and agent", what);
@@ -163,7 +170,7 @@ void wait(Call& call) {
             call.out.result({{"domain", domain.name}, {"for", what}, {"found", *found}});
             return;
         }
-        if (client::Clock::now() >= end) throw Failure(fmt::format("Domain '{}': no '{}' within {} s", domain.name, what, seconds));
+        if (client::Clock::now() >= end) throw too_late(domain.name, what, seconds);
         constexpr auto pause = std::chrono::milliseconds(200);
         call.server().run_until([] { return false; }, std::min(end, client::Clock::now() + pause));
     }

@@ -11,6 +11,7 @@ namespace domus::cli {
 namespace {
 
 constexpr std::uint32_t inactive = 1, active = 2;
+constexpr std::uint32_t validate_document = 1; // of virNetworkDefineFlags and virNetworkCreateFlags
 
 void net_list(Call& call) {
     std::uint32_t flags = active;
@@ -71,17 +72,27 @@ void net_start(Call& call) { change<Procedure::network_create>(call, "start", "s
 void net_destroy(Call& call) { change<Procedure::network_destroy>(call, "destroy", "destroyed"); }
 void net_undefine(Call& call) { change<Procedure::network_undefine>(call, "undefine", "has been undefined"); }
 
+/// Only with flags, so that older daemons can be asked too.
+wire::Network define_xml(Call& call, const std::string& xml, bool validate) {
+    if (validate) return call.server().call<Procedure::network_define_xml_flags>({.xml = xml, .flags = validate_document}).net;
+    return call.server().call<Procedure::network_define_xml>({.xml = xml}).net;
+}
+
 void net_define(Call& call) {
     const auto file = call.args.required("file");
     const auto xml = read_file_option(call);
-    const auto network = doing(fmt::format("Failed to define network from {}", file), [&] { return call.server().call<Procedure::network_define_xml>({.xml = xml}).net; });
+    const auto network = doing(fmt::format("Failed to define network from {}", file), [&] { return define_xml(call, xml, call.args.flag("validate")); });
     call.out.done({{"network", network.name}, {"file", file}}, "Network {} defined from {}", network.name, file);
 }
 
 void net_create(Call& call) {
     const auto file = call.args.required("file");
     const auto xml = read_file_option(call);
-    const auto network = doing(fmt::format("Failed to create network from {}", file), [&] { return call.server().call<Procedure::network_create_xml>({.xml = xml}).net; });
+    const auto network = doing(fmt::format("Failed to create network from {}", file), [&] {
+        if (call.args.flag("validate"))
+            return call.server().call<Procedure::network_create_xml_flags>({.xml = xml, .flags = validate_document}).net;
+        return call.server().call<Procedure::network_create_xml>({.xml = xml}).net;
+    });
     call.out.done({{"network", network.name}, {"file", file}}, "Network {} created from {}", network.name, file);
 }
 
@@ -102,8 +113,7 @@ void net_dumpxml(Call& call) { print_xml(call, xml_of(call, find_network(call), 
 void net_edit(Call& call) {
     const auto network = find_network(call);
     const bool changed = edit_object({.fetch = [&] { return xml_of(call, network, 1); },
-                                      .store = [&](const std::string& xml, bool) { call.server().call<Procedure::network_define_xml>({.xml = xml}); },
-                                      .validate = false});
+                                      .store = [&](const std::string& xml, bool validate) { define_xml(call, xml, validate); }});
     if (changed) call.out.done({{"network", network.name}}, "Network {} XML configuration edited.", network.name);
     else call.out.done({{"network", network.name}}, "Network {} XML configuration not changed.", network.name);
 }
@@ -131,6 +141,7 @@ Option the_network(Complete complete = Complete::network) { return required(text
 
 std::vector<Command> network_commands() {
     const auto file = required(text("file", "file with the network's XML", Complete::file));
+    const auto validate = flag("validate", "judge the XML by the schema first");
     return {
         {.name = "net-list", .group = Group::network, .summary = "list networks",
          .options = {flag("inactive", "only those that do not run"), flag("all", "those that run and those that do not"), flag("persistent", "only those with a definition"),
@@ -141,8 +152,8 @@ std::vector<Command> network_commands() {
         {.name = "net-start", .group = Group::network, .summary = "start a network", .options = {the_network(Complete::stopped_network)}, .run = net_start},
         {.name = "net-destroy", .group = Group::network, .summary = "stop a network", .about = "Takes bridge, addresses and rules away. The definition stays.",
          .options = {the_network(Complete::running_network)}, .run = net_destroy},
-        {.name = "net-define", .group = Group::network, .summary = "define a network from an XML file", .options = {file}, .run = net_define},
-        {.name = "net-create", .group = Group::network, .summary = "start a network from an XML file", .about = "It is gone when it stops.", .options = {file}, .run = net_create},
+        {.name = "net-define", .group = Group::network, .summary = "define a network from an XML file", .options = {file, validate}, .run = net_define},
+        {.name = "net-create", .group = Group::network, .summary = "start a network from an XML file", .about = "It is gone when it stops.", .options = {file, validate}, .run = net_create},
         {.name = "net-undefine", .group = Group::network, .summary = "remove a network's definition", .options = {the_network()}, .run = net_undefine},
         {.name = "net-autostart", .group = Group::network, .summary = "start a network with the host", .options = {the_network(), flag("disable", "do not start it any more")}, .run = net_autostart},
         {.name = "net-dumpxml", .group = Group::network, .summary = "show a network's XML",

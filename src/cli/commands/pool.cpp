@@ -92,11 +92,11 @@ void dumpxml(Call& call) {
 
 void edit(Call& call) {
     const auto pool = find_pool(call);
-    const auto store = [&](const std::string& xml, bool) {
-        call.server().call<Procedure::storage_pool_define_xml>({.xml = xml, .flags = 0});
+    constexpr std::uint32_t validate_document = 1; // VIR_STORAGE_POOL_DEFINE_VALIDATE
+    const auto store = [&](const std::string& xml, bool validate) {
+        call.server().call<Procedure::storage_pool_define_xml>({.xml = xml, .flags = validate ? validate_document : 0});
     };
-    const bool changed =
-        edit_object({.fetch = [&] { return xml_of(call, pool, inactive_xml); }, .store = store, .validate = false});
+    const bool changed = edit_object({.fetch = [&] { return xml_of(call, pool, inactive_xml); }, .store = store});
     call.out.done({{"pool", pool.name}, {"changed", changed}}, "Pool {} XML configuration {}.", pool.name,
                   changed ? "edited" : "not changed");
 }

@@ -11,7 +11,7 @@ namespace domus::cli {
 
 namespace {
 
-constexpr std::uint32_t redefine = 1, as_current = 2, with_secrets = 1;
+constexpr std::uint32_t redefine = 1, as_current = 2, validate_document = 512, with_secrets = 1;
 
 std::uint32_t create_flags(const Arguments& args) {
     constexpr std::pair<std::string_view, std::uint32_t> all[]{
@@ -121,14 +121,13 @@ void create_as(Call& call) {
 }
 
 void revert(Call& call) {
-    constexpr std::uint32_t running = 1, paused = 2, force = 4, reset_nvram = 8;
+    constexpr std::uint32_t running = 1, paused = 2, force = 4;
     const auto domain = find_domain(call);
     const auto snapshot = find_snapshot(call, domain);
     std::uint32_t flags = 0;
     if (call.args.flag("running")) flags |= running;
     if (call.args.flag("paused")) flags |= paused;
     if (call.args.flag("force")) flags |= force;
-    if (call.args.flag("reset-nvram")) flags |= reset_nvram;
     doing(fmt::format("Failed to revert snapshot {}", snapshot.name),
           [&] { call.server().call<Procedure::domain_revert_to_snapshot>({.snap = snapshot, .flags = flags}); });
     call.out.done({{"domain", domain.name}, {"snapshot", snapshot.name}}, "Domain snapshot {} reverted", snapshot.name);
@@ -173,13 +172,13 @@ void edit(Call& call) {
     const bool was_current =
         call.server().call<Procedure::domain_snapshot_is_current>({.snap = snapshot, .flags = 0}).current;
     const std::uint32_t flags = redefine | (was_current || call.args.flag("current") ? as_current : 0);
-    const auto store = [&](const std::string& xml, bool) {
+    const auto store = [&](const std::string& xml, bool validate) {
         if (parse_xml(xml).child("domainsnapshot").child_value("name") != snapshot.name)
             fail("the name of a snapshot stays as it is");
-        (void)make(call, domain, xml, flags);
+        (void)make(call, domain, xml, flags | (validate ? validate_document : 0));
     };
-    const bool changed = edit_object(
-        {.fetch = [&] { return snapshot_xml(call, snapshot, with_secrets); }, .store = store, .validate = false});
+    const bool changed =
+        edit_object({.fetch = [&] { return snapshot_xml(call, snapshot, with_secrets); }, .store = store});
     if (changed)
         call.out.done({{"snapshot", snapshot.name}, {"changed", true}}, "Snapshot {} edited.", snapshot.name);
     else
@@ -232,8 +231,7 @@ std::vector<Command> snapshot_commands() {
          .about = "What the guest did since is lost, unless another snapshot has it.",
          .options = {the_domain(), snapshot_name(), flag("current", "the one that the domain stands on"),
                      flag("running", "let it run then"), flag("paused", "let it stand still then"),
-                     flag("force", "even if the domain must be ended for it"),
-                     flag("reset-nvram", "give the firmware's variables their first values again")},
+                     flag("force", "even if the domain must be ended for it")},
          .run = revert},
         {.name = "snapshot-delete",
          .summary = "remove a snapshot",

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <set>
 
 namespace domus::engine::qemu {
@@ -98,9 +99,15 @@ void alias_memories(std::vector<model::MemoryDevice>& memories) {
     std::set<std::string> used;
     for (const auto& memory : memories)
         if (memory.alias) used.insert(*memory.alias);
+    // By the slot: saved memory knows a module by this name, also when those before it have gone.
     for (auto& memory : memories)
-        for (unsigned i = 0; !memory.alias; ++i)
-            if (auto name = fmt::format("{}{}", memory_prefix(memory.model), i); used.insert(name).second)
+        if (!memory.alias && memory.address && memory.address->type == model::AddressType::dimm)
+            if (auto name = fmt::format("{}{}", memory_prefix(memory.model), memory.address->slot); used.insert(name).second)
+                memory.alias = name;
+    std::map<model::MemoryModel, unsigned> next;
+    for (auto& memory : memories)
+        while (!memory.alias)
+            if (auto name = fmt::format("{}{}", memory_prefix(memory.model), next[memory.model]++); used.insert(name).second)
                 memory.alias = name;
 }
 

@@ -34,6 +34,10 @@ std::string Build::path(const Launch::Image& image, const std::string& otherwise
     return fmt::format("/dev/fdset/{}", set);
 }
 
+std::string Build::file(const std::string& name) {
+    return path(find(launch.files, name), name);
+}
+
 std::string Build::secret(const std::string& id, const Sensitive* value, const std::string& owner) {
     auto file = id;
     if (value) {
@@ -109,9 +113,9 @@ std::string virtio_name(std::string_view base, const std::optional<std::string>&
     return name;
 }
 
-void set_rom(json::object& device, const model::Rom& rom) {
+void set_rom(Build& build, json::object& device, const model::Rom& rom) {
     if (rom.bar) device["rombar"] = on(*rom.bar) ? 1 : 0;
-    if (rom.file) device["romfile"] = *rom.file;
+    if (rom.file) device["romfile"] = build.file(*rom.file);
     if (rom.enabled && !*rom.enabled) device["romfile"] = "";
 }
 

@@ -38,6 +38,8 @@ struct Build {
     std::string path(const SharedFd& fd, const std::string& otherwise);
     /// "/dev/fdset/N" when there are descriptors, else the path. `owner`: alias of the device that they are for.
     std::string path(const Launch::Image& image, const std::string& otherwise, const std::string& owner);
+    /// "/dev/fd/N" when that file of launch.files was opened, else the path.
+    std::string file(const std::string& name);
     /// A secret that QEMU reads from memory; returns the id. Without a value, for people to read, its file is named
     /// like it. `owner`: alias of the device that it is for.
     std::string secret(const std::string& id, const Sensitive* value, const std::string& owner = {});
@@ -89,6 +91,6 @@ template <class Driver> void set_virtio(json::object& device, const Driver& driv
 }
 
 /// The option ROM of a PCI device.
-void set_rom(json::object& device, const model::Rom& rom);
+void set_rom(Build& build, json::object& device, const model::Rom& rom);
 
 } // namespace domus::engine::qemu

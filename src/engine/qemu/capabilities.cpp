@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <functional>
 
 namespace domus::engine::qemu {
 
@@ -83,6 +84,8 @@ std::string Capabilities::canonical_machine(const std::string& name) const {
 
 namespace {
 
+constexpr std::size_t largest_cache = 8u << 20;
+
 std::string text(const json::value& object, std::string_view key) {
     const auto* value = object.as_object().if_contains(key);
     return value && value->is_string() ? std::string(value->as_string()) : std::string{};
@@ -146,14 +149,34 @@ std::filesystem::path cache_file(const std::filesystem::path& folder, std::strin
     return folder / (binary + ".xml");
 }
 
+/// The first line of a cache file: a changed byte must not change what a guest may have.
+std::string checksum_line(std::string_view xml) {
+    return fmt::format("<!-- {:016x} -->\n", std::hash<std::string_view>()(xml));
+}
+
 std::optional<Capabilities> read_cache(const std::filesystem::path& file, const BinaryStamp& now) {
     try {
-        auto cached = format::from_xml<Capabilities>(read_file(file, 8u << 20));
+        const auto text = read_file(file, largest_cache);
+        const auto begin = text.find('\n') + 1; // 0 without one
+        const auto xml = std::string_view(text).substr(begin);
+        if (text.substr(0, begin) != checksum_line(xml)) return std::nullopt;
+        auto cached = format::from_xml<Capabilities>(xml);
         if (cached.modified == now.modified && cached.size == now.size && cached.probed_by == DOMUS_VERSION) return cached;
     } catch (const Error&) {
         // absent or of another form: it is made anew
     }
     return std::nullopt;
+}
+
+/// Without it the next daemon asks QEMU again.
+void write_cache(const std::filesystem::path& file, const std::string& xml) {
+    try {
+        ensure_directory(file.parent_path(), 0755);
+        remove_leftovers(file.parent_path());
+        write_file_durably(file, checksum_line(xml) + xml, 0644);
+    } catch (const Error& error) {
+        log::warning("the capabilities of QEMU are not kept: {}", error.text());
+    }
 }
 
 Error no_binary(const std::string& binary) {
@@ -164,8 +187,11 @@ Error no_binary(const std::string& binary) {
 } // namespace
 
 Qemu::Qemu(Executor executor, std::filesystem::path cache_folder)
-    : executor_(executor), cache_folder_(std::move(cache_folder)), lane_(executor, "QEMU's capabilities", 2),
-      probing_(executor, "the probe of QEMU") {}
+    : executor_(executor), cache_folder_(std::move(cache_folder)), lane_(executor, "QEMU's capabilities", 2) {}
+
+Mailbox& Qemu::probes_of(const std::string& binary) {
+    return probing_.try_emplace(binary, executor_, fmt::format("the probe of '{}'", binary), "").first->second;
+}
 
 std::string Qemu::default_binary() {
     utsname host{};
@@ -189,7 +215,7 @@ Task<KvmVerdict> Qemu::kvm() {
 Task<CapabilitiesPtr> Qemu::capabilities(std::string binary) {
     if (binary.empty()) binary = default_binary();
     if (auto already = known(binary)) co_return already;
-    const auto turn = co_await probing_.enter(binary, Deadline::in(60s));
+    const auto turn = co_await probes_of(binary).enter(binary, Deadline::in(60s));
     if (auto already = known(binary)) co_return already;
     const auto file = cache_file(cache_folder_, binary);
     // Lambdas that capture are named before a co_await: g++ 12 destroys them twice inside its expression.
@@ -203,10 +229,7 @@ Task<CapabilitiesPtr> Qemu::capabilities(std::string binary) {
         found->modified = now->modified;
         found->size = now->size;
         found->probed_by = DOMUS_VERSION;
-        auto keep = [folder = cache_folder_, file, xml = format::to_xml(*found)] {
-            ensure_directory(folder, 0755);
-            write_file_durably(file, xml, 0644);
-        };
+        auto keep = [file, xml = format::to_xml(*found)] { write_cache(file, xml); };
         co_await lane_.run(Deadline::in(10s), std::move(keep));
     }
     const auto verdict = co_await kvm();
@@ -226,8 +249,7 @@ struct Qemu::Probe {
 
     static Task<> end(Probe& probe) {
         probe.monitor->close();
-        probe.process.signal(SIGTERM);
-        (void)co_await wait_for_exit(probe.process);
+        (void)co_await end_process(probe.process, 2s); // the program may be any
     }
 };
 
@@ -252,7 +274,7 @@ Task<std::shared_ptr<const CpuTable>> Qemu::cpu_table(std::string binary) {
     const auto capabilities = co_await this->capabilities(std::move(binary));
     const auto& path = capabilities->binary;
     if (const auto known = cpu_tables_.find(path); known != cpu_tables_.end()) co_return known->second;
-    const auto turn = co_await probing_.enter(path, Deadline::in(60s));
+    const auto turn = co_await probes_of(path).enter(path, Deadline::in(60s));
     if (const auto known = cpu_tables_.find(path); known != cpu_tables_.end()) co_return known->second;
     std::vector<qmp::Command> questions;
     auto probe = co_await begin_probe(path, questions);

@@ -90,11 +90,12 @@ private:
     Task<Capabilities> probe(std::string binary);
     struct Probe;
     Task<Probe> begin_probe(std::string binary, std::vector<qmp::Command> questions);
+    Mailbox& probes_of(const std::string& binary);
 
     Executor executor_;
     std::filesystem::path cache_folder_;
     Lane lane_;
-    Mailbox probing_;
+    std::map<std::string, Mailbox> probing_; ///< by binary: one that says nothing holds up only those who want it
     std::map<std::string, CapabilitiesPtr> known_;
     std::map<std::string, std::shared_ptr<const CpuTable>> cpu_tables_;
     std::optional<KvmVerdict> kvm_;

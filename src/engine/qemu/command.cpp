@@ -9,6 +9,9 @@
 
 #include <fmt/format.h>
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <array>
 
 namespace domus::engine::qemu {
@@ -81,11 +84,23 @@ void set_surroundings(Command& command, const Launch& launch) {
     command.uid = launch.uid;
     command.gid = launch.gid;
     command.groups = launch.groups;
+    command.unprivileged = launch.unprivileged;
+    command.view = launch.view;
     command.cgroup = launch.cgroup;
+    if (launch.run_lock) command.pass(launch.run_lock);
     if (launch.log) {
         command.redirect(duplicate(launch.log->get()), 1);
         command.redirect(duplicate(launch.log->get()), 2);
     }
+}
+
+/// Whether the guest's memory must stay where it is: by its definition, or since a device of the host reaches into it.
+bool locks_memory(const model::Domain& domain) {
+    const auto& devices = domain.devices;
+    const auto reaches = [](const model::Interface& interface) {
+        return interface.type == model::InterfaceType::hostdev || interface.type == model::InterfaceType::vdpa;
+    };
+    return domain.memory_backing.locked || !devices.hostdevs.empty() || std::ranges::any_of(devices.interfaces, reaches);
 }
 
 json::object limits_of(const model::Disk& disk) {
@@ -127,6 +142,7 @@ Command build_command(const model::Domain& live, const Capabilities& capabilitie
     Build build{live, capabilities,       launch, chipset_of(live.os.machine.value_or("")), command,
                 {},   boot_indexes(live), {}};
     set_surroundings(command, launch);
+    if (launch.unprivileged && locks_memory(live)) command.limits.push_back({RLIMIT_MEMLOCK, RLIM_INFINITY});
     for (const auto part : parts) part(build);
     command.arguments = build.arguments.take();
     return command;

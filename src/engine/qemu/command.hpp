@@ -43,6 +43,10 @@ Command build_command(const model::Domain& live, const Capabilities& capabilitie
 /// The arguments of qom-set by which a balloon asks the guest for its figures every so many seconds; 0: never.
 boost::json::object stats_period(const model::MemoryBalloon& balloon, unsigned seconds);
 
+/// vCPUs that the machine begins with: the first ones that are on and cannot be unplugged. The others that are on are
+/// plugged in before the guest runs, so that saved memory with vCPUs that came later finds the same machine.
+unsigned booted_vcpus(const model::Domain& domain);
+
 /// What the monitor must be told after the start, in order, before "cont".
 std::vector<Preparation> preparations(const model::Domain& live);
 

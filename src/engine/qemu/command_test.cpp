@@ -87,6 +87,13 @@ TEST(CommandErrors, name_the_element_and_its_line) {
     EXPECT_THAT(
         refusal("<filesystem type='mount'><driver type='virtiofs'/><source dir='/x'/><target dir='x'/></filesystem>"),
         HasSubstr("memory that it can share"));
+    EXPECT_THAT(refusal("<filesystem type='mount' accessmode='mapped'><driver type='virtiofs'/><source dir='/x'/><target dir='x'/></filesystem>"),
+                HasSubstr("accessmode"));
+    EXPECT_THAT(refusal("<filesystem type='mount'><driver type='virtiofs'/><binary><sandbox mode='none'/></binary><source dir='/x'/><target dir='x'/></filesystem>"),
+                HasSubstr("sandbox mode 'none'"));
+    EXPECT_THAT(refusal("<tpm model='tpm-crb'><backend type='emulator' version='1.2'/></tpm>"), HasSubstr("version 2.0"));
+    EXPECT_THAT(refusal("<tpm model='tpm-tis'><backend type='emulator' version='1.2'><active_pcr_banks><sha1/></active_pcr_banks></backend></tpm>"), HasSubstr("banks"));
+    EXPECT_THAT(refusal("<tpm model='tpm-tis'><backend type='emulator'/></tpm><tpm model='tpm-tis'><backend type='emulator'/></tpm>"), HasSubstr("one TPM"));
     EXPECT_THAT(refusal("<disk type='file'><driver name='qemu' type='raw' io='native'/><source file='/a'/><target "
                         "dev='vda'/></disk>"),
                 HasSubstr("cache='none'"));
@@ -193,6 +200,49 @@ TEST(CommandDescriptors, take_the_place_of_paths) {
     EXPECT_THAT(text, HasSubstr("\"mq\":true"));
     EXPECT_THAT(text, HasSubstr("socket,id=charchannel0,fd="));
     EXPECT_THAT(text, Not(HasSubstr("\"/a\"")));
+}
+
+TEST(CommandDescriptors, take_the_place_of_streams_tables_and_sockets) {
+    auto domain = format::from_xml<model::Domain>(
+        "<domain type='qemu'><name>x</name><memory unit='MiB'>128</memory><os><type machine='q35'>hvm</type><loader type='rom'>/bios</loader></os>"
+        "<sysinfo type='fwcfg'><entry name='opt/a' file='/table'/></sysinfo><devices>"
+        "<disk type='network'><driver name='qemu' type='raw'/><source protocol='nbd' name='e'><host transport='unix' socket='/nbd'/></source><target dev='vda'/></disk>"
+        "<serial type='dev'><source path='/line'/><log file='/log'/></serial>"
+        "<channel type='unix'><source mode='connect' path='/server'/><target type='virtio' name='a'/></channel>"
+        "<graphics type='vnc'><listen type='socket' socket='/display'/></graphics>"
+        "<rng model='virtio'><backend model='random'>/dev/hwrng</backend></rng></devices></domain>",
+        ErrorDomain::domain);
+    complete(domain, test_capabilities());
+    assign_aliases(domain);
+    const auto fd = [] { return std::make_shared<UniqueFd>(duplicate(0)); };
+    auto launch = test_launch();
+    for (const char* path : {"/bios", "/table"}) launch.files[path] = fd();
+    for (const char* alias : {"serial0", "channel0", "rng0"}) launch.characters[alias] = fd();
+    launch.logs["serial0"] = fd();
+    launch.helpers["virtio-disk0:/nbd"] = fd();
+    launch.display_sockets["/display"] = "/own/display-0.sock";
+    const auto text = lines(build_command(domain, test_capabilities(), launch), domain);
+    for (const char* path : {"/bios", "/table", "/line", "/log", "/server", "/display,", "/nbd", "/dev/hwrng"}) EXPECT_THAT(text, Not(HasSubstr(path)));
+    EXPECT_THAT(text, HasSubstr("unix:/own/display-0.sock"));
+    EXPECT_THAT(text, HasSubstr("logappend=on"));
+    EXPECT_THAT(text, HasSubstr("\"server\":{\"type\":\"fd\",\"str\":"));
+}
+
+TEST(CommandMemory, of_huge_pages_needs_no_mount) {
+    const auto text = built("", "<memoryBacking><hugepages><page size='2' unit='MiB'/></hugepages></memoryBacking>");
+    EXPECT_THAT(text, HasSubstr("\"qom-type\":\"memory-backend-memfd\""));
+    EXPECT_THAT(text, HasSubstr("\"hugetlb\":true,\"hugetlbsize\":2097152,\"prealloc\":true,\"share\":false"));
+}
+
+TEST(CommandLimits, let_a_guest_lock_its_memory_where_it_must) {
+    auto domain = format::from_xml<model::Domain>("<domain type='qemu'><name>x</name><memory unit='MiB'>128</memory><os><type machine='q35'>hvm</type></os></domain>");
+    complete(domain, test_capabilities());
+    assign_aliases(domain);
+    auto launch = test_launch();
+    launch.unprivileged = true;
+    EXPECT_TRUE(build_command(domain, test_capabilities(), launch).limits.empty());
+    domain.memory_backing.locked = true;
+    EXPECT_EQ(build_command(domain, test_capabilities(), launch).limits.size(), 1u);
 }
 
 TEST(NativeCommand, is_for_a_shell_and_needs_nothing_started) {

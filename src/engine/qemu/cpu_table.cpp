@@ -74,7 +74,8 @@ void CpuTable::add(const std::string& model, const boost::json::object& props) {
             return each.other != each.name && std::string_view(name) == each.other;
         });
         auto& chosen = names_[key];
-        if (own && (chosen.empty() || rank(name) > rank(chosen))) chosen = name;
+        if (name == "pclmulqdq") chosen = "pclmuldq"; // libvirt's name, which QEMU does not know
+        else if (own && (chosen.empty() || rank(name) > rank(chosen))) chosen = name;
         if (value.get_bool()) keys.insert(std::move(key));
     }
     for (const auto& key : keys)

@@ -1,6 +1,7 @@
 #include "engine/qemu/firmware_descriptors.hpp"
 
 #include "base/log.hpp"
+#include "engine/qemu/descriptor_files.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value_to.hpp>
@@ -9,17 +10,12 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
-#include <map>
 
 namespace domus::engine::qemu {
 
 namespace {
 
 namespace json = boost::json;
-
-constexpr std::streamsize largest_descriptor = 1 << 20;
 
 std::string text_of(const json::object& object, std::string_view key) {
     const auto* found = object.if_contains(key);
@@ -65,14 +61,6 @@ FirmwareDescriptor parse(const std::string& file, const std::string& text) {
     return firmware;
 }
 
-std::string read(const std::filesystem::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::string text(static_cast<std::size_t>(largest_descriptor), '\0');
-    file.read(text.data(), largest_descriptor);
-    text.resize(static_cast<std::size_t>(file.gcount()));
-    return text;
-}
-
 bool fits(const FirmwareDescriptor& firmware, const FirmwareWish& wish) {
     if (!firmware.uefi || !firmware.flash) return false;
     if (!firmware.runs_on(wish.architecture, wish.machine)) return false;
@@ -107,18 +95,10 @@ std::vector<std::filesystem::path> default_firmware_folders() {
 }
 
 std::vector<FirmwareDescriptor> read_firmware_descriptors(const std::vector<std::filesystem::path>& folders) {
-    std::map<std::string, std::filesystem::path> files;
-    for (const auto& folder : folders) {
-        std::error_code ignored;
-        for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
-            if (entry.path().extension() == ".json") files[entry.path().filename()] = entry.path();
-    }
     std::vector<FirmwareDescriptor> all;
-    for (const auto& [name, path] : files) {
-        const auto text = read(path);
-        if (text.empty()) continue;
+    for (const auto& [path, text] : read_descriptor_files(folders)) {
         try {
-            all.push_back(parse(name, text));
+            all.push_back(parse(path.filename(), text));
         } catch (const std::exception& failure) {
             log::warning("firmware descriptor '{}' is left out: {}", path.string(), failure.what());
         }

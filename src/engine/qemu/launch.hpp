@@ -18,11 +18,12 @@ namespace domus::engine::qemu {
 using SharedFd = std::shared_ptr<UniqueFd>;
 
 struct Launch {
-    /// The domain's folder for sockets whose path the definition leaves open.
+    /// The guest's own folder, for sockets whose path the definition leaves open and what QEMU keeps for itself.
     std::string folder;
 
     SharedFd monitor; ///< listening unix socket for QMP; else folder/monitor.sock is bound by QEMU
     SharedFd log;     ///< standard output and error
+    SharedFd run_lock; ///< only to be held: by its lock a restarted daemon knows the process
 
     /// One open image: one descriptor, read-write for what the guest writes to, read-only for what it does not and for
     /// images below. Later needs (a commit into a backing image) add one to the fdset by the monitor, and take the
@@ -44,15 +45,22 @@ struct Launch {
     /// Host's ends of interfaces, by alias.
     std::map<std::string, Link> interfaces;
 
+    /// Where displays listen whose definition names a socket, by that path.
+    std::map<std::string, std::string> display_sockets;
+
     /// Listening unix sockets and opened files of character devices, by alias.
     std::map<std::string, SharedFd> characters;
+    /// What their streams are also written to, by alias.
+    std::map<std::string, SharedFd> logs;
     /// Sockets connected to, or listened on by, helpers: virtiofsd (filesystem), swtpm (tpm), passt (interface), vhost
-    /// (vsock), by alias.
+    /// (vsock), by alias; NBD servers, by alias of the disk and path ("virtio-disk0:/run/nbd.sock").
     std::map<std::string, SharedFd> helpers;
 
     /// Kernel, initial RAM disk and device tree. QEMU opens them again through /dev/fd, so they must be readable by the
-    /// user it runs as: hand over copies in memory (make_memfd) where the files are not.
+    /// user it runs as: hand over copies in memory (copy_to_memfd) where the files are not.
     SharedFd kernel, initrd, dtb;
+    /// Other files that QEMU reads by itself, in the same way, by their paths: BIOS, option ROMs, tables, fw_cfg.
+    std::map<std::string, SharedFd> files;
 
     /// Firmware that was chosen; see firmware.hpp. Paths are those of the definition where there are none.
     struct Flash {
@@ -67,6 +75,8 @@ struct Launch {
     std::optional<uid_t> uid;
     std::optional<gid_t> gid;
     std::vector<gid_t> groups;
+    bool unprivileged = false; ///< without capabilities
+    std::optional<FileView> view; ///< what it sees of the file system
     std::string cgroup;
 
     bool sandbox = true;

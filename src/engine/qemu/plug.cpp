@@ -97,6 +97,17 @@ PlugStep passing(const PassedFd& passed) {
             {"remove-fd", {{"fdset-id", passed.set}}}};
 }
 
+/// A set of descriptors means nothing to what does not open its file as images are opened.
+std::string opened_by_itself(const json::object& object) {
+    const auto* type = object.if_contains("qom-type");
+    if (type && *type == "secret") return "file";
+    for (const char* key : {"romfile", "mem-path"}) {
+        const auto* value = object.if_contains(key);
+        if (value && value->is_string() && value->as_string().starts_with("/dev/fdset/")) return key;
+    }
+    return {};
+}
+
 PlugStep step_of(const Arguments::Entry& entry) {
     if (const auto* passed = std::get_if<PassedFd>(&entry.value)) return passing(*passed);
     if (const auto* text = std::get_if<std::string>(&entry.value); text && entry.option == "-chardev") {
@@ -110,10 +121,10 @@ PlugStep step_of(const Arguments::Entry& entry) {
         throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
                     fmt::format("QEMU's option {} has no counterpart while it runs", entry.option))
             .hint("add the device with --config: it is there after the next start");
-    json::object undo{{found->key, object->at(found->key)}};
-    const auto* type = object->if_contains("qom-type");
-    const bool secret = type && *type == "secret";
-    return {{std::string(found->add), *object}, nullptr, {std::string(found->remove), std::move(undo)}, secret};
+    // Companions of a USB controller have no name of their own; none of them is ever plugged.
+    MonitorCommand undo;
+    if (const auto* id = object->if_contains(found->key)) undo = {std::string(found->remove), {{found->key, *id}}};
+    return {{std::string(found->add), *object}, nullptr, std::move(undo), opened_by_itself(*object)};
 }
 
 bool is_device(const PlugStep& step) {

@@ -29,8 +29,9 @@ struct PlugStep {
     MonitorCommand command;
     SharedFd fd; ///< goes beside the command
     MonitorCommand undo;
-    /// QEMU itself opens the descriptor that the step before passed: as /dev/fd/N in "file", N being what was answered.
-    bool opens_passed = false;
+    /// The argument by which QEMU itself opens the descriptor that the step before passed: as /dev/fd/N, N being what was
+    /// answered. Empty: none.
+    std::string opens_passed{};
 };
 
 /// Whether devices of that element ("disk") can be plugged into a running domain at all. Throws operation_unsupported.

@@ -84,12 +84,38 @@ TEST(Plug, a_tap_goes_by_name) {
     EXPECT_EQ(steps[1].undo.name, "netdev_del");
 }
 
+TEST(Plug, what_does_not_know_sets_of_descriptors_opens_the_one_before) {
+    const auto live = machine_with("<interface type='user'><model type='virtio'/><rom file='/rom'/></interface>"
+                                   "<shmem name='shared'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>");
+    Launch launch;
+    for (const char* path : {"/rom", "/dev/shm/shared"}) launch.files[path] = std::make_shared<UniqueFd>(make_memfd("file", ""));
+    const auto rom = plug_steps(live, "net0", test_capabilities(), launch, 3);
+    ASSERT_EQ(names(rom), (std::vector<std::string>{"netdev_add", "add-fd", "device_add"}));
+    EXPECT_EQ(rom[2].opens_passed, "romfile");
+    const auto memory = plug_steps(live, "shmem0", test_capabilities(), launch, 3);
+    ASSERT_EQ(names(memory), (std::vector<std::string>{"add-fd", "object-add", "device_add"}));
+    EXPECT_EQ(memory[1].opens_passed, "mem-path");
+}
+
 TEST(Plug, a_controller_is_plugged_in_without_the_others) {
     const auto live =
         machine_with("<controller type='scsi' model='virtio-scsi'/><controller type='scsi' model='virtio-scsi'/>");
     const auto steps = plug_steps(live, "scsi1", test_capabilities(), {}, 1);
     ASSERT_EQ(steps.size(), 1u);
     EXPECT_EQ(steps[0].command.arguments.at("id"), "scsi1");
+}
+
+TEST(Plug, a_controller_is_plugged_in_beside_companions_of_a_usb_controller) {
+    const auto live = machine_with("<controller type='usb' model='ich9-ehci1'/><controller type='usb' model='ich9-uhci1'><master startport='0'/></controller>"
+                                   "<controller type='usb' model='ich9-uhci2'><master startport='2'/></controller>"
+                                   "<controller type='usb' model='ich9-uhci3'><master startport='4'/></controller>"
+                                   "<controller type='scsi' model='virtio-scsi'/><controller type='virtio-serial'/>");
+    for (const auto* alias : {"scsi0", "virtio-serial0"}) {
+        const auto steps = plug_steps(live, alias, test_capabilities(), {}, 1);
+        ASSERT_EQ(steps.size(), 1u);
+        EXPECT_EQ(steps[0].command.arguments.at("id"), alias);
+        EXPECT_EQ(steps[0].undo.arguments.at("id"), alias);
+    }
 }
 
 TEST(Plug, refuses_what_a_running_machine_does_not_take) {

@@ -22,7 +22,8 @@ Capabilities test_capabilities();
 Launch test_launch();
 /// The same with the firmware of the definition, as Debian installs it.
 Launch test_launch(const model::Domain& domain);
-/// Completed, with aliases, with what a start chooses (ports, cids, paths).
+/// Completes it, with aliases and with what a start chooses. Throws Error as a start does.
+void start_test_domain(model::Domain& domain);
 model::Domain started_test_domain(const std::string& name);
 
 /// Compares with tests/data/argv/FILE, as `normal` writes it, or writes the file.

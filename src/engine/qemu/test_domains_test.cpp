@@ -85,12 +85,17 @@ Launch test_launch(const model::Domain& domain) {
     return launch;
 }
 
-model::Domain started_test_domain(const std::string& name) {
-    auto domain = test_domain(name);
-    complete(domain, test_capabilities());
+void start_test_domain(model::Domain& domain) {
+    static const auto capabilities = test_capabilities();
+    complete(domain, capabilities);
     assign_aliases(domain);
     for (auto& graphics : domain.devices.graphics)
         if (graphics.port.value_or(-1) == -1) graphics.port = 5900;
+}
+
+model::Domain started_test_domain(const std::string& name) {
+    auto domain = test_domain(name);
+    start_test_domain(domain);
     return domain;
 }
 

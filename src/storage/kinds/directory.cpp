@@ -9,6 +9,7 @@ class Directory final : public FolderKind {
 public:
     std::string_view name() const override { return "dir"; }
     void admit(model::Pool& pool) const override { admit_target(pool); }
+    Reach reach() const override { return Reach::folder; }
     std::string source(const model::Pool& pool) const override { return "folder " + *pool.target; }
 
     Task<> build(Definition pool, unsigned flags, Site site) const override {

@@ -17,8 +17,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr unsigned standard_port = 24007;
-
 /// What 'gluster --xml volume info' tells.
 struct KnownVolume {
     std::string name;
@@ -49,11 +47,12 @@ std::string encoded(std::string_view path) {
     }
     return text;
 }
-std::string port_of(const model::PoolHost& host) { return std::to_string(host.port.value_or(standard_port)); }
+std::string port_of(const model::PoolHost& host) { return std::to_string(host.port.value_or(gluster_port)); }
 
 class Gluster final : public Kind {
 public:
     std::string_view name() const override { return "gluster"; }
+    Reach reach() const override { return Reach::server; }
     std::vector<std::string_view> volume_formats() const override { return {"raw", "qcow2", "vmdk", "vdi", "vpc", "vhdx", "qed"}; }
 
     void admit(model::Pool& pool) const override {
@@ -147,11 +146,10 @@ private:
         return volume;
     }
 
-    /// By the program beside the daemon's own, which can be left behind.
+    /// By a program, which can be left behind.
     static Task<std::string> ask(Definition pool, std::string what, std::string path, std::string purpose, Site site) {
-        Command command((std::filesystem::read_symlink("/proc/self/exe").parent_path() / "domus-gluster").string());
         const auto& host = pool->source.hosts[0];
-        command.arguments = {std::move(what), host.name, port_of(host), *pool->source.name, std::move(path)};
+        auto command = gluster_command(std::move(what), host.name, host.port, *pool->source.name, std::move(path));
         CommandOutput output;
         try {
             output = co_await site.attempt(std::move(command));

@@ -37,6 +37,7 @@ int unit_number(const model::Volume& volume) {
 class IscsiDirect final : public Kind {
 public:
     std::string_view name() const override { return "iscsi-direct"; }
+    Reach reach() const override { return Reach::server; }
     bool logs_in() const override { return true; }
     std::vector<std::string_view> volume_formats() const override { return {"raw"}; }
 

@@ -40,6 +40,7 @@ std::uint64_t number(const json::value& row, std::string_view key) {
 class Rbd final : public Kind {
 public:
     std::string_view name() const override { return "rbd"; }
+    Reach reach() const override { return Reach::server; }
     bool logs_in() const override { return true; }
     std::vector<std::string_view> volume_formats() const override { return {"raw"}; }
 

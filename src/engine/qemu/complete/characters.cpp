@@ -103,10 +103,10 @@ void complete_source(CharacterDevice& device) {
 
 using Ports = std::set<std::pair<unsigned, unsigned>>; ///< controller and port
 
-/// The first free port; adds a controller when all are full.
-model::Address free_port(model::Domain& domain, Ports& taken) {
+/// The first free port; adds a controller when all are full. Those before `controller` are.
+model::Address free_port(model::Domain& domain, Ports& taken, unsigned& controller) {
     constexpr unsigned most_ports = 31;
-    for (unsigned controller = 0;; ++controller) {
+    for (;; ++controller) {
         const auto* found = find_controller(domain, model::ControllerType::virtio_serial, controller);
         const unsigned ports = found ? found->ports.value_or(most_ports) : most_ports;
         for (unsigned port = 1; port < ports; ++port) { // port 0 is for a console
@@ -149,9 +149,10 @@ void assign_virtio_serial_addresses(model::Domain& domain) {
                                     channel.address->controller))
                 .hint("leave the <address> out of one of them, and a free port is chosen");
     }
+    unsigned first_open = 0;
     for (auto& channel : channels)
         if (on_virtio(channel) && (!channel.address || channel.address->port == 0))
-            channel.address = free_port(domain, taken);
+            channel.address = free_port(domain, taken, first_open);
 }
 
 } // namespace domus::engine::qemu

@@ -141,6 +141,14 @@ TEST(CompletePci, gives_no_spare_port_to_a_domain_that_brings_its_own) {
     EXPECT_EQ(domain.devices.memballoon->address->text(), "0000:02:00.0");
 }
 
+TEST(CompletePci, a_port_without_an_index_is_not_taken_for_the_root) {
+    const auto domain = completed("<controller type='pci' model='pcie-root-port'/><controller type='pci' model='pcie-root-port'/>");
+    const auto& controllers = domain.devices.controllers;
+    const auto ports = std::ranges::count_if(controllers, [](const auto& each) { return each.model == "pcie-root-port" && *each.index > 0; });
+    EXPECT_GE(ports, 2);
+    EXPECT_EQ(std::ranges::count(controllers, std::optional<std::string>("pcie-root"), &model::Controller::model), 1);
+}
+
 TEST(CompletePci, a_device_that_is_plugged_in_later_takes_the_spare_port) {
     auto domain = completed("");
     const auto controllers = domain.devices.controllers.size();

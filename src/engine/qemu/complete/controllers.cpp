@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace domus::engine::qemu {
@@ -40,34 +41,42 @@ bool is_companion(const Controller& controller) {
 
 /// The parts of one ICH9 USB controller share its index; every other controller has one of its own.
 void number(std::vector<Controller>& controllers) {
+    std::map<ControllerType, std::set<unsigned>> used;
+    std::map<ControllerType, unsigned> next; ///< no lower index is free
+    for (const auto& controller : controllers)
+        if (controller.index) used[controller.type].insert(*controller.index);
+    // PCI 0 is the root's, which is made where the definition leaves it out.
+    const auto wants_root = [](const Controller& controller) {
+        return controller.type == ControllerType::pci && !controller.index && (!controller.model || controller.model->ends_with("-root"));
+    };
+    if (std::ranges::none_of(controllers, wants_root)) used[ControllerType::pci].insert(0);
+    std::map<std::string, const Controller*> companions; ///< the last numbered one of each model
+    const auto note = [&](const Controller& controller) {
+        auto& last = companions[*controller.model];
+        last = std::max(last, &controller); // they stand in a vector
+    };
+    for (const auto& controller : controllers)
+        if (controller.index && is_companion(controller)) note(controller);
     for (auto& controller : controllers) {
         if (controller.index) continue;
-        std::set<unsigned> used;
         std::optional<unsigned> shared;
-        for (const auto& other : controllers) {
-            if (other.type != controller.type || !other.index) continue;
-            used.insert(*other.index);
-            if (is_companion(controller) && is_companion(other) && other.model != controller.model)
-                shared = other.index;
-        }
-        unsigned index = 0;
-        while (used.contains(index)) ++index;
-        controller.index = shared.value_or(index);
+        const Controller* last = nullptr;
+        if (is_companion(controller))
+            for (const auto& [model, other] : companions)
+                if (model != *controller.model) last = std::max(last, other);
+        if (last) shared = last->index;
+        auto& free = next[controller.type];
+        while (!shared && used[controller.type].contains(free)) ++free;
+        controller.index = shared.value_or(free);
+        used[controller.type].insert(*controller.index);
+        if (is_companion(controller)) note(controller);
     }
 }
 
 void sort(std::vector<Controller>& controllers) {
-    std::vector<Controller> sorted;
-    for (auto& controller : controllers) {
-        const auto before = [&](const Controller& other) {
-            return other.type == controller.type && *other.index <= *controller.index;
-        };
-        const auto after = std::find_if(sorted.rbegin(), sorted.rend(), before);
-        auto position = after.base();
-        if (after == sorted.rend()) position = std::ranges::find(sorted, controller.type, &Controller::type);
-        sorted.insert(position, std::move(controller));
-    }
-    controllers = std::move(sorted);
+    std::map<ControllerType, std::size_t> types; // in the order in which they come up
+    for (const auto& controller : controllers) types.try_emplace(controller.type, types.size());
+    std::ranges::stable_sort(controllers, {}, [&](const Controller& controller) { return std::pair(types.at(controller.type), *controller.index); });
 }
 
 bool usb_refused(const std::vector<Controller>& controllers) {
@@ -90,44 +99,54 @@ void ensure(model::Domain& domain, ControllerType type, unsigned highest) {
         throw Error(ErrorCode::xml_error, ErrorDomain::domain,
                     fmt::format("an address names controller {} of type '{}'; {} is the highest", highest,
                                 format::word(type), highest_index));
+    std::vector<bool> there(highest + 1);
+    for (const auto& controller : domain.devices.controllers)
+        if (controller.type == type && controller.index && *controller.index <= highest) there[*controller.index] = true;
     for (unsigned index = 0; index <= highest; ++index)
-        if (!find_controller(domain, type, index)) add_controller(domain, type, index);
+        if (!there[index]) add_controller(domain, type, index);
 }
 
 /// Controllers that disks on that bus name in their addresses.
 void complete_for_disks(model::Domain& domain, model::DiskBus bus, ControllerType type) {
+    std::optional<unsigned> highest;
     for (const auto& disk : domain.devices.disks)
         if (disk.target.bus == bus && disk.address && disk.address->type == AddressType::drive)
-            ensure(domain, type, disk.address->controller);
+            highest = std::max(highest.value_or(0), disk.address->controller);
+    if (highest) ensure(domain, type, *highest);
 }
 
 /// SCSI devices of the host take the units that disks left.
 void place_scsi_hostdevs(model::Domain& domain) {
+    std::set<std::string> taken;
+    for (const auto& disk : domain.devices.disks)
+        if (disk.target.bus == model::DiskBus::scsi && disk.address) taken.insert(disk.address->text());
+    for (const auto& hostdev : domain.devices.hostdevs)
+        if (hostdev.address) taken.insert(hostdev.address->text());
+    unsigned unit = 0;
+    std::optional<unsigned> highest;
     for (auto& hostdev : domain.devices.hostdevs) {
         if (hostdev.type != model::HostdevType::scsi) continue;
-        for (unsigned unit = 0; !hostdev.address; ++unit) {
+        for (; !hostdev.address; ++unit) {
             const auto place = model::Address::drive(unit / 7, 0, 0, unit % 7);
-            const auto taken = [&](const auto& device) { return device.address == place; };
-            const bool by_disk = std::ranges::any_of(domain.devices.disks, [&](const auto& disk) {
-                return disk.target.bus == model::DiskBus::scsi && taken(disk);
-            });
-            if (!by_disk && std::ranges::none_of(domain.devices.hostdevs, taken)) hostdev.address = place;
+            if (taken.insert(place.text()).second) hostdev.address = place;
         }
-        ensure(domain, ControllerType::scsi, hostdev.address->controller);
+        highest = std::max(highest.value_or(0), hostdev.address->controller);
     }
+    if (highest) ensure(domain, ControllerType::scsi, *highest);
 }
 
 void complete_virtio_serial(model::Domain& domain) {
     bool wanted = false;
+    unsigned highest = 0;
     const auto& devices = domain.devices;
     for (const auto& channel : devices.channels) {
         if (channel.target.type != "virtio") continue;
         wanted = true;
         if (channel.address && channel.address->type == AddressType::virtio_serial)
-            ensure(domain, ControllerType::virtio_serial, channel.address->controller);
+            highest = std::max(highest, channel.address->controller);
     }
     for (const auto& console : devices.consoles) wanted = wanted || console.target.type == "virtio";
-    if (wanted) ensure(domain, ControllerType::virtio_serial, 0);
+    if (wanted) ensure(domain, ControllerType::virtio_serial, highest);
 }
 
 void complete_smartcards(model::Domain& domain) {
@@ -138,8 +157,8 @@ void complete_smartcards(model::Domain& domain) {
             smartcard.address->controller = next;
         }
         next = std::max(next, smartcard.address->controller + 1);
-        ensure(domain, ControllerType::ccid, smartcard.address->controller);
     }
+    if (next > 0) ensure(domain, ControllerType::ccid, next - 1);
 }
 
 void complete_scsi_models(model::Domain& domain) {
@@ -177,6 +196,7 @@ void complete_controllers(model::Domain& domain, Chipset chipset) {
                 .hint("take <controller type='sata'/>, or machine='pc'");
     for (const auto& controller : controllers) check_index(controller);
     number(controllers);
+    for (const auto& controller : controllers) check_index(controller);
     sort(controllers);
     if (!usb_refused(controllers)) complete_usb(domain, chipset);
     if (chipset == Chipset::q35) ensure(domain, ControllerType::sata, 0);

@@ -66,20 +66,9 @@ void complete_driver(model::Disk& disk) {
 
 /// Disks of one bus stand together, in the order of their names; else the order is that of the definition.
 void sort(std::vector<model::Disk>& disks) {
-    std::vector<model::Disk> sorted;
-    for (auto& disk : disks) {
-        const auto same_bus = [&](const model::Disk& other) { return other.target.bus == disk.target.bus; };
-        const auto index = disk_index(disk.target.dev);
-        auto after = std::find_if(sorted.rbegin(), sorted.rend(), [&](const model::Disk& other) {
-            return same_bus(other) && disk_index(other.target.dev) <= index;
-        });
-        auto position = after.base();
-        if (after == sorted.rend()) {
-            position = std::ranges::find_if(sorted, same_bus); // all of its bus come later, or there are none
-        }
-        sorted.insert(position, std::move(disk));
-    }
-    disks = std::move(sorted);
+    std::map<DiskBus, std::size_t> buses; // in the order in which they come up
+    for (const auto& disk : disks) buses.try_emplace(*disk.target.bus, buses.size());
+    std::ranges::stable_sort(disks, {}, [&](const model::Disk& disk) { return std::pair(buses.at(*disk.target.bus), disk_index(disk.target.dev)); });
 }
 
 using Place = std::tuple<DiskBus, unsigned, unsigned, unsigned>; ///< bus, controller, bus of it, unit

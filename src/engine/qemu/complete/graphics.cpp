@@ -37,10 +37,9 @@ void complete_ports(model::Graphics& graphics) {
     const bool chosen = graphics.autoport.value_or(false) || graphics.port.value_or(vnc ? -1 : 0) == -1;
     if (chosen) {
         graphics.autoport = true;
-        if (vnc)
-            graphics.port = -1;
-        else
-            graphics.port.reset();
+        graphics.port.reset();
+        graphics.tls_port.reset();
+        if (vnc) graphics.port = -1;
     } else {
         graphics.autoport = false;
     }

@@ -48,6 +48,7 @@ void complete_modules(std::vector<model::MemoryDevice>& memories) {
     std::set<unsigned> taken;
     for (const auto& memory : memories)
         if (memory.address && memory.address->type == model::AddressType::dimm) taken.insert(memory.address->slot);
+    unsigned slot = 0; ///< no lower one is free
     for (auto& memory : memories) {
         const bool module = memory.model == model::MemoryModel::dimm || memory.model == model::MemoryModel::nvdimm;
         if (module && memory.address && memory.address->type != model::AddressType::dimm)
@@ -55,7 +56,6 @@ void complete_modules(std::vector<model::MemoryDevice>& memories) {
                         fmt::format("memory of model '{}' (line {}) cannot have an address of type '{}'",
                                     format::word(memory.model), memory.rest.line, format::word(memory.address->type)));
         if (!module || memory.address) continue;
-        unsigned slot = 0;
         while (!taken.insert(slot).second) ++slot;
         memory.address.emplace().type = model::AddressType::dimm;
         memory.address->slot = slot;

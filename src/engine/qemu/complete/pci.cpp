@@ -135,7 +135,7 @@ std::optional<PciPlace> PciBuses::find_on(unsigned index, const Bus& bus, PciPlu
 
 std::optional<PciPlace> PciBuses::find(PciPlug plug) const {
     for (const auto& [index, bus] : buses_) {
-        if (!takes(bus.kind, plug)) continue;
+        if (!takes(bus.kind, plug) || (bus.full() && plug != PciPlug::root_port)) continue;
         if (const auto place = find_on(index, bus, plug)) return place;
     }
     return std::nullopt;

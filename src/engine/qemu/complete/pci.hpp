@@ -82,6 +82,7 @@ private:
         PciBusKind kind;
         unsigned first = 0, last = 31;
         std::map<unsigned, Slot> slots;
+        bool full() const { return slots.size() > last - first; } ///< a part of each slot is taken
     };
     std::optional<PciPlace> find_on(unsigned index, const Bus& bus, PciPlug plug) const;
 

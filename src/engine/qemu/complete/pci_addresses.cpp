@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 namespace domus::engine::qemu {
 
@@ -196,20 +197,18 @@ public:
     Placement(model::Domain& domain, Chipset chipset)
         : domain_(domain), chipset_(chipset), users_(Users(domain, chipset).take()) {
         // A device that is listed twice (as part of the chipset, and by its kind) is placed at its first turn.
-        std::vector<User> unique;
-        for (auto& user : users_)
-            if (std::ranges::find(unique, user.address, &User::address) == unique.end())
-                unique.push_back(std::move(user));
-        users_ = std::move(unique);
-        refuse_others();
+        std::set<const void*> listed;
+        std::erase_if(users_, [&](const User& user) { return !listed.insert(user.address).second; });
+        refuse_others(listed);
         for (const auto& controller : domain.devices.controllers)
             if (controller.type == ControllerType::pci)
                 buses_.add(*controller.index, *bus_kind_from_model(*controller.model));
         integrated();
         // Buses that only addresses name are made behind all places that are given on others.
+        const PciBuses made_by_controllers = buses_;
         for (const bool made : {true, false})
             for (auto& user : users_)
-                if (!open_address(*user.address) && made_by_controller(**user.address) == made) take_given(user);
+                if (!open_address(*user.address) && made_by_controllers.has((**user.address).bus) == made) take_given(user);
     }
 
     /// Returns the buses that were missing.
@@ -233,10 +232,10 @@ public:
     }
 
 private:
-    void refuse_others() {
+    void refuse_others(const std::set<const void*>& listed) {
         model::for_each_device(domain_.devices, [&](std::string_view element, auto& device) {
             if (!device.address || device.address->type != AddressType::pci || device.address->is_open()) return;
-            if (std::ranges::find(users_, &device.address, &User::address) != users_.end()) return;
+            if (listed.contains(&device.address)) return;
             throw Error(ErrorCode::xml_error, ErrorDomain::domain,
                         fmt::format("{} is no PCI device and cannot have an address of type 'pci'",
                                     device_name(element, device)));
@@ -253,12 +252,6 @@ private:
             buses_.reserve({0, 0x1f, 0}, "the LPC bridge");
             buses_.reserve({0, 0x1f, 3}, "the SMBus");
         }
-    }
-
-    bool made_by_controller(const model::Address& address) const {
-        return std::ranges::any_of(domain_.devices.controllers, [&](const Controller& controller) {
-            return controller.type == ControllerType::pci && controller.index == address.bus;
-        });
     }
 
     void take_given(const User& user) {
@@ -280,6 +273,11 @@ private:
     }
 
     void add_bus(PciBusKind kind) {
+        constexpr unsigned most_buses = 256; // PCI numbers them with 8 bits
+        if (buses_.next_index() >= most_buses)
+            throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                        fmt::format("no place on the PCI buses is left: the domain has all {} of them", most_buses))
+                .hint("put disks on a SCSI controller, which takes many on one place");
         if (kind == PciBusKind::root_port) need(PciPlug::root_port, "a PCI Express port");
         if (kind == PciBusKind::pcie_to_pci_bridge) need(PciPlug::express, "a PCI bridge");
         buses_.add(buses_.next_index(), kind);

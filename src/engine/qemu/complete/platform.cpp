@@ -1,6 +1,7 @@
 #include "engine/qemu/complete/parts.hpp"
 
 #include "base/error.hpp"
+#include "engine/qemu/architecture.hpp"
 #include "engine/qemu/capabilities.hpp"
 
 #include <fmt/format.h>
@@ -40,7 +41,8 @@ void complete_os(model::Domain& domain, const Capabilities& capabilities) {
         throw Error(ErrorCode::os_type, ErrorDomain::domain,
                     fmt::format("a domain of os type '{}' cannot be run", os.type))
             .hint("take <type>hvm</type> in <os>");
-    if (!os.arch) os.arch = capabilities.architecture;
+    if (!os.arch) os.arch = architecture_of(capabilities.architecture);
+    require_architecture(capabilities.binary, capabilities.architecture, *os.arch);
     os.machine = capabilities.canonical_machine(os.machine.value_or(""));
     if (const auto* machine = capabilities.find_machine(*os.machine); machine && domain.vcpu > machine->max_cpus)
         throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
@@ -59,14 +61,14 @@ void complete_os(model::Domain& domain, const Capabilities& capabilities) {
 }
 
 /// What an interface of Hyper-V needs the CPU's description to say stays with the command line; here only the model.
-void complete_cpu(model::Cpu& cpu) {
+void complete_cpu(model::Cpu& cpu, std::string_view architecture) {
     using model::CpuCheck;
     if (!cpu.mode) cpu.mode = CpuMode::custom;
     switch (*cpu.mode) {
     case CpuMode::custom:
         if (!cpu.match) cpu.match = model::CpuMatch::exact;
         if (!cpu.model) {
-            cpu.model = "qemu64";
+            cpu.model = architecture == "i686" ? "qemu32" : "qemu64";
             if (!cpu.fallback) cpu.fallback = model::CpuFallback::forbid;
             if (!cpu.check) cpu.check = CpuCheck::none;
         }
@@ -109,7 +111,7 @@ void complete_platform(model::Domain& domain, const Capabilities& capabilities) 
     complete_vcpus(domain);
     complete_os(domain, capabilities);
     if (!domain.devices.emulator) domain.devices.emulator = capabilities.binary;
-    complete_cpu(domain.cpu);
+    complete_cpu(domain.cpu, *domain.os.arch);
     complete_policies(domain);
 }
 

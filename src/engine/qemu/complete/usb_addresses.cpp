@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <set>
 #include <tuple>
 
 namespace domus::engine::qemu {
@@ -91,7 +93,7 @@ public:
                 || controller.model == "none")
                 continue;
             for (unsigned port = 1; port <= port_count(controller); ++port)
-                ports_.push_back({controller.index.value_or(0), std::to_string(port), {}});
+                add(controller.index.value_or(0), std::to_string(port));
         }
     }
 
@@ -102,26 +104,27 @@ public:
     }
 
     void take(unsigned bus, const std::string& name, const User& user) {
-        for (auto& port : ports_) {
-            if (port.bus != bus || port.name != name) continue;
-            if (!port.owner.empty())
-                throw Error(ErrorCode::xml_error, ErrorDomain::domain,
-                            fmt::format("{} and {} both want USB bus {} port {}", port.owner, user.name, bus, name))
-                    .hint("leave the <address> out of one of them, and a free port is chosen");
-            port.owner = user.name;
-            if (user.hub) open_hub(bus, name);
-            return;
-        }
-        throw Error(ErrorCode::xml_error, ErrorDomain::domain,
-                    fmt::format("{} wants port {} of USB bus {}, which is not there", user.name, name, bus));
+        const auto found = by_name_.find({bus, name});
+        if (found == by_name_.end())
+            throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                        fmt::format("{} wants port {} of USB bus {}, which is not there", user.name, name, bus));
+        auto& port = ports_[found->second];
+        if (!port.owner.empty())
+            throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                        fmt::format("{} and {} both want USB bus {} port {}", port.owner, user.name, bus, name))
+                .hint("leave the <address> out of one of them, and a free port is chosen");
+        port.owner = user.name;
+        if (user.hub) open_hub(bus, name);
     }
 
     /// Takes the first free port of that bus, or of any.
     std::optional<model::Address> take_any(std::optional<unsigned> bus, const User& user) {
-        for (auto& port : ports_) {
+        while (first_free_ < ports_.size() && !ports_[first_free_].owner.empty()) ++first_free_;
+        for (std::size_t i = first_free_; i < ports_.size(); ++i) {
+            const auto& port = ports_[i];
             if (!port.owner.empty() || (bus && *bus != port.bus)) continue;
             const auto address = model::Address::usb(port.bus, port.name);
-            take(port.bus, port.name, user);
+            take(address.bus, address.usb_port, user);
             return address;
         }
         return std::nullopt;
@@ -133,12 +136,17 @@ private:
         std::string name;
         std::string owner;
     };
-    void open_hub(unsigned bus, std::string name) { // by value: `name` is one of ports_
+    void add(unsigned bus, std::string name) {
+        by_name_.try_emplace({bus, name}, ports_.size());
+        ports_.push_back({bus, std::move(name), {}});
+    }
+    void open_hub(unsigned bus, const std::string& name) {
         if (name.size() >= deepest_port) return;
-        for (unsigned port = 1; port <= hub_ports; ++port)
-            ports_.push_back({bus, fmt::format("{}.{}", name, port), {}});
+        for (unsigned port = 1; port <= hub_ports; ++port) add(bus, fmt::format("{}.{}", name, port));
     }
     std::vector<Port> ports_;
+    std::map<std::pair<unsigned, std::string>, std::size_t> by_name_; ///< places in ports_
+    std::size_t first_free_ = 0;                                      ///< none before it is
 };
 
 bool has_port(const std::optional<model::Address>& address) {
@@ -156,9 +164,10 @@ void take_given(UsbPorts& ports, std::vector<User>& users) {
 }
 
 void refuse_others(model::Domain& domain, const std::vector<User>& users) {
+    std::set<const void*> listed;
+    for (const auto& user : users) listed.insert(user.address);
     model::for_each_device(domain.devices, [&](std::string_view element, auto& device) {
-        if (!device.address || device.address->type != AddressType::usb) return;
-        if (std::ranges::find(users, &device.address, &User::address) != users.end()) return;
+        if (!device.address || device.address->type != AddressType::usb || listed.contains(&device.address)) return;
         throw Error(
             ErrorCode::xml_error, ErrorDomain::domain,
             fmt::format("{} is no USB device and cannot have an address of type 'usb'", device_name(element, device)));

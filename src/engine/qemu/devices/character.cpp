@@ -34,23 +34,34 @@ const std::string& path_of(const Stream& stream) {
 
 void simple(Build&, const Stream&, Options&) {}
 
+/// A path to what was opened for this device, else nothing.
+std::optional<std::string> opened(Build& build, const std::map<std::string, SharedFd>& in, const std::string& alias) {
+    const auto fd = Build::find(in, alias);
+    if (!fd) return std::nullopt;
+    return build.path(Launch::Image{{fd}}, {}, alias);
+}
+
 void file(Build& build, const Stream& stream, Options& options) {
-    const auto fd = Build::find(build.launch.characters, stream.alias);
-    if (fd) {
-        Launch::Image image{{fd}};
-        options.set("path",
-                    build.path(image, {}, stream.alias)); // QEMU opens it through its fdset, with append as the file was opened
-    } else {
-        options.set("path", path_of(stream));
-    }
-    if (fd)
-        options.set("append", true);
+    const auto open = opened(build, build.launch.characters, stream.alias);
+    options.set("path", open ? *open : path_of(stream));
+    if (open)
+        options.set("append", true); // it was emptied when it was opened
     else if (stream.source.append)
         options.set("append", on(*stream.source.append));
 }
 
-void device_file(Build&, const Stream& stream, Options& options) {
-    options.set("path", path_of(stream));
+void device_file(Build& build, const Stream& stream, Options& options) {
+    const auto open = opened(build, build.launch.characters, stream.alias);
+    options.set("path", open ? *open : path_of(stream));
+}
+
+void set_log(Build& build, const std::string& alias, const model::CharacterLog& log, Options& options) {
+    const auto open = opened(build, build.launch.logs, alias);
+    options.set("logfile", open ? *open : log.file);
+    if (open)
+        options.set("logappend", true);
+    else if (log.append)
+        options.set("logappend", on(*log.append));
 }
 
 void reconnect(const Stream& stream, Options& options) {
@@ -71,7 +82,7 @@ void unix_socket(Build& build, const Stream& stream, Options& options) {
         options.set("path", stream.source.path.value_or(fmt::format("{}/{}", build.launch.folder, stream.socket_name)));
     if (server)
         options.set("server", true).set("wait", false);
-    else
+    else if (!fd)
         reconnect(stream, options);
 }
 
@@ -158,10 +169,7 @@ std::string add_character(Build& build, std::string_view element, int line, cons
     Options options(kind->backend);
     options.set("id", id);
     kind->options(build, stream, options);
-    if (log) {
-        options.set("logfile", log->file);
-        if (log->append) options.set("logappend", on(*log->append));
-    }
+    if (log) set_log(build, alias, *log, options);
     build.arguments.add("-chardev", options);
     return id;
 }

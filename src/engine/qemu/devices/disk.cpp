@@ -89,9 +89,16 @@ const model::SourceHost& only_host(const Layer& layer) {
     return layer.source.hosts.front();
 }
 
-json::object nbd_node(Build&, const Disk&, const Layer& layer) {
+json::object nbd_node(Build& build, const Disk& disk, const Layer& layer) {
     constexpr unsigned nbd_port = 10809;
-    json::object node{{"driver", "nbd"}, {"server", socket_address(only_host(layer), nbd_port, layer.line)}};
+    const auto& host = only_host(layer);
+    const auto connected = Build::find(build.launch.helpers, fmt::format("{}:{}", *disk.alias, host.socket.value_or("")));
+    json::object server;
+    if (connected)
+        server = {{"type", "fd"}, {"str", build.pass(connected)}};
+    else
+        server = socket_address(host, nbd_port, layer.line);
+    json::object node{{"driver", "nbd"}, {"server", std::move(server)}};
     set(node, "export", layer.source.name);
     set(node, "reconnect-delay", layer.source.reconnect.timeout);
     return node;

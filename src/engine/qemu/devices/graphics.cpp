@@ -38,9 +38,10 @@ std::optional<std::string> password(Build& build, const Graphics& graphics, std:
 
 std::string socket_path(const Build& build, const Graphics& graphics, std::size_t number) {
     const auto* listen = listen_of(graphics);
-    if (listen && listen->socket) return *listen->socket;
-    return graphics.socket.value_or(
-        fmt::format("{}/{}{}.sock", build.launch.folder, format::word(graphics.type), number));
+    const auto named = listen && listen->socket ? listen->socket : graphics.socket;
+    if (!named) return fmt::format("{}/{}{}.sock", build.launch.folder, format::word(graphics.type), number);
+    const auto own = build.launch.display_sockets.find(*named);
+    return own == build.launch.display_sockets.end() ? *named : own->second;
 }
 
 std::optional<std::string> audio_of(const Build& build, const Graphics& graphics) {
@@ -152,8 +153,19 @@ void check(const Graphics& graphics) {
         refuse("gl", line, "VNC has no GL of its own", "add <graphics type='egl-headless'/>");
 }
 
+/// QEMU has one SPICE server: further SPICE displays are further names for it.
+bool is_served_already(const std::vector<Graphics>& all, std::size_t number) {
+    const auto first = std::ranges::find(all, GraphicsType::spice, &Graphics::type);
+    const auto& graphics = all[number];
+    if (graphics.type != GraphicsType::spice || &*first == &graphics) return false;
+    if (graphics.port == first->port && address_of(graphics) == address_of(*first) && graphics.passwd == first->passwd) return true;
+    refuse(element, graphics.rest.line, "only 1 graphics device of each type (sdl, vnc, spice, headless, dbus) is supported",
+           "remove one of the SPICE displays, or give both the same address, port and password");
+}
+
 void add_graphics_server(Build& build, const Graphics& graphics, std::size_t number) {
     check(graphics);
+    if (is_served_already(build.domain.devices.graphics, number)) return;
     std::ranges::find(kinds, graphics.type, &Kind::type)->add(build, graphics, number);
 }
 

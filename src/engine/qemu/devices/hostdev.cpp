@@ -24,7 +24,7 @@ void pci(Build& build, const Hostdev& hostdev) {
                     hostdev.source_slot.value_or(0), hostdev.source_function.value_or(0));
     if (hostdev.teaming && hostdev.teaming->persistent) device["failover_pair_id"] = *hostdev.teaming->persistent;
     if (hostdev.acpi_index) device["acpi-index"] = *hostdev.acpi_index;
-    set_rom(device, hostdev.rom);
+    set_rom(build, device, hostdev.rom);
     build.place(device, hostdev.address);
     build.arguments.device(device);
 }

@@ -44,8 +44,8 @@ void tap(Build& build, const Interface& interface) {
             host["vhost"] = true;
             set_fds(build, host, "vhostfd", "vhostfds", link->vhosts);
         } else if (interface.driver.name == "vhost") {
-            refuse("driver", interface.driver.rest.line, "this host has no vhost-net",
-                   "run 'modprobe vhost_net', or take name='vhost' away");
+            refuse("driver", interface.driver.rest.line, "vhost-net was requested for an interface, but is unavailable",
+                   "load the kernel's module with 'modprobe vhost_net', or use name='qemu'");
         }
     } else {
         host["ifname"] = interface.target_dev.value_or("vnet%d");
@@ -121,9 +121,14 @@ void vhost_user(Build& build, const Interface& interface) {
     const auto& source = interface.source;
     const auto id = "char" + *interface.alias;
     Options options("socket");
-    options.set("id", id).set("path", source.path.value_or(""));
+    const auto fd = Build::find(build.launch.helpers, *interface.alias);
+    options.set("id", id);
+    if (fd)
+        options.set("fd", build.pass(fd));
+    else
+        options.set("path", source.path.value_or(""));
     if (source.mode == "server") options.set("server", true);
-    if (source.reconnect.enabled.value_or(false)) options.set("reconnect", source.reconnect.timeout.value_or(1));
+    if (!fd && source.reconnect.enabled.value_or(false)) options.set("reconnect", source.reconnect.timeout.value_or(1));
     build.arguments.add("-chardev", options);
     auto host = netdev("vhost-user", interface);
     host["chardev"] = id;
@@ -143,7 +148,7 @@ void assigned(Build& build, const Interface& interface) {
         refuse("source", interface.source.rest.line, "the <address> of the host's device is missing");
     auto device = build.device("vfio-pci", *interface.alias);
     device["host"] = interface.source.host_address->text();
-    set_rom(device, interface.rom);
+    set_rom(build, device, interface.rom);
     build.place(device, interface.address);
     build.arguments.device(device);
 }
@@ -221,7 +226,7 @@ void add_card(Build& build, const Interface& interface) {
     device["mac"] = interface.mac.value_or("");
     if (virtio) set_virtio_options(build, interface, device);
     if (interface.acpi_index) device["acpi-index"] = *interface.acpi_index;
-    set_rom(device, interface.rom);
+    set_rom(build, device, interface.rom);
     build.place(device, interface.address);
     build.arguments.device(device);
 }

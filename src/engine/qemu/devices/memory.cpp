@@ -15,8 +15,6 @@ using model::NumaMode;
 
 namespace {
 
-constexpr std::string_view default_hugepages = "/dev/hugepages";
-
 /// "0-2,5" as numbers; anything that is none is refused.
 json::array nodes(const std::string& text, std::string_view element, int line) {
     json::array list;
@@ -81,19 +79,20 @@ struct Wanted {
     std::optional<bool> discard;
 };
 
-/// An object that holds memory: anonymous, memfd, or files on hugetlbfs.
+/// An object that holds memory: anonymous, memfd (of huge pages too), or a file.
 json::object backend_of(const Build& build, const Wanted& wanted) {
     const auto& backing = build.domain.memory_backing;
     json::object backend{{"qom-type", "memory-backend-ram"}, {"id", wanted.id}};
     const auto pages = page_size(build, wanted.cell);
-    if (backing.source == model::MemorySource::memfd) {
+    if (backing.source == model::MemorySource::memfd || pages) {
+        // Huge pages too: a mount of hugetlbfs belongs to root, and one that is none takes plain files without a word.
         backend["qom-type"] = "memory-backend-memfd";
         if (pages) backend["hugetlb"] = true;
         if (pages && pages->bytes > 0) backend["hugetlbsize"] = pages->bytes;
-    } else if (pages) {
-        backend["qom-type"] = "memory-backend-file";
-        backend["mem-path"] = default_hugepages;
-        backend["prealloc"] = true;
+        if (backing.source != model::MemorySource::memfd) {
+            backend["prealloc"] = true;
+            backend["share"] = false; // as files are, unless the definition says otherwise
+        }
     } else if (backing.source == model::MemorySource::file) {
         backend["qom-type"] = "memory-backend-file";
         backend["mem-path"] = fmt::format("{}/{}.ram", build.launch.folder, wanted.id);
@@ -180,7 +179,7 @@ void add_plain_shmem(Build& build, const model::SharedMemory& shmem, json::objec
     const auto id = "mem" + *shmem.alias;
     build.arguments.object({{"qom-type", "memory-backend-file"},
                             {"id", id},
-                            {"mem-path", "/dev/shm/" + shmem.name},
+                            {"mem-path", build.file("/dev/shm/" + shmem.name)},
                             {"size", shmem.size.value_or(ByteCount::mib(4)).bytes},
                             {"share", true}});
     device["memdev"] = id;

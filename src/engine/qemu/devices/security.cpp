@@ -30,17 +30,31 @@ std::string emulated_tpm(Build& build, const model::Tpm& tpm) {
 
 std::string real_tpm(Build& build, const model::Tpm& tpm) {
     const auto id = "tpm-" + *tpm.alias;
+    const auto fd = Build::find(build.launch.helpers, *tpm.alias);
+    const auto path = fd ? build.path(Launch::Image{{fd}}, {}, *tpm.alias) : tpm.backend.device.value_or("/dev/tpm0");
     build.arguments.add("-tpmdev", Options("passthrough")
                                        .set("id", id)
-                                       .set("path", tpm.backend.device.value_or("/dev/tpm0"))
+                                       .set("path", path)
                                        .set("cancel-path", "/dev/null"));
     return id;
+}
+
+/// What swtpm would be told and cannot do, or what is of no use to another backend.
+void check_tpm(const model::Tpm& tpm) {
+    using model::TpmBackendType;
+    const auto& backend = tpm.backend;
+    const bool emulator = backend.type == TpmBackendType::emulator, old = backend.version == model::TpmVersion::v1_2;
+    const bool banks = backend.sha1 || backend.sha256 || backend.sha384 || backend.sha512;
+    if (emulator && old && tpm.model == "tpm-crb") refuse("tpm", tpm.rest.line, "model 'tpm-crb' is of version 2.0", "take model='tpm-tis' for version='1.2'");
+    if (banks && (!emulator || old)) refuse("active_pcr_banks", tpm.rest.line, "only an emulated TPM of version 2.0 has banks to choose");
+    if (!emulator && backend.encryption_secret) refuse("encryption", tpm.rest.line, "only the state of an emulated TPM is encrypted");
+    if (!emulator && backend.persistent_state) refuse("backend", tpm.rest.line, "only an emulated TPM has a persistent_state");
 }
 
 void add_tpm(Build& build, const model::Tpm& tpm) {
     const auto driver = tpm.model.value_or("tpm-tis");
     build.need_device(driver, "tpm", tpm.rest.line);
-    if (tpm.backend.encryption_secret) refuse("encryption", tpm.rest.line, "an encrypted TPM state is not supported");
+    check_tpm(tpm);
     const auto id =
         tpm.backend.type == model::TpmBackendType::passthrough ? real_tpm(build, tpm) : emulated_tpm(build, tpm);
     auto device = build.device(driver, *tpm.alias);
@@ -70,7 +84,9 @@ constexpr std::array<PanicKind, 2> panic_kinds{{{"isa", "pvpanic"}, {"pvpanic", 
 } // namespace
 
 void add_tpms(Build& build) {
-    for (const auto& tpm : build.domain.devices.tpms) add_tpm(build, tpm);
+    const auto& tpms = build.domain.devices.tpms;
+    if (tpms.size() > 1) refuse("tpm", tpms[1].rest.line, "a machine has one TPM");
+    for (const auto& tpm : tpms) add_tpm(build, tpm);
 }
 
 void add_smartcards(Build& build) {

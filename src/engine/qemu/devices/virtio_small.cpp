@@ -24,10 +24,12 @@ std::string rng_backend(Build& build, const model::Rng& rng) {
     const auto id = "obj" + *rng.alias;
     const auto& backend = rng.backend;
     switch (backend.model) {
-    case model::RngBackendModel::random:
-        build.arguments.object(
-            {{"qom-type", "rng-random"}, {"id", id}, {"filename", backend.path.value_or("/dev/urandom")}});
+    case model::RngBackendModel::random: {
+        const auto fd = Build::find(build.launch.characters, *rng.alias);
+        const auto file = fd ? build.path(Launch::Image{{fd}}, {}, *rng.alias) : backend.path.value_or("/dev/urandom");
+        build.arguments.object({{"qom-type", "rng-random"}, {"id", id}, {"filename", file}});
         break;
+    }
     case model::RngBackendModel::builtin:
         build.arguments.object({{"qom-type", "rng-builtin"}, {"id", id}});
         break;

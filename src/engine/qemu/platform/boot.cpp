@@ -28,14 +28,14 @@ void add_rom(Build& build) {
     const auto& loader = build.domain.os.loader;
     if (loader.path && loader.type.value_or(model::LoaderType::rom) == model::LoaderType::rom
         && build.launch.flash.empty())
-        build.arguments.add("-bios", *loader.path);
+        build.arguments.add("-bios", build.file(*loader.path));
 }
 
 void add_tables(Build& build) {
     for (const auto& table : build.domain.os.acpi_tables) {
         if (table.type != "slic")
             refuse("table", table.rest.line, fmt::format("ACPI tables of type '{}' are not supported", table.type));
-        build.arguments.add("-acpitable", Options().set("sig", "SLIC").set("file", table.path));
+        build.arguments.add("-acpitable", Options().set("sig", "SLIC").set("file", build.file(table.path)));
     }
 }
 
@@ -69,7 +69,8 @@ void add_block(Build& build, int type, const std::vector<model::SysinfoEntry>& e
     if (entries.empty()) return;
     Options options;
     options.set("type", type);
-    for (const auto& entry : entries) options.set(entry.name.value_or(""), entry.value.value_or(""));
+    for (const auto& entry : entries)
+        if (entry.value) options.set(entry.name.value_or(""), *entry.value);
     build.arguments.add("-smbios", options);
 }
 
@@ -90,7 +91,7 @@ void add_fw_cfg(Build& build, const model::Sysinfo& info) {
         Options options;
         options.set("name", entry.name.value_or(""));
         if (entry.file)
-            options.set("file", *entry.file);
+            options.set("file", build.file(*entry.file));
         else
             options.set("string", entry.value.value_or(""));
         build.arguments.add("-fw_cfg", options);

@@ -2,6 +2,7 @@
 #include "engine/qemu/devices/devices.hpp"
 
 #include "engine/qemu/capabilities.hpp"
+#include "engine/qemu/command.hpp"
 
 #include <fmt/format.h>
 
@@ -124,23 +125,25 @@ void check_model(const Build& build, const std::string& model) {
            "list them with 'domus cpu-models x86_64'");
 }
 
-/// vCPUs that are there from the start: the first ones, as -smp counts them.
-unsigned present_vcpus(const Build& build) {
-    const auto& domain = build.domain;
-    bool off = false;
+/// Those that are on are the first ones, as -smp counts them; those that can be unplugged come after the others.
+void check_order(const model::Domain& domain) {
+    bool off = false, pluggable = false;
     for (const auto& vcpu : domain.vcpus) {
-        if (!vcpu.enabled)
-            off = true;
-        else if (off)
+        if (vcpu.enabled && off)
             refuse("vcpus", vcpu.rest.line,
                    fmt::format("vCPU {} is on while one before it is off, which is not supported", vcpu.id));
+        if (vcpu.enabled && pluggable && !vcpu.hotpluggable.value_or(false))
+            refuse("vcpus", vcpu.rest.line,
+                   fmt::format("vCPU {} cannot be unplugged while one before it can, which is not supported", vcpu.id));
+        off = off || !vcpu.enabled;
+        pluggable = pluggable || vcpu.hotpluggable.value_or(false);
     }
-    return domain.vcpu_current.value_or(domain.vcpu);
 }
 
 void add_topology(Build& build) {
     const auto& domain = build.domain;
-    const auto present = present_vcpus(build);
+    check_order(domain);
+    const auto present = booted_vcpus(domain);
     Options options;
     options.flag(std::to_string(present));
     if (present != domain.vcpu) options.set("maxcpus", domain.vcpu);
@@ -205,6 +208,14 @@ void add_cpu(Build& build) {
     build.arguments.add("-cpu", options);
     add_topology(build);
     add_iothreads(build);
+}
+
+unsigned booted_vcpus(const model::Domain& domain) {
+    const auto present = domain.vcpu_current.value_or(domain.vcpu);
+    const auto booted = std::ranges::count_if(domain.vcpus, [](const auto& vcpu) {
+        return vcpu.enabled && (vcpu.id == 0 || !vcpu.hotpluggable.value_or(false));
+    });
+    return domain.vcpus.empty() ? present : std::clamp(static_cast<unsigned>(booted), 1u, present);
 }
 
 } // namespace domus::engine::qemu

@@ -1,0 +1,21 @@
+#include "compute/folders.hpp"
+
+#include "base/text.hpp"
+
+#include <fmt/format.h>
+
+namespace domus::compute {
+
+namespace fs = std::filesystem;
+
+fs::path domain_folder(const Folders& folders, int id, const std::string& name) {
+    return folders.library / fmt::format("{}{}-{}", domain_folder_prefix, id, cut_text(name, 20));
+}
+
+bool is_domain_folder(const Folders& folders, const fs::path& path) {
+    std::error_code failure;
+    return fs::equivalent(path.parent_path(), folders.library, failure) && path.filename().string().starts_with(domain_folder_prefix) &&
+           fs::is_directory(fs::symlink_status(path, failure));
+}
+
+} // namespace domus::compute

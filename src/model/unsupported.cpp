@@ -1,0 +1,277 @@
+#include "model/unsupported.hpp"
+
+#include "model/secret.hpp"
+#include "model/snapshot.hpp"
+#include "model/storage.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace domus::model {
+
+namespace {
+
+using format::Refusal;
+
+constexpr std::string_view no_vlan = "guests are not put into VLANs yet; use a bridge of the host in that VLAN";
+constexpr std::string_view no_limits = "traffic is not limited yet";
+constexpr std::string_view no_switch = "there are no ports of Open vSwitch, 802.1Qbg, 802.1Qbh and MidoNet";
+constexpr std::string_view no_trust = "addresses that the guest changes are not followed";
+constexpr std::string_view no_tuning = "the host's resources are not divided this way yet";
+constexpr std::string_view no_label = "files keep their owners and labels";
+constexpr std::string_view no_virtual_port = "virtual ports of Fibre Channel are not made; name the host: <adapter type='scsi_host' name='host3'/>";
+constexpr std::string_view no_external = "snapshots are kept inside the images of disks";
+constexpr std::string_view no_xen = "it belongs to Xen";
+constexpr std::string_view no_arm = "it belongs to ARM machines";
+constexpr std::string_view no_container = "it belongs to containers";
+
+constexpr auto rows = std::to_array<Refusal>({
+    {Domain::schema, "resource/partition", "the control group is the daemon's choice", "/machine"},
+    {Domain::schema, "on_poweroff", "qemu driver doesn't support this action for 'on_poweroff'",
+     "destroy restart preserve"},
+    {Domain::schema, "on_reboot", "qemu driver doesn't support this action for 'on_reboot'",
+     "destroy restart preserve"},
+    {Domain::schema, "on_crash", "a crashed guest is not renamed",
+     "destroy restart preserve coredump-destroy coredump-restart"},
+    {Domain::schema, "on_lockfailure", "images are locked for as long as the guest runs: a lock does not fail later",
+     "poweroff"},
+    {PerfEvent::schema, "@enabled", "performance counters of the host are not read", "no"},
+    {BlockIoTune::schema, "weight", no_tuning, {}},
+    {BlockIoTune::schema, "device", no_tuning, {}},
+    {MemoryTune::schema, "hard_limit", no_tuning, {}},
+    {MemoryTune::schema, "soft_limit", no_tuning, {}},
+    {MemoryTune::schema, "min_guarantee", no_tuning, {}},
+    {MemoryTune::schema, "swap_hard_limit", no_tuning, {}},
+    {CpuTune::schema, "shares", no_tuning, {}},
+    {CpuTune::schema, "period", no_tuning, {}},
+    {CpuTune::schema, "quota", no_tuning, {}},
+    {CpuTune::schema, "global_period", no_tuning, {}},
+    {CpuTune::schema, "global_quota", no_tuning, {}},
+    {CpuTune::schema, "emulator_period", no_tuning, {}},
+    {CpuTune::schema, "emulator_quota", no_tuning, {}},
+    {CpuTune::schema, "iothread_period", no_tuning, {}},
+    {CpuTune::schema, "iothread_quota", no_tuning, {}},
+    {CpuTune::schema, "iothreadpin", no_tuning, {}},
+    {CpuTune::schema, "emulatorsched", no_tuning, {}},
+    {CpuTune::schema, "vcpusched", no_tuning, {}},
+    {CpuTune::schema, "iothreadsched", no_tuning, {}},
+    {NumaTune::schema, "memory@mode", no_tuning, {}},
+    {NumaTune::schema, "memnode", no_tuning, {}},
+    {NumaTune::schema, "memory@nodeset", no_tuning, {}},
+    {NumaTune::schema, "memory@placement", no_tuning, "static"},
+    {Domain::schema, "vcpu@placement", "no program says which CPUs of the host are best; name them with cpuset='...'", "static"},
+    {Nvram::schema, "source", "variables lie in a file of the host: <nvram>/path</nvram>", {}},
+    {Nvram::schema, "@templateFormat", "variables and their template have one format", "raw"},
+    {Features::schema, "gic", no_arm, {}},
+    {Features::schema, "gic@version", no_arm, {}},
+    {Features::schema, "viridian", no_xen, {}},
+    {Features::schema, "privnet", no_container, {}},
+    {Cpu::schema, "cache@level", "QEMU emulates the cache of level 3", "3"},
+    {Seclabel::schema, "@type", no_label, "dynamic none"},
+    {Seclabel::schema, "baselabel", no_label, {}},
+    {Cpu::schema, "@check", "the guest's CPU is not compared with the definition", "none partial"},
+    {Cpu::schema, "@match", "other features than those that are named cannot be had or refused", "exact"},
+    {ControllerTarget::schema, "@index", "it belongs to pSeries machines", {}},
+    {Controller::schema, "@maxGrantFrames", no_xen, {}},
+    {Controller::schema, "@maxEventChannels", no_xen, {}},
+    {Disk::schema, "transient@shareBacking", "each transient disk has an image of its own below", "no"},
+    {DiskSource::schema, "@tlsHostname", "TLS to storage servers is not supported", {}},
+    {DiskSource::schema, "identity@user", "images on NFS are mounted by the host", {}},
+    {DiskSource::schema, "identity@group", "images on NFS are mounted by the host", {}},
+    {Interface::schema, "@trustGuestRxFilters", no_trust, "no"},
+    {Interface::schema, "vlan", no_vlan, {}},
+    {Interface::schema, "virtualport", no_switch, {}},
+    {Interface::schema, "port@isolated", "guests of one bridge reach each other", "no"},
+    {Interface::schema, "filterref", "there are no packet filters yet", {}},
+    {Interface::schema, "coalesce/rx/frames@max", "the driver of the tap device is left as it is", {}},
+    {Interface::schema, "route", "routes are the guest's own", {}},
+    {Interface::schema, "backenddomain@name", no_xen, {}},
+    {Interface::schema, "guest@dev", no_container, {}},
+    {Interface::schema, "target@managed", "tap devices are made by the daemon", "yes"},
+    {InterfaceSource::schema, "ip", "addresses of the host's side are the host's own", {}},
+    {InterfaceSource::schema, "route", "routes of the host's side are the host's own", {}},
+    {InterfaceBackend::schema, "@tap", "tap devices come from /dev/net/tun", "/dev/net/tun"},
+    {InterfaceBackend::schema, "@vhost", "vhost-net is /dev/vhost-net", "/dev/vhost-net"},
+    {Interface::schema, "portForward", "ports are forwarded by passt, which is not started yet", {}},
+    {InterfaceBackend::schema, "@type", "passt is not started yet; QEMU's own NAT needs no <backend>", "default"},
+    {Bandwidth::schema, "inbound", no_limits, {}},
+    {Bandwidth::schema, "outbound", no_limits, {}},
+    {Hostdev::schema, "source@writeFiltering", "writes to the device's configuration are always filtered", "yes"},
+    {FilesystemDriver::schema, "@format", "folders have no format", "raw"},
+    {FilesystemDriver::schema, "@name", "the type of the <driver> says what serves it", {}},
+    {Crypto::schema, "@model", "it is virtio", "virtio"},
+    {Crypto::schema, "@type", "QEMU serves it", "qemu"},
+    {Video::schema, "driver@vgaconf", "it belongs to bhyve", {}},
+    {Watchdog::schema, "@action", "a guest whose watchdog fires is not dumped yet",
+     "reset shutdown poweroff pause none inject-nmi"},
+    {Network::schema, "@ipv6", "guests do not talk IPv6 without an address of the network", "no"},
+    {Network::schema, "@trustGuestRxFilters", no_trust, "no"},
+    {Network::schema, "domain@register", "the host's resolver is not told of the network's names", "no"},
+    {Network::schema, "virtualport", no_switch, {}},
+    {Network::schema, "vlan", no_vlan, {}},
+    {Network::schema, "port@isolated", "guests of one bridge reach each other", "no"},
+    {Network::schema, "route", "the host's routes are its own", {}},
+    {Forward::schema, "nat@ipv6", "IPv6 is not translated", "no"},
+    {Forward::schema, "driver@name", "networks do not hand out devices of the host", {}},
+    {Bridge::schema, "@zone", "firewalld is not told of the bridge", {}},
+    {Bridge::schema, "@macTableManager", "the kernel keeps the bridge's table of addresses", "kernel"},
+    {NetworkIp::schema, "@localPtr", "names of addresses are asked upstream", "no"},
+    {DhcpRange::schema, "lease", "leases last an hour", {}},
+    {DhcpHost::schema, "lease", "leases last an hour", {}},
+    {Dns::schema, "srv", "service records are not served", {}},
+    {PortGroup::schema, "vlan", no_vlan, {}},
+    {PortGroup::schema, "virtualport", no_switch, {}},
+    {PortGroup::schema, "@trustGuestRxFilters", no_trust, "no"},
+    {Pool::schema, "features/cow@state", "files are made as the file system makes them; a volume takes <nocow/>", "yes"},
+    {PoolAdapter::schema, "@parent", no_virtual_port, {}},
+    {PoolAdapter::schema, "@managed", no_virtual_port, "no"},
+    {PoolAdapter::schema, "@wwnn", no_virtual_port, {}},
+    {PoolAdapter::schema, "@wwpn", no_virtual_port, {}},
+    {SnapshotDisk::schema, "@type", no_external, "file"},
+    {SnapshotDisk::schema, "driver@type", no_external, {}},
+});
+
+class Report {
+public:
+    explicit Report(format::Findings& findings) : findings_(findings) {}
+
+    template <class... Part> void add(const format::Rest& where, fmt::format_string<Part...> text, Part&&... parts) {
+        findings_.push_back({where.line, fmt::format(text, std::forward<Part>(parts)...), true});
+    }
+
+private:
+    format::Findings& findings_;
+};
+
+/// A label that the user wrote for one image or socket; the domain's own are judged by their type.
+void own_labels(const std::vector<Seclabel>& labels, Report& report) {
+    for (const auto& label : labels)
+        if (label.label) report.add(label.rest, "<label> of a source is not supported by this version: {}", no_label);
+}
+
+void disk(const Disk& disk, Report& report) {
+    const bool drive = disk.device == DiskDevice::cdrom || disk.device == DiskDevice::floppy;
+    const auto bus = disk.target.bus;
+    if (disk.readonly && !drive && (bus == DiskBus::ide || bus == DiskBus::sata))
+        report.add(disk.rest, "readonly {} disks are not supported ('{}'); take bus='virtio' or bus='scsi'",
+                   format::word(*bus), disk.target.dev);
+    own_labels(disk.source.seclabels, report);
+}
+
+void interface(const Interface& interface, Report& report) {
+    const bool scripts = interface.script || interface.downscript;
+    if (scripts)
+        report.add(interface.rest, "<script> and <downscript> are not supported by this version: programs that join interfaces are not run");
+    if (interface.type == InterfaceType::direct || interface.type == InterfaceType::ethernet)
+        report.add(interface.rest,
+                   "an interface of type '{}' is not supported by this version; take type='bridge' or type='network'",
+                   format::word(interface.type));
+    if (!interface.ips.empty() && interface.type != InterfaceType::user)
+        report.add(interface.ips.front().rest, "<ip> of an interface of type '{}' is not supported by this version: "
+                                               "the guest chooses its addresses",
+                   format::word(interface.type));
+}
+
+bool has_spice(const Devices& devices) {
+    for (const auto& graphics : devices.graphics)
+        if (graphics.type == GraphicsType::spice) return true;
+    return false;
+}
+
+/// QEMU ends when the guest opens a channel to a viewer that cannot come.
+void spice_channels(const Domain& domain, Report& report) {
+    if (has_spice(domain.devices)) return;
+    const auto judge = [&](std::string_view element, CharacterType type, const format::Rest& rest) {
+        if (type == CharacterType::spicevmc || type == CharacterType::spiceport)
+            report.add(rest, "chardev '{}' of a <{}> not supported without spice graphics; add <graphics type='spice'/>",
+                       format::word(type), element);
+    };
+    const auto& devices = domain.devices;
+    for (const auto& [element, list] : {std::pair{"serial", &devices.serials}, std::pair{"parallel", &devices.parallels},
+                                        std::pair{"console", &devices.consoles}, std::pair{"channel", &devices.channels}})
+        for (const auto& device : *list) judge(element, device.type, device.rest);
+    for (const auto& device : devices.redirdevs) judge("redirdev", device.type, device.rest);
+    for (const auto& device : devices.smartcards)
+        if (device.type) judge("smartcard", *device.type, device.rest);
+}
+
+void devices(const Devices& devices, Report& report) {
+    for (const auto& each : devices.disks) disk(each, report);
+    for (const auto& each : devices.interfaces) interface(each, report);
+    for (const auto& graphics : devices.graphics)
+        for (const auto& listen : graphics.listens)
+            if (listen.type == ListenType::network)
+                report.add(listen.rest, "<listen type='network'> is not supported by this version; "
+                                        "take type='address' with an address of the host");
+    for (const auto* list : {&devices.serials, &devices.parallels, &devices.consoles, &devices.channels})
+        for (const auto& device : *list)
+            for (const auto& source : device.sources) own_labels(source.seclabels, report);
+    for (const auto& device : devices.hostdevs)
+        if (device.mode != HostdevMode::subsystem || device.type == HostdevType::scsi || device.type == HostdevType::storage
+            || device.type == HostdevType::misc || device.type == HostdevType::net)
+            report.add(device.rest, "a <hostdev mode='{}' type='{}'> is not supported by this version",
+                       format::word(device.mode), format::word(device.type));
+    for (const auto& filesystem : devices.filesystems) {
+        for (const auto& item : filesystem.rest.items) // of a domain it is for containers, and asks for nothing
+            if (item.attribute.empty() && item.text.starts_with("<idmap"))
+                report.add(filesystem.rest, "<idmap> of a <filesystem> is not supported by this version: users are not mapped");
+        if (filesystem.target.empty())
+            report.add(filesystem.rest, "a <filesystem> needs <target dir='...'/>, the tag by which the guest mounts it");
+    }
+}
+
+void forwarding(const Network& network, Report& report) {
+    const auto mode = network.mode();
+    const bool bridge = mode == ForwardMode::bridge && network.bridge.name;
+    if (network.has_own_bridge() || bridge) return;
+    report.add(network.forward->rest,
+               "<forward mode='{}'> is not supported by this version: no domain could use the network; "
+               "take mode='nat', or mode='bridge' with <bridge name='...'/>",
+               format::word(mode));
+}
+
+} // namespace
+
+std::span<const format::Refusal> refusals() { return rows; }
+
+void find_unsupported(const Devices& all, format::Findings& findings) {
+    format::find_refused(Devices::schema(), &all, rows, findings);
+    Report report(findings);
+    devices(all, report);
+}
+
+void find_unsupported(const Domain& domain, format::Findings& findings) {
+    format::find_refused(Domain::schema(), &domain, rows, findings);
+    Report report(findings);
+    devices(domain.devices, report);
+    spice_channels(domain, report);
+    const auto& cpu = domain.cpu;
+    if (cpu.migratable == OnOff::off && cpu.mode != CpuMode::host_passthrough)
+        report.add(cpu.rest, "attribute 'migratable' of <cpu> ('off') is not supported by this version: "
+                             "it is part of mode='host-passthrough'");
+    if (domain.on_poweroff == PowerAction::restart && domain.on_reboot == PowerAction::destroy)
+        report.add(domain.rest, "qemu driver doesn't support 'onReboot'=='destroy' and 'onPoweroff'=='reboot'");
+}
+
+void find_unsupported(const Network& network, format::Findings& findings) {
+    format::find_refused(Network::schema(), &network, rows, findings);
+    Report report(findings);
+    forwarding(network, report);
+    for (const auto& ip : network.ips)
+        if (ip.family == AddressFamily::ipv6)
+            report.add(ip.rest, "<ip family='ipv6'> is not supported by this version: networks have IPv4 addresses");
+}
+
+void find_unsupported(const Pool& pool, format::Findings& findings) { format::find_refused(Pool::schema(), &pool, rows, findings); }
+
+void find_unsupported(const Volume& volume, format::Findings& findings) { format::find_refused(Volume::schema(), &volume, rows, findings); }
+
+void find_unsupported(const Secret& secret, format::Findings& findings) { format::find_refused(Secret::schema(), &secret, rows, findings); }
+
+/// Of its own fields; the domains in it are judged where one of them is run.
+void find_unsupported(const Snapshot& snapshot, format::Findings& findings) {
+    for (const auto& disk : snapshot.disks) format::find_refused(SnapshotDisk::schema(), &disk, rows, findings);
+}
+
+} // namespace domus::model

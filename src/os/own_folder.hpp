@@ -1,0 +1,21 @@
+// Folders that the daemon relies on: what it reads there it believes, and what it deletes there it deletes whole. So
+// nobody but the daemon's user and root may be able to change them, or to put others in their place. Blocks.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <string>
+
+namespace domus {
+
+/// Makes the folder and what is missing above it, and looks at each component from `from` on: it belongs to us or to
+/// root, others may not write to it (above the folder itself, they may where the sticky bit keeps them off ours), and a
+/// symbolic link on the way is root's or ours. Throws an Error that names the component which is not so.
+void require_own_folder(const std::filesystem::path& folder, mode_t mode, const std::filesystem::path& from = "/");
+
+/// Removes the folder `name` in `parent`, and all that is in it. It follows no link and enters no other file system;
+/// `name` is one component. Nothing happens if it is not there. Throws Error.
+void remove_tree(const std::filesystem::path& parent, const std::string& name);
+
+} // namespace domus
