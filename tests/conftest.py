@@ -201,3 +201,29 @@ def freeze():
 @pytest.fixture
 def scratch(tmp_path):
     return pathlib.Path(tmp_path)
+
+
+@pytest.fixture
+def wrappers(daemon):
+    """`wrappers(program, script)`: the program is this script to the daemon; a line `real "$@"` runs the real one."""
+    def wrap(program, script):
+        real = subprocess.run(["sh", "-c", f"command -v {program}"], capture_output=True, text=True, check=True).stdout.strip()
+        text = f"#!/bin/sh\nreal() {{ {real} \"$@\"; }}\n{script}\n"
+        daemon.sandbox.run("sh", "-c", "cat >/usr/local/sbin/$1; chmod 755 /usr/local/sbin/$1", "sh", program, input=text, check=True)
+
+    daemon.sandbox.run("mount", "-t", "tmpfs", "tmpfs", "/usr/local/sbin", check=True)
+    yield wrap
+    daemon.sandbox.run("umount", "-l", "/usr/local/sbin", check=True)
+
+
+@pytest.fixture
+def quick_keys(request):
+    """LUKS takes seconds of the processor for a passphrase, on purpose; here images are made with fewer rounds."""
+    if os.geteuid() == 0:
+        request.getfixturevalue("wrappers")("qemu-img", """for each; do
+    shift
+    [ "$last" = -o ] && each=$(printf %s "$each" | sed 's/\\(encrypt[.]\\)\\{0,1\\}key-secret=[^,]*/&,\\1iter-time=10/')
+    set -- "$@" "$each"
+    last=$each
+done
+exec /usr/bin/qemu-img "$@" """)

@@ -109,9 +109,10 @@ class Domusd(Peer):
     def __init__(self, build, log):
         self._build = build
         super().__init__(log)
-        marker = self.folder / "var/lib/domus/dnsmasq/default-was-made"  # no default network, as libvirtd has none here
-        marker.parent.mkdir(parents=True)
-        marker.touch()
+        for folder in ("dnsmasq", "storage"):  # no default network and pool, as libvirtd has none here
+            marker = self.folder / "var/lib/domus" / folder / "default-was-made"
+            marker.parent.mkdir(parents=True)
+            marker.touch()
 
     def argv(self):
         return [self._build / "bin/domusd", "--root", self.folder]

@@ -148,7 +148,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) return 0;
     UniqueFd client(ends[0]);
-    auto session = std::make_shared<Session>(bench.loop.get_executor(), UniqueFd(ends[1]), service::Caller{}, bench.on, bench.limits);
+    auto session = std::make_shared<Session>(bench.loop.get_executor(), UniqueFd(ends[1]), service::Caller{}, bench.on, bench.limits,
+                                             Share{std::make_shared<Turns>(bench.loop.get_executor()), std::make_shared<Account>(1, false, bench.limits.user)});
     const std::weak_ptr<Session> weak = session;
     spawn(bench.loop.get_executor(), run(std::move(session)), "session");
     session.reset();

@@ -100,6 +100,7 @@ def test_sources_are_found(conn, gluster):
 def test_a_guest_reads_and_writes_its_disks(conn, pool, gluster, guest, shell_of):
     for name in ("one.raw", "two.raw"):
         (gluster.folder / name).write_bytes(PLAIN + bytes(MIB - len(PLAIN)))
+        (gluster.folder / name).chmod(0o666)  # the server asks for the user: see docs/security.md
     pool.refresh()
     network = (f"<disk type='network'><driver type='raw'/><source protocol='gluster' name='images/one.raw'><host name='{gluster.host}'/></source>"
                "<target dev='vda' bus='virtio'/></disk>")
@@ -112,6 +113,28 @@ def test_a_guest_reads_and_writes_its_disks(conn, pool, gluster, guest, shell_of
         assert (gluster.folder / f"{name}.raw").read_bytes().startswith(f"by the guest, {name}".encode())
     assert [disk.get("type") for disk in ET.fromstring(domain.XMLDesc()).findall("devices/disk")] == ["network", "volume"]
     domain.destroy()
+
+
+def test_images_that_the_guest_may_not_use_are_refused(conn, pool, gluster, guest):
+    """The server would let QEMU open them, and the guest would get I/O errors."""
+    image = gluster.folder / "one.raw"
+    disk = "<disk type='volume'><source pool='p' volume='one.raw'/><target dev='{}' bus='virtio'/>{}</disk>"
+    running = conn.createXML(guest("other"), libvirt.VIR_DOMAIN_START_PAUSED)
+    for mode, more, verb in ((0o600, "", "written"), (0o644, "", "written"), (0o600, "<readonly/>", "read")):
+        image.chmod(mode)
+        for act in (lambda m=more: conn.createXML(guest("web", devices=disk.format("vda", m))), lambda m=more: running.attachDevice(disk.format("vdb", m))):
+            with pytest.raises(libvirt.libvirtError, match=f"images/one.raw.*cannot be {verb} by the guest's user") as error:
+                act()
+            assert f"mode 0{mode:o}" in str(error.value) and "chmod 0666" in str(error.value)
+            assert error.value.get_error_code() == libvirt.VIR_ERR_OPERATION_DENIED
+    nameless = f"<disk type='network'><source protocol='gluster' name='images'><host name='{gluster.host}'/></source><target dev='vda' bus='virtio'/></disk>"
+    with pytest.raises(libvirt.libvirtError, match="'images' is no image of Gluster"):
+        conn.createXML(guest("web", devices=nameless))
+    image.chmod(0o644)
+    running.attachDevice(disk.format("vdb", "<readonly/>"))
+    running.destroy()
+    image.chmod(0o666)
+    conn.createXML(guest("web", devices=disk.format("vda", "")), libvirt.VIR_DOMAIN_START_PAUSED).destroy()
 
 
 def test_a_server_that_is_stuck_blocks_nobody(conn, pool, gluster, scratch):

@@ -129,6 +129,44 @@ def test_disks_are_counted_and_named(conn, guest, scratch):
     domain.destroy()
 
 
+def test_uefi_variables_are_reset_only_when_asked(daemon, conn, guest):
+    if not os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"):
+        pytest.skip("no UEFI firmware")
+    domain = conn.defineXML(guest("uefi", memory=64).replace("<os>", "<os firmware='efi'>"))
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    domain.destroy()
+    variables = daemon.root / "var/lib/domus/qemu/nvram/uefi_VARS.fd"
+    first = variables.read_bytes()
+    changed = first[:1000] + b"changed" + first[1007:]
+    variables.write_bytes(changed)
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    domain.destroy()
+    assert variables.read_bytes() == changed
+    daemon.domus("start", "uefi", "--paused", "--reset-nvram")
+    assert domain.isActive() and variables.read_bytes() == first
+    domain.destroy()
+
+
+def test_a_log_is_removed_only_when_asked(daemon, conn, guest):
+    domain = conn.defineXML(guest("web", memory=32))
+    log = daemon.root / "var/log/domus/qemu/web.log"
+    for option in ([], ["--remove-logs"]):
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        daemon.virsh("destroy", "web", *option)
+        assert log.exists() == (not option)
+
+
+def test_memory_is_not_changed_without_a_balloon(daemon, conn, guest):
+    domain = conn.defineXML(guest("rigid", memory=64, devices="<memballoon model='none'/>"))
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    done = daemon.virsh("setmem", "rigid", "32M", "--live", check=False)
+    assert done.code == 1 and "without the balloon device" in done.err
+    assert domain.info()[1:3] == [65536, 65536] and "<currentMemory unit='KiB'>65536<" in domain.XMLDesc()
+    daemon.virsh("setmem", "rigid", "32M", "--config")
+    assert domain.info()[2] == 65536, "it has its memory until it is started anew"
+    domain.destroy()
+
+
 def test_uefi_has_variables_of_its_own_and_they_go_only_when_asked(daemon, conn, guest):
     if not os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"):
         pytest.skip("the package ovmf is not installed")

@@ -41,7 +41,10 @@ def test_one_that_is_defined_while_it_is_undefined_is_there(daemon, conn, web):
     conn.lookupByName("web").setAutostart(True)
     daemon.restart()
     again = libvirt.open(daemon.uri)
-    assert again.lookupByName("web").autostart()
+    domain = again.lookupByName("web")
+    assert domain.autostart()
+    wait_until(domain.isActive, "it is not started")
+    domain.destroy()
     again.close()
 
 

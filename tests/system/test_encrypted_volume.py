@@ -1,5 +1,4 @@
-"""Encrypted volumes: made, resized and copied with stock virsh and python3-libvirt. Opening one takes seconds of the
-processor, on purpose."""
+"""Encrypted volumes: made, resized and copied with stock virsh and python3-libvirt."""
 import subprocess
 import xml.etree.ElementTree as ET
 
@@ -9,7 +8,7 @@ import pytest
 from harness.calls import code_of
 from harness.wait import wait_until
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.usefixtures("quick_keys")
 
 
 @pytest.fixture

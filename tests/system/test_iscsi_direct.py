@@ -184,14 +184,14 @@ def test_a_server_that_goes_ends_a_copy(conn, daemon, target, scratch, loss):
         unit = own.storagePoolLookupByName("direct").storageVolLookupByName("unit:0:0:3")
         own.storagePoolLookupByName("files").createXMLFrom(xml, unit, 0)
     copying = Outcome(daemon, copy)
-    wait_until(lambda: daemon.pids_of("unfinished"), "nothing is copied")
+    wait_until(lambda: daemon.pids_of("qemu-img convert"), "nothing is copied")
     time.sleep(0.5)
     target.cut() if loss == "cut" else target.freeze()
     try:
         assert "127.0.0.1:3260" in str(copying.wait(150))
     finally:
         target.thaw()
-    wait_until(lambda: not daemon.pids_of("unfinished"), "qemu-img goes on")
+    wait_until(lambda: not daemon.pids_of("qemu-img convert"), "qemu-img goes on")
     assert files.listVolumes() == [] and list((scratch / "vms").iterdir()) == []
 
 

@@ -140,7 +140,7 @@ def test_dnsmasq_that_dies_comes_back(conn, daemon):
     [before] = daemon.pids_of(SERVER)
     os.kill(before, signal.SIGKILL)
     wait_until(lambda: daemon.pids_of(SERVER) not in ([], [before]), "dnsmasq did not come back")
-    assert "dnsmasq was killed by signal 9" in daemon.log.read_text()
+    daemon.wait_logged("dnsmasq was killed by signal 9")
     [second] = daemon.pids_of(SERVER)
     # Also where it died while the daemon was away.
     daemon.kill()
@@ -227,7 +227,7 @@ def test_a_chain_that_belongs_to_another_process_is_told_of_and_stops_no_network
     wait_until(lambda: "policy drop" in daemon.sandbox.run("nft", "list", "ruleset").stdout, "the table was not made")
     network = conn.networkDefineXML(network_xml())
     network.create()
-    assert "bridge 'dmsbr7': chains of others may drop what its guests send" in daemon.log.read_text()
+    daemon.wait_logged("bridge 'dmsbr7': chains of others may drop what its guests send")
     network.destroy()
     owner.stdin.close()
     owner.wait(10)

@@ -2,6 +2,7 @@
 import contextlib
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -113,7 +114,7 @@ def test_a_file_that_does_not_parse_is_set_aside_and_harms_no_other(daemon, conn
     again = libvirt.open(daemon.uri)
     assert [domain.name() for domain in again.listAllDomains()] == ["good"]
     assert (folder / "bad.xml.broken").read_text() == "<domain><name>bad"
-    assert "set aside" in daemon.log_tail()
+    daemon.wait_logged("set aside")
     again.close()
 
 
@@ -125,4 +126,20 @@ def test_autostart_starts_with_the_daemon(daemon, conn, guest, _event_loop):
     again = libvirt.open(daemon.uri)
     wait_until(lambda: again.lookupByName("auto").isActive(), "it was not started")
     again.lookupByName("auto").destroy()
+    again.close()
+
+
+def test_all_guests_start_with_the_host(daemon, conn, guest):
+    """Each with a port of its own; 200 with DOMUS_FULL."""
+    count = 200 if os.environ.get("DOMUS_FULL") else 20
+    for number in range(count):
+        xml = guest(f"boot{number}", memory=16, devices="<graphics type='vnc' autoport='yes'/>")
+        conn.defineXML(re.sub("<kernel>.*</cmdline>", "", xml, flags=re.S)).setAutostart(1)
+    daemon.restart()
+    again = libvirt.open(daemon.uri)
+    wait_until(lambda: len(again.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)) == count, "not all are started", timeout=300)
+    ports = {re.search("<graphics type='vnc' port='([0-9]+)'", domain.XMLDesc())[1] for domain in again.listAllDomains()}
+    assert len(ports) == count
+    for domain in again.listAllDomains():
+        domain.destroy()
     again.close()

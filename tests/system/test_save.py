@@ -285,6 +285,25 @@ def test_the_daemon_is_killed_in_the_middle(daemon, full_guest, frozen_save, she
     connection.lookupByName("web").destroy()
 
 
+@pytest.mark.parametrize("magic", [b"LibvirtQemudPart", b"LibvirtQemudSave"])
+def test_another_file_in_the_place_of_a_save_that_was_cut_off(daemon, full_guest, frozen_save, scratch, magic):
+    """It is neither removed nor taken for the guest's memory."""
+    path = scratch / "image"
+    outcome, pid, _ = frozen_save(full_guest, path)
+    daemon.kill()
+    outcome.wait()
+    path.rename(scratch / "aside")
+    path.write_bytes(magic + b"somebody's own")
+    os.kill(pid, signal.SIGCONT)
+    daemon.start()
+    connection = libvirt.open(daemon.uri)
+    domain = connection.lookupByName("web")
+    wait_until(lambda: domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING, "it does not go on")
+    assert path.read_bytes() == magic + b"somebody's own" and (scratch / "aside").exists()
+    domain.destroy()
+    connection.close()
+
+
 def test_the_daemon_is_killed_after_the_last_byte(daemon, conn, full_guest, frozen_save, shell_of, scratch):
     """The image is whole, its guest still there: one of the two must go, and it is the guest."""
     before = count_of(shell_of)
@@ -456,16 +475,12 @@ def test_destroyed_while_it_is_restored(daemon, conn, guest, scratch):
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes on another user")
 def test_one_that_is_loaded_but_does_not_go_on_is_there(daemon, conn, guest, scratch):
     """QEMU lets a guest go only when it has the locks of its images: here of one that Domus does not know."""
-    image, disk, emulator = str(scratch / "web.save"), scratch / "own.img", scratch / "qemu"
+    image, disk = str(scratch / "web.save"), daemon.root / "own.img"
     disk.write_bytes(bytes(1 << 20))
-    emulator.write_text(f"""#!/bin/sh
-case "$*" in *guest=*)
-    set -- "$@" -blockdev driver=file,node-name=own,locking=on,filename={disk} -device virtio-blk-pci,drive=own,addr=0x1c;;
-esac
-exec /usr/bin/qemu-system-x86_64 "$@"
-""")
-    emulator.chmod(0o755)
-    xml = guest("web", memory=32).replace("<devices>", f"<devices><emulator>{emulator}</emulator>")
+    disk.chmod(0o666)
+    options = ("-blockdev", f"driver=file,node-name=own,locking=on,filename={disk}", "-device", "virtio-blk-pci,drive=own,addr=0x1c")
+    own = "".join(f"<qemu:arg value='{option}'/>" for option in options)
+    xml = guest("web", memory=32, extra=f"<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>{own}</qemu:commandline>")
     conn.createXML(xml).save(image)
     with open(disk, "r+b") as taken:
         fcntl.lockf(taken, fcntl.LOCK_EX)

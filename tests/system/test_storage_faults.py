@@ -105,7 +105,7 @@ def test_an_upload_to_a_full_disk_says_how_far_it_came(conn, daemon, small, name
     came = int(re.search(r"after (\d+) bytes", said)[1])
     assert 8 * MIB < came < 24 * MIB
     assert download(conn, volume, came) == data[:came]
-    assert f"after {came} bytes" in daemon.log.read_text()
+    daemon.wait_logged(f"after {came} bytes")
     assert volume.info()[1] == 64 * MIB and names() == ["keep", "up"]
     volume.delete()
     again = small.createXML(volume_xml("up", 2 * MIB))
@@ -270,3 +270,37 @@ def test_a_resize_cut_off_by_a_kill_is_done_or_not(conn, daemon, vms, kind):
         assert subprocess.run(["qemu-io", "-r", "-f", kind, "-c", "read -P 7 0 4M", path]).returncode == 0
     volume.resize(size + MIB)
     assert volume.info()[1] == size + MIB
+
+
+# -- a folder that others may write to --
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="wrapping programs needs root")
+@pytest.mark.parametrize("change", ["create", "clone", "resize", "wipe"])
+def test_nothing_is_done_to_what_takes_the_place_of_a_volume(conn, wrappers, scratch, change):
+    """Somebody puts a link there just before the program begins that the daemon runs for it."""
+    folder, victim = scratch / "open", scratch / "victim"
+    folder.mkdir()
+    folder.chmod(0o777)
+    pool = make_pool(conn, "open", folder)
+    plain = pool.createXML(volume_xml("plain", 4 * MIB, "qcow2"))
+    victim.write_bytes(b"precious" * 1000)
+    swap = f"""for each in {folder}/.domus-unfinished.* {folder}/plain; do
+    [ -f "$each" ] && [ ! -L "$each" ] && mv "$each" "$each.moved" && ln -s {victim} "$each"
+done
+real "$@"
+exit $?"""
+    for program in ("qemu-img", "scrub"):
+        wrappers(program, swap)
+    full = volume_xml("new", 4 * MIB, "qcow2", 4 * MIB)  # reserving is left to qemu-img
+    if change in ("create", "clone"):
+        call = (lambda: pool.createXML(full)) if change == "create" else (lambda: pool.createXMLFrom(full.replace("qcow2", "vmdk"), plain))
+        assert "put another one in its place" in message(call)
+        assert not (folder / "new").exists() or (folder / "new").is_symlink()
+    elif change == "resize":
+        assert "no longer in its folder" in message(plain.resize, 8 * MIB)
+        told = subprocess.run(["qemu-img", "info", folder / "plain.moved"], capture_output=True, text=True, check=True).stdout
+        assert "8 MiB" in told
+    else:
+        assert "no longer in its folder" in message(plain.wipePattern, libvirt.VIR_STORAGE_VOL_WIPE_ALG_RANDOM)
+        assert not (folder / "plain.moved").read_bytes().startswith(b"QFI")
+    assert victim.read_bytes() == b"precious" * 1000

@@ -150,3 +150,24 @@ def resumes(domain):
         return domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING or domain.resume() == 0
     except libvirt.libvirtError:
         return False
+
+
+def test_a_guest_that_writes_into_its_agents_port_without_end(daemon, conn, guest, shell_of):
+    """It is read only while somebody asks the agent, for as long as an answer may take; its queue and others go on."""
+    channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    domain = conn.createXML(guest("web", devices=channel))
+    shell_of("web").run("(yes >/dev/virtio-ports/org.qemu.guest_agent.0) & true")
+    for call in (lambda own: own.lookupByName("web").shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT),
+                 lambda own: own.lookupByName("web").interfaceAddresses(libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT)):
+        asking = Outcome(daemon, call)
+        took, begun = [], time.monotonic()
+        while asking.is_alive():
+            before = time.monotonic()
+            assert len(conn.listAllDomains()) == 1
+            took.append(time.monotonic() - before)
+            time.sleep(0.01)
+        assert asking.error is not None and asking.error.get_error_code() == libvirt.VIR_ERR_AGENT_UNRESPONSIVE
+        assert sorted(took)[len(took) // 2] < 0.5 and time.monotonic() - begun < 60
+        domain.suspend()
+        domain.resume()
+    domain.destroy()

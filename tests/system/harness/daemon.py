@@ -11,6 +11,7 @@ import tempfile
 import time
 
 from .sandbox import Sandbox, live_processes
+from .wait import wait_until
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("DOMUS_BUILD", REPOSITORY / "build/debug"))
@@ -26,6 +27,13 @@ class Result:
 
     def __repr__(self):
         return f"$ {' '.join(map(str, self.command))}\n{self.out}{self.err}[exit {self.code}]"
+
+
+def log_of(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/fd/2")
+    except OSError:
+        return ""
 
 
 def run(*argv, check=True, timeout=90, **options):
@@ -47,9 +55,9 @@ class Daemon:
     host nobody else uses.
     """
 
-    def __init__(self, session=False, config=None, arguments=(), default_network=False, private=True):
+    def __init__(self, session=False, config=None, arguments=(), default_network=False, default_pool=False, private=True):
         self.binary = BUILD / "bin/domusd"
-        self.root = pathlib.Path(tempfile.mkdtemp(prefix="domus-", dir="/tmp"))
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="domus-", dir=os.environ.get("DOMUS_TEST_FOLDER", "/tmp")))
         self.root.chmod(0o755)
         self.session = session
         self.sandbox = Sandbox() if private and os.geteuid() == 0 else None
@@ -59,11 +67,11 @@ class Daemon:
         self._arguments = list(arguments)
         if session:
             self._arguments.append("--session")
-        if not default_network:
-            # As on a host whose administrator has removed it.
-            marker = self.root / "var/lib/domus/dnsmasq/default-was-made"
-            marker.parent.mkdir(parents=True)
-            marker.touch()
+        for wanted, folder in ((default_network, "dnsmasq"), (default_pool, "storage")):
+            if not wanted:  # as on a host whose administrator has removed it
+                marker = self.root / "var/lib/domus" / folder / "default-was-made"
+                marker.parent.mkdir(parents=True)
+                marker.touch()
         if config is not None:
             path = self.root / "test.toml"
             path.write_text(config)
@@ -73,6 +81,16 @@ class Daemon:
 
     def start(self, timeout=60):
         """Returns once it accepts connections."""
+        self.launch()
+        deadline = time.monotonic() + timeout
+        while not self._accepts():
+            assert self.running, f"domusd ended with {self.process.returncode}:\n{self.log_tail()}"
+            assert time.monotonic() < deadline, f"domusd did not open {self.socket}:\n{self.log_tail()}"
+            time.sleep(0.01)
+        return self
+
+    def launch(self):
+        """Returns at once."""
         assert not self.running, "the daemon already runs"
         argv = [self.binary, "--root", self.root, *self._arguments]
         if self.sandbox:
@@ -81,12 +99,6 @@ class Daemon:
             self.process = subprocess.Popen([*map(str, argv)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             start_new_session=True, env=dict(os.environ, LC_ALL="C"))
         self._killed = False
-        deadline = time.monotonic() + timeout
-        while not self._accepts():
-            assert self.running, f"domusd ended with {self.process.returncode}:\n{self.log_tail()}"
-            assert time.monotonic() < deadline, f"domusd did not open {self.socket}:\n{self.log_tail()}"
-            time.sleep(0.01)
-        return self
 
     def stop(self, timeout=60):
         """Asks it to end, as systemd does; guests go on."""
@@ -139,6 +151,10 @@ class Daemon:
     def log_tail(self, lines=40):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
 
+    def wait_logged(self, text):
+        """Until a line of the log has it: a thread of its own writes them, later than what they tell of."""
+        wait_until(lambda: text in self.log.read_text(errors="replace"), f"the log does not have '{text}'")
+
     def close(self):
         """Ends all; returns a list of complaints, empty if the daemon behaved and left nothing."""
         complaints = []
@@ -170,10 +186,10 @@ class Daemon:
     def _settled_leftovers(self, wait=10.0, ignore=None):
         deadline = time.monotonic() + wait
         while True:
+            found = {f"process {pid}: {line}" for pid, line in self._processes().items()}
             if self.sandbox:
-                found = self.sandbox.leftovers()
-            else:
-                found = [f"process {pid}: {line}" for pid, line in self._processes().items()]
+                found |= set(self.sandbox.leftovers())
+            found = sorted(found)
             found = [thing for thing in found if not thing.startswith(f"process {ignore}:")]
             if not found or time.monotonic() >= deadline:
                 return found
@@ -181,7 +197,9 @@ class Daemon:
 
     def _processes(self):
         if self.sandbox:
-            return self.sandbox.processes()
+            # A helper may have made namespaces of its own; its log is that of its guest.
+            logging = {pid: line for pid, line in live_processes() if str(self.root) in log_of(pid)}
+            return self.sandbox.processes() | logging
         return {pid: line for pid, line in live_processes() if str(self.root) in line and pid != os.getpid()}
 
     def _remove_all(self):

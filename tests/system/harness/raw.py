@@ -19,10 +19,10 @@ def string(text):
 OPEN_CALL = packet(OPEN, struct.pack(">I", 1) + string("") + struct.pack(">I", 0))
 
 
-def raw(daemon):
+def raw(daemon, readonly=False):
     client = socket.socket(socket.AF_UNIX)
     client.settimeout(60)
-    client.connect(str(daemon.socket))
+    client.connect(str(daemon.socket) + ("-ro" if readonly else ""))
     return client
 
 
@@ -40,8 +40,8 @@ def read_packet(client):
     return struct.unpack(">IIiiIi", body[:24]), body[24:]
 
 
-def opened(daemon):
-    client = raw(daemon)
+def opened(daemon, readonly=False):
+    client = raw(daemon, readonly)
     client.sendall(packet(AUTH_LIST) + OPEN_CALL)
     assert read_packet(client)[0][5] == 0
     assert read_packet(client)[0][5] == 0

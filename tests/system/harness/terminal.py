@@ -24,7 +24,7 @@ class Terminal:
         self._read(0)
         self.text = ""
 
-    def search(self, pattern, timeout=60):
+    def search(self, pattern, timeout=180):
         """The match of `pattern` in all that was written since the last `expect` or `clear`, or None in the end."""
         deadline = time.monotonic() + timeout
         while True:
@@ -33,21 +33,21 @@ class Terminal:
             if found or left <= 0 or not self._read(left):
                 return found or re.search(pattern, self.text, re.S)
 
-    def expect(self, pattern, timeout=60):
+    def expect(self, pattern, timeout=180):
         """As `search`, but must be found; forgets what was written up to its end."""
         found = self.search(pattern, timeout)
         assert found, f"no {pattern!r} within {timeout} s in:\n{self.text}"
         self.text = self.text[found.end():]
         return found
 
-    def wait_unseen(self, timeout=60):
+    def wait_unseen(self, timeout=180):
         """Returns once the program reads without echo: it may throw away what was typed before."""
         deadline = time.monotonic() + timeout
         while termios.tcgetattr(self._master)[3] & termios.ECHO:
             assert time.monotonic() < deadline, "what is typed stays visible"
             time.sleep(0.01)
 
-    def wait(self, timeout=60):
+    def wait(self, timeout=180):
         """Reads to the end and returns the exit code."""
         deadline = time.monotonic() + timeout
         while self._read(max(0, deadline - time.monotonic())):
