@@ -190,9 +190,6 @@ public:
     Task<> inject_nmi();
     Task<> send_key(std::vector<std::uint32_t> numbers, std::uint32_t hold_ms);
 
-    /// One monitor command, for the qemu program of the protocol and for statistics.
-    Task<boost::json::value> monitor_command(std::string command, boost::json::object arguments, Deadline by);
-    Task<std::string> agent_command(std::string request, Deadline by);
     /// As the agent lists them.
     Task<std::vector<GuestInterface>> guest_interfaces();
 

@@ -218,21 +218,11 @@ Task<> Domain::end_with_client(std::shared_ptr<Running> running) {
     if (!gone) log::error("the process of domain '{}' does not end", name_);
 }
 
-Task<boost::json::value> Domain::monitor_command(std::string command, boost::json::object arguments, Deadline by) {
-    const auto running = require_running();
-    co_return co_await running->monitor->execute(std::move(command), std::move(arguments), by);
-}
-
 Task<std::vector<GuestInterface>> Domain::guest_interfaces() {
     const auto running = require_running();
     boost::json::object nothing;
     const auto answer = co_await require_agent(*running).execute("guest-network-get-interfaces", std::move(nothing), Deadline::in(agent_patience));
     co_return read_guest_interfaces(answer);
-}
-
-Task<std::string> Domain::agent_command(std::string request, Deadline by) {
-    const auto running = require_running();
-    co_return co_await require_agent(*running).raw(std::move(request), by);
 }
 
 } // namespace domus::compute

@@ -165,7 +165,10 @@ Task<> Start::run() {
     std::size_t reached = 0;
     std::exception_ptr failure;
     try {
-        for (; reached < all.size(); ++reached) co_await (this->*all[reached].apply)();
+        for (; reached < all.size(); ++reached) {
+            require_wanted();
+            co_await (this->*all[reached].apply)();
+        }
     } catch (...) {
         failure = std::current_exception();
     }
@@ -183,6 +186,12 @@ Task<> Start::run() {
     if (abandoned) abandoned->gone.notify_all(); // somebody may have destroyed it
     const auto error = co_await explained(failure, std::string(all[reached].name));
     throw error;
+}
+
+/// Whoever destroys it has signalled the process, which may not have been there yet.
+void Start::require_wanted() const {
+    if (running_ && running_->ending)
+        throw Error(ErrorCode::operation_aborted, ErrorDomain::qemu, fmt::format("domain '{}' was destroyed while it started", domain_.name_));
 }
 
 Task<Error> Start::explained(std::exception_ptr failure, std::string step) {
@@ -474,6 +483,7 @@ Task<> Start::connect_monitor() {
                                           fmt::format("domain '{}'", domain_.name_));
     domain_.listen_to_monitor(running_);
     domain_.make_agent(*running_);
+    domain_.publish(); // seen, and so destroyed, before QEMU has answered
     co_return;
 }
 

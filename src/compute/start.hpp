@@ -64,6 +64,7 @@ private:
     void listen_on_channels();
     void read_terminals(const boost::json::value& characters);
     std::shared_ptr<const model::Domain> shown() const;
+    void require_wanted() const;
     Task<Error> explained(std::exception_ptr failure, std::string step);
     Environment& environment() { return domain_.environment_; }
 

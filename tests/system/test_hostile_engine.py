@@ -69,6 +69,19 @@ def test_a_start_that_gets_no_answer_can_be_destroyed_at_once(daemon, conn, engi
         other.destroy()
 
 
+def test_a_transient_domain_is_seen_and_can_be_destroyed_while_it_starts(daemon, conn, engine):
+    document = engine("a-silent").XMLDesc()
+    conn.lookupByName("a-silent").undefine()
+    starting = Outcome(daemon, lambda own: own.createXML(document))
+    wait_until(conn.listAllDomains, "it is not listed")
+    domain, = conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)
+    assert domain.state() == [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP]
+    assert conn.getAllDomainStats(), "its figures are asked for"
+    within(PLENTY, domain.destroy, attempts=1)
+    assert starting.wait() is not None, "the start must fail"
+    assert conn.listAllDomains() == [] and daemon.pids_of("guest=a-silent,") == []
+
+
 def test_one_that_is_slow_or_sends_events_without_end_disturbs_nobody(daemon, conn, engine, virsh):
     slow, other = engine("a-slow"), engine("b")
     floods = [engine(f"c{number}-flood-stubborn") for number in range(3)]
