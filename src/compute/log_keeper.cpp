@@ -59,10 +59,7 @@ KeptLog keep_open(const fs::path& link) {
     const auto path = fs::read_symlink(link, failure);
     kept.name = path.filename();
     UniqueFd folder(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    struct stat here{}, there{};
-    const bool same = folder && ::fstat(kept.file.get(), &here) == 0 && ::fstatat(folder.get(), kept.name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-                      here.st_dev == there.st_dev && here.st_ino == there.st_ino;
-    if (same) kept.folder = std::move(folder);
+    if (folder && is_name_of(kept.name, kept.file.get(), folder.get())) kept.folder = std::move(folder);
     return kept;
 }
 

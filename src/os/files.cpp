@@ -119,6 +119,13 @@ std::string_view kind_of_file(mode_t mode) {
     return "a device";
 }
 
+bool same_file(const struct stat& one, const struct stat& other) { return one.st_dev == other.st_dev && one.st_ino == other.st_ino; }
+
+bool is_name_of(const fs::path& name, int fd, int folder) {
+    struct stat opened {}, named {};
+    return ::fstat(fd, &opened) == 0 && ::fstatat(folder, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 && same_file(opened, named);
+}
+
 std::string read_whole(int fd, std::size_t limit, const fs::path& path) {
     struct stat info {};
     if (::fstat(fd, &info) < 0) throw path_error(errno, "cannot read", path);
@@ -261,12 +268,6 @@ LockResult lock_for_writing(int fd, struct flock& range, const fs::path& path) {
     return range.l_type == F_RDLCK ? LockResult::read_by_somebody : LockResult::written_by_another;
 }
 
-/// Whether the path still leads to the open file.
-bool is_there(const struct stat& opened, const fs::path& path) {
-    struct stat named {};
-    return ::lstat(path.c_str(), &named) == 0 && opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
-}
-
 } // namespace
 
 FileLock FileLock::acquire(const fs::path& path) {
@@ -282,7 +283,7 @@ FileLock FileLock::acquire(const fs::path& path) {
                 .because(holder.l_type == F_WRLCK && holder.l_pid > 0 ? fmt::format("by process {}", holder.l_pid) : "");
         struct stat opened {};
         if (::fstat(fd.get(), &opened) < 0) throw path_error(errno, "cannot look at", path);
-        if (!is_there(opened, path)) continue;
+        if (!is_name_of(path, fd.get())) continue;
         if (result == LockResult::taken && is_private(opened)) {
             const auto pid = std::to_string(::getpid());
             if (::ftruncate(fd.get(), 0) == 0) write_all(fd.get(), pid, path);

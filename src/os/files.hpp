@@ -5,6 +5,8 @@
 #include "base/error.hpp"
 #include "os/unique_fd.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -25,6 +27,12 @@ std::string read_file(const std::filesystem::path& path, std::size_t limit);
 std::string read_whole(int fd, std::size_t limit, const std::filesystem::path& path);
 /// In words: "a FIFO".
 std::string_view kind_of_file(mode_t mode);
+
+/// Whether both are the same file: device and inode number (inode(7)). Two nodes of one device are two files.
+bool same_file(const struct stat& one, const struct stat& other);
+/// Whether `name`, in the folder that is open as `folder`, is a name of the file open as `fd`. A symbolic link counts as
+/// itself. False also if one of them cannot be looked at; does not throw.
+bool is_name_of(const std::filesystem::path& name, int fd, int folder = AT_FDCWD);
 
 /// The names in a folder, sorted, without "." and ".."; none if there is no such folder.
 std::vector<std::string> names_in(const std::filesystem::path& folder);

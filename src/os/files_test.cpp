@@ -208,6 +208,21 @@ TEST_F(Files, a_lock_is_not_kept_from_us_by_who_may_only_read) {
     ::waitpid(reader, nullptr, 0);
 }
 
+TEST_F(Files, a_name_is_that_of_an_open_file_until_another_takes_its_place) {
+    write_file_durably(folder / "a", "x", 0600);
+    const auto file = open_file(folder / "a", O_RDONLY), opened_folder = open_file(folder, O_RDONLY | O_DIRECTORY);
+    fs::create_hard_link(folder / "a", folder / "second");
+    fs::create_symlink("a", folder / "link");
+    EXPECT_TRUE(is_name_of(folder / "a", file.get()));
+    EXPECT_TRUE(is_name_of("a", file.get(), opened_folder.get()));
+    EXPECT_TRUE(is_name_of(folder / "second", file.get()));
+    EXPECT_FALSE(is_name_of(folder / "link", file.get()));
+    EXPECT_FALSE(is_name_of(folder / "nothing", file.get()));
+    EXPECT_FALSE(is_name_of(folder / "a", -1));
+    write_file_durably(folder / "a", "x", 0600);
+    EXPECT_FALSE(is_name_of(folder / "a", file.get())) << "it was replaced";
+}
+
 TEST_F(Files, removing_what_is_not_there_is_no_error) {
     EXPECT_NO_THROW(remove_durably(folder / "nothing"));
     write_file_durably(folder / "a", "x", 0600);

@@ -1,5 +1,6 @@
 #include "os/lock_holders.hpp"
 
+#include "os/files.hpp"
 #include "os/proc.hpp"
 
 #include <fcntl.h>
@@ -32,8 +33,7 @@ std::optional<LockHolder> holder_by(const fs::path& process, const fs::path& des
     const auto word = kind == LockKind::flock ? ": FLOCK " : ": OFDLCK ";
     if (info.find(word) == info.npos || info.find(fmt::format("ino:\t{}\n", file.st_ino)) == info.npos) return std::nullopt;
     struct stat there {};
-    if (::stat((process / "fd" / descriptor).c_str(), &there) < 0 || there.st_dev != file.st_dev || there.st_ino != file.st_ino)
-        return std::nullopt;
+    if (::stat((process / "fd" / descriptor).c_str(), &there) < 0 || !same_file(there, file)) return std::nullopt;
     return LockHolder{std::atoi(process.filename().c_str()), !closes_on_exec(info)};
 }
 

@@ -70,8 +70,7 @@ void give_name(const std::string& made, const std::string& path) {
 }
 
 void require_same(const UniqueFd& fd, const std::string& path) {
-    struct stat own {}, named {};
-    if (::fstat(fd.get(), &own) == 0 && ::lstat(path.c_str(), &named) == 0 && own.st_dev == named.st_dev && own.st_ino == named.st_ino) return;
+    if (is_name_of(path, fd.get())) return;
     throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("operation failed: '{}' is not the file that was made", path))
         .because("somebody who may write to its folder has put another one in its place");
 }

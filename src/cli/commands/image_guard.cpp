@@ -20,12 +20,12 @@ namespace {
 
 constexpr std::uint32_t running_ones = 1; // of virConnectListAllDomains
 
-bool same_file(const std::string& one, const std::string& other) {
+bool same_image(const std::string& one, const std::string& other) {
     struct stat a {
     }, b{};
     if (::stat(one.c_str(), &a) != 0 || ::stat(other.c_str(), &b) != 0) return false;
     if (S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode)) return a.st_rdev == b.st_rdev;
-    return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    return same_file(a, b);
 }
 
 bool uses(Call& call, const wire::Domain& domain, const std::string& path) {
@@ -33,7 +33,7 @@ bool uses(Call& call, const wire::Domain& domain, const std::string& path) {
     for (const auto& found : document.select_nodes("/domain/devices/disk//source"))
         for (const auto* attribute : {"file", "dev"})
             if (const std::string source = found.node().attribute(attribute).value();
-                !source.empty() && same_file(source, path))
+                !source.empty() && same_image(source, path))
                 return true;
     return false;
 }
