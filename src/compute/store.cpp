@@ -7,14 +7,11 @@
 #include "model/domain.hpp"
 #include "os/files.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 
 namespace domus::compute {
 
@@ -54,15 +51,6 @@ RunRecord read_record(const std::string& name, const std::string& text, const fs
         throw broken(fmt::format("its folder '{}' is none of '{}'", record.folder, library.string()));
     if (record.pid < 0) throw broken(fmt::format("its pid is {}", record.pid));
     return record;
-}
-
-bool rename_durably(const fs::path& from, const fs::path& to) {
-    if (::rename(from.c_str(), to.c_str()) < 0) {
-        if (errno == ENOENT) return false;
-        throw path_error(errno, "cannot rename", from);
-    }
-    if (::fsync(open_file(to.parent_path(), O_RDONLY | O_DIRECTORY).get()) < 0) throw path_error(errno, "cannot sync", to.parent_path());
-    return true;
 }
 
 } // namespace

@@ -200,6 +200,15 @@ void replace_file(const fs::path& path, std::string_view contents, mode_t mode) 
     file.rename();
 }
 
+bool rename_durably(const fs::path& from, const fs::path& to) {
+    if (::rename(from.c_str(), to.c_str()) < 0) {
+        if (errno == ENOENT) return false;
+        throw path_error(errno, "cannot rename", from);
+    }
+    sync_folder_of(to);
+    return true;
+}
+
 void remove_durably(const fs::path& path) {
     if (::unlink(path.c_str()) < 0) {
         if (errno == ENOENT) return;

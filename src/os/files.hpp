@@ -42,7 +42,9 @@ std::vector<std::string> names_in(const std::filesystem::path& folder);
 void write_file_durably(const std::filesystem::path& path, std::string_view contents, mode_t mode);
 /// Replaces a file as a whole, without syncing: for folders in memory.
 void replace_file(const std::filesystem::path& path, std::string_view contents, mode_t mode);
-/// Removes temporary files of the two above whose maker was killed.
+/// Renames a file, over one that has the new name, and syncs the new name's folder; false if there is no `from`.
+bool rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+/// Removes temporary files of write_file_durably() and replace_file() whose maker was killed.
 void remove_leftovers(const std::filesystem::path& folder);
 /// Removes a file and syncs its folder; nothing happens if there is none.
 void remove_durably(const std::filesystem::path& path);

@@ -223,6 +223,17 @@ TEST_F(Files, a_name_is_that_of_an_open_file_until_another_takes_its_place) {
     EXPECT_FALSE(is_name_of(folder / "a", file.get())) << "it was replaced";
 }
 
+TEST_F(Files, renaming_replaces_what_has_the_name_and_tells_if_there_is_nothing_to_rename) {
+    write_file_durably(folder / "a", "new", 0600);
+    write_file_durably(folder / "b", "old", 0600);
+    EXPECT_TRUE(rename_durably(folder / "a", folder / "b"));
+    EXPECT_EQ(read_file(folder / "b", 100), "new");
+    EXPECT_EQ(entries(), 1u);
+    EXPECT_FALSE(rename_durably(folder / "a", folder / "b"));
+    fs::create_directory(folder / "taken");
+    EXPECT_THROW(rename_durably(folder / "b", folder / "taken"), Error);
+}
+
 TEST_F(Files, removing_what_is_not_there_is_no_error) {
     EXPECT_NO_THROW(remove_durably(folder / "nothing"));
     write_file_durably(folder / "a", "x", 0600);
