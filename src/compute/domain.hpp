@@ -279,7 +279,7 @@ private:
     Task<> settle_intent(SnapshotIntent intent);
     Task<> settle_or_keep(SnapshotIntent intent);
     void keep_unsettled(SnapshotIntent intent);
-    Task<> retry_unsettled();
+    Task<> retry_unsettled(std::shared_ptr<const SnapshotIntent> intent);
     Task<> settle_failed(model::Snapshot snapshot, Credentials caller, std::exception_ptr failure);
     Task<> apply_to_images(model::Snapshot snapshot, Credentials caller);
     Task<> drop_or_settle(SnapshotIntent intent);
@@ -321,7 +321,7 @@ private:
     bool managed_save_ = false;
     bool being_defined_ = false; ///< it stays when it ends now
     SnapshotTree snapshots_;
-    std::unique_ptr<SnapshotIntent> unsettled_; ///< of a change of snapshots that failed and left something in the images; large
+    std::shared_ptr<const SnapshotIntent> unsettled_; ///< of a change of snapshots that failed and left something in the images; large
     std::shared_ptr<Job> job_;               ///< that clients may watch
     std::optional<JobStatistics> completed_; ///< the last one
     Status status_{ShutoffReason::unknown};

@@ -120,18 +120,20 @@ Task<> Domain::settle_or_keep(SnapshotIntent intent) {
 }
 
 void Domain::keep_unsettled(SnapshotIntent intent) {
-    if (!std::exchange(unsettled_, std::make_unique<SnapshotIntent>(std::move(intent))))
-        spawn(environment_.executor, retry_unsettled(), fmt::format("a snapshot of domain '{}'", name_));
+    unsettled_ = std::make_shared<const SnapshotIntent>(std::move(intent));
+    spawn(environment_.executor, retry_unsettled(unsettled_), fmt::format("a snapshot of domain '{}'", name_));
 }
 
-/// Until it is settled, by this or by the next change of snapshots, or the domain has gone.
-Task<> Domain::retry_unsettled() {
+/// Until it is settled, by this or by the next change of snapshots, or the domain has gone. Each intent has one such loop,
+/// which retries only while that intent is the domain's: a newer one has its own.
+Task<> Domain::retry_unsettled(std::shared_ptr<const SnapshotIntent> intent) {
     const auto self = shared_from_this();
-    for (auto pause = retry_first; unsettled_; pause = std::min(pause * 2, retry_last)) {
+    for (auto pause = retry_first; unsettled_ == intent; pause = std::min(pause * 2, retry_last)) {
         co_await sleep_until(Deadline::in(pause));
+        if (unsettled_ != intent) break;
         try {
             const auto turn = co_await this->turn("recovery of a snapshot");
-            if (unsettled_) co_await settle_intent(*unsettled_);
+            if (unsettled_ == intent) co_await settle_intent(*intent);
         } catch (const Error& error) {
             if (error.code() == ErrorCode::no_domain) break;
             log::debug("domain '{}': a snapshot is not settled: {}", name_, error.message());
