@@ -1,5 +1,6 @@
 #include "cli/import_tpm.hpp"
 
+#include "compute/tpm_modes.hpp"
 #include "os/files.hpp"
 #include "os/own_folder.hpp"
 
@@ -15,12 +16,12 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t largest_state = 16u << 20;
-constexpr mode_t mode_of_way = 0711, mode_of_state = 0700, mode_of_file = 0600;
+constexpr mode_t mode_of_file = 0600;
 
 bool is_real_folder(const fs::path& path) { return fs::is_directory(fs::symlink_status(path)); }
 
 void copy_version(const fs::path& from, const fs::path& to) {
-    ensure_directory(to, mode_of_state);
+    ensure_directory(to, compute::tpm_state_mode);
     for (const auto& name : names_in(from)) {
         if (!fs::is_regular_file(fs::symlink_status(from / name)) || name.starts_with('.')) continue; // .lock
         const auto file = open_file(from / name, O_RDONLY | O_NOFOLLOW);
@@ -40,9 +41,9 @@ fs::path kept_tpm_state(const fs::path& configuration, const std::string& uuid) 
 bool copy_tpm_state(const fs::path& kept, const fs::path& root, const std::string& uuid) {
     const auto states = root / "var/lib/domus/swtpm", state = states / uuid, made = states / (uuid + ".new");
     if (!is_real_folder(kept) || fs::exists(fs::symlink_status(state))) return false;
-    ensure_directory(states, mode_of_way);
+    ensure_directory(states, compute::tpm_way_mode);
     remove_tree(states, made.filename());
-    ensure_directory(made, mode_of_way);
+    ensure_directory(made, compute::tpm_way_mode);
     for (const char* version : {"tpm2", "tpm1.2"})
         if (is_real_folder(kept / version)) copy_version(kept / version, made / version);
     if (::rename(made.c_str(), state.c_str()) < 0) throw path_error(errno, "cannot keep", state);

@@ -1,6 +1,7 @@
 #include "compute/tpm_state.hpp"
 
 #include "base/log.hpp"
+#include "compute/tpm_modes.hpp"
 #include "os/files.hpp"
 #include "os/own_folder.hpp"
 
@@ -16,8 +17,6 @@ namespace domus::compute {
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr mode_t mode_of_way = 0711, mode_of_state = 0700; ///< the guest's user may pass through, not look around
 
 fs::path tpm_folders(const Folders& folders) { return folders.library.parent_path() / "swtpm"; }
 
@@ -51,10 +50,10 @@ fs::path unfinished_tpm_state(const fs::path& state) { return state.string() + "
 
 void begin_tpm_state(const fs::path& state, const GuestUser& maker) {
     const auto folder = state.parent_path(), made = unfinished_tpm_state(state);
-    ensure_directory(folder.parent_path(), mode_of_way);
-    ensure_directory(folder, mode_of_way);
+    ensure_directory(folder.parent_path(), tpm_way_mode);
+    ensure_directory(folder, tpm_way_mode);
     remove_tree(folder, made.filename());
-    ensure_directory(made, mode_of_state);
+    ensure_directory(made, tpm_state_mode);
     give_tpm_state(made, maker);
 }
 
