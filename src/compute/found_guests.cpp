@@ -5,7 +5,6 @@
 #include "os/files.hpp"
 #include "os/lock_holders.hpp"
 #include "os/own_folder.hpp"
-#include "os/proc.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -16,7 +15,6 @@
 #include <charconv>
 #include <chrono>
 #include <map>
-#include <span>
 
 namespace domus::compute {
 
@@ -53,7 +51,8 @@ bool leads_session(const Process& process) { return ::getsid(process.pid()) == p
 
 bool is_guest(const Process& process, const std::string& name, const std::string& uuid) {
     if (!leads_session(process)) return false;
-    return image::domain_of(process.pid()) == name || argument_of(process.pid(), "-uuid") == uuid;
+    const auto domain = image::domain_of(process.pid());
+    return domain.name == name || domain.uuid == uuid;
 }
 
 void find_process(FoundGuest& guest) {
@@ -99,6 +98,20 @@ std::shared_ptr<const RunRecord> read_copy(const fs::path& folder, const Folders
     return nullptr;
 }
 
+/// Of those that hold a run lock, at least one: the guest itself is the one that leads its session and has a UUID; without
+/// such a one, the first counts.
+Stray make_stray(std::vector<Process> holders, const fs::path& folder) {
+    std::vector<image::NamedDomain> domains;
+    for (const auto& each : holders) domains.push_back(image::domain_of(each.pid()));
+    std::size_t itself = 0;
+    for (std::size_t i = holders.size(); i-- > 0;)
+        if (leads_session(holders[i]) && !domains[i].uuid.empty()) itself = i;
+    Stray stray{std::make_shared<Process>(std::move(holders[itself])), folder.string(), std::move(domains[itself].name), std::move(domains[itself].uuid)};
+    holders.erase(holders.begin() + static_cast<std::ptrdiff_t>(itself));
+    for (auto& other : holders) stray.others.push_back(std::make_shared<Process>(std::move(other)));
+    return stray;
+}
+
 /// A folder that no usable record names.
 void explain_folder(const fs::path& folder, const Folders& folders, FoundGuests& found) {
     struct stat lock {};
@@ -124,13 +137,7 @@ void explain_folder(const fs::path& folder, const Folders& folders, FoundGuests&
         found.guests.push_back(std::move(guest));
         return;
     }
-    const auto itself = std::ranges::find_if(holders, [](const Process& each) { return leads_session(each) && !argument_of(each.pid(), "-uuid").empty(); });
-    if (itself != holders.end()) std::rotate(holders.begin(), itself, itself + 1);
-    Stray stray{std::make_shared<Process>(std::move(holders.front())), folder.string(), {}, {}};
-    stray.name = image::domain_of(stray.process->pid());
-    stray.uuid = argument_of(stray.process->pid(), "-uuid");
-    for (auto& other : std::span(holders).subspan(1)) stray.others.push_back(std::make_shared<Process>(std::move(other)));
-    found.strays.push_back(std::move(stray));
+    found.strays.push_back(make_stray(std::move(holders), folder));
 }
 
 } // namespace

@@ -103,12 +103,15 @@ TEST_F(FoundGuestsTest, by_the_copy_in_its_folder) {
 }
 
 TEST_F(FoundGuestsTest, as_a_stray_when_no_record_can_be_read_and_its_folder_stays) {
-    auto process = guest();
+    auto process = guest({"-name", "guest=web,debug-threads=on", "-uuid", "3e3fce45-4f53-4fa7-bb32-11f34168b82b"});
     std::ofstream(folder / "record.xml") << "x";
     const auto found = find_guests(*store);
     EXPECT_TRUE(found.guests.empty());
     ASSERT_EQ(found.strays.size(), 1u);
     EXPECT_EQ(found.strays[0].process->pid(), process.pid());
+    EXPECT_EQ(found.strays[0].name, "web");
+    EXPECT_EQ(found.strays[0].uuid, "3e3fce45-4f53-4fa7-bb32-11f34168b82b");
+    EXPECT_TRUE(found.strays[0].others.empty());
     EXPECT_EQ(found.last_id, 7);
     EXPECT_TRUE(fs::exists(folder));
 }

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <utility>
+
 namespace domus::image {
 
 namespace {
@@ -42,12 +44,16 @@ Holder describe_holder(int pid) {
     Holder holder{.pid = pid, .program = read_proc(fmt::format("/proc/{}/comm", pid)), .domain = {}, .uuid = {}, .host = {}};
     while (!holder.program.empty() && holder.program.back() == '\n') holder.program.pop_back();
     if (!holder.program.starts_with("qemu-system") && !holder.program.ends_with("kvm")) return holder;
-    holder.domain = domain_of(pid);
-    holder.uuid = argument_of(pid, "-uuid");
+    auto domain = domain_of(pid);
+    holder.domain = std::move(domain.name);
+    holder.uuid = std::move(domain.uuid);
     return holder;
 }
 
-std::string domain_of(int pid) { return guest_of(argument_of(pid, "-name")); }
+NamedDomain domain_of(int pid) {
+    const auto line = command_line_of(pid);
+    return {.name = guest_of(argument_in(line, "-name")), .uuid = argument_in(line, "-uuid")};
+}
 
 std::string Holder::text() const {
     if (!host.empty()) return fmt::format("domain '{}' (uuid {}) on host '{}'", domain, uuid, host);

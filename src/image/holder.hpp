@@ -23,8 +23,11 @@ struct Holder {
 /// A process of this host; where it is a guest's, whose, by its command line.
 Holder describe_holder(int pid);
 
-/// The name of the domain in a guest's command line; empty if it names none.
-std::string domain_of(int pid);
+/// The domain that a guest's command line names; what it does not name is empty.
+struct NamedDomain {
+    std::string name, uuid;
+};
+NamedDomain domain_of(int pid);
 
 /// Somebody who has locks on the file behind `fd`; others before ourselves. Nothing if there is none, or it is a process
 /// that we may not look at. Blocks.

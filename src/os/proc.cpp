@@ -61,11 +61,12 @@ std::string read_proc(const std::filesystem::path& path) {
     }
 }
 
-std::string argument_of(int pid, std::string_view option) {
-    const auto line = read_proc(fmt::format("/proc/{}/cmdline", pid));
+std::string command_line_of(int pid) { return read_proc(fmt::format("/proc/{}/cmdline", pid)); }
+
+std::string argument_in(const std::string& command_line, std::string_view option) {
     const auto wanted = std::string(1, '\0') + std::string(option) + '\0';
-    const auto at = line.find(wanted);
-    return at == line.npos ? std::string() : std::string(line.c_str() + at + wanted.size());
+    const auto at = command_line.find(wanted);
+    return at == command_line.npos ? std::string() : std::string(command_line.c_str() + at + wanted.size());
 }
 
 std::optional<ProcessUser> user_of(int pid) {

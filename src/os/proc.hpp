@@ -32,8 +32,10 @@ std::optional<ProcessFigures> read_thread(int pid, int thread);
 /// them, and some are none of our business.
 std::string read_proc(const std::filesystem::path& path);
 
-/// The argument behind an option in a process's command line, as the process tells it; empty if there is none.
-std::string argument_of(int pid, std::string_view option);
+/// A process's command line, as the process tells it: each argument ends with a NUL. Empty if it cannot be read.
+std::string command_line_of(int pid);
+/// The argument behind an option in such a line; empty if there is none.
+std::string argument_in(const std::string& command_line, std::string_view option);
 
 struct ProcessUser {
     uid_t uid = 0;
