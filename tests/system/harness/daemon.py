@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from .sandbox import Sandbox, live_processes
+from .sandbox import Sandbox, live_processes, process_words
 from .wait import wait_until
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
@@ -186,21 +186,21 @@ class Daemon:
     def _settled_leftovers(self, wait=10.0, ignore=None):
         deadline = time.monotonic() + wait
         while True:
-            found = {f"process {pid}: {line}" for pid, line in self._processes().items()}
+            found = process_words({pid: line for pid, line in self._processes().items() if pid != ignore})
             if self.sandbox:
-                found |= set(self.sandbox.leftovers())
-            found = sorted(found)
-            found = [thing for thing in found if not thing.startswith(f"process {ignore}:")]
+                found += self.sandbox.leftover_objects()
+            found = sorted(set(found))
             if not found or time.monotonic() >= deadline:
                 return found
             time.sleep(0.05)
 
     def _processes(self):
+        live = list(live_processes())
         if self.sandbox:
             # A helper may have made namespaces of its own; its log is that of its guest.
-            logging = {pid: line for pid, line in live_processes() if str(self.root) in log_of(pid)}
-            return self.sandbox.processes() | logging
-        return {pid: line for pid, line in live_processes() if str(self.root) in line and pid != os.getpid()}
+            logging = {pid: line for pid, line in live if str(self.root) in log_of(pid)}
+            return self.sandbox.processes(live) | logging
+        return {pid: line for pid, line in live if str(self.root) in line and pid != os.getpid()}
 
     def _remove_all(self):
         for pid in self._processes():

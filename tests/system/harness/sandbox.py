@@ -38,16 +38,20 @@ class Sandbox:
     def run(self, *argv, **options):
         return subprocess.run(self.command(*argv), text=True, capture_output=True, **options)
 
-    def processes(self):
-        """Pid to command line of each live process inside, without the holder."""
-        return {pid: line for pid, line in live_processes()
+    def processes(self, live=None):
+        """Pid to command line of each live process inside, without the holder. `live`: those of the machine, if the caller
+        has read them already."""
+        return {pid: line for pid, line in (live_processes() if live is None else live)
                 if pid != self._holder.pid and _network_namespace(pid) == self._namespace}
 
     def leftovers(self):
         """In words, all that is inside beside an empty namespace."""
-        found = [f"process {pid}: {line}" for pid, line in self.processes().items()]
+        return process_words(self.processes()) + self.leftover_objects()
+
+    def leftover_objects(self):
+        """The same without the processes."""
         links = self.run("ip", "-br", "link").stdout.splitlines()
-        found += [f"link {line}" for line in links if line.split()[0] != "lo"]
+        found = [f"link {line}" for line in links if line.split()[0] != "lo"]
         found += [f"nft {line}" for line in self.run("nft", "list", "tables").stdout.splitlines()]
         found += [f"mount {point}" for point in self._mount_points() if point not in self._mounts]
         return found
@@ -74,6 +78,10 @@ def live_processes():
             continue
         if line:
             yield int(entry), line
+
+
+def process_words(processes):
+    return [f"process {pid}: {line}" for pid, line in processes.items()]
 
 
 def _network_namespace(pid):
