@@ -1,12 +1,12 @@
 #include "cli/globals.hpp"
 
+#include "base/number.hpp"
 #include "cli/failure.hpp"
 
 #include <fmt/format.h>
 
 #include <getopt.h>
 
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,15 +18,8 @@ namespace {
 // Long options without a letter get numbers beyond those of characters.
 enum { option_json = 256, option_no_color };
 
-std::optional<int> to_int(std::string_view text) {
-    int number = 0;
-    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (problem != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return number;
-}
-
 int int_of(std::string_view text, char letter) {
-    const auto number = to_int(text);
+    const auto number = parse_number<int>(text);
     if (!number) throw UsageError(fmt::format("Invalid value for option -{}", letter));
     return *number;
 }
@@ -43,7 +36,7 @@ char escape_of(std::string_view text) {
 }
 
 void take_debug(Settings& settings, std::string_view text, std::string_view what) {
-    const auto level = to_int(text);
+    const auto level = parse_number<int>(text);
     if (!level) throw UsageError(fmt::format("{} takes a numeric argument", what));
     if (*level < 0 || *level > 4)
         fmt::print(stderr, "error: ignoring debug level {} out of range [0-4]\n", *level);
@@ -53,7 +46,7 @@ void take_debug(Settings& settings, std::string_view text, std::string_view what
 void read_environment(Settings& settings) {
     if (const char* uri = std::getenv("VIRSH_DEFAULT_CONNECT_URI")) settings.uri = uri;
     if (const char* level = std::getenv("VIRSH_DEBUG")) {
-        if (const auto number = to_int(level); number && *number >= 0 && *number <= 4) settings.debug = *number;
+        if (const auto number = parse_number<int>(level); number && *number >= 0 && *number <= 4) settings.debug = *number;
         else fmt::print(stderr, "error: VIRSH_DEBUG not set with a valid numeric value\n");
     }
     if (const char* file = std::getenv("VIRSH_LOG_FILE")) settings.log_file = file;

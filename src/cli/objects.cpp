@@ -1,9 +1,10 @@
 #include "cli/objects.hpp"
 
+#include "base/number.hpp"
+
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -23,10 +24,8 @@ std::optional<T> if_there(const std::function<T()>& lookup) {
 }
 
 std::optional<std::int32_t> as_id(const std::string& text) {
-    std::int32_t id = 0;
-    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), id);
-    if (problem != std::errc{} || end != text.data() + text.size() || id < 0) return std::nullopt;
-    return id;
+    const auto id = parse_number<std::int32_t>(text);
+    return id && *id >= 0 ? id : std::nullopt;
 }
 
 std::optional<Uuid> as_uuid(const std::string& text) { return text.size() == 36 ? Uuid::parse(text) : std::nullopt; }

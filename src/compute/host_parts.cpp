@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/number.hpp"
 #include "compute/tuning.hpp"
 #include "os/files.hpp"
 
@@ -29,11 +30,7 @@ std::string value_of(const fs::path& file) {
 }
 
 std::optional<std::uint64_t> number_of(const fs::path& file, int base) {
-    const auto text = value_of(file);
-    std::uint64_t number = 0;
-    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-    if (failure != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return number;
+    return parse_number<std::uint64_t>(value_of(file), base);
 }
 
 // ---- USB ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 #include "os/credentials.hpp"
 
 #include "base/error.hpp"
+#include "base/number.hpp"
 
 #include <fmt/format.h>
 #include <grp.h>
@@ -12,18 +13,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 
 namespace domus {
 
 namespace {
-
-std::optional<unsigned> number(const std::string& text) {
-    unsigned value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return value;
-}
 
 constexpr std::string_view mark_begin = "<!-- on behalf of uid ", mark_middle = " gid ", mark_end = " -->";
 
@@ -64,8 +57,8 @@ std::optional<Credentials> read_owner_mark(std::string_view text) {
     text.remove_suffix(mark_end.size());
     const auto middle = text.find(mark_middle);
     if (middle == text.npos) return std::nullopt;
-    const auto uid = number(std::string(text.substr(0, middle)));
-    const auto gid = number(std::string(text.substr(middle + mark_middle.size())));
+    const auto uid = parse_number<unsigned>(text.substr(0, middle));
+    const auto gid = parse_number<unsigned>(text.substr(middle + mark_middle.size()));
     if (!uid || !gid) return std::nullopt;
     return Credentials{*uid, *gid, 0, groups_of(*uid, *gid)};
 }
@@ -101,12 +94,12 @@ bool may_change_user() {
 
 std::optional<uid_t> find_user(const std::string& name) {
     if (const auto* entry = ::getpwnam(name.c_str())) return entry->pw_uid;
-    return number(name);
+    return parse_number<unsigned>(name);
 }
 
 std::optional<gid_t> find_group(const std::string& name) {
     if (const auto* entry = ::getgrnam(name.c_str())) return entry->gr_gid;
-    return number(name);
+    return parse_number<unsigned>(name);
 }
 
 } // namespace domus

@@ -1,5 +1,6 @@
 #include "os/user_ids.hpp"
 
+#include "base/number.hpp"
 #include "os/files.hpp"
 
 #include <fcntl.h>
@@ -7,20 +8,12 @@
 #include <sys/resource.h>
 
 #include <cerrno>
-#include <charconv>
 
 namespace domus {
 
 namespace {
 
 constexpr std::uint64_t nobody = static_cast<uid_t>(-1);
-
-std::optional<std::uint64_t> number(std::string_view text) {
-    std::uint64_t value = 0;
-    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (failure != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return value;
-}
 
 /// One byte of the file stands for each id. The lock belongs to the open file, so it also holds between two guests of
 /// one daemon (fcntl(2), open file description locks).
@@ -40,8 +33,8 @@ bool lock_id(int fd, uid_t uid, short type) {
 std::optional<UserIds> parse_user_ids(const std::string& text) {
     const auto dash = text.find('-');
     if (dash == text.npos) return std::nullopt;
-    const auto first = number(std::string_view(text).substr(0, dash));
-    const auto last = number(std::string_view(text).substr(dash + 1));
+    const auto first = parse_number<std::uint64_t>(std::string_view(text).substr(0, dash));
+    const auto last = parse_number<std::uint64_t>(std::string_view(text).substr(dash + 1));
     if (!first || !last || *first == 0 || *last <= *first || *last >= nobody) return std::nullopt;
     return UserIds{static_cast<uid_t>(*first), static_cast<std::uint32_t>(*last - *first + 1)};
 }
