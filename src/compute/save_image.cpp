@@ -51,9 +51,7 @@ struct stat look(const UniqueFd& fd, const std::filesystem::path& path) {
 /// An open file description's lock on all of it (fcntl(2)): against QEMU, whose images are locked so, and against
 /// other saves. File systems without locks go without.
 void lock(const UniqueFd& fd, short type, const std::filesystem::path& path) {
-    struct flock whole {};
-    whole.l_type = type;
-    whole.l_whence = SEEK_SET;
+    const auto whole = lock_range(type, 0, 0);
     if (::fcntl(fd.get(), F_OFD_SETLK, &whole) == 0 || (errno != EAGAIN && errno != EACCES)) return;
     throw Error(ErrorCode::resource_busy, ErrorDomain::qemu, fmt::format("'{}' is in use", path.string()))
         .because("a guest has it as an image, or a save or restore is under way")

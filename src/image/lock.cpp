@@ -19,28 +19,19 @@ constexpr off_t permissions = 100, unshared = 200, permission_count = 64;
 enum Permission : off_t { consistent_read = 0, write = 1, write_unchanged = 2, resize = 3 };
 using Permissions = std::initializer_list<Permission>;
 
-struct flock range_of(short type, off_t first, off_t count) {
-    struct flock range {};
-    range.l_type = type;
-    range.l_whence = SEEK_SET;
-    range.l_start = first;
-    range.l_len = count;
-    return range;
-}
-
 bool without_locks(int failure) {
     return failure == EINVAL || failure == ENOLCK || failure == EOPNOTSUPP || failure == ENOSYS;
 }
 
 bool locked(int fd, off_t first, off_t count) {
-    auto range = range_of(F_WRLCK, first, count); // QEMU's are read locks, which this one would not go with
+    auto range = lock_range(F_WRLCK, first, count); // QEMU's are read locks, which this one would not go with
     if (::fcntl(fd, F_OFD_GETLK, &range) == 0) return range.l_type != F_UNLCK;
     if (without_locks(errno)) return false;
     throw system_error(errno, "cannot look at the locks of the image", ErrorDomain::storage);
 }
 
 bool lock(int fd, off_t byte) {
-    const auto range = range_of(F_RDLCK, byte, 1);
+    const auto range = lock_range(F_RDLCK, byte, 1);
     if (::fcntl(fd, F_OFD_SETLK, &range) == 0 || without_locks(errno)) return true;
     if (errno == EAGAIN || errno == EACCES) return false; // somebody has all of it for himself
     throw system_error(errno, "cannot lock the image", ErrorDomain::storage);
@@ -61,7 +52,7 @@ bool try_claim(int fd, Permissions used, Permissions not_shared) {
 
 bool claim(int fd, Permissions used, Permissions not_shared) {
     if (try_claim(fd, used, not_shared)) return true;
-    const auto all = range_of(F_UNLCK, permissions, unshared + permission_count - permissions);
+    const auto all = lock_range(F_UNLCK, permissions, unshared + permission_count - permissions);
     (void)::fcntl(fd, F_OFD_SETLK, &all);
     return false;
 }

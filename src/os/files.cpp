@@ -258,6 +258,15 @@ UniqueFd copy_to_memfd(const char* name, int from) {
     }
 }
 
+struct flock lock_range(short type, off_t first, off_t count) {
+    struct flock range {};
+    range.l_type = type;
+    range.l_whence = SEEK_SET;
+    range.l_start = first;
+    range.l_len = count;
+    return range;
+}
+
 namespace {
 
 /// Whoever can open a file can lock it against us, if only for reading: a lock file is one that nobody else can open.
@@ -269,8 +278,7 @@ enum class LockResult : std::uint8_t { taken, read_by_somebody, written_by_anoth
 
 /// `range` then says who has it.
 LockResult lock_for_writing(int fd, struct flock& range, const fs::path& path) {
-    range = {};
-    range.l_type = F_WRLCK;
+    range = lock_range(F_WRLCK, 0, 0);
     if (::fcntl(fd, F_SETLK, &range) == 0) return LockResult::taken;
     if (errno != EACCES && errno != EAGAIN) throw path_error(errno, "cannot lock", path);
     if (::fcntl(fd, F_GETLK, &range) < 0) throw path_error(errno, "cannot lock", path);

@@ -65,6 +65,10 @@ UniqueFd make_memfd(const char* name, std::string_view contents);
 /// The same with what a file holds.
 UniqueFd copy_to_memfd(const char* name, int fd);
 
+/// What the lock commands of fcntl(2) take, also those of open file descriptions: `count` bytes from `first` on. Count 0: all
+/// from there on, however long the file gets. Type: F_RDLCK, F_WRLCK or F_UNLCK.
+struct flock lock_range(short type, off_t first, off_t count);
+
 /// A lock of this process on a file (fcntl(2), F_SETLK): it ends with its owner or the process, whose children do not
 /// hold it, also not between fork and exec. For files that the process opens in this one place only.
 class FileLock {

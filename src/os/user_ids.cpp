@@ -18,11 +18,7 @@ constexpr std::uint64_t nobody = static_cast<uid_t>(-1);
 /// One byte of the file stands for each id. The lock belongs to the open file, so it also holds between two guests of
 /// one daemon (fcntl(2), open file description locks).
 bool lock_id(int fd, uid_t uid, short type) {
-    struct flock range{};
-    range.l_type = type;
-    range.l_whence = SEEK_SET;
-    range.l_start = uid;
-    range.l_len = 1;
+    const auto range = lock_range(type, uid, 1);
     if (::fcntl(fd, F_OFD_SETLK, &range) == 0) return true;
     if (errno == EAGAIN || errno == EACCES) return false;
     throw system_error(errno, "cannot lock a user id");

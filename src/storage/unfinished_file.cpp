@@ -24,11 +24,7 @@ namespace {
 constexpr off_t maker_byte = 300;
 
 bool lock_as_maker(int fd, int command) {
-    struct flock range {};
-    range.l_type = F_WRLCK;
-    range.l_whence = SEEK_SET;
-    range.l_start = maker_byte;
-    range.l_len = 1;
+    const auto range = lock_range(F_WRLCK, maker_byte, 1);
     // Without locks in the file system nobody sweeps, and nothing is to be feared.
     return ::fcntl(fd, command, &range) == 0;
 }
