@@ -474,6 +474,60 @@ TEST(Processes, that_do_not_end_when_asked_are_killed) {
     });
 }
 
+/// A program of a file that does not answer whoever opens it: we have a lease on it, which the kernel asks back (fcntl(2)).
+class LeasedProgram {
+public:
+    LeasedProgram() {
+        ::signal(SIGIO, SIG_IGN);
+        std::string folder = (std::filesystem::temp_directory_path() / "lease-XXXXXX").string();
+        if (!::mkdtemp(folder.data())) throw system_error(errno, "mkdtemp");
+        folder_ = folder;
+        std::filesystem::copy_file(find_program("true"), path());
+        file_.reset(::open(path().c_str(), O_RDONLY | O_CLOEXEC));
+        if (::fcntl(file_.get(), F_SETLEASE, F_WRLCK) < 0) throw system_error(errno, "cannot take a lease");
+    }
+    ~LeasedProgram() { std::filesystem::remove_all(folder_); }
+    std::filesystem::path path() const { return folder_ / "true"; }
+    void answer() { ::fcntl(file_.get(), F_SETLEASE, F_UNLCK); }
+
+private:
+    std::filesystem::path folder_;
+    UniqueFd file_;
+};
+
+TEST(Processes, that_wait_for_their_program_hold_up_no_loop) {
+    run([](Executor executor) -> Task<> {
+        LeasedProgram program;
+        std::optional<Process> process;
+        const auto begin = [&]() -> Task<> {
+            auto spawned = co_await spawn_process(Command(program.path()), Deadline::in(patience));
+            process = std::move(spawned);
+        };
+        spawn(executor, begin(), "begin");
+        co_await sleep_until(Deadline::in(20ms));
+        EXPECT_FALSE(process);
+        program.answer();
+        const auto begun = [&] { return process.has_value(); };
+        co_await eventually(begun);
+        if (!process) co_return;
+        const auto status = co_await wait_for_exit(*process);
+        EXPECT_TRUE(status.success());
+    });
+}
+
+TEST(Processes, that_do_not_get_to_their_program_are_killed_at_the_deadline) {
+    run([](Executor) -> Task<> {
+        LeasedProgram program;
+        std::exception_ptr failure;
+        try {
+            (void)co_await spawn_process(Command(program.path()), Deadline::in(20ms));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        EXPECT_EQ(code_of(failure), ErrorCode::operation_timeout);
+    });
+}
+
 TEST(LoopWatch, counts_what_blocked_the_loop) {
     Loop loop{1};
     LoopWatch watch(20ms, 5ms);

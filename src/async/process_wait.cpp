@@ -94,6 +94,19 @@ Task<> reap(std::shared_ptr<Run> run) {
 
 } // namespace
 
+Task<Process> spawn_process(Command command, Deadline by) {
+    PendingProcess pending(command);
+    command.fds.clear(); // the child has its own
+    const auto report = std::make_shared<StreamFd>(co_await asio::this_coro::executor, duplicate(pending.report()).release());
+    const CancelAt limit(report, by);
+    boost::system::error_code woken;
+    co_await report->async_wait(StreamFd::wait_read, asio::redirect_error(use_task, woken));
+    if (!woken) co_return pending.finish();
+    if (!by.expired()) throw cancelled(fmt::format("'{}'", command.program));
+    throw Error(ErrorCode::operation_timeout, ErrorDomain::none, fmt::format("'{}' did not begin in time and was killed", command.program))
+        .because("the program, or a file that it is given, lies on storage that does not answer");
+}
+
 Task<ExitStatus> wait_for_exit(Process& process) {
     StreamFd pidfd(co_await asio::this_coro::executor, duplicate(process.pidfd()).release());
     for (;;) {
@@ -131,9 +144,9 @@ Task<CommandOutput> run_command(Command command, Deadline by, std::string input,
     command.redirect(std::move(out.write_end), 1);
     command.redirect(std::move(err.write_end), 2);
     const auto run = std::make_shared<Run>(executor);
-    run->process = Process::spawn(command);
     const auto name = command.program;
-    command.fds.clear(); // our copies of the child's ends
+    auto process = co_await spawn_process(std::move(command), by);
+    run->process = std::move(process);
     run->out.assign(out.read_end.release());
     run->err.assign(err.read_end.release());
     const Ending ending(run);

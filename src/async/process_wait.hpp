@@ -11,6 +11,10 @@
 
 namespace domus {
 
+/// Process::spawn for the loop, which goes on meanwhile: the program, and what it is to see of the file system, may lie on
+/// storage that does not answer. At the deadline the child is killed and operation_timeout thrown.
+Task<Process> spawn_process(Command command, Deadline by);
+
 /// Until the process has ended; the process must stay where it is meanwhile.
 Task<ExitStatus> wait_for_exit(Process& process);
 /// Nothing if it still runs at the deadline.

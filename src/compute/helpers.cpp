@@ -16,6 +16,7 @@ namespace {
 
 constexpr auto helper_end_timeout = 1s; ///< for one whose QEMU has gone, which it sees by itself
 constexpr auto helper_kill_timeout = 5s;
+constexpr auto helper_start_timeout = 30s; ///< its program, or what it serves, may lie on storage that hangs
 
 } // namespace
 
@@ -41,9 +42,11 @@ Command helper_command(const HelperSite& site, const std::string& program) {
     return command;
 }
 
-Helper start_helper(const Command& command, std::string device) {
+Task<Helper> start_helper(Command command, std::string device) {
     log::debug("starting the helper of '{}': {}", device, command.text());
-    return {std::filesystem::path(command.program).filename(), std::move(device), Process::spawn(command)};
+    auto program = std::filesystem::path(command.program).filename().string();
+    auto process = co_await spawn_process(std::move(command), Deadline::in(helper_start_timeout));
+    co_return Helper{std::move(program), std::move(device), std::move(process)};
 }
 
 Task<> end_helpers(std::shared_ptr<Running> running) {

@@ -33,7 +33,7 @@ struct StartedHelper {
 
 /// With everything that is the same for all: user, control group, view, log.
 Command helper_command(const HelperSite& site, const std::string& program);
-Helper start_helper(const Command& command, std::string device);
+Task<Helper> start_helper(Command command, std::string device);
 
 /// Of the TPM that swtpm emulates; its state is made if it has none, or waited for from the saved memory (`incoming`).
 Task<StartedHelper> start_tpm(Environment& environment, HelperSite site, model::Tpm tpm, Uuid uuid, bool incoming);

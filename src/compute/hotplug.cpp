@@ -326,11 +326,13 @@ Task<> open_new_devices(Environment& environment, Plan& plan, Credentials caller
         co_await attach_interface(environment, interface, plan.live.type, domain, plan.launch);
         if (has_tap(environment, interface) && interface.target_dev) plan.ports.push_back(*interface.target_dev);
     }
+    std::vector<CharacterSocket> sockets;
     for (auto& channel : plan.live.devices.channels) {
         if (!plan.is_new(channel.alias)) continue;
-        listen_on_character(channel, plan.folder, caller, plan.launch);
+        if (auto socket = listens_on(channel, plan.folder, caller)) sockets.push_back(std::move(*socket));
         channel.target.state = "disconnected";
     }
+    co_await listen_on_characters(environment, std::move(sockets), domain, plan.launch);
     co_await open_files_in_lane(environment, plan, caller, domain);
 }
 

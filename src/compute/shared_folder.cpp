@@ -93,9 +93,10 @@ Task<StartedHelper> start_shared_folder(Environment& environment, HelperSite sit
     // A lane of its own: the folder may be on a server that hangs.
     Lane lane(environment.executor, fmt::format("the folder of filesystem '{}'", filesystem.target), 1);
     auto work = [site, filesystem, opener = std::move(opener), listening] { return virtiofsd_command(site, filesystem, opener, listening); };
-    const auto command = co_await lane.run(Deadline::in(folder_timeout), std::move(work));
+    auto command = co_await lane.run(Deadline::in(folder_timeout), std::move(work));
     StartedHelper started;
-    started.helper = start_helper(command, *filesystem.alias);
+    auto helper = co_await start_helper(std::move(command), *filesystem.alias);
+    started.helper = std::move(helper);
     started.helper.program = "virtiofsd";
     started.socket = connected;
     co_return started;

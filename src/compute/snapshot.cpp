@@ -414,7 +414,9 @@ Task<> Domain::drop_from_images(model::Snapshot snapshot, Credentials caller) {
                 return false;
             }
         };
-        if (co_await environment_.files.run(Deadline::in(file_patience), std::move(look))) std::rethrow_exception(failure);
+        Lane lane(environment_.executor, fmt::format("the images of domain '{}'", name_), 1);
+        const bool still_there = co_await lane.run(Deadline::in(file_patience), std::move(look));
+        if (still_there) std::rethrow_exception(failure);
         log::warning("domain '{}': snapshot '{}' is not removed from '{}': {}", name_, *snapshot.name, disk->source.text(), describe(failure));
     }
 }

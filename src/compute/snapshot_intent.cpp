@@ -56,7 +56,8 @@ Task<Domain::InImages> Domain::look_into_images(const model::Snapshot& snapshot)
     auto work = [paths = std::move(paths), name = *snapshot.name] {
         return static_cast<std::size_t>(std::ranges::count_if(paths, [&](const auto& path) { return image_has_snapshot(path, name); }));
     };
-    found.have_it = co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
+    Lane lane(environment_.executor, fmt::format("the images of domain '{}'", name_), 1);
+    found.have_it = co_await lane.run(Deadline::in(file_timeout), std::move(work));
     co_return found;
 }
 

@@ -94,6 +94,13 @@ Task<> remove_domain_folder(Environment& environment, std::filesystem::path fold
     co_await environment.files.run(Deadline::in(file_patience), std::move(work));
 }
 
+/// At the places that the definition names: a lane of its own, since what hangs there is this domain's.
+Task<> remove_display_sockets(Environment& environment, std::vector<model::Graphics> graphics, std::string folder, std::string domain) {
+    auto work = [sockets = own_display_sockets(graphics, folder)] { unlink_display_sockets(sockets); };
+    Lane lane(environment.executor, fmt::format("the display sockets of domain '{}'", domain), 1);
+    co_await lane.run(Deadline::in(file_patience), std::move(work));
+}
+
 std::shared_ptr<UniqueFd> share(UniqueFd fd) { return std::make_shared<UniqueFd>(std::move(fd)); }
 
 struct FoldersOfRun {
@@ -370,26 +377,42 @@ Task<> Start::release_ports() {
     co_return;
 }
 
-void listen_on_character(model::CharacterDevice& device, const std::string& folder, const Credentials& caller, engine::qemu::Launch& launch) {
-    if (device.type != model::CharacterType::unix_socket) return;
+std::optional<CharacterSocket> listens_on(model::CharacterDevice& device, const std::string& folder, const Credentials& caller) {
+    if (device.type != model::CharacterType::unix_socket) return std::nullopt;
     auto& source = device.source();
-    if (source.mode.value_or("bind") != "bind") return;
+    if (source.mode.value_or("bind") != "bind") return std::nullopt;
     source.mode = "bind";
     const bool own = !source.path;
     if (own) source.path = fmt::format("{}/{}", folder, device.target.name.value_or(*device.alias));
-    launch.characters[*device.alias] = share(listen_as(own ? own_credentials() : caller, *source.path));
+    return CharacterSocket{*device.alias, *source.path, own ? own_credentials() : caller};
 }
 
-void Start::listen_on_channels() {
+Task<> listen_on_characters(Environment& environment, std::vector<CharacterSocket> sockets, std::string domain, engine::qemu::Launch& launch) {
+    if (sockets.empty()) co_return;
+    auto work = [sockets = std::move(sockets)] {
+        std::map<std::string, std::shared_ptr<UniqueFd>> listening;
+        for (const auto& socket : sockets) listening[socket.alias] = share(listen_as(socket.owner, socket.path));
+        return listening;
+    };
+    Lane lane(environment.executor, fmt::format("the sockets of domain '{}'", domain), 1);
+    auto listening = co_await lane.run(Deadline::in(file_patience), std::move(work));
+    launch.characters.merge(listening);
+}
+
+Task<> Start::listen_on_characters() {
+    std::vector<CharacterSocket> sockets;
     for (auto* list : {&live_.devices.channels, &live_.devices.serials, &live_.devices.consoles})
         for (auto& device : *list) {
-            listen_on_character(device, running_->folder, *request_.caller, launch_);
-            if (list == &live_.devices.channels && launch_.characters.contains(*device.alias)) device.target.state = "disconnected";
+            auto socket = listens_on(device, running_->folder, *request_.caller);
+            if (!socket) continue;
+            if (list == &live_.devices.channels) device.target.state = "disconnected";
+            sockets.push_back(std::move(*socket));
         }
+    return compute::listen_on_characters(environment(), std::move(sockets), domain_.name_, launch_);
 }
 
 Task<> Start::write_record() {
-    listen_on_channels();
+    co_await listen_on_characters();
     running_->domain = shown();
     domain_.running_ = running_;
     try {
@@ -455,14 +478,12 @@ Task<> Start::run_process() {
     const auto header = fmt::format("{:%Y-%m-%d %H:%M:%S}: starting\n{}\n", fmt::gmtime(launch_.now), command.text());
     write_all(launch_.log->get(), header, log_path_);
     *log_start_ += header.size();
-    running_->process = Process::spawn(command);
+    launch_ = {}; // our copies would keep a dead guest's files open
+    auto process = co_await spawn_process(std::move(command), Deadline::in(file_patience));
+    running_->process = std::move(process);
     user_id_.reset();
-    // QEMU has its own copies now; ours would keep a dead guest's files open.
-    command.fds.clear();
-    launch_ = {};
     domain_.status_ = Status(PausedReason::starting_up);
     domain_.since_ = Clock::now();
-    co_return;
 }
 
 Task<> Start::record_process() {
@@ -511,13 +532,12 @@ Task<> Start::learn() {
     auto work = [caller = request_.caller.value_or(own_credentials()), sockets = own_display_sockets(live_.devices.graphics, running_->guest_folder())] {
         link_display_sockets(caller, sockets);
     };
-    co_await environment().files.run(Deadline::in(file_patience), std::move(work));
+    Lane lane(environment().executor, fmt::format("the display sockets of domain '{}'", domain_.name_), 1);
+    co_await lane.run(Deadline::in(file_patience), std::move(work));
 }
 
 Task<> Start::unlink_displays() {
-    if (!running_->user) co_return;
-    auto work = [sockets = own_display_sockets(live_.devices.graphics, running_->guest_folder())] { unlink_display_sockets(sockets); };
-    co_await environment().files.run(Deadline::in(file_patience), std::move(work));
+    if (running_->user) co_await remove_display_sockets(environment(), live_.devices.graphics, running_->guest_folder(), domain_.name_);
 }
 
 void Start::read_terminals(const json::value& characters) {
@@ -595,8 +615,7 @@ Task<> release_resources(Environment& environment, std::shared_ptr<const model::
     auto images = co_await images_written(environment, live->devices.disks);
     co_await remove_leases(environment, name, live->uuid.value_or(Uuid{}), std::move(images));
     environment.store.remove_record(name);
-    auto unlink = [sockets = own_display_sockets(live->devices.graphics, folder + "/guest")] { unlink_display_sockets(sockets); };
-    co_await environment.files.run(Deadline::in(file_patience), std::move(unlink));
+    co_await remove_display_sockets(environment, live->devices.graphics, folder + "/guest", name);
     if (emulated_tpm(*live)) {
         auto take = [states = tpm_folder(environment.store.folders(), live->uuid.value_or(Uuid{}))] { take_back_tpm_state(states); };
         co_await environment.files.run(Deadline::in(file_patience), std::move(take));

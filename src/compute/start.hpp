@@ -61,7 +61,7 @@ private:
     Task<> let_go();
     Task<> nothing();
 
-    void listen_on_channels();
+    Task<> listen_on_characters();
     void read_terminals(const boost::json::value& characters);
     std::shared_ptr<const model::Domain> shown() const;
     void require_wanted() const;
@@ -90,9 +90,15 @@ bool has_tap(const Environment& environment, const model::Interface& interface);
 Task<> attach_interface(Environment& environment, model::Interface& interface, model::DomainType type, std::string domain,
                         engine::qemu::Launch& launch);
 
-/// A channel or port that a client of the host connects to gets its socket, which already listens. One at a path of the
-/// caller's choice is made with their rights.
-void listen_on_character(model::CharacterDevice& device, const std::string& folder, const Credentials& caller, engine::qemu::Launch& launch);
+/// Of a channel or port that a client of the host connects to.
+struct CharacterSocket {
+    std::string alias, path;
+    Credentials owner; ///< one at a path of the caller's choice is made with their rights
+};
+/// The socket that the daemon makes for that device, if any; notes its path in the device.
+std::optional<CharacterSocket> listens_on(model::CharacterDevice& device, const std::string& folder, const Credentials& caller);
+/// Makes them in `launch`; they listen already.
+Task<> listen_on_characters(Environment& environment, std::vector<CharacterSocket> sockets, std::string domain, engine::qemu::Launch& launch);
 
 /// What a start acquired and the process does not give back by itself: ports, folder, record.
 Task<> release_resources(Environment& environment, std::shared_ptr<const model::Domain> live, std::string folder,

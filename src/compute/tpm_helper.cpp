@@ -207,7 +207,8 @@ Task<StartedHelper> start_tpm(Environment& environment, HelperSite site, model::
     auto serve = [tpm, other] { return swtpm_command(*tpm, other); };
     command = co_await environment.files.run(Deadline::in(tpm_file_timeout), std::move(serve));
     StartedHelper started;
-    started.helper = start_helper(command, *tpm->tpm.alias);
+    auto helper = co_await start_helper(std::move(command), *tpm->tpm.alias);
+    started.helper = std::move(helper);
     started.socket = own;
     if (incoming) co_return started; // the state comes with the memory
     auto open = [tpm, own] { require_opens(*tpm, *own); };

@@ -190,8 +190,8 @@ Task<> Driver::run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Netw
                          fmt::format("--pid-file={}", pid_file_of(network->name).string())};
     const auto log = log_of(network->name);
     command.redirect(open_log(log), 2);
-    const auto process = std::make_shared<Process>(Process::spawn(command));
-    command.fds.clear();
+    auto started = co_await spawn_process(std::move(command), Deadline::in(patience));
+    const auto process = std::make_shared<Process>(std::move(started));
     co_await sleep_until(Deadline::in(50ms));
     if (const auto ended = process->poll())
         throw Error(ErrorCode::operation_failed, ErrorDomain::network, fmt::format("dnsmasq {}", ended->text()))

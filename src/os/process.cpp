@@ -83,11 +83,10 @@ struct Trouble {
     ::_exit(127);
 }
 
-Error cannot_run(const Plan& plan, const Trouble& trouble) {
-    auto what = fmt::format("cannot run '{}'", plan.program);
+Error cannot_run(const std::string& program, const std::vector<ViewStep>& view, const Trouble& trouble) {
+    auto what = fmt::format("cannot run '{}'", program);
     if (trouble.step == Trouble::outside_view) return system_error(trouble.number, what);
-    const auto step = static_cast<std::size_t>(trouble.step);
-    const auto where = trouble.step < 0 ? std::string("its mount namespace") : fmt::format("'{}' in its mount namespace", plan.view[step].path);
+    const auto where = trouble.step < 0 ? std::string("its mount namespace") : fmt::format("'{}' in its mount namespace", view[static_cast<std::size_t>(trouble.step)].path);
     return system_error(trouble.number, fmt::format("{}: cannot set up {}", what, where));
 }
 
@@ -313,12 +312,12 @@ Process::~Process() {
     if (!reap(pidfd_.get())) left_behind().add(std::move(pidfd_));
 }
 
-Process Process::spawn(const Command& command) {
+PendingProcess::PendingProcess(const Command& command) {
     auto plan = make_plan(command);
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) < 0) throw system_error(errno, "cannot make a pipe");
-    const UniqueFd read_end(ends[0]);
-    UniqueFd write_end(ends[1]);
+    report_.reset(ends[0]);
+    const UniqueFd write_end(ends[1]);
     plan.report = write_end.get();
     plan.parent = ::getpid();
     left_behind().reap_those_that_ended();
@@ -336,19 +335,24 @@ Process Process::spawn(const Command& command) {
     if (pid < 0) throw system_error(errno, fmt::format("cannot start '{}'", command.program));
     if (pid == 0) run_child(plan);
 
-    Process process;
-    process.pid_ = static_cast<int>(pid);
-    process.pidfd_.reset(pidfd);
-    process.child_ = true;
-    write_end.reset();
+    process_.pid_ = static_cast<int>(pid);
+    process_.pidfd_.reset(pidfd);
+    process_.child_ = true;
+    program_ = std::move(plan.program);
+    view_ = std::move(plan.view);
+}
+
+Process PendingProcess::finish() {
     Trouble trouble;
     ssize_t n = 0;
-    while ((n = ::read(read_end.get(), &trouble, sizeof trouble)) < 0 && errno == EINTR) {
+    while ((n = ::read(report_.get(), &trouble, sizeof trouble)) < 0 && errno == EINTR) {
     }
-    if (n == sizeof trouble) throw cannot_run(plan, trouble);
-    if (const auto figures = read_process(process.pid_)) process.start_time_ = figures->start_time;
-    return process;
+    if (n == sizeof trouble) throw cannot_run(program_, view_, trouble);
+    if (const auto figures = read_process(process_.pid_)) process_.start_time_ = figures->start_time;
+    return std::move(process_);
 }
+
+Process Process::spawn(const Command& command) { return PendingProcess(command).finish(); }
 
 std::optional<Process> Process::adopt(int pid, std::uint64_t start_time) {
     if (pid <= 0) return std::nullopt;

@@ -98,12 +98,32 @@ public:
     void release() { released_ = true; }
 
 private:
+    friend class PendingProcess;
     int pid_ = 0;
     std::uint64_t start_time_ = 0;
     UniqueFd pidfd_;
     bool child_ = false;
     bool released_ = false;
     std::optional<ExitStatus> status_;
+};
+
+/// A child on its way to its program: it may hang on what it is to see of the file system, or on the program itself. One
+/// that goes before `finish` is killed, as a Process is.
+class PendingProcess {
+public:
+    /// Throws what Process::spawn throws before there is a child.
+    explicit PendingProcess(const Command& command);
+
+    /// Readable once the child has got to its program or given up.
+    int report() const { return report_.get(); }
+    /// Waits for that; throws system_error if the program cannot be run. Once only.
+    Process finish();
+
+private:
+    Process process_;
+    UniqueFd report_;
+    std::string program_;
+    std::vector<ViewStep> view_;
 };
 
 /// Full path of a program in the usual folders (/usr/local/sbin to /bin); empty if it is not there.

@@ -263,8 +263,8 @@ Task<Qemu::Probe> Qemu::begin_probe(std::string binary, std::vector<qmp::Command
     command.arguments = {"-S", "-no-user-config", "-nodefaults", "-display", "none", "-machine", "none", "-chardev",
                          fmt::format("socket,id=monitor,fd={}", inherited), "-mon", "chardev=monitor,mode=control"};
     Probe probe;
-    probe.process = Process::spawn(command);
-    command.fds.clear();
+    auto process = co_await spawn_process(std::move(command), Deadline::in(20s));
+    probe.process = std::move(process);
     probe.monitor = qmp::Client::open(executor_, std::move(ours), fmt::format("the probe of '{}'", binary));
     probe.answers = co_await probe.monitor->handshake(Deadline::in(20s), std::move(questions));
     co_return probe;

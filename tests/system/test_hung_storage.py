@@ -1,0 +1,74 @@
+"""What a definition names lies on storage that answers nothing: that domain waits for it, and nobody else does."""
+import libvirt
+import pytest
+
+from harness.calls import Outcome, within
+from harness.hung import hung_storage
+
+# Each of these parts alone keeps a domain from starting.
+DOMAINS = {
+    "emulator": "<emulator>HUNG/qemu</emulator>",
+    "disk": "<disk><source file='HUNG/a'/><target dev='vda'/></disk>",
+    "cdrom": "<disk device='cdrom'><source file='HUNG/a'/><target dev='sda' bus='sata'/></disk>",
+    "block": "<disk type='block'><source dev='HUNG/a'/><target dev='vda'/></disk>",
+    "shared": "<filesystem><source dir='HUNG/a'/><target dir='x'/></filesystem>",
+    "virtiofs": "<filesystem><driver type='virtiofs'/><source dir='HUNG'/><target dir='x'/></filesystem>",
+    "file": "<serial type='file'><source path='HUNG/a'/></serial>",
+    "device": "<serial type='dev'><source path='HUNG/a'/></serial>",
+    "pipe": "<serial type='pipe'><source path='HUNG/a'/></serial>",
+    "socket": "<serial type='unix'><source mode='bind' path='HUNG/a'/></serial>",
+    "client": "<serial type='unix'><source mode='connect' path='HUNG/a'/></serial>",
+    "reconnect": "<serial type='unix'><source mode='connect' path='HUNG/a'><reconnect enabled='yes' timeout='5'/></source></serial>",
+    "channel": "<channel type='unix'><source mode='bind' path='HUNG/a'/><target type='virtio' name='x'/></channel>",
+    "log": "<serial type='pty'><log file='HUNG/a'/></serial>",
+    "display": "<graphics type='vnc' socket='HUNG/a'/>",
+    "random": "<rng model='virtio'><backend model='random'>HUNG/a</backend></rng>",
+    "entropy": "<rng model='virtio'><backend model='egd' type='unix'><source mode='connect' path='HUNG/a'/></backend></rng>",
+    "shmem": "<shmem name='x'><model type='ivshmem-doorbell'/><server path='HUNG/a'/></shmem>",
+    "input": "<input type='passthrough' bus='virtio'><source evdev='HUNG/a'/></input>",
+    "nvdimm": "<memory model='nvdimm'><source><path>HUNG/a</path></source><target><size unit='MiB'>64</size></target></memory>",
+    "tpm": "<tpm model='tpm-tis'><backend type='passthrough'><device path='HUNG/a'/></backend></tpm>",
+    "vhostuser": "<interface type='vhostuser'><source type='unix' path='HUNG/a' mode='client'/><model type='virtio'/></interface>",
+}
+PLATFORMS = {
+    "kernel": "<kernel>HUNG/a</kernel>",
+    "initrd": "<kernel>/etc/hostname</kernel><initrd>HUNG/a</initrd>",
+    "loader": "<loader readonly='yes' type='pflash'>HUNG/a</loader>",
+    "bios": "<loader type='rom'>HUNG/a</loader>",
+    "nvram": "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram>HUNG/a</nvram>",
+    "acpi": "<acpi><table type='slic'>HUNG/a</table></acpi>",
+}
+LATER = {"reconnect"}  # what QEMU connects to when it can
+PLENTY = 25  # seconds; what waits for the storage gives up after 30
+SHARED_MEMORY = ("virtiofs", "vhostuser")
+
+
+def document(name, folder):
+    devices, platform = DOMAINS.get(name, ""), PLATFORMS.get(name, "")
+    backing = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>" if name in SHARED_MEMORY else ""
+    slots = "<maxMemory slots='2' unit='MiB'>512</maxMemory><cpu><numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>" if name == "nvdimm" else ""
+    return f"""<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory>{slots}{backing}
+        <os><type arch='x86_64' machine='q35'>hvm</type>{platform}</os><devices>{devices}</devices></domain>""".replace("HUNG", str(folder))
+
+
+@pytest.fixture
+def hung(daemon, scratch):
+    folder = scratch / "hung"
+    folder.mkdir()
+    with hung_storage(daemon.sandbox, folder):
+        yield folder
+
+
+def test_a_domain_whose_parts_lie_there_holds_up_no_other(daemon, conn, guest, hung):
+    waiting = {name: Outcome(daemon, lambda own, name=name: own.defineXML(document(name, hung)).create()) for name in (*DOMAINS, *PLATFORMS)}
+    other = guest("other", memory=32)
+    rounds = 0
+    while any(each.is_alive() for each in waiting.values()):
+        domain = within(PLENTY, lambda: conn.defineXML(other), attempts=1)
+        within(0.5, conn.listAllDomains)
+        within(PLENTY, lambda: domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED), attempts=1)
+        within(PLENTY, domain.destroy, attempts=1)
+        domain.undefine()
+        rounds += 1
+    assert rounds > 0
+    assert {name for name, each in waiting.items() if each.error is None} <= LATER, "they cannot have started"
