@@ -2,10 +2,12 @@
 
 #include "async/cancel_at.hpp"
 #include "async/loop_share.hpp"
+#include "qmp/count_separators.hpp"
 
 #include <boost/asio/write.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <boost/json/stream_parser.hpp>
 
 #include <array>
 #include <random>
@@ -18,6 +20,8 @@ namespace {
 
 constexpr std::size_t longest_answer = 10u << 20; ///< as libvirt's
 constexpr std::size_t longest_synchronization = 4096;
+constexpr std::size_t most_answer_values = 100'000; ///< those of a guest with a thousand interfaces are some 20,000
+constexpr std::size_t parse_step = 4096; ///< bytes, without a look at the clock
 constexpr char delimiter = '\xff';
 
 } // namespace
@@ -137,12 +141,34 @@ Task<json::value> Agent::ask(ChannelPtr channel, std::string request, Deadline b
     co_await synchronize(channel, by);
     co_await write(channel, request + "\n", by);
     const auto line = co_await read_line(channel, longest_answer, by);
-    const Error nonsense(ErrorCode::agent_unresponsive, ErrorDomain::qemu, fmt::format("the guest agent of {} sent an answer that cannot be read", who_));
-    if (!line) throw Error(nonsense).because(fmt::format("it is longer than {} MiB", longest_answer >> 20));
-    boost::system::error_code failure;
-    auto answer = json::parse(*line, failure);
-    if (failure) throw Error(nonsense).because(failure.message());
+    if (!line) throw unreadable(fmt::format("it is longer than {} MiB", longest_answer >> 20));
+    auto answer = co_await parse(channel, *line, by);
     co_return answer;
+}
+
+Error Agent::unreadable(std::string why) const {
+    return Error(ErrorCode::agent_unresponsive, ErrorDomain::qemu, fmt::format("the guest agent of {} sent an answer that cannot be read", who_))
+        .because(std::move(why));
+}
+
+/// A step at a time: the guest decides how much work it is.
+Task<json::value> Agent::parse(ChannelPtr channel, std::string_view text, Deadline by) {
+    json::stream_parser parser;
+    boost::system::error_code failure;
+    std::size_t values = 0;
+    while (!text.empty()) {
+        const auto step = text.substr(0, parse_step);
+        text.remove_prefix(step.size());
+        values += count_separators(step);
+        if (values > most_answer_values) throw unreadable(fmt::format("it has more than {} values", most_answer_values));
+        parser.write(step.data(), step.size(), failure);
+        if (failure) throw unreadable(failure.message());
+        if (channel->share.used_up()) co_await channel->share.rest();
+        if (by.expired()) throw failed({}, by);
+    }
+    parser.finish(failure);
+    if (failure) throw unreadable(failure.message());
+    co_return parser.release();
 }
 
 Task<json::value> Agent::exchange(std::string request, Deadline by) {
@@ -163,9 +189,9 @@ Task<json::value> Agent::execute(std::string command, json::object arguments, De
     const auto turn = co_await turns_.enter(command, by);
     json::object message{{"execute", command}};
     if (!arguments.empty()) message["arguments"] = std::move(arguments);
-    const auto answer = co_await exchange(json::serialize(message), by);
+    auto answer = co_await exchange(json::serialize(message), by);
     if (answer.is_object()) {
-        if (const auto* value = answer.as_object().if_contains("return")) co_return *value;
+        if (auto* value = answer.as_object().if_contains("return")) co_return std::move(*value);
         if (const auto* error = answer.as_object().if_contains("error"))
             throw Error(ErrorCode::agent_command_failed, ErrorDomain::qemu, fmt::format("the guest agent of {} refused '{}'", who_, command))
                 .because(json::serialize(*error));

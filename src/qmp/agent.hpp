@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace domus::qmp {
 
@@ -48,11 +49,13 @@ private:
     Task<std::optional<std::string>> read_line(ChannelPtr channel, std::size_t longest, Deadline by);
     Task<> write(ChannelPtr channel, std::string text, Deadline by);
     Task<> synchronize(ChannelPtr channel, Deadline by);
+    Task<boost::json::value> parse(ChannelPtr channel, std::string_view text, Deadline by);
     Task<boost::json::value> ask(ChannelPtr channel, std::string request, Deadline by);
     /// Runs `ask` on the channel, which is closed if that fails.
     Task<boost::json::value> exchange(std::string request, Deadline by);
     Error failed(const boost::system::error_code& failure, Deadline by) const;
     Error silent(std::string_view why) const;
+    Error unreadable(std::string why) const;
 
     Executor executor_;
     Connect connect_;

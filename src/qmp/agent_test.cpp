@@ -176,7 +176,8 @@ TEST(Agent, what_is_not_for_us_is_dropped) {
 
 TEST(Agent, an_answer_that_cannot_be_read_is_an_error_at_once) {
     for (const auto& [answer, reason] : {std::pair{std::string(11u << 20, 'x'), "longer than 10 MiB"}, std::pair{lines("[", 3000), "too deep"},
-                                         std::pair{std::string("nonsense"), "syntax"}}) {
+                                         std::pair{std::string("nonsense"), "syntax"}, std::pair{std::string("{\"return\": 1"), "incomplete"},
+                                         std::pair{"{\"return\": [" + lines("0,", 5'000'000) + "0]}", "more than 100000 values"}}) {
         run([answer, reason](std::shared_ptr<Agent> agent, Guest& guest) -> Task<> {
             const auto script = [](Guest& from, std::string text) -> Task<> {
                 const auto connected = [&from] { return from.socket.is_open(); };

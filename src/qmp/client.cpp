@@ -2,6 +2,7 @@
 
 #include "async/spawn.hpp"
 #include "base/log.hpp"
+#include "qmp/count_separators.hpp"
 
 #include <boost/json/serialize.hpp>
 #include <sys/socket.h>
@@ -33,11 +34,6 @@ json::parse_options options() {
 }
 /// Of commands that a stopped QEMU does not read.
 constexpr std::size_t most_output = 4u << 20;
-
-/// No more values than that are in these bytes, but for one.
-std::size_t count_separators(std::string_view bytes) {
-    return static_cast<std::size_t>(std::ranges::count_if(bytes, [](char c) { return c == ',' || c == ':' || c == '[' || c == '{'; }));
-}
 
 std::string text_of(const json::object& object, std::string_view key) {
     const auto* value = object.if_contains(key);
