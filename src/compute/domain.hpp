@@ -274,6 +274,7 @@ private:
     };
     Task<InImages> look_into_images(const model::Snapshot& snapshot);
     Task<> require_new_in_images(const model::Snapshot& snapshot);
+    Task<> require_unmistakable(const model::Snapshot& snapshot);
     Task<> note_intent(SnapshotIntent intent);
     Task<> clear_intent();
     Task<> settle_intent(SnapshotIntent intent);

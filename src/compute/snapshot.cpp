@@ -128,6 +128,7 @@ Task<std::string> Domain::create_snapshot(SnapshotRequest request) {
     if (running && definition_) wanted.inactive_domain = parse_definition(*definition_);
     if (!snapshots_.current().empty()) wanted.parent = snapshots_.current();
     co_await require_new_in_images(wanted);
+    if (running) co_await require_unmistakable(wanted);
     SnapshotIntent intent(SnapshotAction::create, wanted, request.caller);
     intent.metadata = !request.no_metadata;
     co_await note_intent(std::move(intent));
@@ -254,6 +255,7 @@ Task<> Domain::revert_to_memory(std::shared_ptr<const model::Snapshot> snapshot,
                                                                       : request.state == StateAfterRestore::running;
     auto running = running_;
     const bool same = running && same_machine(*running->domain, *snapshot->domain);
+    co_await require_unmistakable(*snapshot);
     if (running && !same && !request.force)
         throw risky("the snapshot is of another machine than the domain that runs")
             .hint("--force ends it and starts the one of the snapshot");
@@ -314,8 +316,14 @@ Task<> Domain::settle_failed(model::Snapshot snapshot, Credentials caller, std::
 }
 
 Task<> Domain::apply_to_images(model::Snapshot snapshot, Credentials caller) {
-    for (const auto* disk : internal_disks(snapshot, *snapshot.domain))
-        co_await change_image(environment_, caller, "-a", *snapshot.name, disk);
+    for (const auto* disk : internal_disks(snapshot, *snapshot.domain)) {
+        const auto opened = co_await placed(environment_, *disk);
+        auto work = [path = opened.source.text(), name = *snapshot.name] { return snapshot_reference(path, name); };
+        auto reference = *snapshot.name;
+        if (opened.type == model::DiskType::file || opened.type == model::DiskType::block)
+            reference = co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+        co_await change_image(environment_, caller, "-a", std::move(reference), disk);
+    }
 }
 
 Task<> Domain::revert_to_disks(std::shared_ptr<const model::Snapshot> snapshot, RevertRequest request) {

@@ -70,6 +70,25 @@ Task<> Domain::require_new_in_images(const model::Snapshot& snapshot) {
         .hint(fmt::format("choose another name, or remove it: 'qemu-img snapshot -d {} IMAGE'", *snapshot.name));
 }
 
+/// QEMU itself loads memory by the name alone, which it takes for an id first.
+Task<> Domain::require_unmistakable(const model::Snapshot& snapshot) {
+    std::vector<std::string> paths;
+    for (const auto* disk : internal_disks(snapshot, *snapshot.domain)) {
+        const auto opened = co_await placed(environment_, *disk);
+        if (is_here(opened)) paths.push_back(opened.source.text());
+    }
+    auto work = [paths = std::move(paths), name = *snapshot.name] {
+        for (const auto& path : paths)
+            if (auto other = snapshot_mistaken_for(path, name)) return other;
+        return std::optional<std::string>{};
+    };
+    const auto other = co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
+    if (!other) co_return;
+    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                fmt::format("operation failed: QEMU would take '{}' for snapshot '{}', whose number in an image of domain '{}' it is", *snapshot.name, *other, name_))
+        .hint(fmt::format("names that are no numbers are safe; '{}' can be used once '{}' is deleted", *snapshot.name, *other));
+}
+
 /// What could not be settled before comes first: there is one intent at a time.
 Task<> Domain::note_intent(SnapshotIntent intent) {
     if (unsettled_) co_await settle_intent(*unsettled_);

@@ -24,6 +24,11 @@ Error external_refused(std::string what) {
         .hint("leave out --disk-only, --memspec and --diskspec, or say snapshot='internal'");
 }
 
+std::vector<image::Snapshot> snapshots_in(const std::string& path) {
+    const auto image = image::open_image(path);
+    return image::read_header(image.get(), "qcow2").snapshots;
+}
+
 SnapshotMode default_mode(const model::Disk& disk) {
     if (disk.snapshot) return *disk.snapshot;
     return disk.readonly || disk.source.empty() ? SnapshotMode::no : SnapshotMode::internal;
@@ -137,9 +142,21 @@ std::vector<const model::Disk*> internal_disks(const model::Snapshot& snapshot, 
 }
 
 bool image_has_snapshot(const std::string& path, const std::string& name) {
-    const auto image = image::open_image(path);
-    const auto header = image::read_header(image.get(), "qcow2");
-    return std::ranges::find(header.snapshots, name, &image::Snapshot::name) != header.snapshots.end();
+    const auto snapshots = snapshots_in(path);
+    return std::ranges::find(snapshots, name, &image::Snapshot::name) != snapshots.end();
+}
+
+std::string snapshot_reference(const std::string& path, const std::string& name) {
+    const auto snapshots = snapshots_in(path);
+    const auto found = std::ranges::find(snapshots, name, &image::Snapshot::name);
+    return found == snapshots.end() ? name : found->id;
+}
+
+std::optional<std::string> snapshot_mistaken_for(const std::string& path, const std::string& name) {
+    const auto snapshots = snapshots_in(path);
+    const auto found = std::ranges::find(snapshots, name, &image::Snapshot::id);
+    if (found == snapshots.end() || found->name == name) return std::nullopt;
+    return found->name;
 }
 
 } // namespace domus::compute

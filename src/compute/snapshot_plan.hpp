@@ -4,6 +4,7 @@
 
 #include "model/snapshot.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,5 +23,12 @@ std::vector<const model::Disk*> internal_disks(const model::Snapshot& snapshot, 
 
 /// Whether the image holds a snapshot of that name. Throws what opening or reading it throws.
 bool image_has_snapshot(const std::string& path, const std::string& name);
+
+/// By what qemu-img goes back to the snapshot of that name, and to no other: QEMU takes a name for an id first, and numbers
+/// are names too. The name itself where there is none.
+std::string snapshot_reference(const std::string& path, const std::string& name);
+
+/// The name of the snapshot to which QEMU goes back in place of the one of that name, since it has the name as its id.
+std::optional<std::string> snapshot_mistaken_for(const std::string& path, const std::string& name);
 
 } // namespace domus::compute

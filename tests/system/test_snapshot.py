@@ -229,3 +229,38 @@ def test_our_command_speaks_virshs_words(daemon, domus, conn, guest, disk, scrat
     assert says("snapshot-delete", "web", "root", "--children-only") == "Domain snapshot root children deleted"
     assert says("snapshot-delete", "web", "root") == "Domain snapshot root deleted"
     assert tags(disk) == []
+
+
+def fill(path, number):
+    subprocess.run(["qemu-io", "-c", f"write -P {number} 0 512", path], check=True, stdout=subprocess.DEVNULL)
+
+
+def is_filled(path, number):
+    said = subprocess.run(["qemu-io", "-U", "-c", f"read -P {number} 0 512", path], text=True, capture_output=True).stdout
+    return "verification failed" not in said
+
+
+def test_a_name_that_is_the_number_of_another(conn, guest, disk):
+    """QEMU looks for numbers before names: going back to '1' of a stopped domain gave '2', which is number 1 in the image."""
+    domain = conn.defineXML(guest("web", memory=32, disks=[disk]))
+    for number in (2, 1):
+        fill(disk, number)
+        domain.snapshotCreateXML(f"<domainsnapshot><name>{number}</name></domainsnapshot>")
+    for number in (1, 2):
+        domain.revertToSnapshot(domain.snapshotLookupByName(str(number)))
+        assert is_filled(disk, number)
+
+
+def test_memory_under_a_name_that_is_the_number_of_another(conn, guest, disk):
+    domain = conn.defineXML(guest("web", memory=32, disks=[disk]))
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    later = domain.snapshotCreateXML("<domainsnapshot><name>2</name></domainsnapshot>")  # number 1
+    with pytest.raises(libvirt.libvirtError, match="would take '1' for snapshot '2'"):
+        domain.snapshotCreateXML("<domainsnapshot><name>1</name></domainsnapshot>")
+    domain.revertToSnapshot(later)
+    domain.snapshotCreateXML("<domainsnapshot><name>other</name></domainsnapshot>")  # number 2
+    with pytest.raises(libvirt.libvirtError, match="would take '2' for snapshot 'other'"):
+        domain.revertToSnapshot(later)
+    domain.snapshotLookupByName("other").delete()
+    domain.revertToSnapshot(later)
+    domain.destroy()
