@@ -197,6 +197,7 @@ Task<std::string> Domain::redefine_snapshot(model::Snapshot wanted, bool current
     require_snapshot_name(*wanted.name);
     if (wanted.domain->uuid != uuid_)
         refuse(fmt::format("definition for snapshot {} must use uuid {}", *wanted.name, uuid_.text()));
+    require_snapshot_of(wanted, name_, uuid_);
     if (*wanted.state != model::SnapshotState::running && *wanted.state != model::SnapshotState::paused
         && *wanted.state != model::SnapshotState::shutoff)
         refuse("this version knows snapshots of running, paused and shut off domains");
@@ -222,6 +223,7 @@ Task<> Domain::revert_to_snapshot(std::string name, RevertRequest request) {
     const auto turn = co_await this->turn("snapshot-revert");
     const auto entry = snapshots_.get(name);
     const auto snapshot = std::make_shared<model::Snapshot>(parse_snapshot(entry));
+    require_snapshot_of(*snapshot, name_, uuid_); // its file may have been copied from elsewhere
     co_await recheck_managed_save();
     require_force_for_risks(*snapshot, request);
     if (!snapshot->domain && definition_) snapshot->domain = parse_definition(*definition_);

@@ -132,6 +132,21 @@ void complete_snapshot(model::Snapshot& wanted, const model::Domain& domain, Sna
     wanted.parent.reset();
 }
 
+void require_snapshot_of(model::Snapshot& snapshot, const std::string& name, const Uuid& uuid) {
+    const auto check = [&](auto& definition) {
+        if (!definition) return;
+        if (definition->uuid && definition->uuid != uuid)
+            throw Error(ErrorCode::operation_invalid, ErrorDomain::domain_snapshot,
+                        fmt::format("Requested operation is not valid: snapshot '{}' has the definition of another domain: '{}', uuid {}",
+                                    snapshot.name.value_or(""), definition->name, definition->uuid->text()))
+                .hint(fmt::format("that of domain '{}' has the uuid {}", name, uuid.text()));
+        definition->uuid = uuid;
+        definition->name = name;
+    };
+    check(snapshot.domain);
+    check(snapshot.inactive_domain);
+}
+
 std::vector<const model::Disk*> internal_disks(const model::Snapshot& snapshot, const model::Domain& domain) {
     std::vector<const model::Disk*> result;
     const DisksByName by_name(domain);

@@ -18,6 +18,10 @@ void complete_snapshot(model::Snapshot& wanted, const model::Domain& domain, mod
 /// Rules on names: they are files too.
 void require_snapshot_name(const std::string& name);
 
+/// Throws operation_invalid if a definition in it is that of another domain. The name may be an earlier one: it becomes that
+/// of the domain.
+void require_snapshot_of(model::Snapshot& snapshot, const std::string& name, const Uuid& uuid);
+
 /// The disks of `domain` that a snapshot keeps inside their images.
 std::vector<const model::Disk*> internal_disks(const model::Snapshot& snapshot, const model::Domain& domain);
 

@@ -264,3 +264,36 @@ def test_memory_under_a_name_that_is_the_number_of_another(conn, guest, disk):
     domain.snapshotLookupByName("other").delete()
     domain.revertToSnapshot(later)
     domain.destroy()
+
+
+def test_the_definition_of_another_domain_is_not_taken(daemon, guest, disk, scratch):
+    """Whatever a snapshot says, the domain stays the one that it is, and is there after a restart."""
+    conn = libvirt.open(daemon.uri)
+    domain = conn.defineXML(guest("web", disks=[disk]))
+    domain.snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>")
+    redefine = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE
+    document = domain.snapshotLookupByName("s").getXMLDesc()
+    earlier = domain.snapshotCreateXML(document.replace("<name>web<", "<name>earlier<"), redefine)
+    domain.revertToSnapshot(earlier)
+    assert "<name>web<" in domain.XMLDesc()
+    inactive = domain.XMLDesc().replace("domain type", "inactiveDomain type").replace("/domain>", "/inactiveDomain>")
+    foreign = inactive.replace(domain.UUIDString(), "4dea22b3-1d52-d8f3-2516-782e98ab3fa0")
+    with pytest.raises(libvirt.libvirtError, match="another domain"):
+        domain.snapshotCreateXML(document.replace("</domainsnapshot>", foreign + "</domainsnapshot>"), redefine)
+    # A file that was copied by hand.
+    other = scratch / "other.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", other, "1M"], check=True)
+    conn.defineXML(guest("other", disks=[other])).snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>")
+    conn.close()
+    daemon.stop()
+    files = daemon.root / "var/lib/domus/qemu/snapshot"
+    (files / "other/s.xml").write_text((files / "web/s.xml").read_text())
+    daemon.start()
+    conn = libvirt.open(daemon.uri)
+    with pytest.raises(libvirt.libvirtError, match="another domain: 'web'"):
+        conn.lookupByName("other").revertToSnapshot(conn.lookupByName("other").snapshotLookupByName("s"))
+    conn.close()
+    daemon.restart()
+    conn = libvirt.open(daemon.uri)
+    assert sorted(domain.name() for domain in conn.listAllDomains()) == ["other", "web"]
+    conn.close()
