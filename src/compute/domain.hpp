@@ -274,6 +274,8 @@ private:
     };
     Task<InImages> look_into_images(const model::Snapshot& snapshot);
     Task<> require_new_in_images(const model::Snapshot& snapshot);
+    Task<std::vector<std::string>> images_of(const model::Snapshot& snapshot);
+    Task<> require_in_images(const model::Snapshot& snapshot);
     Task<> require_unmistakable(const model::Snapshot& snapshot);
     Task<> note_intent(SnapshotIntent intent);
     Task<> clear_intent();

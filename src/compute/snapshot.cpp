@@ -228,6 +228,7 @@ Task<> Domain::revert_to_snapshot(std::string name, RevertRequest request) {
     require_force_for_risks(*snapshot, request);
     if (!snapshot->domain && definition_) snapshot->domain = parse_definition(*definition_);
     if (!snapshot->domain) throw invalid(fmt::format("snapshot '{}' has no definition of its domain", name));
+    if (managed_save_ || !entry.active()) co_await require_in_images(*snapshot);
     if (managed_save_) co_await forget_managed_save(); // its memory does not fit the disks any more
     if (entry.active())
         co_await revert_to_memory(snapshot, request);

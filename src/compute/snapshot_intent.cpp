@@ -70,13 +70,32 @@ Task<> Domain::require_new_in_images(const model::Snapshot& snapshot) {
         .hint(fmt::format("choose another name, or remove it: 'qemu-img snapshot -d {} IMAGE'", *snapshot.name));
 }
 
-/// QEMU itself loads memory by the name alone, which it takes for an id first.
-Task<> Domain::require_unmistakable(const model::Snapshot& snapshot) {
+/// Paths of those on this host, as the snapshot's own definition has them.
+Task<std::vector<std::string>> Domain::images_of(const model::Snapshot& snapshot) {
     std::vector<std::string> paths;
     for (const auto* disk : internal_disks(snapshot, *snapshot.domain)) {
         const auto opened = co_await placed(environment_, *disk);
         if (is_here(opened)) paths.push_back(opened.source.text());
     }
+    co_return paths;
+}
+
+/// Before something is given up for it.
+Task<> Domain::require_in_images(const model::Snapshot& snapshot) {
+    auto paths = co_await images_of(snapshot);
+    auto work = [paths = std::move(paths), name = *snapshot.name] {
+        const auto found = std::ranges::find_if(paths, [&](const auto& path) { return !image_has_snapshot(path, name); });
+        return found == paths.end() ? std::string{} : *found;
+    };
+    const auto without = co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
+    if (without.empty()) co_return;
+    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("operation failed: '{}' has no snapshot '{}'", without, *snapshot.name))
+        .hint(fmt::format("'qemu-img snapshot -l {}' shows what it has", without));
+}
+
+/// QEMU itself loads memory by the name alone, which it takes for an id first.
+Task<> Domain::require_unmistakable(const model::Snapshot& snapshot) {
+    auto paths = co_await images_of(snapshot);
     auto work = [paths = std::move(paths), name = *snapshot.name] {
         for (const auto& path : paths)
             if (auto other = snapshot_mistaken_for(path, name)) return other;

@@ -297,3 +297,19 @@ def test_the_definition_of_another_domain_is_not_taken(daemon, guest, disk, scra
     conn = libvirt.open(daemon.uri)
     assert sorted(domain.name() for domain in conn.listAllDomains()) == ["other", "web"]
     conn.close()
+
+
+def test_nothing_is_given_up_for_a_snapshot_that_an_image_has_not(daemon, conn, guest, disk):
+    domain = conn.defineXML(guest("web", memory=32, disks=[disk]))
+    gone = domain.snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>")
+    subprocess.run(["qemu-img", "snapshot", "-d", "s", disk], check=True)
+    force = libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    with pytest.raises(libvirt.libvirtError, match="has no snapshot 's'"):
+        domain.revertToSnapshot(gone, force)
+    assert domain.isActive()
+    domain.managedSave()
+    with pytest.raises(libvirt.libvirtError, match="has no snapshot 's'"):
+        domain.revertToSnapshot(gone, force)
+    assert domain.hasManagedSaveImage()
+    daemon.virsh("managedsave-remove", "web")
