@@ -2,6 +2,8 @@
 // metadata, figures.
 #include "compute/domain.hpp"
 
+#include "base/log.hpp"
+#include "compute/statistics.hpp"
 #include "compute/xml.hpp"
 #include "engine/qemu/command.hpp"
 #include "os/files.hpp"
@@ -203,7 +205,7 @@ Task<> Domain::refresh_figures(std::shared_ptr<Running> running) {
         commands.push_back({std::move(command), std::move(arguments)});
         takers.push_back(std::move(taker));
     };
-    if (!devices.disks.empty()) ask("query-blockstats", {}, [&](json::value answer) { figures->block = std::move(answer); });
+    if (!devices.disks.empty()) ask("query-blockstats", {}, [&](json::value answer) { figures->block = block_entries(running->domain->devices, std::move(answer)); });
     if (balloon && !running->balloon_kib)
         ask("query-balloon", {}, [&](json::value answer) { running->balloon_kib = answer.at("actual").to_number<std::uint64_t>() >> 10; });
     if (balloon) figures->memory = json::object{{"last-update", 0}};
@@ -217,11 +219,12 @@ Task<> Domain::refresh_figures(std::shared_ptr<Running> running) {
         figures->at = Clock::now();
         figures->balloon_kib = running->balloon_kib.value_or(0);
         running->figures = std::move(figures);
-        running->refreshed.notify_all();
-    } catch (const Error&) {
-        // It does not answer: whoever waits goes on without it.
+    } catch (const std::exception& error) {
+        // It does not answer, or not as QEMU does: whoever waits goes on without it.
+        log::debug("domain '{}': figures: {}", name_, error.what());
     }
     running->refreshing = false;
+    running->refreshed.notify_all();
 }
 
 } // namespace domus::compute

@@ -414,8 +414,9 @@ Task<std::shared_ptr<const Figures>> Domain::figures(std::chrono::milliseconds a
         spawn(environment_.executor, refresh_figures(running), fmt::format("figures of '{}'", name_));
         if (!running->refreshing) co_return running->figures; // there was nothing to ask
     }
-    const bool told = co_await running->refreshed.wait(by);
-    if (told) co_return running->figures;
+    const auto before = running->figures;
+    (void)co_await running->refreshed.wait(by);
+    if (running->figures != before) co_return running->figures;
     co_return nullptr;
 }
 

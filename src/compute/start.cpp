@@ -515,12 +515,12 @@ Task<> Start::learn() {
     for (auto& preparation : engine::qemu::preparations(live_)) commands.push_back({preparation.command, preparation.arguments});
     const auto answers = co_await running_->monitor->handshake(Deadline::in(monitor_patience), std::move(commands));
     read_terminals(answers[0]);
-    running_->vcpu_threads = threads_of(answers[1]);
+    running_->vcpu_threads = threads_of(answers[1], live_.vcpu);
     const auto present = live_.vcpu_current.value_or(live_.vcpu), booted = engine::qemu::booted_vcpus(live_);
     if (booted < present) {
         co_await plug_first_vcpus(running_, present);
         const auto cpus = co_await running_->monitor->execute("query-cpus-fast", {}, Deadline::in(monitor_patience));
-        running_->vcpu_threads = threads_of(cpus);
+        running_->vcpu_threads = threads_of(cpus, live_.vcpu);
     }
     note_vcpus(live_, booted, present);
     auto known = std::make_shared<model::Domain>(live_);

@@ -175,6 +175,15 @@ void add_blocks(Statistics& out, const DomainView& view, const Figures* figures,
 
 } // namespace
 
+boost::json::array block_entries(const model::Devices& devices, boost::json::value answer) {
+    constexpr std::size_t beside = 64; // drives that are no <disk>
+    boost::json::array kept;
+    if (!answer.is_array() || answer.as_array().size() > devices.disks.size() + beside) return kept; // QEMU's own fault, or worse
+    for (auto& entry : answer.as_array())
+        if (entry.is_object() && entry.as_object().contains("qdev")) kept.push_back(std::move(entry));
+    return kept;
+}
+
 std::map<std::string, std::uint64_t> block_counters(const DomainView& view, const Figures& figures, const std::optional<std::string>& target) {
     // virDomainBlockStatsFlags has QEMU's names but for two.
     constexpr std::array<std::pair<std::string_view, std::string_view>, 8> names{{{"rd_operations", "rd_operations"},

@@ -33,6 +33,9 @@ struct Statistic {
 /// Of a domain's disks, in their order; nothing for those whose image cannot be read.
 using DiskSizes = std::vector<std::optional<ImageSizes>>;
 
+/// Of an answer of query-blockstats, what tells of disks of the domain: it is looked through for each of them.
+boost::json::array block_entries(const model::Devices& devices, boost::json::value answer);
+
 /// `figures` may be null. Reads /proc and /sys for the rest; blocks for no guest.
 std::vector<Statistic> statistics(const DomainView& view, const Figures* figures, const DiskSizes& sizes, unsigned groups);
 

@@ -78,7 +78,9 @@ void require_supported(const model::Domain& domain) {
         if (*set) (void)parse_cpuset(**set);
 }
 
-std::vector<int> threads_of(const boost::json::value& cpus) {
+std::vector<int> threads_of(const boost::json::value& cpus, std::size_t most) {
+    if (const auto count = cpus.as_array().size(); count > most)
+        throw Error(ErrorCode::internal_error, ErrorDomain::qemu, fmt::format("internal error: QEMU tells of {} vCPUs, the domain has {}", count, most));
     std::vector<int> threads;
     for (const auto& cpu : cpus.as_array()) threads.push_back(cpu.as_object().at("thread-id").to_number<int>());
     return threads;

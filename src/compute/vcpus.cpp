@@ -116,7 +116,7 @@ Task<> Domain::plug_vcpus(unsigned count) {
     }
     const auto cpus = co_await running->monitor->execute("query-cpus-fast", {}, Deadline::in(monitor_patience));
     if (running_ != running) not_running();
-    running->vcpu_threads = threads_of(cpus);
+    running->vcpu_threads = threads_of(cpus, running->domain->vcpu);
     const auto now = static_cast<unsigned>(filled(slots));
     change_live([&](model::Domain& live) { note_vcpus(live, engine::qemu::booted_vcpus(live), now); });
     pin_threads(*running->domain, running->process.pid(), running->vcpu_threads);

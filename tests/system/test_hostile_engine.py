@@ -49,7 +49,7 @@ def test_a_start_fails_at_once_with_a_reason(conn, engine):
     for name, reason in (("a-garbage", "cannot be read"), ("a-deep", "cannot be read"), ("a-huge", "KiB"),
                          ("a-die-qmp_capabilities", "has gone"), ("a-die-query-chardev", "has gone"),
                          ("a-die-query-cpus-fast", "has gone"), ("a-die-cont", "has gone"),
-                         ("a-odd-query-chardev", ""), ("a-odd-query-cpus-fast", "")):
+                         ("a-odd-query-chardev", ""), ("a-odd-query-cpus-fast", ""), ("a-crowd", "tells of 160000 vCPUs")):
         domain = engine(name)
         message = within(PLENTY, lambda: refusal(domain), attempts=1)
         assert reason in message, name
@@ -95,6 +95,14 @@ def test_one_that_is_slow_or_sends_events_without_end_disturbs_nobody(daemon, co
     for domain in floods:
         within(PLENTY, domain.destroy, attempts=1)
     assert conn.numOfDomains() == 2
+
+
+def test_figures_of_another_shape_hold_up_nobody(conn, engine):
+    engine("a-odd-query-balloon").create()
+    engine("b").create()
+    # Each failure is one answer late at most; the figures that are asked for later are asked for anew.
+    within(0.4, conn.getAllDomainStats)
+    assert len(conn.getAllDomainStats()) == 2
 
 
 def test_one_that_dies_at_a_command_fails_that_command(conn, engine):
