@@ -2,6 +2,7 @@
 
 #include "async/spawn.hpp"
 #include "base/log.hpp"
+#include "compute/device_list.hpp"
 
 #include <fmt/format.h>
 
@@ -175,7 +176,8 @@ void MonitorEvents::device_deleted(Domain& domain, const std::shared_ptr<Running
 }
 
 void MonitorEvents::unplug_refused(Domain& domain, Running& running, std::string alias) {
-    log::warning("domain '{}': the guest does not let go of device '{}'", domain.name(), alias);
+    if (!element_of(running.domain->devices, alias)) return; // a part of a device, or none
+    if (running.refused != alias) log::warning("domain '{}': the guest does not let go of device '{}'", domain.name(), alias); // else said again
     running.refused = std::move(alias);
     running.unplugged.notify_all();
     domain.emit(event::DeviceRemovalFailed{running.refused});

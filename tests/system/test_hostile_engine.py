@@ -97,6 +97,12 @@ def test_one_that_is_slow_or_sends_events_without_end_disturbs_nobody(daemon, co
     assert conn.numOfDomains() == 2
 
 
+def test_events_without_end_do_not_fill_the_log(daemon, engine):
+    engine("a-refusal").create()
+    time.sleep(2)
+    assert daemon.log.stat().st_size < 1 << 20
+
+
 def test_figures_of_another_shape_hold_up_nobody(conn, engine):
     engine("a-odd-query-balloon").create()
     engine("b").create()
