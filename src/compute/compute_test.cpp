@@ -139,6 +139,27 @@ TEST_F(StoreTest, a_rename_that_was_cut_off_keeps_the_new_name) {
     EXPECT_EQ(read_file(loaded.complaints[0].file, largest_definition), before);
 }
 
+TEST_F(StoreTest, the_variables_of_uefi_get_the_new_name) {
+    auto domain = domain_of("old");
+    save(domain);
+    const auto old_name = store->variables_path("old"), new_name = store->variables_path("new");
+    fs::create_directories(old_name.parent_path());
+    write_file_durably(old_name, "boot order", 0600);
+    write_file_durably(new_name, "of another", 0600);
+    domain.name = "new";
+    EXPECT_THROW(store->rename("old", "new", make_definition(domain)->xml, false), Error);
+    EXPECT_EQ(read_file(new_name, 100), "of another");
+    fs::remove(new_name);
+    store->rename("old", "new", make_definition(domain)->xml, false);
+    EXPECT_EQ(read_file(new_name, 100), "boot order");
+    EXPECT_FALSE(fs::exists(old_name));
+    // Cut off: the name that no domain has goes.
+    fs::create_hard_link(new_name, old_name);
+    EXPECT_EQ(store->load().domains.size(), 1u);
+    EXPECT_FALSE(fs::exists(old_name));
+    EXPECT_TRUE(fs::exists(new_name));
+}
+
 TEST_F(StoreTest, a_copy_with_the_same_uuid_is_set_aside_and_the_original_stays) {
     auto domain = domain_of("original");
     save(domain);

@@ -160,7 +160,7 @@ Task<> Domain::undefine(unsigned flags) {
                     "Requested operation is not valid: cannot undefine transient domain")
             .hint(fmt::format("it goes by itself when it ends: 'domus destroy {}'", name_));
     co_await recheck_managed_save();
-    const auto variables = environment_.store.folders().library / "nvram" / (name_ + "_VARS.fd");
+    const auto variables = environment_.store.variables_path(name_);
     if (managed_save_ && !(flags & remove_managed_save))
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     "Requested operation is not valid: Refusing to undefine while domain managed save image exists")
@@ -211,6 +211,7 @@ Task<> Domain::rename(std::string to) {
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: cannot rename domain with snapshots");
     auto wanted = parse_definition(*definition_);
     wanted.name = to;
+    if (wanted.os.nvram.path == environment_.store.variables_path(name_).string()) wanted.os.nvram.path.reset(); // they go along
     format::Findings findings;
     model::check(wanted, findings);
     format::throw_findings(findings, ErrorDomain::domain, "<domain>");

@@ -17,7 +17,7 @@ constexpr auto file_patience = 30s;
 
 /// Variables of UEFI that the daemon keeps itself are named in what it prints.
 void forget_own_variables(const Environment& environment, model::Domain& domain) {
-    const auto own = environment.store.folders().library / "nvram" / (domain.name + "_VARS.fd");
+    const auto own = environment.store.variables_path(domain.name);
     if (domain.os.nvram.path == own.string()) domain.os.nvram.path.reset();
 }
 

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -66,6 +67,8 @@ std::vector<std::string> Store::listing(const fs::path& folder) {
 
 fs::path Store::autostart_path(const std::string& name) const { return folders_.autostart / (name + ".xml"); }
 
+fs::path Store::variables_path(const std::string& name) const { return folders_.library / "nvram" / (name + "_VARS.fd"); }
+
 fs::path Store::managed_save_path(const std::string& name) const { return folders_.library / "save" / (name + ".save"); }
 
 fs::path Store::loaded_save_path(const std::string& name) const { return folders_.library / "save" / (name + ".loaded"); }
@@ -98,6 +101,7 @@ LoadedDomains Store::load() const {
         if (std::ranges::binary_search(saves, name + ".loaded")) check_loaded_save(name, loaded.complaints);
         loaded.domains.push_back(std::move(read.domain));
     }
+    unlink_second_variables(loaded.domains);
     return loaded;
 }
 
@@ -153,10 +157,43 @@ void Store::set_autostart(const std::string& name, bool on) const {
                            ErrorDomain::qemu);
 }
 
+/// Until the rename is done they have both names.
+void Store::link_variables(const std::string& from, const std::string& to) const {
+    const auto variables = variables_path(from), renamed = variables_path(to);
+    std::error_code failure;
+    if (!fs::exists(variables, failure) || fs::equivalent(variables, renamed, failure)) return;
+    if (::link(variables.c_str(), renamed.c_str()) == 0) return;
+    if (errno != EEXIST) throw path_error(errno, "cannot make", renamed);
+    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                fmt::format("operation failed: '{}' is there already: UEFI's variables of an earlier domain '{}'", renamed.string(), to))
+        .hint("remove it, or move it away");
+}
+
+/// Of a rename that was cut off: the domain has one of the names.
+void Store::unlink_second_variables(const std::vector<StoredDomain>& domains) const {
+    constexpr std::string_view ending = "_VARS.fd";
+    const auto folder = variables_path("").parent_path();
+    for (const auto& file : listing(folder)) {
+        struct stat info {};
+        if (!file.ends_with(ending) || ::lstat((folder / file).c_str(), &info) < 0 || !S_ISREG(info.st_mode) || info.st_nlink < 2) continue;
+        const auto name = file.substr(0, file.size() - ending.size());
+        const bool known = std::ranges::any_of(domains, [&](const StoredDomain& domain) { return domain.ref.name == name; });
+        if (!known) ::unlink((folder / file).c_str());
+    }
+}
+
 void Store::rename(const std::string& from, const std::string& to, const std::string& xml, bool autostart) const {
-    save(to, std::string(renamed_mark) + xml, true);
+    link_variables(from, to);
+    try {
+        save(to, std::string(renamed_mark) + xml, true);
+    } catch (...) {
+        std::error_code failure;
+        if (fs::equivalent(variables_path(from), variables_path(to), failure)) fs::remove(variables_path(to), failure);
+        throw;
+    }
     if (autostart) set_autostart(to, true);
     remove(from);
+    remove_durably(variables_path(from));
 }
 
 void Store::save_record(const std::string& name, const fs::path& folder, const std::string& xml) const {

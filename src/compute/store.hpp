@@ -49,9 +49,12 @@ public:
     void save(const std::string& name, const std::string& xml, bool fresh) const;
     void remove(const std::string& name) const;
     void set_autostart(const std::string& name, bool on) const;
-    /// New name first, then the old one goes: a cut in between leaves both, and loading keeps the one that says so.
+    /// New name first, then the old one goes: a cut in between leaves both, and loading keeps the one that says so. UEFI's
+    /// variables go along.
     void rename(const std::string& from, const std::string& to, const std::string& xml, bool autostart) const;
 
+    /// Where UEFI's variables of a domain are that names no file for them.
+    std::filesystem::path variables_path(const std::string& name) const;
     /// Where the memory is kept that the next start goes on from.
     std::filesystem::path managed_save_path(const std::string& name) const;
     /// Where it is kept from when a guest has loaded it until that guest runs.
@@ -90,6 +93,8 @@ private:
     StoredFolder definitions() const { return {folders_.definitions, largest_definition}; }
     StoredFolder records() const { return {folders_.state, largest_record}; }
     StoredFolder snapshots(const std::string& domain) const { return {snapshot_folder(domain), largest_record}; }
+    void link_variables(const std::string& from, const std::string& to) const;
+    void unlink_second_variables(const std::vector<StoredDomain>& domains) const;
     bool usable_managed_save(const std::string& name, std::vector<Complaint>& complaints) const;
     void check_loaded_save(const std::string& name, std::vector<Complaint>& complaints) const;
 

@@ -201,3 +201,21 @@ def test_the_host_is_described(conn, virsh):
     assert conn.getFreeMemory() > 0
     assert "qemu64" in conn.getCPUModelNames("x86_64")
     assert "Total" in virsh("freecell").out
+
+
+def test_uefi_variables_go_along_with_a_new_name(daemon, conn, guest):
+    if not os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"):
+        pytest.skip("no UEFI firmware")
+    domain = conn.defineXML(guest("uefi", memory=64).replace("<os>", "<os firmware='efi'>"))
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    domain.destroy()
+    folder = daemon.root / "var/lib/domus/qemu/nvram"
+    before = (folder / "uefi_VARS.fd").stat().st_ino
+    domain.rename("renamed")
+    assert [(path.name, path.stat().st_ino) for path in folder.iterdir()] == [("renamed_VARS.fd", before)]
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    domain.destroy()
+    with pytest.raises(libvirt.libvirtError, match="nvram"):
+        domain.undefine()
+    domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+    assert list(folder.iterdir()) == []
