@@ -123,6 +123,16 @@ TEST_F(StoreTest, gives_back_what_was_saved) {
     EXPECT_TRUE(fs::is_empty(root / "qemu/autostart"));
 }
 
+TEST_F(StoreTest, a_definition_that_cannot_go_stays) {
+    save(domain_of("one"));
+    EXPECT_THROW(store->remove("one", [] { throw Error(ErrorCode::system_error, ErrorDomain::qemu, "read-only"); }), Error);
+    EXPECT_EQ(files(), std::vector<std::string>{"one.xml"});
+    // Cut off: what lies there then.
+    fs::rename(root / "qemu/one.xml", root / "qemu/one.xml.undefined");
+    EXPECT_EQ(store->load().domains.size(), 1u);
+    EXPECT_EQ(files(), std::vector<std::string>{"one.xml"});
+}
+
 TEST_F(StoreTest, a_rename_that_was_cut_off_keeps_the_new_name) {
     auto domain = domain_of("old");
     save(domain);

@@ -23,6 +23,9 @@ namespace {
 /// Before a definition whose file got a new name: if the old file is still there, the rename was cut off.
 constexpr std::string_view renamed_mark = "<!-- renamed -->\n";
 
+/// After the name of a definition's file while what goes with it is being removed.
+constexpr std::string_view going_mark = ".undefined";
+
 struct ReadDefinition {
     StoredDomain domain;
     bool renamed = false;
@@ -88,11 +91,14 @@ void Store::prepare() const {
 
 LoadedDomains Store::load() const {
     LoadedDomains loaded;
+    std::vector<Complaint> complaints;
+    bring_back_definitions(complaints);
     auto folder = definitions();
     auto found = folder.load(read_definition);
     std::ranges::stable_partition(found, [](const auto& each) { return each.value.renamed; });
     folder.require_unique(found, [](const ReadDefinition& each) { return each.domain.ref.uuid; });
     loaded.complaints = folder.complaints();
+    std::ranges::move(complaints, std::back_inserter(loaded.complaints));
     const auto autostarted = listing(folders_.autostart);
     const auto saves = listing(managed_save_path("").parent_path());
     for (auto& [name, read] : found) {
@@ -142,9 +148,32 @@ void Store::save(const std::string& name, const std::string& xml, bool fresh) co
     definitions().save(name, xml, fresh);
 }
 
-void Store::remove(const std::string& name) const {
-    set_autostart(name, false);
-    remove_durably(definitions().file(name));
+void Store::remove(const std::string& name, const std::function<void()>& rest) const {
+    const auto file = definitions().file(name);
+    const auto going = fs::path(file.string() + std::string(going_mark));
+    if (::rename(file.c_str(), going.c_str()) < 0 && errno != ENOENT) throw path_error(errno, "cannot remove", file);
+    try {
+        if (rest) rest();
+        set_autostart(name, false);
+        remove_durably(going);
+    } catch (...) {
+        std::error_code ignored;
+        fs::rename(going, file, ignored);
+        throw;
+    }
+}
+
+/// Of domains whose undefine was cut off.
+void Store::bring_back_definitions(std::vector<Complaint>& complaints) const {
+    for (const auto& name : listing(folders_.definitions)) {
+        if (!name.ends_with(going_mark)) continue;
+        const auto going = folders_.definitions / name;
+        const auto file = folders_.definitions / name.substr(0, name.size() - going_mark.size());
+        std::error_code failure;
+        if (fs::exists(fs::symlink_status(file, failure))) continue; // defined anew
+        fs::rename(going, file, failure);
+        if (failure) complaints.push_back({name, going, fmt::format("cannot bring back '{}': {}", going.string(), failure.message())});
+    }
 }
 
 void Store::set_autostart(const std::string& name, bool on) const {

@@ -10,6 +10,7 @@
 #include "compute/status.hpp"
 #include "os/stored_files.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -47,7 +48,9 @@ public:
     /// `fresh`: the domain had no definition yet. Throws xml_error for one that load() would not read, operation_failed
     /// if a file is in the way that cannot be read.
     void save(const std::string& name, const std::string& xml, bool fresh) const;
-    void remove(const std::string& name) const;
+    /// `rest` takes away what goes with the definition, once that has been moved aside and so can go. If anything fails, the
+    /// definition is there again; so it is after a cut in between, when the next daemon loads.
+    void remove(const std::string& name, const std::function<void()>& rest = {}) const;
     void set_autostart(const std::string& name, bool on) const;
     /// New name first, then the old one goes: a cut in between leaves both, and loading keeps the one that says so. UEFI's
     /// variables go along.
@@ -93,6 +96,7 @@ private:
     StoredFolder definitions() const { return {folders_.definitions, largest_definition}; }
     StoredFolder records() const { return {folders_.state, largest_record}; }
     StoredFolder snapshots(const std::string& domain) const { return {snapshot_folder(domain), largest_record}; }
+    void bring_back_definitions(std::vector<Complaint>& complaints) const;
     void link_variables(const std::string& from, const std::string& to) const;
     void unlink_second_variables(const std::vector<StoredDomain>& domains) const;
     bool usable_managed_save(const std::string& name, std::vector<Complaint>& complaints) const;

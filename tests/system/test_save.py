@@ -560,3 +560,28 @@ def test_its_network_reaches_it_again(make_daemon, guest, terminal, scratch, _ev
     wait_until(lambda: "1 packets received" in shell.run(f"ping -c 1 -W 2 {gateway}"), "the gateway does not answer")
     connection.lookupByName("web").destroy()
     connection.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
+def test_an_undefine_that_fails_gives_nothing_up(daemon, guest, scratch):
+    conn = libvirt.open(daemon.uri)
+    image = scratch / "disk.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "1M"], check=True)
+    domain = conn.defineXML(guest("web", memory=32, disks=[image]))
+    domain.snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>")
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    domain.managedSave()
+    everything = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    definitions = daemon.root / "etc/domus/qemu"
+    daemon.sandbox.run("mount", "--bind", definitions, definitions, check=True)
+    daemon.sandbox.run("mount", "-o", "remount,bind,ro", definitions, check=True)
+    with pytest.raises(libvirt.libvirtError, match="Read-only"):
+        domain.undefineFlags(everything)
+    conn.close()
+    daemon.sandbox.run("umount", "-l", definitions, check=True)
+    daemon.restart()
+    conn = libvirt.open(daemon.uri)
+    domain = conn.lookupByName("web")
+    assert domain.hasManagedSaveImage() and domain.snapshotListNames() == ["s"]
+    domain.undefineFlags(everything)
+    conn.close()
