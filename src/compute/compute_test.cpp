@@ -123,6 +123,19 @@ TEST_F(StoreTest, gives_back_what_was_saved) {
     EXPECT_TRUE(fs::is_empty(root / "qemu/autostart"));
 }
 
+TEST_F(StoreTest, a_folder_in_the_place_of_an_autostart_link_is_set_aside) {
+    const auto link = root / "qemu/autostart/one.xml";
+    for (const bool on : {true, false}) {
+        save(domain_of("one"));
+        fs::create_directories(link / "below");
+        store->set_autostart("one", on);
+        EXPECT_EQ(fs::is_symlink(link), on);
+        store->remove("one");
+        EXPECT_FALSE(fs::exists(fs::symlink_status(link)));
+    }
+    EXPECT_TRUE(fs::exists(root / "qemu/autostart/one.xml.broken/below"));
+}
+
 TEST_F(StoreTest, a_definition_that_cannot_go_stays) {
     save(domain_of("one"));
     EXPECT_THROW(store->remove("one", [] { throw Error(ErrorCode::system_error, ErrorDomain::qemu, "read-only"); }), Error);

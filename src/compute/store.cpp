@@ -179,6 +179,7 @@ void Store::bring_back_definitions(std::vector<Complaint>& complaints) const {
 void Store::set_autostart(const std::string& name, bool on) const {
     const auto link = autostart_path(name);
     std::error_code failure;
+    if (fs::is_directory(fs::symlink_status(link, failure))) (void)set_aside(link); // not ours, and in the way of an undefine
     if (on) fs::create_symlink(definitions().file(name), link, failure);
     else fs::remove(link, failure);
     if (failure && failure != std::errc::file_exists)
