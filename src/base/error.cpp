@@ -1,7 +1,9 @@
 #include "base/error.hpp"
 
+#include <boost/system/system_error.hpp>
 #include <fmt/format.h>
 
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -51,12 +53,35 @@ Error system_error(int number, std::string what, ErrorDomain domain) {
         .with_errno(number);
 }
 
+namespace {
+
+/// Without the place in the library's source that Boost's own text has.
+std::string text_of(const std::exception& error) {
+    const auto* of_boost = dynamic_cast<const boost::system::system_error*>(&error);
+    if (!of_boost) return error.what();
+    const auto message = of_boost->code().message();
+    if (std::string_view(of_boost->code().category().name()) != "boost.json") return message;
+    return fmt::format("a program's answer is not of the shape that its protocol has: {}", message);
+}
+
+} // namespace
+
+Error error_of(const std::exception_ptr& failure, ErrorDomain domain) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const Error& error) {
+        return error;
+    } catch (...) {
+        return Error(ErrorCode::internal_error, domain, "internal error: " + describe(std::current_exception()));
+    }
+}
+
 std::string describe(const std::exception_ptr& failure) {
     if (!failure) return "no error";
     try {
         std::rethrow_exception(failure);
     } catch (const std::exception& error) {
-        return error.what();
+        return text_of(error);
     } catch (...) {
         return "an exception of unknown type";
     }

@@ -55,6 +55,10 @@ private:
 /// "cannot open '/x': No such file or directory" with code system_error and the errno.
 Error system_error(int number, std::string what, ErrorDomain domain = ErrorDomain::none);
 
+/// Whatever was thrown as an Error; internal_error of that domain if it was none. Of JSON that a program sent in another
+/// shape than its protocol has, it says so.
+Error error_of(const std::exception_ptr& failure, ErrorDomain domain = ErrorDomain::none);
+
 /// The text of whatever was thrown; for logs and edges.
 std::string describe(const std::exception_ptr& failure);
 

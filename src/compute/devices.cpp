@@ -207,7 +207,7 @@ Task<> Domain::refresh_figures(std::shared_ptr<Running> running) {
     };
     if (!devices.disks.empty()) ask("query-blockstats", {}, [&](json::value answer) { figures->block = block_entries(running->domain->devices, std::move(answer)); });
     if (balloon && !running->balloon_kib)
-        ask("query-balloon", {}, [&](json::value answer) { running->balloon_kib = answer.at("actual").to_number<std::uint64_t>() >> 10; });
+        ask("query-balloon", {}, [&](json::value answer) { running->note_balloon(answer.at("actual").to_number<std::uint64_t>()); });
     if (balloon) figures->memory = json::object{{"last-update", 0}};
     if (balloon && devices.memballoon->stats_period.value_or(0) > 0) {
         json::object statistics{{"path", fmt::format("/machine/peripheral/{}", *balloon)}, {"property", "guest-stats"}};

@@ -237,6 +237,7 @@ private:
     Task<> reopen_monitor(std::shared_ptr<Running> running);
     Task<> end_unfinished(std::shared_ptr<Running> running, bool there, bool unfinished, std::vector<Process> others);
     Task<> resynchronize(std::shared_ptr<Running> running);
+    Task<> learn_what_changed(std::shared_ptr<Running> running);
     qmp::Agent& require_agent(const Running& running) const;
     Task<bool> shut_down_by_agent(std::shared_ptr<Running> running, ShutdownMode mode, std::string how);
     Task<> stop_guest(std::shared_ptr<Running> running, PausedReason why);

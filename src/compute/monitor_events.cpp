@@ -61,7 +61,7 @@ void MonitorEvents::handle(Domain& domain, const std::shared_ptr<Running>& runni
     else if (name == "VSERPORT_CHANGE") port_changed(domain, running, data);
     else if (name == "RTC_CHANGE") domain.emit(event::RtcChange{number(data, "offset")});
     else if (name == "BALLOON_CHANGE") {
-        running->balloon_kib = static_cast<std::uint64_t>(number(data, "actual")) >> 10;
+        running->note_balloon(static_cast<std::uint64_t>(std::max<std::int64_t>(number(data, "actual"), 0)));
         const ByteCount left{*running->balloon_kib << 10};
         domain.change_live([&](model::Domain& live) { live.current_memory = left; }, Domain::Recorded::soon);
         domain.emit(event::BalloonChange{*running->balloon_kib});

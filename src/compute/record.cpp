@@ -289,8 +289,8 @@ Task<bool> Domain::complete_job(std::shared_ptr<Running> running) {
         try {
             const bool ended = co_await finish_job(running);
             co_return ended;
-        } catch (const Error& error) {
-            failure = error;
+        } catch (...) {
+            failure = error_of(std::current_exception(), ErrorDomain::qemu);
         }
         log::error("domain '{}': completing what was cut off: {}", name_, failure->text());
         if (failure->code() == ErrorCode::operation_timeout) continue;
@@ -302,8 +302,22 @@ Task<bool> Domain::complete_job(std::shared_ptr<Running> running) {
     co_return false;
 }
 
-/// Learns what has changed while no daemon listened.
+/// A QEMU that does not answer as one is asked again after a while.
 Task<> Domain::resynchronize(std::shared_ptr<Running> running) {
+    const auto self = shared_from_this();
+    std::exception_ptr failure;
+    try {
+        co_await learn_what_changed(running);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure || running_ != running || running->settled) co_return;
+    log::error("domain '{}': connecting to its QEMU: {}", name_, describe(failure));
+    running->monitor->close();
+}
+
+/// While no daemon listened.
+Task<> Domain::learn_what_changed(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
     co_await reach_monitor(running);
     if (running_ != running) co_return;

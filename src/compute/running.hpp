@@ -16,6 +16,7 @@
 
 #include <boost/json/value.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <set>
@@ -104,6 +105,8 @@ struct Running {
     std::optional<Ending> ending;
     /// What the balloon leaves the guest; asked for once, then told by QEMU's events.
     std::optional<std::uint64_t> balloon_kib;
+    /// As QEMU says it; no more than the domain has.
+    void note_balloon(std::uint64_t bytes) { balloon_kib = std::min(bytes, domain->memory.bytes) >> 10; }
     bool starting = true;         ///< the start job still owns it and cleans up itself
     bool reconnecting = false;    ///< by a daemon that has just begun: what QEMU does is not known yet
     bool guest_stopped = false;   ///< the guest has shut down; the process waits for what the policy says

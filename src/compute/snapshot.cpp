@@ -321,10 +321,12 @@ Task<> Domain::settle_failed(model::Snapshot snapshot, Credentials caller, std::
 Task<> Domain::apply_to_images(model::Snapshot snapshot, Credentials caller) {
     for (const auto* disk : internal_disks(snapshot, *snapshot.domain)) {
         const auto opened = co_await placed(environment_, *disk);
-        auto work = [path = opened.source.text(), name = *snapshot.name] { return snapshot_reference(path, name); };
         auto reference = *snapshot.name;
-        if (opened.type == model::DiskType::file || opened.type == model::DiskType::block)
-            reference = co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+        if (is_here(opened)) {
+            auto work = [path = opened.source.text(), name = *snapshot.name] { return snapshot_reference(path, name); };
+            Lane lane(environment_.executor, fmt::format("the images of domain '{}'", name_), 1);
+            reference = co_await lane.run(Deadline::in(file_patience), std::move(work));
+        }
         co_await change_image(environment_, caller, "-a", std::move(reference), disk);
     }
 }

@@ -22,8 +22,6 @@ constexpr auto file_timeout = 30s;
 constexpr auto look_again = 200ms;
 constexpr std::chrono::milliseconds retry_first = 2s, retry_last = 5min;
 
-bool is_here(const model::Disk& disk) { return disk.type == model::DiskType::file || disk.type == model::DiskType::block; }
-
 } // namespace
 
 SnapshotIntent::SnapshotIntent(SnapshotAction what, model::Snapshot of, const Credentials& who)
@@ -87,7 +85,8 @@ Task<> Domain::require_in_images(const model::Snapshot& snapshot) {
         const auto found = std::ranges::find_if(paths, [&](const auto& path) { return !image_has_snapshot(path, name); });
         return found == paths.end() ? std::string{} : *found;
     };
-    const auto without = co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
+    Lane lane(environment_.executor, fmt::format("the images of domain '{}'", name_), 1);
+    const auto without = co_await lane.run(Deadline::in(file_timeout), std::move(work));
     if (without.empty()) co_return;
     throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("operation failed: '{}' has no snapshot '{}'", without, *snapshot.name))
         .hint(fmt::format("'qemu-img snapshot -l {}' shows what it has", without));
@@ -101,7 +100,8 @@ Task<> Domain::require_unmistakable(const model::Snapshot& snapshot) {
             if (auto other = snapshot_mistaken_for(path, name)) return other;
         return std::optional<std::string>{};
     };
-    const auto other = co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
+    Lane lane(environment_.executor, fmt::format("the images of domain '{}'", name_), 1);
+    const auto other = co_await lane.run(Deadline::in(file_timeout), std::move(work));
     if (!other) co_return;
     throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
                 fmt::format("operation failed: QEMU would take '{}' for snapshot '{}', whose number in an image of domain '{}' it is", *snapshot.name, *other, name_))

@@ -156,6 +156,8 @@ std::vector<const model::Disk*> internal_disks(const model::Snapshot& snapshot, 
     return result;
 }
 
+bool is_here(const model::Disk& disk) { return disk.type == model::DiskType::file || disk.type == model::DiskType::block; }
+
 bool image_has_snapshot(const std::string& path, const std::string& name) {
     const auto snapshots = snapshots_in(path);
     return std::ranges::find(snapshots, name, &image::Snapshot::name) != snapshots.end();

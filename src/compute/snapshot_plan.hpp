@@ -25,6 +25,9 @@ void require_snapshot_of(model::Snapshot& snapshot, const std::string& name, con
 /// The disks of `domain` that a snapshot keeps inside their images.
 std::vector<const model::Disk*> internal_disks(const model::Snapshot& snapshot, const model::Domain& domain);
 
+/// A file or device of this host; images on servers are not looked into.
+bool is_here(const model::Disk& disk);
+
 /// Whether the image holds a snapshot of that name. Throws what opening or reading it throws.
 bool image_has_snapshot(const std::string& path, const std::string& name);
 

@@ -202,20 +202,13 @@ void Start::require_wanted() const {
 }
 
 Task<Error> Start::explained(std::exception_ptr failure, std::string step) {
-    std::optional<Error> error;
-    try {
-        std::rethrow_exception(failure);
-    } catch (const Error& known) {
-        error = known;
-    } catch (const std::exception& other) {
-        error = Error(ErrorCode::internal_error, ErrorDomain::qemu, other.what());
-    }
-    error->prefix(step);
-    if (!log_start_) co_return *error; // QEMU did not run: the log tells of earlier starts
+    auto error = error_of(failure, ErrorDomain::qemu);
+    error.prefix(step);
+    if (!log_start_) co_return error; // QEMU did not run: the log tells of earlier starts
     auto work = [path = log_path_, begin = *log_start_] { return quote_log(path, begin); };
     const auto quote = co_await environment().files.run(Deadline::in(file_patience), std::move(work));
-    if (!quote.empty()) error->add_cause(fmt::format("{} said: {}", speaker_, quote));
-    co_return *error;
+    if (!quote.empty()) error.add_cause(fmt::format("{} said: {}", speaker_, quote));
+    co_return error;
 }
 
 // ---- steps ----------------------------------------------------------------------------------------------------

@@ -38,14 +38,9 @@ Header keepalive_header(std::int32_t procedure) {
 
 /// The packet that tells what a call threw.
 std::string refusal(const Header& header, const std::exception_ptr& failure) {
-    try {
-        std::rethrow_exception(failure);
-    } catch (const Error& error) {
-        return make_error_packet(detail::reply_header(header), error);
-    } catch (const std::exception& error) {
-        log::error("procedure {}: {}", header.procedure, error.what());
-        return make_error_packet(detail::reply_header(header), Error(ErrorCode::internal_error, ErrorDomain::rpc, error.what()));
-    }
+    const auto error = error_of(failure, ErrorDomain::rpc);
+    if (error.code() == ErrorCode::internal_error) log::error("procedure {}: {}", header.procedure, error.message());
+    return make_error_packet(detail::reply_header(header), error);
 }
 
 } // namespace

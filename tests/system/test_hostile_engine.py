@@ -172,6 +172,20 @@ def test_a_daemon_killed_before_it_lets_a_restored_guest_go_leaves_the_memory_to
             domain.destroy()
 
 
+def test_it_has_no_more_memory_than_it_was_given(conn, engine):
+    seen = []
+    conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE, lambda _connection, _domain, actual, _opaque: seen.append(actual), None)
+    domain = engine("a-balloon")
+    domain.create()
+    wait_until(lambda: domain.info()[2] == 32 << 10, "its last event is not believed")
+    assert max(seen) == 64 << 10
+
+
+def test_an_answer_of_another_shape_is_told_in_words(conn, engine):
+    message = refusal(engine("a-odd-query-cpus-fast"))
+    assert "shape" in message and "boost" not in message and "/usr" not in message
+
+
 def test_a_monitor_that_was_closed_is_connected_to_again(conn, engine):
     domain = engine("a-relapse")
     domain.create()
