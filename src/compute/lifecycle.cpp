@@ -69,7 +69,7 @@ Task<> Domain::resume() {
     if (status_.state == State::pmsuspended)
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     fmt::format("domain '{}' is suspended by its guest", name_))
-            .hint(fmt::format("wake it with 'domus dompmwakeup {}'", name_));
+            .hint(fmt::format("a key wakes most guests: 'virsh send-key {} KEY_ENTER'", name_));
     co_await let_guest_run(running, RunningReason::unpaused);
 }
 

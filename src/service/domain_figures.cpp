@@ -83,7 +83,7 @@ Task<compute::ImageSizes> DomainOperations::block_info(DomainRef ref, std::strin
     const auto placed = co_await domains_.placed(std::move(named));
     if (!placed.source.file && !placed.source.dev)
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu, fmt::format("Operation not supported: disk '{}' is no file and no device of this host", disk))
-            .hint("'domus domblkstat' has what the guest reads and writes");
+            .hint("'domus domstats --block' shows what the guest reads and writes");
     const auto executor = co_await asio::this_coro::executor;
     Lane lane(executor, "a look at an image", 1); // of its own: what hangs here holds up nobody
     auto work = [path = placed.source.file ? *placed.source.file : *placed.source.dev, format = found.format] { return compute::read_image_sizes(path, format); };
