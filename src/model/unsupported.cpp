@@ -196,6 +196,16 @@ void spice_channels(const Domain& domain, Report& report) {
         if (device.type) judge("smartcard", *device.type, device.rest);
 }
 
+/// What chooses firmware has no effect on a guest that starts with the BIOS: it would not have the secure boot that it asks for.
+void firmware(const Os& os, Report& report) {
+    if (os.firmware) return;
+    if (!os.firmware_features.empty())
+        report.add(os.firmware_features.front().rest, "cannot use feature-based firmware autoselection when firmware autoselection is disabled; "
+                                                      "write <os firmware='efi'>");
+    if (!os.loader.path && (os.loader.secure.value_or(false) || os.loader.stateless.value_or(false)))
+        report.add(os.loader.rest, "no loader path specified and firmware auto selection disabled; write <os firmware='efi'>");
+}
+
 void devices(const Devices& devices, Report& report) {
     for (const auto& each : devices.disks) disk(each, report);
     for (const auto& each : devices.interfaces) interface(each, report);
@@ -245,6 +255,7 @@ void find_unsupported(const Domain& domain, format::Findings& findings) {
     format::find_refused(Domain::schema(), &domain, rows, findings);
     Report report(findings);
     devices(domain.devices, report);
+    firmware(domain.os, report);
     spice_channels(domain, report);
     const auto& cpu = domain.cpu;
     if (cpu.migratable == OnOff::off && cpu.mode != CpuMode::host_passthrough)

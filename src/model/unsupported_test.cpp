@@ -55,6 +55,20 @@ TEST(Unsupported, each_row_names_a_field_of_its_table) {
         EXPECT_TRUE(has_field(row.schema(), row.path)) << row.schema().name() << ": " << row.path;
 }
 
+TEST(Unsupported, secure_boot_is_refused_where_no_firmware_is_chosen) {
+    const auto said_of_os = [](const std::string& attributes, const std::string& inside) {
+        return said_of(format::from_xml<Domain>("<domain type='qemu'><name>n</name><memory>1024</memory><os" + attributes + "><type>hvm</type>\n" + inside
+                                                + "</os><devices/></domain>"));
+    };
+    const std::string feature = "<firmware><feature enabled='yes' name='secure-boot'/></firmware>";
+    EXPECT_THAT(said_of_os("", feature), HasSubstr("line 2: cannot use feature-based firmware autoselection"));
+    EXPECT_THAT(said_of_os("", "<loader secure='yes'/>"), HasSubstr("line 2: no loader path specified"));
+    EXPECT_THAT(said_of_os("", "<loader stateless='yes'/>"), HasSubstr("line 2: no loader path specified"));
+    EXPECT_THAT(said_of_os("", "<loader secure='no'/>"), IsEmpty());
+    EXPECT_THAT(said_of_os(" firmware='efi'", feature + "<loader secure='yes'/>"), IsEmpty());
+    EXPECT_THAT(said_of_os("", "<loader readonly='yes' secure='yes' type='pflash'>/code.fd</loader>"), IsEmpty());
+}
+
 TEST(Unsupported, what_would_separate_or_limit_a_guest_is_refused_with_its_line) {
     EXPECT_THAT(said_of_interface("<vlan><tag id='10'/></vlan>"), HasSubstr("line 3: <vlan> is not supported by this version"));
     EXPECT_THAT(said_of_interface("<bandwidth><inbound average='100'/></bandwidth>"), HasSubstr("line 3: <inbound> is not supported"));
