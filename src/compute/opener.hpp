@@ -1,24 +1,10 @@
-// Opens what a definition names: with the rights of whom it is opened for, or as the pool that it lies in.
+// Who opens what a domain names: see storage/opener.hpp.
 #pragma once
 
-#include "os/unique_fd.hpp"
-#include "storage/pool_places.hpp"
-
-#include <filesystem>
+#include "storage/opener.hpp"
 
 namespace domus::compute {
 
-struct Opener {
-    Opener(Credentials for_whom, storage::PoolPlaces places = {}) : who(std::move(for_whom)), pools(std::move(places)) {}
-
-    /// As open_as (os/access.hpp). A file right in the folder of an active pool is opened with that pool's rights, unless
-    /// it is a link: where that leads is not the pool's.
-    UniqueFd open(const std::filesystem::path& path, int flags) const;
-    /// Whether it is the pool's to open.
-    bool in_pool(const std::filesystem::path& path) const;
-
-    Credentials who;
-    storage::PoolPlaces pools;
-};
+using storage::Opener;
 
 } // namespace domus::compute

@@ -148,7 +148,7 @@ Task<> StorageOperations::set_autostart(Caller caller, PoolRef ref, bool on) {
 Task<VolumePtr> StorageOperations::create_volume(Caller caller, std::string pool, std::string xml, unsigned flags) {
     constexpr unsigned preallocate_metadata = 1, validate = 4;
     require_flags(flags, preallocate_metadata | validate, "virStorageVolCreateXML");
-    auto volume = co_await pools_.create_volume(pool, std::move(xml), flags);
+    auto volume = co_await pools_.create_volume(pool, std::move(xml), flags, caller.who);
     audit(caller, "create volume", pool + "/" + volume->name);
     co_return volume;
 }
@@ -157,7 +157,7 @@ Task<VolumePtr> StorageOperations::copy_volume(Caller caller, std::string pool, 
                                                unsigned flags) {
     constexpr unsigned preallocate_metadata = 1, reflink = 2;
     require_flags(flags, preallocate_metadata | reflink, "virStorageVolCreateXMLFrom");
-    auto volume = co_await pools_.copy_volume(pool, std::move(xml), std::move(from), flags);
+    auto volume = co_await pools_.copy_volume(pool, std::move(xml), std::move(from), flags, caller.who);
     audit(caller, "clone volume", pool + "/" + volume->name);
     co_return volume;
 }
@@ -172,7 +172,7 @@ Task<> StorageOperations::remove_volume(Caller caller, VolumeRef ref, unsigned f
 Task<> StorageOperations::resize_volume(Caller caller, VolumeRef ref, std::uint64_t bytes, unsigned flags) {
     require_flags(flags, 7, "virStorageVolResize");
     audit(caller, "resize volume", whole(ref));
-    co_await pools_.resize_volume(std::move(ref), ByteCount{bytes}, flags);
+    co_await pools_.resize_volume(std::move(ref), ByteCount{bytes}, flags, caller.who);
 }
 
 Task<> StorageOperations::wipe_volume(Caller caller, VolumeRef ref, unsigned algorithm, unsigned flags) {

@@ -1,7 +1,10 @@
 #include "storage/conversion.hpp"
 
+#include "image/holder.hpp"
+#include "image/lock.hpp"
 #include "os/files.hpp"
 #include "storage/encryption.hpp"
+#include "storage/named_files.hpp"
 #include "storage/open_volume_file.hpp"
 #include "storage/volume_making.hpp"
 
@@ -16,6 +19,18 @@ using namespace std::chrono_literals;
 
 constexpr auto between_looks = 15s;
 
+/// Checks what the image to read from names, and keeps all of it as it was checked until the command has ended.
+Task<> hold_source(VolumePtr volume, std::shared_ptr<Command> command, Site site) {
+    auto check = [command, path = *volume->target.path, format = format_of(*volume)](const Opener& asker) {
+        if (format == "raw") return; // it names nothing
+        auto top = asker.open(path, O_RDONLY);
+        if (!image::claim(top.get(), {})) throw image::in_use(path, top.get());
+        command->pass(std::move(top));
+        for (auto& file : hold_named_files(asker, path, format)) command->pass(std::move(file));
+    };
+    co_await site.check_asker(std::move(check));
+}
+
 /// The words that name the volume to read from.
 Task<std::vector<std::string>> source_words(Origin from, std::shared_ptr<Command> command, Site site) {
     const auto& volume = *from.volume;
@@ -25,6 +40,7 @@ Task<std::vector<std::string>> source_words(Origin from, std::shared_ptr<Command
         words.push_back(std::move(name));
         co_return words;
     }
+    co_await hold_source(from.volume, command, site);
     auto open = [command, path = *volume.target.path, format = format_of(volume)] {
         auto file = std::make_shared<UniqueFd>(open_volume_file(path, O_RDONLY));
         const bool relative = names_others(*file, format);

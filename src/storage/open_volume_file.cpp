@@ -38,12 +38,16 @@ UniqueFd open_volume_file(const std::string& path, int flags) {
     return fd;
 }
 
+bool others_may_write_to(const std::string& folder) {
+    struct stat info {};
+    if (::stat(folder.c_str(), &info) < 0) throw path_error(errno, "cannot look at", folder);
+    return others_may_write(info);
+}
+
 std::string name_for_program(Command& command, std::shared_ptr<UniqueFd> file, const std::string& path, bool names_others) {
     if (!names_others) return fmt::format("/proc/self/fd/{}", command.pass(std::move(file)));
     const auto folder = std::filesystem::path(path).parent_path();
-    struct stat info {};
-    if (::stat(folder.c_str(), &info) < 0) throw path_error(errno, "cannot look at", folder);
-    if (!others_may_write(info)) return path;
+    if (!others_may_write_to(folder)) return path;
     throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
                 fmt::format("unsupported configuration: '{}' names other files from its own folder, to which others may write", path))
         .because("another file could be put in its place while qemu-img works on it")

@@ -15,6 +15,9 @@ UniqueFd open_volume_file(const std::string& path, int flags);
 /// The same, but a failure is told by errno.
 UniqueFd try_open_volume_file(const std::string& path, int flags);
 
+/// Whether somebody beside root and us can put other files into that folder. Throws path_error.
+bool others_may_write_to(const std::string& folder);
+
 /// The name of an open file for a program, which opens it by that. Nobody can put another file in its place, but names that
 /// the image has of others count from the image's own: with `names_others` it is `path`, and config_unsupported is thrown
 /// where others may write to the folder. Throws what looking at the folder throws.

@@ -348,7 +348,7 @@ Task<model::Volume> Pools::read_volume(PoolPtr pool, std::string xml, unsigned f
     co_return wanted;
 }
 
-Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned flags) {
+Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned flags, Credentials who) {
     const auto pool = find_active(name);
     auto wanted = co_await read_volume(pool, std::move(xml), flags, false);
     flags &= ~create_flag::validate;
@@ -360,12 +360,12 @@ Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned
     const auto encryption = wanted.target.encryption;
     const Occupation<PoolPtr> occupied(pool, made, "made", made_in(*pool, wanted));
     if (!pool->kind->one_at_a_time()) turn.reset();
-    co_await pool->kind->create(pool->live, std::move(wanted), flags, work_site_of(pool));
+    co_await pool->kind->create(pool->live, std::move(wanted), flags, work_site_of(pool).asked_by({std::move(who), places()}));
     auto volume = co_await settle_new(pool, made, encryption);
     co_return volume;
 }
 
-Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef from, unsigned flags) {
+Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef from, unsigned flags, Credentials who) {
     const auto pool = find_active(name);
     auto wanted = co_await read_volume(pool, std::move(xml), flags, true);
     flags &= ~create_flag::validate;
@@ -389,7 +389,7 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     if (!seen.capacity || (source->capacity && *seen.capacity < *source->capacity)) seen.capacity = source->capacity;
     const Occupation<PoolPtr> occupied(pool, made, "made", made_in(*pool, seen));
     if (!pool->kind->one_at_a_time()) turn.reset();
-    co_await pool->kind->copy(pool->live, std::move(wanted), std::move(origin), flags, work_site_of(pool));
+    co_await pool->kind->copy(pool->live, std::move(wanted), std::move(origin), flags, work_site_of(pool).asked_by({std::move(who), places()}));
     auto volume = co_await settle_new(pool, made, encryption);
     co_return volume;
 }
@@ -444,7 +444,7 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
     co_await measure(pool, Deadline::in(file_patience));
 }
 
-Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags) {
+Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, Credentials who) {
     const auto pool = find_active(ref.pool);
     std::optional<Turn> turn(co_await enter(pool, "vol-resize"));
     (void)volume(ref);
@@ -469,7 +469,7 @@ Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags) {
     Held held;
     if (ourselves) held = co_await hold_in_lane(now, stand, site);
     else held = co_await require_unused_in_lane(now, stand, site);
-    co_await pool->kind->resize(pool->live, now, capacity, flags & ~resize_flag::delta, work_site_of(pool));
+    co_await pool->kind->resize(pool->live, now, capacity, flags & ~resize_flag::delta, work_site_of(pool).asked_by({std::move(who), places()}));
     (void)co_await settle_new(pool, ref.name);
 }
 

@@ -102,13 +102,13 @@ public:
     /// Sources that could be pools of that type. `xml` is a <source>, or empty.
     Task<std::vector<model::PoolSource>> find_sources(std::string type, std::string xml);
 
-    /// Flags: virStorageVolCreateFlags.
-    Task<VolumePtr> create_volume(std::string pool, std::string xml, unsigned flags);
-    Task<VolumePtr> copy_volume(std::string pool, std::string xml, VolumeRef from, unsigned flags);
+    /// Flags: virStorageVolCreateFlags. Files that an image names are opened only if `who` could use them.
+    Task<VolumePtr> create_volume(std::string pool, std::string xml, unsigned flags, Credentials who = own_credentials());
+    Task<VolumePtr> copy_volume(std::string pool, std::string xml, VolumeRef from, unsigned flags, Credentials who = own_credentials());
     /// Flags: virStorageVolDeleteFlags.
     Task<> remove_volume(VolumeRef ref, unsigned flags);
     /// Flags: virStorageVolResizeFlags.
-    Task<> resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags);
+    Task<> resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, Credentials who = own_credentials());
     /// Overwrites it, by virStorageVolWipeAlgorithm; it keeps its size.
     Task<> wipe_volume(VolumeRef ref, unsigned algorithm);
     /// As it is on disk now; of one that is being made, with the space that it has so far.

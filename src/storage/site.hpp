@@ -7,6 +7,7 @@
 #include "base/sensitive.hpp"
 #include "model/common.hpp"
 #include "os/access.hpp"
+#include "storage/opener.hpp"
 
 #include <functional>
 #include <memory>
@@ -58,6 +59,20 @@ public:
         return site;
     }
 
+    /// The same place, for work that `asker` asks for.
+    Site asked_by(Opener asker) const {
+        auto site = *this;
+        if (!asker.who.unrestricted() && asker.who.uid != who_.uid) site.asker_ = std::make_shared<const Opener>(std::move(asker));
+        return site;
+    }
+
+    /// Runs `check(asker)` in the lane, without the pool's rights. Does nothing if the asker has those anyway.
+    template <class Check> Task<> check_asker(Check check) const {
+        if (!asker_) co_return;
+        auto work = [asker = asker_, check = std::move(check)]() mutable { check(*asker); };
+        co_await lane_->run(by_, std::move(work));
+    }
+
     Task<Sensitive> secret(model::SecretReference reference) const { return secrets_(std::move(reference)); }
 
 private:
@@ -67,6 +82,7 @@ private:
     Deadline by_;
     Secrets secrets_;
     Credentials who_;
+    std::shared_ptr<const Opener> asker_; ///< if the pool's rights are not the asker's
     Watch watch_;
 };
 

@@ -144,6 +144,7 @@ Task<> copy_volume_file(std::string path, model::Volume wanted, Origin origin, u
         require_absent(path);
     };
     co_await site.block(std::move(check));
+    if (wanted.backing_store) co_await require_backing(path, *wanted.backing_store, site);
     const auto permissions = wanted.target.permissions;
     auto copy = [wanted = std::move(wanted), origin = std::move(origin), flags, site](Unfinished made) {
         return copy_image(std::move(made), wanted, origin, flags, site);

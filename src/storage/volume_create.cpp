@@ -7,6 +7,7 @@
 #include "image/option.hpp"
 #include "os/files.hpp"
 #include "storage/encryption.hpp"
+#include "storage/named_files.hpp"
 #include "storage/unfinished_file.hpp"
 #include "storage/volume_making.hpp"
 
@@ -204,6 +205,11 @@ Task<> make_image(Unfinished made, model::Volume wanted, unsigned flags, Site si
 
 } // namespace
 
+Task<> require_backing(std::string path, model::VolumeBackingStore backing, Site site) {
+    auto check = [path, backing](const Opener& asker) { require_readable_backing(asker, path, backing.path, backing.format); };
+    co_await site.check_asker(std::move(check));
+}
+
 Task<> create_volume_file(std::string path, model::Volume wanted, unsigned flags, Site site) {
     auto check = [path, wanted, flags]() mutable {
         if (wanted.target.format == "iso") wanted.target.format = "raw"; // empty, it is a file like another
@@ -213,6 +219,7 @@ Task<> create_volume_file(std::string path, model::Volume wanted, unsigned flags
         return wanted;
     };
     wanted = co_await site.block(std::move(check));
+    if (wanted.backing_store) co_await require_backing(path, *wanted.backing_store, site);
     const auto permissions = wanted.target.permissions;
     auto make = [wanted = std::move(wanted), flags, site](Unfinished made) { return make_image(std::move(made), wanted, flags, site); };
     co_await make_whole(path, permissions, site, std::move(make));

@@ -19,6 +19,9 @@ bool is_full(const model::Volume& wanted);
 /// Space for all of it, whatever it holds.
 void reserve(const UniqueFd& fd, const std::string& path, ByteCount size);
 
+/// Throws if whoever asked for a new image at `path` could not read what is to be below it.
+Task<> require_backing(std::string path, model::VolumeBackingStore backing, Site site);
+
 /// What `qemu-img -o` is told of a new image.
 std::string creation_options(const model::Volume& wanted, bool preallocate_metadata);
 /// qemu-img for what is being made: it ends with us.

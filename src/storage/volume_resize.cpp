@@ -4,6 +4,7 @@
 
 #include "os/files.hpp"
 #include "storage/encryption.hpp"
+#include "storage/named_files.hpp"
 #include "storage/volume_making.hpp"
 
 #include <fcntl.h>
@@ -36,6 +37,11 @@ void resize_raw(const std::string& path, off_t size, bool reserve) {
 
 Task<> resize_image(VolumePtr volume, std::shared_ptr<UniqueFd> file, std::string path, ByteCount capacity, unsigned flags, std::string purpose, Site site) {
     const auto command = std::make_shared<Command>("qemu-img");
+    auto check = [command, path, format = volume->target.format.value_or("raw")](const Opener& asker) {
+        if (format == "raw") return; // it names nothing
+        for (auto& named : hold_named_files(asker, path, format)) command->pass(std::move(named));
+    };
+    co_await site.check_asker(std::move(check));
     auto look = [command, file, path, format = volume->target.format.value_or("raw")] {
         return name_for_program(*command, file, path, names_others(*file, format));
     };

@@ -349,6 +349,42 @@ def test_what_lies_in_a_pool_is_the_pools_to_open(daemon, member, images, secret
     member.refused("define", member.file("domain.xml", domain("other", devices=disk(images / "disk"))), saying="may not use")
 
 
+def test_a_volume_names_only_what_its_caller_may_open(member, images, secret):
+    """A member chooses the names in the header of a volume of root's pool; qemu-img opens them as root."""
+    def overlay(name, backing, form):
+        return member.file("volume.xml", f"<volume><name>{name}</name><capacity>0</capacity><target><format type='qcow2'/></target>"
+                                         f"<backingStore><path>{backing}</path><format type='{form}'/></backingStore></volume>")
+
+    def upload(name, *options):
+        file = member.home / f"{name}.qcow2"
+        run("qemu-img", "create", "-q", "-f", "qcow2", *options, file, "1M")
+        file.chmod(0o644)
+        member.virsh("vol-create-as", "images", name, file.stat().st_size, "--format", "raw")
+        member.virsh("vol-upload", name, file, "--pool", "images")
+        member.virsh("pool-refresh", "images")
+
+    member.refused("vol-create", "images", overlay("made", secret / "file", "raw"), saying="Permission denied")
+    upload("below", "-u", "-b", secret / "file", "-F", "raw")
+    member.refused("vol-create-as", "images", "over", "1M", "--format", "qcow2", "--backing-vol", "below", "--backing-vol-format", "qcow2",
+                   saying="Permission denied")
+    member.file("raw.xml", "<volume><name>copy</name><capacity>0</capacity><target><format type='raw'/></target></volume>")
+    for name, named in (("below", secret / "file"), ("elsewhere", "json:{}"), ("own", member.disk)):
+        if name != "below":
+            upload(name, "-u", "-b", named, "-F", "raw")
+        member.refused("vol-create-from", "images", member.home / "raw.xml", name, "--inputpool", "images", saying=f"names '{named}'")
+    assert "copy" not in member.virsh("vol-list", "images").out
+
+    data = member.home / "data"
+    upload("beside", "-o", f"data_file={data},data_file_raw=on")
+    data.unlink()
+    data.symlink_to(secret / "file")
+    member.refused("vol-resize", "beside", "4M", "--pool", "images", saying=f"names '{data}'")
+    # What the pool has is the pool's to open.
+    member.virsh("vol-create", "images", overlay("good", images / "disk", "raw"))
+    member.virsh("vol-resize", "good", "2M", "--pool", "images")
+    member.virsh("vol-create-from", "images", member.home / "raw.xml", "good", "--inputpool", "images")
+
+
 def test_stock_virt_install_of_a_member_uses_root_s_pool(daemon, member, images):
     member.run("virt-install", "--connect", daemon.uri, "--name", "made", "--memory", "64", "--osinfo", "generic", "--import", "--network", "none",
                "--graphics", "none", "--noautoconsole", "--virt-type", "qemu", "--disk", "size=0.01,pool=images,format=qcow2", timeout=120)

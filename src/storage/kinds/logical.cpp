@@ -2,6 +2,7 @@
 // listed as they are; thin pools and what LVM keeps for itself are not volumes.
 #include "os/host_name.hpp"
 #include "storage/block_volume.hpp"
+#include "storage/volume_making.hpp"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -187,11 +188,16 @@ public:
     }
 
     Task<> make(Definition pool, model::Volume wanted, std::vector<std::string> more, Site site) const {
+        const auto path = fmt::format("{}/{}", *pool->target, wanted.name);
+        if (wanted.backing_store) {
+            auto origin = *wanted.backing_store;
+            origin.format = "raw";
+            co_await require_backing(path, std::move(origin), site);
+        }
         auto arguments = creation(*pool, wanted);
         arguments.insert(arguments.end(), more.begin(), more.end());
         const auto purpose = fmt::format("make volume '{}'", wanted.name);
         (void)co_await site.run("lvcreate", std::move(arguments), purpose);
-        const auto path = fmt::format("{}/{}", *pool->target, wanted.name);
         auto settling = settle_device(path, wanted.target.permissions, site);
         co_await or_undo(std::move(settling), take_away(pool, wanted.name, site));
     }

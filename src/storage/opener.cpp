@@ -1,4 +1,4 @@
-#include "compute/opener.hpp"
+#include "storage/opener.hpp"
 
 #include "os/access.hpp"
 
@@ -10,7 +10,7 @@
 
 #include <cerrno>
 
-namespace domus::compute {
+namespace domus::storage {
 
 namespace {
 
@@ -44,4 +44,4 @@ UniqueFd Opener::open(const std::filesystem::path& path, int flags) const {
     return open_as(who, path, flags);
 }
 
-} // namespace domus::compute
+} // namespace domus::storage
