@@ -3,7 +3,7 @@ import libvirt
 import pytest
 
 from harness.calls import Outcome, within
-from harness.hung import hung_storage
+from harness.hung import storage
 
 # Each of these parts alone keeps a domain from starting.
 DOMAINS = {
@@ -52,23 +52,50 @@ def document(name, folder):
 
 
 @pytest.fixture
-def hung(daemon, scratch):
-    folder = scratch / "hung"
-    folder.mkdir()
-    with hung_storage(daemon.sandbox, folder):
-        yield folder
+def shelf(daemon, scratch):
+    with storage(daemon.sandbox, scratch / "shelf") as mounted:
+        yield mounted
 
 
-def test_a_domain_whose_parts_lie_there_holds_up_no_other(daemon, conn, guest, hung):
-    waiting = {name: Outcome(daemon, lambda own, name=name: own.defineXML(document(name, hung)).create()) for name in (*DOMAINS, *PLATFORMS)}
-    other = guest("other", memory=32)
+def others_go_on(conn, guest):
+    """A domain beside them is defined, started and ended."""
+    domain = within(PLENTY, lambda: conn.defineXML(guest("other", memory=32)), attempts=1)
+    within(0.5, conn.listAllDomains)
+    within(PLENTY, lambda: domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED), attempts=1)
+    within(PLENTY, domain.destroy, attempts=1)
+    domain.undefine()
+
+
+def test_a_domain_whose_parts_lie_there_holds_up_no_other(daemon, conn, guest, shelf):
+    shelf.hang()
+    waiting = {name: Outcome(daemon, lambda own, name=name: own.defineXML(document(name, shelf.folder)).create()) for name in (*DOMAINS, *PLATFORMS)}
     rounds = 0
     while any(each.is_alive() for each in waiting.values()):
-        domain = within(PLENTY, lambda: conn.defineXML(other), attempts=1)
-        within(0.5, conn.listAllDomains)
-        within(PLENTY, lambda: domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED), attempts=1)
-        within(PLENTY, domain.destroy, attempts=1)
-        domain.undefine()
+        others_go_on(conn, guest)
         rounds += 1
     assert rounds > 0
     assert {name for name, each in waiting.items() if each.error is None} <= LATER, "they cannot have started"
+
+
+def test_guests_whose_images_lie_there_hold_up_no_other(daemon, conn, guest, shelf):
+    images = [shelf.folder / f"{number}.qcow2" for number in range(10)]
+    for image in images:
+        daemon.sandbox.run("qemu-img", "create", "-f", "qcow2", image, "1M", check=True)
+    domains = [conn.defineXML(guest(image.stem, memory=32, disks=[image])) for image in images]
+    for domain in domains:
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    shelf.hang()
+    snapshots = [Outcome(daemon, lambda own, name=image.stem: own.lookupByName(name).snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>"))
+                 for image in images]
+    sizes = [Outcome(daemon, lambda own, name=image.stem: own.lookupByName(name).blockInfo("vda")) for image in images]
+    assert len(within(2, conn.getAllDomainStats)) == len(images)
+    others_go_on(conn, guest)
+    shelf.go_on()
+    for each in (*snapshots, *sizes):
+        each.wait()
+    for domain in domains:
+        domain.destroy()
+        assert domain.snapshotNum() <= 1
+        for snapshot in domain.listAllSnapshots():
+            snapshot.delete()
+        domain.undefine()
