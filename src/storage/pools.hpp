@@ -103,12 +103,12 @@ public:
     Task<std::vector<model::PoolSource>> find_sources(std::string type, std::string xml);
 
     /// Flags: virStorageVolCreateFlags. Files that an image names are opened only if `who` could use them.
-    Task<VolumePtr> create_volume(std::string pool, std::string xml, unsigned flags, Credentials who = own_credentials());
-    Task<VolumePtr> copy_volume(std::string pool, std::string xml, VolumeRef from, unsigned flags, Credentials who = own_credentials());
+    Task<VolumePtr> create_volume(std::string pool, std::string xml, unsigned flags, Credentials who);
+    Task<VolumePtr> copy_volume(std::string pool, std::string xml, VolumeRef from, unsigned flags, Credentials who);
     /// Flags: virStorageVolDeleteFlags.
     Task<> remove_volume(VolumeRef ref, unsigned flags);
     /// Flags: virStorageVolResizeFlags.
-    Task<> resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, Credentials who = own_credentials());
+    Task<> resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, Credentials who);
     /// Overwrites it, by virStorageVolWipeAlgorithm; it keeps its size.
     Task<> wipe_volume(VolumeRef ref, unsigned algorithm);
     /// As it is on disk now; of one that is being made, with the space that it has so far.
