@@ -84,18 +84,68 @@ def test_guests_whose_images_lie_there_hold_up_no_other(daemon, conn, guest, she
     domains = [conn.defineXML(guest(image.stem, memory=32, disks=[image])) for image in images]
     for domain in domains:
         domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    kept = [conn.defineXML(guest(f"kept{number}", memory=32)) for number in range(10)]
+    for domain in kept:
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
     shelf.hang()
     snapshots = [Outcome(daemon, lambda own, name=image.stem: own.lookupByName(name).snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>"))
                  for image in images]
     sizes = [Outcome(daemon, lambda own, name=image.stem: own.lookupByName(name).blockInfo("vda")) for image in images]
-    assert len(within(2, conn.getAllDomainStats)) == len(images)
+    disk = f"<disk><source file='{shelf.folder}/new.img'/><target dev='vdb'/></disk>"
+    calls = (lambda own, name: own.lookupByName(name).save(str(shelf.folder / name)), lambda own, name: own.lookupByName(name).attachDevice(disk),
+             lambda own, _name: own.restore(str(shelf.folder / "saved")), lambda own, _name: own.saveImageGetXMLDesc(str(shelf.folder / "saved")))
+    more = [Outcome(daemon, lambda own, call=call, name=domain.name(): call(own, name)) for call in calls for domain in kept]
+    assert len(within(2, conn.getAllDomainStats)) == len(images) + len(kept)
     others_go_on(conn, guest)
     shelf.go_on()
-    for each in (*snapshots, *sizes):
+    for each in (*snapshots, *sizes, *more):
         each.wait()
-    for domain in domains:
-        domain.destroy()
+    for domain in (*domains, *kept):
+        if domain.isActive():
+            domain.destroy()
         assert domain.snapshotNum() <= 1
         for snapshot in domain.listAllSnapshots():
             snapshot.delete()
         domain.undefine()
+
+
+def folder_pool(name, folder):
+    return f"<pool type='dir'><name>{name}</name><target><path>{folder}</path></target></pool>"
+
+
+def volume(name):
+    return f"<volume><name>{name}</name><capacity unit='MiB'>1</capacity><target><format type='qcow2'/></target></volume>"
+
+
+def test_pools_that_lie_there_hold_up_no_other(daemon, conn, scratch, shelf):
+    pools = [conn.storagePoolDefineXML(folder_pool(f"p{number}", shelf.folder / f"p{number}")) for number in range(10)]
+    for pool in pools:
+        pool.build()
+        pool.create()
+        pool.createXML(volume("a.qcow2"))
+    idle = conn.storagePoolDefineXML(folder_pool("idle", shelf.folder / "idle"))
+    idle.build()
+    shelf.hang()
+    calls = [lambda own, name=pool.name(): own.storagePoolLookupByName(name).refresh() for pool in pools]
+    calls += [lambda own, name=pool.name(): own.storagePoolLookupByName(name).createXML(volume("b.qcow2")) for pool in pools]
+    calls += [lambda own, name=pool.name(): own.storagePoolLookupByName(name).storageVolLookupByName("a.qcow2").info() for pool in pools]
+    calls += [lambda own, name=pool.name(): own.storagePoolLookupByName(name).storageVolLookupByName("a.qcow2").resize(2 << 20) for pool in pools]
+    calls += [lambda own: own.storagePoolLookupByName("idle").create(), lambda own: own.storagePoolDefineXML(folder_pool("new", shelf.folder / "new")).build(),
+              lambda own: own.storageVolLookupByPath(str(shelf.folder / "p0/b.qcow2")), lambda own: own.storageVolLookupByPath(str(shelf.folder / "c"))]
+    waiting = [Outcome(daemon, call) for call in calls]
+    for _ in range(3):
+        pool = within(PLENTY, lambda: conn.storagePoolDefineXML(folder_pool("other", scratch / "other")), attempts=1)
+        within(0.5, conn.listAllStoragePools)
+        within(PLENTY, pool.build, attempts=1)
+        within(PLENTY, pool.create, attempts=1)
+        within(PLENTY, lambda: pool.createXML(volume("a.qcow2")), attempts=1).delete()
+        pool.destroy()
+        pool.delete()
+        pool.undefine()
+    shelf.go_on()
+    for each in waiting:
+        each.wait()
+    for pool in conn.listAllStoragePools():
+        if pool.isActive():
+            pool.destroy()
+        pool.undefine()
