@@ -38,20 +38,26 @@ class Finder {
 public:
     Finder(std::span<const Refusal> rows, Findings& findings) : rows_(rows), findings_(findings) {}
 
-    void record(const Schema& schema, const void* value, int line) {
-        if (const Rest* rest = schema.rest(value); rest && rest->line > 0) line = rest->line;
-        Record own{{}, value, line};
-        for (const auto& row : rows_)
-            if (&row.schema() == &schema) own.rows.push_back(&row);
-        node(schema.root(), own, "");
-    }
+    void record(const Schema& schema, const void* value, int line) { record(schema, Record{{}, value, line}); }
 
 private:
+    struct Rule {
+        const Refusal* row;
+        std::string_view path; ///< what is left of it
+        const void* owner;     ///< the record whose table has the row
+    };
     struct Record {
-        std::vector<const Refusal*> rows; ///< of its table
+        std::vector<Rule> rules; ///< of its table, and of those around it what leads here
         const void* value;
         int line;
     };
+
+    void record(const Schema& schema, Record own) {
+        if (const Rest* rest = schema.rest(own.value); rest && rest->line > 0) own.line = rest->line;
+        for (const auto& row : rows_)
+            if (&row.schema() == &schema) own.rules.push_back({&row, row.path, own.value});
+        node(schema.root(), own, "");
+    }
 
     void node(const Node& node_, const Record& record, const std::string& path) {
         for (const auto& field : node_.attributes) {
@@ -68,14 +74,28 @@ private:
         if (const auto* row = row_of(record, path.empty() ? "." : path))
             return judge(*row, field, fmt::format("<{}>", node_.name), record);
         if (!field.type->schema) return;
+        const auto inherited = rules_below(record, path);
         const void* member = field.member(record.value);
         for (std::size_t i = 0; i < field.holder->count(member); ++i)
-            this->record(field.type->schema(), field.holder->at(member, i), record.line);
+            this->record(field.type->schema(), Record{inherited, field.holder->at(member, i), record.line});
     }
 
     static const Refusal* row_of(const Record& record, std::string_view path) {
-        const auto found = std::ranges::find_if(record.rows, [&](const Refusal* row) { return row->path == path; });
-        return found == record.rows.end() ? nullptr : *found;
+        const auto found = std::ranges::find_if(record.rules, [&](const Rule& rule) {
+            return rule.path == path && !(rule.row->counts && rule.row->counts(rule.owner));
+        });
+        return found == record.rules.end() ? nullptr : found->row;
+    }
+
+    /// Those whose path leads through the element at `path` into its table.
+    static std::vector<Rule> rules_below(const Record& record, std::string_view path) {
+        std::vector<Rule> below;
+        for (const auto& [row, left, owner] : record.rules) {
+            if (path.empty() || left.size() <= path.size() || !left.starts_with(path)) continue;
+            if (left[path.size()] == '@') below.push_back({row, left.substr(path.size()), owner});
+            if (left[path.size()] == '/') below.push_back({row, left.substr(path.size() + 1), owner});
+        }
+        return below;
     }
 
     void judge(const Refusal& row, const Field& field, const std::string& what, const Record& record) {
@@ -92,7 +112,8 @@ private:
             if (is_harmless(value, row.harmless)) return;
             value = fmt::format(" ('{}')", value.substr(0, longest_value));
         }
-        findings_.push_back({line, fmt::format("{}{} is not supported by this version: {}", what, value, row.why), true});
+        const std::string_view verdict = row.counts ? "is only valid" : "is not supported by this version:";
+        findings_.push_back({line, fmt::format("{}{} {} {}", what, value, verdict, row.why), true});
     }
 
     static constexpr std::size_t longest_value = 60;
