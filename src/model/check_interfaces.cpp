@@ -52,9 +52,7 @@ void mac(const Interface& interface, Report& report) {
     if (!interface.mac) return;
     if (!is_mac(*interface.mac))
         return report.add(interface.rest, "'{}' is no MAC address; write it as 52:54:00:12:34:56", *interface.mac);
-    std::uint64_t first = 0;
-    format::detail::parse_unsigned("0x" + interface.mac->substr(0, 2), first);
-    if (first & 1)
+    if (is_multicast(*interface.mac))
         report.add(interface.rest, "the MAC address {} is one for groups; its first byte must be even", *interface.mac);
 }
 
@@ -78,6 +76,12 @@ bool is_mac(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i)
         if (i % 3 == 2 ? text[i] != ':' : !is_hexadecimal(text[i])) return false;
     return true;
+}
+
+bool is_multicast(std::string_view mac) {
+    std::uint64_t first = 0;
+    format::detail::parse_unsigned(fmt::format("0x{}", mac.substr(0, 2)), first);
+    return first & 1;
 }
 
 void vlan(const Vlan& vlan, Report& report) {

@@ -23,10 +23,16 @@ bool counts(const Network& network, Report& report) {
     return all;
 }
 
+void unicast(const std::string& mac, const format::Rest& where, Report& report) {
+    if (checks::is_mac(mac) && checks::is_multicast(mac))
+        report.add(where, "expected unicast mac address, found multicast '{}'; its first byte must be even", mac);
+}
+
 void general(const Network& network, Report& report) {
     checks::object_name(network.name, "network", network.rest, report);
     if (network.mac && !checks::is_mac(*network.mac))
         report.add(network.rest, "'{}' is no MAC address; write it as 52:54:00:12:34:56", *network.mac);
+    if (network.mac) unicast(*network.mac, network.rest, report);
     if (network.bridge.name && (network.bridge.name->empty() || network.bridge.name->size() > 15))
         report.add(network.bridge.rest, "the name '{}' of the <bridge> must have 1 to 15 characters",
                    *network.bridge.name);
@@ -99,6 +105,7 @@ void dhcp(const NetworkIp& ip, const Subnet& subnet, Report& report) {
             report.add(host.rest, "a <host> of <dhcp> needs 'mac', 'id' or 'name'");
         if (host.mac && (!checks::is_mac(*host.mac) || !macs.insert(*host.mac).second))
             report.add(host.rest, "the MAC address '{}' of a <host> is none, or stands twice", *host.mac);
+        if (host.mac) unicast(*host.mac, host.rest, report);
         if (host.ip && inside(*host.ip, subnet, host.rest, report) && !addresses.insert(*host.ip).second)
             report.add(host.rest, "two <host> have the address {}", *host.ip);
     }

@@ -51,5 +51,7 @@ void object_name(const std::string& name, std::string_view what, const format::R
 bool is_cpuset(std::string_view text);
 /// "52:54:00:12:34:56".
 bool is_mac(std::string_view text);
+/// Whether a MAC address is that of a group of machines.
+bool is_multicast(std::string_view mac);
 
 } // namespace domus::model::checks

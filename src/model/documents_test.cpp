@@ -83,6 +83,15 @@ TEST(NetworkCheck, wants_addresses_of_the_subnet) {
                 IsEmpty());
 }
 
+TEST(NetworkCheck, wants_addresses_of_one_machine) {
+    const auto with_host = [](const std::string& mac) {
+        return network_with("<ip address='10.0.0.1' prefix='24'><dhcp><host mac='" + mac + "' ip='10.0.0.2'/></dhcp></ip>");
+    };
+    EXPECT_THAT(findings_of(with_host("52:54:00:00:00:01")), IsEmpty());
+    EXPECT_THAT(findings_of(with_host("01:54:00:00:00:01")), says("expected unicast mac address, found multicast '01:54:00:00:00:01'"));
+    EXPECT_THAT(findings_of(network_with("<mac address='fF:ff:ff:ff:ff:ff'/>")), says("found multicast 'fF:ff:ff:ff:ff:ff'"));
+}
+
 TEST(NetworkCheck, knows_what_a_mode_asks) {
     EXPECT_THAT(findings_of(network_with("<forward mode='bridge'/>")), says("needs <bridge name='...'/>"));
     EXPECT_THAT(findings_of(network_with("<forward mode='bridge'/><bridge name='br0'/>")), IsEmpty());
