@@ -245,28 +245,32 @@ void forwarding(const Network& network, Report& report) {
 
 std::span<const format::Refusal> refusals() { return rows; }
 
+namespace {
+
+template <class T> void find_refused(const T& value, format::Findings& findings) {
+    for (const auto table : {refusals(), context_refusals()}) format::find_refused(T::schema(), &value, table, findings);
+}
+
+} // namespace
+
 void find_unsupported(const Devices& all, format::Findings& findings) {
-    format::find_refused(Devices::schema(), &all, rows, findings);
+    find_refused(all, findings);
     Report report(findings);
     devices(all, report);
 }
 
 void find_unsupported(const Domain& domain, format::Findings& findings) {
-    format::find_refused(Domain::schema(), &domain, rows, findings);
+    find_refused(domain, findings);
     Report report(findings);
     devices(domain.devices, report);
     firmware(domain.os, report);
     spice_channels(domain, report);
-    const auto& cpu = domain.cpu;
-    if (cpu.migratable == OnOff::off && cpu.mode != CpuMode::host_passthrough)
-        report.add(cpu.rest, "attribute 'migratable' of <cpu> ('off') is not supported by this version: "
-                             "it is part of mode='host-passthrough'");
     if (domain.on_poweroff == PowerAction::restart && domain.on_reboot == PowerAction::destroy)
         report.add(domain.rest, "qemu driver doesn't support 'onReboot'=='destroy' and 'onPoweroff'=='reboot'");
 }
 
 void find_unsupported(const Network& network, format::Findings& findings) {
-    format::find_refused(Network::schema(), &network, rows, findings);
+    find_refused(network, findings);
     Report report(findings);
     forwarding(network, report);
     for (const auto& ip : network.ips)
@@ -274,15 +278,15 @@ void find_unsupported(const Network& network, format::Findings& findings) {
             report.add(ip.rest, "<ip family='ipv6'> is not supported by this version: networks have IPv4 addresses");
 }
 
-void find_unsupported(const Pool& pool, format::Findings& findings) { format::find_refused(Pool::schema(), &pool, rows, findings); }
+void find_unsupported(const Pool& pool, format::Findings& findings) { find_refused(pool, findings); }
 
-void find_unsupported(const Volume& volume, format::Findings& findings) { format::find_refused(Volume::schema(), &volume, rows, findings); }
+void find_unsupported(const Volume& volume, format::Findings& findings) { find_refused(volume, findings); }
 
-void find_unsupported(const Secret& secret, format::Findings& findings) { format::find_refused(Secret::schema(), &secret, rows, findings); }
+void find_unsupported(const Secret& secret, format::Findings& findings) { find_refused(secret, findings); }
 
 /// Of its own fields; the domains in it are judged where one of them is run.
 void find_unsupported(const Snapshot& snapshot, format::Findings& findings) {
-    for (const auto& disk : snapshot.disks) format::find_refused(SnapshotDisk::schema(), &disk, rows, findings);
+    for (const auto& disk : snapshot.disks) find_refused(disk, findings);
 }
 
 } // namespace domus::model

@@ -15,6 +15,8 @@ struct Volume;
 
 /// Fields without effect, of all types.
 std::span<const format::Refusal> refusals();
+/// Fields that have one in some context only.
+std::span<const format::Refusal> context_refusals();
 
 void find_unsupported(const Domain& domain, format::Findings& findings);
 void find_unsupported(const Devices& devices, format::Findings& findings);
