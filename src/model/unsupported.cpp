@@ -206,6 +206,30 @@ void firmware(const Os& os, Report& report) {
         report.add(os.loader.rest, "no loader path specified and firmware auto selection disabled; write <os firmware='efi'>");
 }
 
+/// An element that no table has, so that it is kept as it stands.
+struct Stranger {
+    std::string_view parent, element, why;
+};
+
+constexpr auto strangers_of_domain = std::to_array<Stranger>({
+    {"resource", "fibrechannel", "traffic of Fibre Channel is not marked with an identity of the domain"},
+    {"", "bootloader_args", no_xen},
+});
+constexpr auto strangers_of_os = std::to_array<Stranger>({
+    {"", "initarg", no_container},
+    {"", "initenv", no_container},
+    {"", "initdir", no_container},
+    {"", "inituser", no_container},
+    {"", "initgroup", no_container},
+});
+
+void strangers(const format::Rest& rest, std::span<const Stranger> known, Report& report) {
+    for (const auto& item : rest.items)
+        for (const auto& [parent, element, why] : known)
+            if (item.attribute.empty() && item.parent == parent && item.text.starts_with(fmt::format("<{}", element)))
+                report.add(rest, "<{}> is not supported by this version: {}", element, why);
+}
+
 void devices(const Devices& devices, Report& report) {
     for (const auto& each : devices.disks) disk(each, report);
     for (const auto& each : devices.interfaces) interface(each, report);
@@ -263,6 +287,8 @@ void find_unsupported(const Domain& domain, format::Findings& findings) {
     find_refused(domain, findings);
     Report report(findings);
     devices(domain.devices, report);
+    strangers(domain.rest, strangers_of_domain, report);
+    strangers(domain.os.rest, strangers_of_os, report);
     firmware(domain.os, report);
     spice_channels(domain, report);
     if (domain.on_poweroff == PowerAction::restart && domain.on_reboot == PowerAction::destroy)

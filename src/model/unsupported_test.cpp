@@ -119,6 +119,14 @@ TEST(Unsupported, what_the_guest_and_the_host_do_not_get_is_refused) {
                          "unit='0'/></source></hostdev>"), HasSubstr("<hostdev mode='subsystem' type='scsi'>"));
 }
 
+TEST(Unsupported, elements_of_other_hypervisors_are_refused_though_no_table_has_them) {
+    EXPECT_THAT(said("<resource><fibrechannel appid='x'/></resource>"), HasSubstr("<fibrechannel> is not supported by this version"));
+    EXPECT_THAT(said("<bootloader_args>x</bootloader_args>"), HasSubstr("<bootloader_args> is not supported by this version"));
+    for (const auto* element : {"initarg", "initenv", "initdir", "inituser", "initgroup"})
+        EXPECT_THAT(said_of(format::from_xml<Domain>(fmt::format("<domain type='qemu'><name>n</name><memory>1024</memory><os><type>hvm</type><{0}>x</{0}></os></domain>", element))),
+                    HasSubstr(fmt::format("<{}> is not supported by this version", element)));
+}
+
 TEST(Unsupported, users_are_mapped_only_where_it_counts) {
     const std::string map = "<idmap><uid start='0' target='1000' count='10'/></idmap>";
     EXPECT_EQ(said(map), "");
