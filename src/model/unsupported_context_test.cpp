@@ -170,9 +170,6 @@ constexpr std::string_view left_out = "libvirt 9.0 and its schema take it, and l
 constexpr std::string_view asks_nothing = "asks for what is so anyway";
 
 constexpr auto kept = std::to_array<Kept>({
-    {"<serial type='unix'><source mode='bind' path='/s' tls='yes'/></serial>", left_out},
-    {"<serial type='udp'><source mode='connect' host='a' service='1' tls='yes'/></serial>", left_out},
-    {"<serial type='file'><source path='/f' tls='yes'/></serial>", left_out},
     {"<serial type='file'><source path='/f'><reconnect enabled='yes' timeout='5'/></source></serial>", left_out},
     {"<serial type='udp'><source mode='connect' host='a' service='1'><reconnect enabled='yes' timeout='5'/></source></serial>", left_out},
     {"<serial type='unix'><source mode='bind' path='/s' append='on'/></serial>", left_out},

@@ -99,6 +99,12 @@ TEST(CommandErrors, name_the_element_and_its_line) {
                 HasSubstr("cache='none'"));
 }
 
+TEST(CommandErrors, refuse_encryption_of_any_stream) {
+    for (const auto* serial : {"type='tcp'><source mode='connect' host='a' service='1' tls='yes'/>", "type='unix'><source mode='bind' path='/s' tls='yes'/>",
+                               "type='udp'><source mode='connect' host='a' service='1' tls='yes'/>", "type='file'><source path='/f' tls='yes'/>"})
+        EXPECT_THAT(refusal(std::string("<serial ") + serial + "</serial>"), HasSubstr("TLS")) << serial;
+}
+
 TEST(CommandErrors, refuse_a_processor_that_this_qemu_does_not_have) {
     EXPECT_THAT(refusal("", "<cpu mode='custom'><model>Pentium9</model></cpu>"), HasSubstr("no CPU model 'Pentium9'"));
     EXPECT_THAT(refusal("", "<cpu mode='host-passthrough'/>"), HasSubstr("mode='maximum'"));

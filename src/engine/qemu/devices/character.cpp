@@ -87,8 +87,6 @@ void unix_socket(Build& build, const Stream& stream, Options& options) {
 }
 
 void tcp(Build& build, const Stream& stream, Options& options) {
-    if (stream.source.tls.value_or(false))
-        refuse(stream.element, stream.line, "TLS for character devices is not supported");
     const bool server = listens(stream, false);
     const auto fd = Build::find(build.launch.characters, stream.alias);
     if (fd)
@@ -165,6 +163,9 @@ std::string add_character(Build& build, std::string_view element, int line, cons
     const auto kind = std::ranges::find(kinds, type, &Kind::type);
     if (kind->backend.empty()) refuse(element, line, fmt::format("type '{}' is not supported", format::word(type)));
     const Stream stream{element, line, alias, sources.empty() ? none : sources.front(), sources, protocol, socket_name};
+    // Of whatever type: nobody is to take a connection for encrypted that is not.
+    if (std::ranges::any_of(sources, [](const CharacterSource& source) { return source.tls.value_or(false); }))
+        refuse(element, line, "TLS for character devices is not supported");
     auto id = "char" + alias;
     Options options(kind->backend);
     options.set("id", id);
