@@ -452,7 +452,7 @@ Task<Port> Driver::attach(model::Interface interface, std::string domain) {
     const auto queues = std::max(1u, interface.driver.queues.value_or(1));
     const auto wanted = interface.target_dev.value_or("");
     auto work = [bridge = port.bridge, queues, mtu, wanted, mac = interface.mac, prepared] {
-        auto tap = open_tap(wanted, queues);
+        auto tap = open_tap(wanted, queues, prepared ? Existing::joined : Existing::refused);
         if (prepared) return tap;
         if (mac) set_mac(tap.name, tap_mac(*mac));
         if (mtu) set_mtu(tap.name, *mtu);

@@ -94,6 +94,12 @@ void each(nl_cache* cache, const Visit& visit) {
     for (auto* object = nl_cache_get_first(cache); object; object = nl_cache_get_next(object)) visit(object);
 }
 
+Error no_tap(int number, const std::string& name) {
+    auto error = system_error(number, fmt::format("cannot create the tap device '{}'", name), ErrorDomain::network);
+    if (number != EBUSY) return error;
+    return std::move(error).hint("a network device of this name exists: choose another name in <target dev=.../>, or leave <target> out");
+}
+
 } // namespace
 
 bool link_exists(const std::string& name) {
@@ -245,15 +251,17 @@ std::vector<Subnet> subnets_in_use() {
     return all;
 }
 
-Tap open_tap(const std::string& name, unsigned queues) {
+Tap open_tap(const std::string& name, unsigned queues, Existing existing) {
     Tap tap;
     ifreq request{};
     const auto wanted = name.empty() ? std::string("vnet%d") : name;
     wanted.copy(request.ifr_name, IFNAMSIZ - 1);
     for (unsigned i = 0; i < queues; ++i) {
         auto fd = open_file("/dev/net/tun", O_RDWR | O_NONBLOCK);
-        request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (queues > 1 ? IFF_MULTI_QUEUE : 0));
-        if (::ioctl(fd.get(), TUNSETIFF, &request) < 0) throw system_error(errno, fmt::format("cannot create the tap device '{}'", wanted), ErrorDomain::network);
+        const bool must_be_new = i == 0 && existing == Existing::refused; // the next queues join the device of the first
+        request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (queues > 1 ? IFF_MULTI_QUEUE : 0)
+                                               | (must_be_new ? IFF_TUN_EXCL : 0));
+        if (::ioctl(fd.get(), TUNSETIFF, &request) < 0) throw no_tap(errno, wanted);
         tap.queues.push_back(std::move(fd));
     }
     tap.name = request.ifr_name;

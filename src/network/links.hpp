@@ -47,7 +47,10 @@ struct Tap {
     std::string name;
     std::vector<UniqueFd> queues;
 };
-/// A new tap device "vnetN" (or of this name); it goes with its last descriptor. (Linux Documentation/networking/tuntap.rst)
-Tap open_tap(const std::string& name, unsigned queues);
+/// What happens if a device of the wanted name exists.
+enum class Existing { refused, joined };
+/// A new tap device "vnetN" (or of this name); it goes with its last descriptor. Throws system_error with EBUSY's words if
+/// another device has the name, unless it may be joined. (Linux Documentation/networking/tuntap.rst)
+Tap open_tap(const std::string& name, unsigned queues, Existing existing = Existing::refused);
 
 } // namespace domus::network

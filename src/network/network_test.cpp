@@ -155,4 +155,24 @@ TEST(Links, a_bridge_that_cannot_be_set_up_whole_is_taken_away) {
     EXPECT_FALSE(left);
 }
 
+TEST(Links, a_tap_device_of_somebody_else_is_not_joined) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root, for a network namespace";
+    bool made = false, refused = false;
+    std::size_t queues = 0;
+    std::thread([&] {
+        if (::unshare(CLONE_NEWNET) < 0) return;
+        const auto theirs = open_tap("tap9", 2);
+        made = theirs.name == "tap9" && theirs.queues.size() == 2;
+        try {
+            (void)open_tap("tap9", 2);
+        } catch (const Error& error) {
+            refused = error.text().contains("cannot create the tap device 'tap9'");
+        }
+        queues = open_tap("tap9", 2, Existing::joined).queues.size();
+    }).join();
+    EXPECT_TRUE(made);
+    EXPECT_TRUE(refused);
+    EXPECT_EQ(queues, 2u);
+}
+
 } // namespace domus::network

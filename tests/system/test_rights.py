@@ -318,6 +318,28 @@ def test_whom_a_rule_names_may(make_daemon):
     other.define(domain("three", devices=USB))
 
 
+def test_a_network_device_that_exists_stays_who_it_is(daemon, member):
+    daemon.sandbox.run("ip", "link", "add", "br9", "type", "bridge", check=True)
+    daemon.sandbox.run("ip", "tuntap", "add", "tap9", "mode", "tap", check=True)
+    before = daemon.sandbox.run("ip", "link", "show", "tap9").stdout
+
+    def interface(device):
+        return domain(devices=f"<interface type='bridge'><source bridge='br9'/><target dev='{device}'/></interface>")
+
+    member.define(interface("tap9"))
+    said = member.refused("start", "mine", saying="cannot create the tap device 'tap9'")
+    assert "choose another name" in said
+    refused = daemon.virsh("start", "mine", check=False)  # for root as well: the guest is a member's
+    assert refused.code == 1 and "cannot create the tap device 'tap9'" in refused.err
+    assert daemon.sandbox.run("ip", "link", "show", "tap9").stdout == before
+    member.define(interface("tap8"))
+    member.virsh("start", "mine")
+    assert "br9" in daemon.sandbox.run("ip", "link", "show", "tap8").stdout
+    member.virsh("destroy", "mine")
+    daemon.sandbox.run("ip", "link", "del", "tap9", check=True)
+    daemon.sandbox.run("ip", "link", "del", "br9", check=True)
+
+
 # -- pools --
 
 @pytest.fixture
