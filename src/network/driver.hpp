@@ -88,6 +88,7 @@ private:
     Task<> keep_dnsmasq(NetworkPtr network);
     Task<> revive_dnsmasq(NetworkPtr network, std::shared_ptr<Process> dead);
     Task<> end_dnsmasq(NetworkPtr network);
+    Task<> wait_until_ready(Process& process, std::filesystem::path log);
     Task<> run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Network> live);
     Task<> apply_rules(std::string script);
     Task<std::string> list_rules();

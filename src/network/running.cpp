@@ -27,6 +27,7 @@ namespace {
 
 constexpr auto exec_timeout = 2s; ///< from fork to exec
 constexpr std::size_t longest_complaint = 1u << 20;
+constexpr auto between_looks = 3ms; ///< while dnsmasq starts, which takes it some 10 ms
 
 void allow_forwarding() {
     const char* file = "/proc/sys/net/ipv4/ip_forward";
@@ -168,6 +169,26 @@ Task<> Driver::close_foreign_chains(std::string bridge) {
     if (!script.empty()) co_await apply_rules(std::move(script));
 }
 
+/// Until dnsmasq has read all its files, has its sockets and has given up its rights, and so cannot fail to start any more:
+/// then it says in its log that it is started. Throws what it says instead.
+Task<> Driver::wait_until_ready(Process& process, fs::path log) {
+    constexpr std::string_view started = ": started, version "; // main() of dnsmasq.c, after "dnsmasq[PID]"; its locale is C
+    const auto by = Deadline::in(patience);
+    auto read = [log] { return read_file(log, longest_complaint); };
+    for (;;) {
+        const auto ended = process.poll(); // before the log is read: then that is whole
+        const auto said = co_await lane_.run(by, read);
+        if (ended)
+            throw Error(ErrorCode::operation_failed, ErrorDomain::network, fmt::format("dnsmasq {}", ended->text())).because(said);
+        if (said.contains(started)) co_return;
+        if (by.expired())
+            throw Error(ErrorCode::operation_timeout, ErrorDomain::network, fmt::format("dnsmasq is not ready after {} s", patience.count()))
+                .because(said)
+                .hint("look whether the host is overloaded, and start the network again");
+        co_await sleep_until(Deadline::in(between_looks));
+    }
+}
+
 Task<> Driver::run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Network> live) {
     co_await end_dnsmasq(network);
     const auto files = files_of(network->name);
@@ -192,10 +213,7 @@ Task<> Driver::run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Netw
     command.redirect(open_log(log), 2);
     auto started = co_await spawn_process(std::move(command), Deadline::in(patience));
     const auto process = std::make_shared<Process>(std::move(started));
-    co_await sleep_until(Deadline::in(50ms));
-    if (const auto ended = process->poll())
-        throw Error(ErrorCode::operation_failed, ErrorDomain::network, fmt::format("dnsmasq {}", ended->text()))
-            .because(read_file(log, longest_complaint));
+    co_await wait_until_ready(*process, log);
     network->dnsmasq = process;
 }
 

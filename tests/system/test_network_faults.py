@@ -68,6 +68,31 @@ def test_a_start_that_dnsmasq_refuses_leaves_nothing(conn, daemon):
     assert files_left(daemon, "inner") == []
 
 
+def test_a_start_fails_if_dnsmasq_ends_once_it_has_given_up_its_rights(conn, daemon):
+    folder = daemon.root / "boot"
+    folder.mkdir(mode=0o700)  # --test finds nothing wrong with it: it runs as root
+    network = conn.networkDefineXML(network_xml().replace("netmask='255.255.255.0'>", f"netmask='255.255.255.0'><tftp root='{folder}'/>"))
+    with pytest.raises(libvirt.libvirtError, match=f"running dnsmasq: dnsmasq exited with status 3.*TFTP directory {folder} inaccessible"):
+        network.create()
+    assert not network.isActive()
+    assert [link["ifname"] for link in links(daemon)] == ["lo"]
+    assert daemon.sandbox.run("nft", "list", "tables").stdout == ""
+    assert daemon.pids_of("inner.conf") == []
+    assert files_left(daemon, "inner") == []
+    folder.chmod(0o755)
+    network.create()
+    assert len(daemon.pids_of(SERVER)) == 1
+    network.destroy()
+
+
+def test_a_start_waits_for_a_dnsmasq_that_is_slow(conn, daemon, wrappers):
+    wrappers("dnsmasq", 'case "$*" in *--keep-in*) sleep 1; echo "dnsmasq: cannot read the stars" >&2; exit 5;; esac; exec /usr/sbin/dnsmasq "$@"')
+    with pytest.raises(libvirt.libvirtError, match="dnsmasq exited with status 5.*cannot read the stars"):
+        conn.networkCreateXML(network_xml())
+    assert [link["ifname"] for link in links(daemon)] == ["lo"]
+    assert files_left(daemon, "inner") == []
+
+
 @pytest.mark.parametrize("body", ["<forward mode='bridge'/><bridge name='host0'/>", "<forward mode='open'/><bridge name='dmsbr7'/>",
                                   "<bridge name='dmsbr7'/>"], ids=["bridge", "open", "none"])
 def test_a_network_of_any_mode_is_active_after_a_restart_of_the_daemon(conn, virsh, daemon, body):
