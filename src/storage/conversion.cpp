@@ -20,13 +20,11 @@ using namespace std::chrono_literals;
 constexpr auto between_looks = 15s;
 
 /// Checks what the image to read from names, and keeps all of it as it was checked until the command has ended.
-Task<> hold_source(VolumePtr volume, std::shared_ptr<Command> command, Site site) {
-    auto check = [command, path = *volume->target.path, format = format_of(*volume)](const Opener& asker) {
+Task<> hold_source(Origin from, std::shared_ptr<Command> command, Site site) {
+    auto check = [command, file = from.file, path = *from.volume->target.path, format = format_of(*from.volume)](const Opener& asker) {
         if (format == "raw") return; // it names nothing
-        auto top = asker.open(path, O_RDONLY);
-        if (!image::claim(top.get(), {})) throw image::in_use(path, top.get());
-        command->pass(std::move(top));
-        for (auto& file : hold_named_files(asker, path, format)) command->pass(std::move(file));
+        if (!image::claim(file->get(), {})) throw image::in_use(path, file->get());
+        for (auto& named : hold_named_files(asker, path, *file, format)) command->pass(std::move(named));
     };
     co_await site.check_asker(std::move(check));
 }
@@ -40,13 +38,13 @@ Task<std::vector<std::string>> source_words(Origin from, std::shared_ptr<Command
         words.push_back(std::move(name));
         co_return words;
     }
-    co_await hold_source(from.volume, command, site);
-    auto open = [command, path = *volume.target.path, format = format_of(volume)] {
-        auto file = std::make_shared<UniqueFd>(open_volume_file(path, O_RDONLY));
+    co_await hold_source(from, command, site);
+    auto look = [command, file = from.file, path = *volume.target.path, format = format_of(volume)] {
+        command->pass(file); // with its lock
         const bool relative = names_others(*file, format);
-        return name_for_program(*command, std::move(file), path, relative);
+        return name_for_program(*command, file, path, relative);
     };
-    const auto name = co_await site.block(std::move(open));
+    const auto name = co_await site.block(std::move(look));
     std::vector<std::string> words;
     if (volume.target.encryption) {
         co_await pass_key(command, "source-key", key_of(volume), site);

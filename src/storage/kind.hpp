@@ -45,6 +45,8 @@ struct Origin {
     VolumePtr volume;
     const Kind* kind;
     Definition pool;
+    std::shared_ptr<UniqueFd> file{}; ///< opened for reading with the rights of that pool; null for one on a server
+    std::optional<Site> reader{};     ///< where a program reads the file, if whose rights count in the other pool may not
 };
 
 /// virStoragePoolBuildFlags.

@@ -129,6 +129,25 @@ Task<Held> require_unused_in_lane(VolumePtr volume, std::optional<Stand> stand, 
     co_return held;
 }
 
+struct OpenedOrigin {
+    std::shared_ptr<UniqueFd> file;
+    bool for_receiver = true; ///< a program with the rights of the pool that gets the copy may open it once more
+};
+
+/// A volume that is copied, for `asker`: with the rights of the pool that it is in. Blocks.
+OpenedOrigin open_origin(const std::string& path, const Opener& asker, const Credentials& giver, const Credentials& receiver) {
+    constexpr int flags = O_RDONLY | O_NONBLOCK;
+    OpenedOrigin opened{std::make_shared<UniqueFd>()};
+    if (asker.who.unrestricted()) {
+        const FileSystemIdentity identity(giver);
+        *opened.file = open_volume_file(path, flags);
+    } else {
+        *opened.file = asker.open(path, flags); // where a link leads is not the pool's
+    }
+    opened.for_receiver = receiver.unrestricted() || may_reopen(receiver, opened.file->get());
+    return opened;
+}
+
 /// The bytes of a volume on a server, which nobody else writes to meanwhile.
 struct HeldData {
     Held held;
@@ -373,9 +392,22 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     const auto giving = find_active(from.pool);
     const Occupation<PoolPtr> read(giving, from.name, {});
     auto source = co_await look(from);
-    Origin origin{source, giving->kind, giving->live};
     auto check = [source] { require_unwritten(*source); };
     co_await site_of(giving, Deadline::in(file_patience)).block(std::move(check));
+    const auto receiver = pool->acting.value_or(own_credentials());
+    Opener asker(who.unrestricted() ? receiver : who, places());
+    Origin origin{source, giving->kind, giving->live};
+    if (source->type != model::VolumeType::network) {
+        // Without an identity of its own: whose rights count is chosen within.
+        const Site daemons(std::shared_ptr<Lane>(giving, &giving->lane), Deadline::in(file_patience));
+        auto open = [path = *source->target.path, by = Opener(who, places()), giver = giving->acting.value_or(own_credentials()), receiver] {
+            return open_origin(path, by, giver, receiver);
+        };
+        auto opened = co_await daemons.block(std::move(open));
+        origin.file = std::move(opened.file);
+        const Site reader(std::shared_ptr<Lane>(pool, &pool->long_work), Deadline::never(), pool->secrets);
+        if (!opened.for_receiver) origin.reader = reader.asked_by(std::move(asker));
+    }
     std::optional<Turn> turn(co_await enter(pool, "vol-clone"));
     (void)find_active(name);
     co_await freshen(name);

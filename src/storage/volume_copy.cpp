@@ -50,8 +50,7 @@ void copy_range(int source, int target, off_t begin, off_t end, const std::strin
 }
 
 /// A reflink where the file system can, else the data alone without the holes.
-void copy_raw(const std::string& from, const Unfinished& made, bool reflink) {
-    const auto source = open_volume_file(from, O_RDONLY);
+void copy_raw(const UniqueFd& source, const std::string& from, const Unfinished& made, bool reflink) {
     const auto& [to, file] = made;
     const auto& target = *file;
     if (::ioctl(target.get(), FICLONE, source.get()) == 0) return;
@@ -85,9 +84,15 @@ bool as_it_stands(const model::Volume& from, const model::Volume& wanted) {
 Task<> convert_image(Unfinished made, model::Volume wanted, Origin from, Site site) {
     const auto purpose = fmt::format("copy volume '{}'", from.volume->name);
     const bool encrypts = wanted.target.encryption.has_value();
-    const auto guarded = beside(from, site);
+    if (from.reader && wanted.backing_store)
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage,
+                    fmt::format("Operation not supported: no copy of volume '{}' over a backing image: the owner of the new volume may not read '{}'",
+                                from.volume->name, *from.volume->target.path))
+            .hint("leave <backingStore> out, or make the new volume in the same pool");
+    const auto program_site = from.reader.value_or(site);
+    const auto guarded = beside(from, program_site);
     const bool relative = wanted.backing_store && is_relative(wanted.backing_store->path);
-    const auto command = co_await conversion(from, std::move(wanted), std::vector<std::string>(), site);
+    const auto command = co_await conversion(from, std::move(wanted), std::vector<std::string>(), program_site);
     command->arguments.push_back(name_for_program(*command, made.file, made.path, relative));
     co_await convert(command, encrypts, purpose, guarded);
 }
@@ -109,7 +114,7 @@ Task<> copy_image(Unfinished made, model::Volume wanted, Origin origin, unsigned
     if (reflink && !plain && !as_it_stands(*from, wanted))
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage, "Operation not supported: a reflink keeps the encryption as it is");
     if (as_it_stands(*from, wanted) || reflink) {
-        auto work = [source = *from->target.path, made, reflink] { copy_raw(source, made, reflink); };
+        auto work = [file = origin.file, path = *from->target.path, made, reflink] { copy_raw(*file, path, made, reflink); };
         co_await site.block(std::move(work));
         wanted.target.encryption = from->target.encryption;
     } else {

@@ -37,9 +37,9 @@ void resize_raw(const std::string& path, off_t size, bool reserve) {
 
 Task<> resize_image(VolumePtr volume, std::shared_ptr<UniqueFd> file, std::string path, ByteCount capacity, unsigned flags, std::string purpose, Site site) {
     const auto command = std::make_shared<Command>("qemu-img");
-    auto check = [command, path, format = volume->target.format.value_or("raw")](const Opener& asker) {
+    auto check = [command, file, path, format = volume->target.format.value_or("raw")](const Opener& asker) {
         if (format == "raw") return; // it names nothing
-        for (auto& named : hold_named_files(asker, path, format)) command->pass(std::move(named));
+        for (auto& named : hold_named_files(asker, path, *file, format)) command->pass(std::move(named));
     };
     co_await site.check_asker(std::move(check));
     auto look = [command, file, path, format = volume->target.format.value_or("raw")] {

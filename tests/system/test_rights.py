@@ -407,6 +407,41 @@ def test_a_volume_names_only_what_its_caller_may_open(member, images, secret):
     member.virsh("vol-create-from", "images", member.home / "raw.xml", "good", "--inputpool", "images")
 
 
+def test_a_member_clones_from_root_s_pool_to_an_own_one(daemon, member, images, secret):
+    own = member.home / "own"
+    own.mkdir()
+    os.chown(own, member.uid, member.gid)
+    member.virsh("pool-create-as", "own", "dir", "--target", own)
+    (images / "disk").write_bytes(b"of the pool" + bytes((1 << 20) - 11))
+    daemon.virsh("vol-create-as", "images", "cow", "1M", "--format", "qcow2", "--backing-vol", "disk", "--backing-vol-format", "raw")
+
+    def clone(source, name, form, **options):
+        xml = member.file("clone.xml", f"<volume><name>{name}</name><capacity>0</capacity><target><format type='{form}'/></target></volume>")
+        return member.virsh("vol-create-from", "own", xml, source, "--inputpool", "images", **options)
+
+    for source, name, form in [("disk", "raw-raw", "raw"), ("disk", "raw-cow", "qcow2"), ("cow", "cow-raw", "raw"), ("cow", "cow-cow", "qcow2")]:
+        clone(source, name, form)
+        assert (own / name).stat().st_uid == member.uid
+        read = run("qemu-io", "-r", "-f", form, "-c", "read -v 0 512", own / name).out
+        assert "of the pool" in read, read
+    # Of what an image names, no more is opened than before.
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-u", "-b", secret / "file", "-F", "raw", images / "trap", "1M")
+    (images / "trap").chmod(0o600)  # the member cannot open it
+    (images / "link").symlink_to(secret / "file")
+    daemon.virsh("pool-refresh", "images")
+    said = clone("trap", "stolen", "raw", check=False)
+    assert said.code == 1 and f"names '{secret / 'file'}'" in said.err, said
+    # Nor may somebody else change these names.
+    os.chown(images / "cow", member.uid, member.gid)
+    (images / "cow").chmod(0o600)
+    xml = member.file("clone.xml", "<volume><name>same</name><capacity>0</capacity><target><format type='raw'/></target></volume>")
+    member.refused("vol-create-from", "images", xml, "cow", "--inputpool", "images", saying="users beside root may write to it")
+    if "link" in daemon.virsh("vol-list", "images").out:
+        said = clone("link", "stolen", "raw", check=False)
+        assert said.code == 1 and "Permission denied" in said.err, said
+    assert sorted(os.listdir(own)) == ["cow-cow", "cow-raw", "raw-cow", "raw-raw"]
+
+
 def test_stock_virt_install_of_a_member_uses_root_s_pool(daemon, member, images):
     member.run("virt-install", "--connect", daemon.uri, "--name", "made", "--memory", "64", "--osinfo", "generic", "--import", "--network", "none",
                "--graphics", "none", "--noautoconsole", "--virt-type", "qemu", "--disk", "size=0.01,pool=images,format=qcow2", timeout=120)
