@@ -5,6 +5,7 @@
 #include "async/run_loop.hpp"
 #include "async/spawn.hpp"
 #include "base/log.hpp"
+#include "compute/boot_media.hpp"
 #include "compute/domains.hpp"
 #include "compute/log_keeper.hpp"
 #include "os/cgroup.hpp"
@@ -43,12 +44,13 @@ compute::Folders domain_folders(const Places& places) {
             .locks = places.state / "network-images"};
 }
 
-storage::Folders storage_folders(const Places& places) {
+storage::Folders storage_folders(const Places& places, const Options& options) {
     return {.definitions = places.configuration / "storage",
             .autostart = places.configuration / "storage/autostart",
             .state = places.state / "storage",
             .locks = places.state / "network-images",
-            .library = places.library};
+            .library = places.library,
+            .boot = options.session || ::geteuid() != 0 ? fs::path() : options.root / "var/lib/libvirt/boot"};
 }
 
 secret::Folders secret_folders(const Places& places) {
@@ -154,7 +156,7 @@ public:
           networks_(executor_, network_folders(places_), [this](const network::NetworkView& view, network::NetworkEvent event) { service_.networks.events.tell(view, event); }),
           secrets_(executor_, secret_folders(places_),
                    [this](const secret::SecretView& view, secret::SecretEvent event) { service_.secrets.events.tell(view, event); }),
-          pools_(executor_, storage_folders(places_), [this](model::SecretReference wanted) { return secret_value(std::move(wanted)); },
+          pools_(executor_, storage_folders(places_, options), [this](model::SecretReference wanted) { return secret_value(std::move(wanted)); },
                  [this](const storage::PoolView& view, storage::PoolEvent event) { service_.storage.events.tell(view, event); }),
           logs_(executor_, {.size = configuration_.guest_log_size, .backups = configuration_.guest_log_backups}),
           environment_{.executor = executor_,
@@ -180,6 +182,7 @@ public:
           server_(executor_, dispatcher_, limits(configuration_)), signals_(executor_, SIGTERM, SIGINT), hangups_(executor_, SIGHUP) {
         environment_.domains = &domains_;
         pools_.set_device_users(environment_.settings.rules.host_devices);
+        pools_.set_boot_medium([this](const std::string& path) { return compute::only_boot_medium(environment_, domains_, path); });
     }
 
     int run() {

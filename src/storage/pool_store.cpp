@@ -26,9 +26,6 @@ ReadPool read_pool(const std::string& name, const std::string& text) {
     throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("the file is not named after the pool '{}' in it", pool.name));
 }
 
-/// Whoever removes the pool "default" does not get it again.
-fs::path mark_of_default(const fs::path& library) { return library / "storage/default-was-made"; }
-
 } // namespace
 
 Task<> Pools::save_record(PoolPtr pool) {
@@ -50,7 +47,7 @@ Task<> Pools::load() {
     struct Loaded {
         std::vector<Stored<ReadPool>> definitions, active;
         std::set<std::string> autostart;
-        bool had_default = true;
+        std::vector<First> wanting; ///< of the first pools: those that were never made
     };
     const auto definitions = std::make_shared<StoredFolder>(folders_.definitions, largest_definition);
     auto work = [folders = folders_, definitions] {
@@ -67,7 +64,8 @@ Task<> Pools::load() {
         std::error_code failure;
         for (const auto& [name, pool] : loaded.definitions)
             if (fs::is_symlink(folders.autostart / (name + ".xml"), failure)) loaded.autostart.insert(name);
-        loaded.had_default = folders.library.empty() || fs::exists(mark_of_default(folders.library), failure);
+        for (auto& first : first_pools(folders)) // whoever removes one of them does not get it again
+            if (!fs::exists(folders.library / first.mark(), failure)) loaded.wanting.push_back(std::move(first));
         return loaded;
     };
     auto loaded = co_await files_.run(Deadline::never(), std::move(work));
@@ -84,22 +82,31 @@ Task<> Pools::load() {
         for (const auto& complaint : definitions->complaints()) log::warning("{}", complaint.text);
     };
     co_await files_.run(Deadline::never(), std::move(end));
-    if (!loaded.had_default) co_await define_default();
+    for (auto& first : loaded.wanting) co_await define_first(std::move(first));
     for (auto& [name, active] : loaded.active) spawn(executor_, take_over(std::move(active.pool), std::move(active.owner)), fmt::format("taking storage pool '{}' over", name));
 }
 
-/// As with the network "default", a fresh host has one. A failure keeps nobody from starting.
-Task<> Pools::define_default() {
+std::vector<Pools::First> Pools::first_pools(const Folders& folders) {
+    std::vector<First> all;
+    if (folders.library.empty()) return all;
+    all.push_back({"default", folders.library / "images"});
+    // virt-install has the path in its source, takes the pool that has it as its target, and does not make the folder.
+    if (!folders.boot.empty()) all.push_back({"boot-scratch", folders.boot});
+    return all;
+}
+
+/// As with the network "default". A failure keeps nobody from starting.
+Task<> Pools::define_first(First first) {
     model::Pool wanted;
-    wanted.name = "default";
+    wanted.name = first.name;
     wanted.type = "dir";
-    wanted.target = (folders_.library / "images").string();
+    wanted.target = first.folder.string();
     std::exception_ptr failure;
     try {
-        auto make = [library = folders_.library] {
-            ensure_directory(library / "images", 0711);
+        auto make = [library = folders_.library, first] {
+            ensure_directory(first.folder, 0711);
             ensure_directory(library / "storage", 0700);
-            write_file_durably(mark_of_default(library), "", 0644);
+            write_file_durably(library / first.mark(), "", 0644);
         };
         const bool there = std::ranges::any_of(pools_, [&](const auto& entry) {
             return entry.first == wanted.name || entry.second->definition->target == wanted.target;
@@ -111,7 +118,7 @@ Task<> Pools::define_default() {
     } catch (...) {
         failure = std::current_exception();
     }
-    if (failure) log::warning("the storage pool 'default' is not made: {}", describe(failure));
+    if (failure) log::warning("the storage pool '{}' is not made: {}", wanted.name, describe(failure));
 }
 
 Task<> Pools::take_over(model::Pool active, std::optional<Credentials> owner) {

@@ -71,11 +71,14 @@ void require_unused(const model::Volume& volume) {
     if (image::look_for_use(fd.get()).any) throw still_in_use(volume, fd.get());
 }
 
-/// A raw image is copied as it is at that moment, as that of a paused guest; what a program reads it wants for itself.
-void require_unwritten(const model::Volume& volume) {
-    if (volume.type != model::VolumeType::file || volume.target.format == "raw") return;
+void require_unwritten_to(const model::Volume& volume) {
     const auto fd = open_volume_file(*volume.target.path, O_RDONLY | O_NONBLOCK);
     if (image::look_for_use(fd.get()).writes) throw still_in_use(volume, fd.get());
+}
+
+/// A raw image is copied as it is at that moment, as that of a paused guest; what a program reads it wants for itself.
+void require_unwritten(const model::Volume& volume) {
+    if (volume.type == model::VolumeType::file && volume.target.format != "raw") require_unwritten_to(volume);
 }
 
 /// For work of our own: nobody begins to use it before the descriptor is closed.
@@ -456,7 +459,13 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
     if (!pool->kind->one_at_a_time()) turn.reset();
     const auto site = site_of(pool, Deadline::in(file_patience));
     const auto stand = stand_of(*pool->kind, *pool->live, *known, folders_.locks);
-    const auto unused = co_await require_unused_in_lane(known, stand, site);
+    Held unused;
+    if (known->type == model::VolumeType::file && boot_medium_ && boot_medium_(*known->target.path)) {
+        auto check = [known] { require_unwritten_to(*known); };
+        co_await site.block(std::move(check));
+    } else {
+        unused = co_await require_unused_in_lane(known, stand, site);
+    }
     if ((flags & zeroed) && pool->kind->removes_volumes()) { // nothing is overwritten for a deletion that will be refused
         auto held = unused;
         if (!held) held = co_await hold_in_lane(known, stand, site);

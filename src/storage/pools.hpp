@@ -23,6 +23,7 @@ struct Folders {
     std::filesystem::path state; ///< NAME.xml of those that are active: /run/domus/storage
     std::filesystem::path locks{}; ///< files that stand for images on servers: /run/domus/network-images
     std::filesystem::path library{}; ///< of the pool "default", which lies in its folder images: /var/lib/domus. Empty: none is made
+    std::filesystem::path boot{}; ///< of the pool "boot-scratch", where virt-install puts what it boots: /var/lib/libvirt/boot. Empty: none is made
 };
 
 /// virStoragePoolEventLifecycleType; `refreshed` is an event of its own.
@@ -56,7 +57,7 @@ public:
     Pools(Executor executor, Folders folders, Site::Secrets secrets, std::function<void(const PoolView&, PoolEvent)> emit);
     ~Pools();
 
-    /// Reads definitions, defines the pool "default" on a host that never had one, and begins to activate the pools that
+    /// Reads definitions, defines the pools "default" and "boot-scratch" on a host that never had them, and begins to activate the pools that
     /// a former daemon left active; does not wait for their storage.
     Task<> load();
     Task<> autostart();
@@ -79,6 +80,9 @@ public:
     PoolPlaces places() const;
     /// Who may have pools of the host's devices and mounts, beside root.
     void set_device_users(Granted users) { device_users_ = std::move(users); }
+    /// Tells whether guests only boot from a file or read it as a medium: it may be deleted while they do.
+    using BootMedium = std::function<bool(const std::string& path)>;
+    void set_boot_medium(BootMedium asked) { boot_medium_ = std::move(asked); }
 
     /// `strictly`: throws xml_invalid_schema for what no table knows. A pool of one who is not root acts with that user's
     /// rights, whoever uses it.
@@ -139,7 +143,14 @@ private:
     Task<> activate(PoolPtr pool, Definition as, std::optional<Credentials> acting, unsigned flags, Credentials who);
     Task<Turn> enter(PoolPtr pool, std::string job);
     Task<std::optional<Turn>> enter_named(std::string name, std::string job);
-    Task<> define_default();
+    /// A pool that a fresh host has.
+    struct First {
+        std::string name;
+        std::filesystem::path folder;
+        std::filesystem::path mark() const { return "storage/" + name + "-was-made"; }
+    };
+    static std::vector<First> first_pools(const Folders& folders);
+    Task<> define_first(First first);
     Task<> take_over(model::Pool active, std::optional<Credentials> owner);
     Task<> look_again(PoolPtr pool, Deadline by);
     Task<VolumePtr> look_at(PoolPtr pool, std::string name, Deadline by);
@@ -161,6 +172,7 @@ private:
     Folders folders_;
     Site::Secrets secrets_;
     Granted device_users_;
+    BootMedium boot_medium_;
     std::function<void(const PoolView&, PoolEvent)> emit_;
     Lane files_;
     std::map<std::string, PoolPtr> pools_;

@@ -109,9 +109,9 @@ class Domusd(Peer):
     def __init__(self, build, log):
         self._build = build
         super().__init__(log)
-        for folder in ("dnsmasq", "storage"):  # no default network and pool, as libvirtd has none here
-            marker = self.folder / "var/lib/domus" / folder / "default-was-made"
-            marker.parent.mkdir(parents=True)
+        for mark in ("dnsmasq/default", "storage/default", "storage/boot-scratch"):  # no networks and pools, as libvirtd has none here
+            marker = self.folder / "var/lib/domus" / f"{mark}-was-made"
+            marker.parent.mkdir(parents=True, exist_ok=True)
             marker.touch()
 
     def argv(self):

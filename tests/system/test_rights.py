@@ -449,6 +449,41 @@ def test_stock_virt_install_of_a_member_uses_root_s_pool(daemon, member, images)
     assert str(images) in daemon.virsh("domblklist", "made").out
 
 
+def test_stock_virt_install_of_a_member_makes_a_medium_for_cloud_init(daemon, member):
+    """It uploads the medium to a pool at a path that stands in its source, and deletes it while the guest runs."""
+    inside = daemon.sandbox.run
+    inside("mount", "-t", "tmpfs", "tmpfs", "/var/lib", check=True)
+    inside("mkdir", "-p", "-m", "711", "/var/lib/libvirt/boot", check=True)
+    daemon.virsh("pool-create-as", "boot-scratch", "dir", "--target", "/var/lib/libvirt/boot")
+    member.run("virt-install", "--connect", daemon.uri, "--name", "made", "--memory", "64", "--osinfo", "generic", "--import", "--network", "none",
+               "--graphics", "none", "--noautoconsole", "--virt-type", "qemu", "--disk", "none", "--cloud-init", timeout=120)
+    assert daemon.virsh("domstate", "made").out.strip() == "running"
+    assert "/var/lib/libvirt/boot/" in daemon.virsh("domblklist", "made").out
+    assert daemon.virsh("pool-list", "--name").out.split() == ["boot-scratch"]
+    assert daemon.virsh("vol-list", "boot-scratch").out.strip().splitlines()[2:] == []
+    assert inside("ls", "/var/lib/libvirt/boot").stdout == ""
+    daemon.virsh("destroy", "made")
+    daemon.virsh("pool-destroy", "boot-scratch")
+    inside("umount", "-l", "/var/lib", check=True)
+
+
+@pytest.mark.parametrize("kind", ["cdrom", "disk"])
+def test_a_medium_is_deleted_under_its_guest_and_a_disk_is_not(daemon, images, kind):
+    medium = f"<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='{images}/disk'/><target dev='sda' bus='sata'/><readonly/></disk>"
+    xml = daemon.root / "reads.xml"
+    for name, device in (("one", medium if kind == "cdrom" else disk(images / "disk", more="<readonly/>")), ("two", medium)):
+        xml.write_text(domain(name, devices=device))
+        daemon.virsh("create", xml)
+    said = daemon.virsh("vol-delete", "disk", "--pool", "images", check=False)
+    if kind == "disk":  # one guest has it as a medium, and another as a disk
+        assert said.code == 1 and "volume 'disk' is still in use" in said.err and ("domain 'one'" in said.err or "domain 'two'" in said.err), said
+        assert (images / "disk").exists()
+    else:
+        assert said.code == 0 and not (images / "disk").exists(), said
+        assert daemon.virsh("domstate", "one").out.strip() == "running"
+        assert "disk" not in daemon.virsh("vol-list", "images").out
+
+
 def test_a_pool_acts_as_who_defined_it(daemon, member, secret):
     member.refused("pool-create-as", "p", "dir", "--target", secret, saying="Permission denied")
     member.virsh("pool-define-as", "p", "dir", "--target", secret)

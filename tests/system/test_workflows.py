@@ -8,6 +8,7 @@ import threading
 import xml.etree.ElementTree as ET
 
 import libvirt
+import pytest
 
 from harness.calls import Outcome, refused
 from harness.daemon import BUILD
@@ -263,6 +264,22 @@ def test_what_is_not_there_is_named(conn, daemon, guest):
     assert "DOMAIN_BLOCK_JOB_ABORT" in said and "qemu-img" in said, said
     said = daemon.domus("-c", f"{daemon.uri}&no_verfy=1", "list", check=False).err
     assert "unknown parameter 'no_verfy'" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the folder is root's")
+def test_a_fresh_host_has_the_pool_that_virt_install_looks_for(make_daemon, _event_loop):
+    daemon = make_daemon(default_pool=True)
+    client = libvirt.open(daemon.uri)
+    pool = client.storagePoolLookupByName("boot-scratch")
+    assert pool.autostart() == 1
+    wait_until(pool.isActive, "it is not started with the host")
+    path = pathlib.Path(ET.fromstring(pool.XMLDesc()).findtext("target/path"))
+    assert path == daemon.root / "var/lib/libvirt/boot" and path.stat().st_mode & 0o7777 == 0o711
+    pool.destroy()
+    pool.undefine()
+    client.close()
+    daemon.restart()
+    assert daemon.virsh("pool-list", "--all", "--name").out.split() == ["default"]
 
 
 def test_a_fresh_host_has_a_pool(make_daemon, _event_loop, scratch):

@@ -177,12 +177,13 @@ std::string pool_xml(Call& call, const std::string& name) {
     return call.server().call<Procedure::storage_pool_get_xml_desc>({.pool = pool_named(call, name), .flags = 0}).xml;
 }
 
-/// The pool that the daemon made by itself gives way to libvirtd's, as long as nothing is in it.
+/// A pool that the daemon made by itself gives way to libvirtd's, as long as nothing is in it.
 void require_empty_default(Call& call, const std::string& name) {
     const auto document = parse_xml(pool_xml(call, name));
     const auto pool = document.child("pool");
     const std::string_view path = pool.child("target").child_value("path");
-    if (name != "default" || pool.attribute("type").value() != std::string_view("dir") || !path.ends_with("/domus/images"))
+    const bool made_by_daemon = (name == "default" && path.ends_with("/domus/images")) || (name == "boot-scratch" && path.ends_with("/libvirt/boot"));
+    if (!made_by_daemon || pool.attribute("type").value() != std::string_view("dir"))
         fail("another pool with that name has the UUID {}", pool.child_value("uuid"));
     if (is_active_pool(call, name) && call.server().call<Procedure::storage_pool_num_of_volumes>({.pool = pool_named(call, name)}).num > 0)
         fail("there are volumes in this daemon's pool '{}': move them, or undefine it first", name);
@@ -378,8 +379,8 @@ std::vector<Command> import_commands() {
          .about = "Defines the secrets, networks, storage pools and domains whose definitions libvirtd has below a folder, with "
                   "their UUIDs, and sets which of "
                   "them start with the host. The folder is not changed; what is there already stays as it is, except the "
-                  "network and the pool 'default' that the daemon made by itself: libvirtd's take their places while no guest "
-                  "is on the one and no volume in the other. Root also copies what emulated TPMs keep. End "
+                  "network 'default' and the pools 'default' and 'boot-scratch' that the daemon made by itself: libvirtd's take their "
+                  "places while no guest is on the network and no volume in the pool. Root also copies what emulated TPMs keep. End "
                   "libvirtd's guests before they are "
                   "started here.",
          .options = {text("folder", "libvirtd's folder; /etc/libvirt, or ~/.config/libvirt for other users than root",

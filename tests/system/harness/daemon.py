@@ -69,9 +69,10 @@ class Daemon:
             self._arguments.append("--session")
         for wanted, folder in ((default_network, "dnsmasq"), (default_pool, "storage")):
             if not wanted:  # as on a host whose administrator has removed it
-                marker = self.root / "var/lib/domus" / folder / "default-was-made"
-                marker.parent.mkdir(parents=True)
-                marker.touch()
+                for name in ("default", *(["boot-scratch"] if folder == "storage" else [])):
+                    marker = self.root / "var/lib/domus" / folder / f"{name}-was-made"
+                    marker.parent.mkdir(parents=True, exist_ok=True)
+                    marker.touch()
         if config is not None:
             path = self.root / "test.toml"
             path.write_text(config)
