@@ -340,6 +340,21 @@ def test_a_network_device_that_exists_stays_who_it_is(daemon, member):
     daemon.sandbox.run("ip", "link", "del", "br9", check=True)
 
 
+def test_a_secret_of_roots_is_the_groups_unless_it_is_private(daemon, member):
+    stranger = User(daemon, STRANGER, STRANGER)
+    secrets = {}
+    for private in ("no", "yes"):
+        xml = daemon.root / "secret.xml"
+        xml.write_text(f"<secret ephemeral='no' private='{private}'><usage type='volume'><volume>/{private}</volume></usage></secret>")
+        secrets[private] = daemon.virsh("secret-define", xml).out.split()[1]
+        daemon.virsh("secret-set-value", secrets[private], "dmFsdWU=")
+    assert member.virsh("secret-get-value", secrets["no"]).out.strip() == "dmFsdWU="
+    member.refused("secret-get-value", secrets["yes"], saying="secret is private")
+    opened = member.file("secret.xml", f"<secret ephemeral='no' private='no'><uuid>{secrets['yes']}</uuid><usage type='volume'><volume>/yes</volume></usage></secret>")
+    member.refused("secret-define", opened, saying="cannot change private flag")
+    stranger.refused("secret-get-value", secrets["no"], readonly=True)
+
+
 # -- pools --
 
 @pytest.fixture
