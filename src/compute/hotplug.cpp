@@ -636,6 +636,8 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
     if (disk.device != model::DiskDevice::cdrom && disk.device != model::DiskDevice::floppy)
         throw cannot_plug(
             fmt::format("disk '{}' is no drive whose medium could be changed while the domain runs", disk.target.dev));
+    if (disk.device == model::DiskDevice::floppy && wanted.target.tray == model::Tray::open)
+        throw cannot_plug(fmt::format("floppy drive '{}' has no tray that could be opened", disk.target.dev), "leave tray='open' out");
     const auto capabilities = co_await environment_.qemu->capabilities(live.devices.emulator.value_or(""));
     std::vector<model::Disk> before;
     before.push_back(disk);

@@ -65,7 +65,7 @@ void MonitorEvents::handle(Domain& domain, const std::shared_ptr<Running>& runni
         const ByteCount left{*running->balloon_kib << 10};
         domain.change_live([&](model::Domain& live) { live.current_memory = left; }, Domain::Recorded::soon);
         domain.emit(event::BalloonChange{*running->balloon_kib});
-    } else if (name == "DEVICE_TRAY_MOVED") domain.emit(event::TrayChange{alias_of(data), truth(data, "tray-open") ? 0 : 1});
+    } else if (name == "DEVICE_TRAY_MOVED") tray_moved(domain, data);
     else if (name == "DEVICE_DELETED") device_deleted(domain, running, text(data, "device"));
     else if (name == "DEVICE_UNPLUG_GUEST_ERROR") unplug_refused(domain, *running, text(data, "device"));
     else if (name == "SUSPEND") {
@@ -128,6 +128,18 @@ void MonitorEvents::panicked(Domain& domain, const std::shared_ptr<Running>& run
     running->guest_stopped = true;
     spawn(domain.environment_.executor, domain.after_guest_stopped(running, "crash-" + action),
           fmt::format("end of domain '{}'", domain.name()));
+}
+
+/// By us or by the guest.
+void MonitorEvents::tray_moved(Domain& domain, const boost::json::object& data) {
+    const auto alias = alias_of(data);
+    const bool open = truth(data, "tray-open");
+    const auto note = [&](model::Domain& live) {
+        for (auto& disk : live.devices.disks)
+            if (disk.alias == alias) disk.target.tray = open ? std::optional(model::Tray::open) : std::nullopt;
+    };
+    domain.change_live(note, Domain::Recorded::soon);
+    domain.emit(event::TrayChange{alias, open ? 0 : 1});
 }
 
 void MonitorEvents::watchdog(Domain& domain, const boost::json::object& data) {

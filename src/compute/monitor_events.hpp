@@ -19,6 +19,7 @@ private:
     static void resumed(Domain& domain, const std::shared_ptr<Running>& running);
     static void reset(Domain& domain, const std::shared_ptr<Running>& running, const boost::json::object& data);
     static void panicked(Domain& domain, const std::shared_ptr<Running>& running, const boost::json::object& data);
+    static void tray_moved(Domain& domain, const boost::json::object& data);
     static void watchdog(Domain& domain, const boost::json::object& data);
     static void io_error(Domain& domain, Running& running, const boost::json::object& data);
     static void port_changed(Domain& domain, const std::shared_ptr<Running>& running, const boost::json::object& data);

@@ -186,6 +186,26 @@ def test_live_and_persistent_definition_share_the_mac_that_was_chosen(conn, gues
     assert len(macs) == 1
 
 
+def test_a_tray_opens_and_closes(conn, guest):
+    empty = "<disk type='file' device='{}'><target dev='{}' bus='{}'{}/>{}</disk>"
+    drives = empty.format("cdrom", "sda", "sata", "", "<readonly/>") + empty.format("floppy", "fda", "fdc", "", "")
+    domain = conn.createXML(guest("trays", devices=drives))
+    moved = []
+    conn.domainEventRegisterAny(domain, libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, lambda _c, _d, _alias, reason, _o: moved.append(reason), None)
+
+    def shown():
+        return ET.fromstring(domain.XMLDesc()).find("devices/disk[@device='cdrom']/target").get("tray")
+
+    domain.updateDeviceFlags(empty.format("cdrom", "sda", "sata", " tray='open'", "<readonly/>"), LIVE)
+    wait_until(lambda: moved == [libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_OPEN], "QEMU has not opened the tray")
+    assert shown() == "open"
+    domain.updateDeviceFlags(empty.format("cdrom", "sda", "sata", "", "<readonly/>"), LIVE)
+    wait_until(lambda: moved[1:] == [libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE], "QEMU has not closed the tray")
+    assert shown() is None
+    with pytest.raises(libvirt.libvirtError, match="floppy drive 'fda' has no tray"):
+        domain.updateDeviceFlags(empty.format("floppy", "fda", "fdc", " tray='open'", ""), LIVE)
+
+
 def test_a_medium_is_changed_and_ejected(conn, guest, shell_of, scratch):
     first = make_image(scratch / "one.iso", "2M", fill=b"first medium")
     second = make_image(scratch / "two.iso", "2M", fill=b"second medium")
