@@ -440,8 +440,8 @@ Task<> Domain::forget_snapshot(std::string name) {
     const auto changed = tree.remove(name);
     std::optional<SnapshotEntry> current;
     if (snapshots_.current() == name && !tree.current().empty()) current = tree.get(tree.current());
-    auto work = [store = environment_.store, domain = name_, name, changed, current] {
-        for (const auto& entry : changed) store.save_snapshot(domain, entry, false);
+    auto work = [store = environment_.store, domain = name_, name, changed, current, now = tree.current()] {
+        for (const auto& entry : changed) store.save_snapshot(domain, entry, entry.name == now);
         if (current) store.save_snapshot(domain, *current, true);
         store.remove_snapshot(domain, name);
     };

@@ -125,6 +125,15 @@ def test_the_tree(daemon, conn, guest, disk):
     again.close()
 
 
+def test_the_current_one_is_current_after_a_restart_when_its_parent_has_gone(daemon, conn, guest, disk):
+    domain = conn.defineXML(guest("web", disks=[disk]))
+    for name in ("s1", "s2"):
+        domain.snapshotCreateXML(f"<domainsnapshot><name>{name}</name></domainsnapshot>")
+    domain.snapshotLookupByName("s1").delete()
+    daemon.restart()
+    assert daemon.virsh("snapshot-current", "web", "--name").out.strip() == "s2"
+
+
 def test_what_cannot_be_is_refused_before_anything_is_touched(daemon, conn, guest, disk, scratch):
     raw = scratch / "disk.raw"
     raw.write_bytes(bytes(1 << 20))
