@@ -1,6 +1,7 @@
 #include "os/files.hpp"
 
 #include "base/error.hpp"
+#include "base/uuid.hpp"
 #include "os/own_folder.hpp"
 
 #include <dirent.h>
@@ -60,8 +61,8 @@ void sync_folder_of(const fs::path& path) {
 constexpr std::string_view replacement_prefix = ".domus-", replacement_suffix = ".new";
 constexpr std::string_view random_letters = "XXXXXX";
 
-/// A temporary file beside its target; gone unless it was renamed. Its name is short, whatever the target's is, and its
-/// maker holds a lock on it: one that a kill left behind is recognised by both (remove_leftovers).
+/// A temporary file beside its target; gone in the end, as is what it has replaced. Its name is short, whatever the
+/// target's is, and its maker holds a lock on it: one that a kill left behind is recognised by both (remove_leftovers).
 class Replacement {
 public:
     Replacement(const fs::path& target, mode_t mode)
@@ -81,13 +82,32 @@ public:
         if (::rename(name_.c_str(), target_.c_str()) < 0) throw path_error(errno, "cannot replace", target_);
         renamed_ = true;
     }
+    /// The same, but what was there has the temporary name until the end, so that it can be put back. File systems that
+    /// exchange no names (NFS) go without.
+    void exchange() {
+        struct stat there {};
+        fresh_ = ::lstat(target_.c_str(), &there) < 0 && errno == ENOENT;
+        const bool plain = !fresh_ && !S_ISDIR(there.st_mode);
+        exchanged_ = plain && ::renameat2(AT_FDCWD, name_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0;
+        if (!exchanged_) rename();
+    }
+    void take_back() {
+        if (exchanged_) renamed_ = ::rename(name_.c_str(), target_.c_str()) == 0;
+        else if (fresh_) ::unlink(target_.c_str());
+    }
 
 private:
     const fs::path& target_;
     std::string name_;
     UniqueFd fd_;
-    bool renamed_ = false;
+    bool renamed_ = false, exchanged_ = false;
+    bool fresh_ = false; ///< the target had not been there
 };
+
+/// A name beside `path` that nobody has, and that remove_leftovers() knows.
+fs::path spare_name(const fs::path& path) {
+    return path.parent_path() / fmt::format("{}{}{}", replacement_prefix, Uuid::random().text().substr(0, random_letters.size()), replacement_suffix);
+}
 
 bool is_replacement(std::string_view name) {
     return name.size() == replacement_prefix.size() + random_letters.size() + replacement_suffix.size()
@@ -190,8 +210,13 @@ void write_file_durably(const fs::path& path, std::string_view contents, mode_t 
     Replacement file(path, mode);
     write_all(file.fd(), contents, path);
     sync(file.fd(), path);
-    file.rename();
-    sync_folder_of(path);
+    file.exchange();
+    try {
+        sync_folder_of(path);
+    } catch (...) {
+        file.take_back();
+        throw;
+    }
 }
 
 void replace_file(const fs::path& path, std::string_view contents, mode_t mode) {
@@ -210,11 +235,32 @@ bool rename_durably(const fs::path& from, const fs::path& to) {
 }
 
 void remove_durably(const fs::path& path) {
-    if (::unlink(path.c_str()) < 0) {
-        if (errno == ENOENT) return;
-        throw path_error(errno, "cannot remove", path);
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) < 0 && errno == ENOENT) return;
+    // It has another name until that is on disk, so that it can be put back.
+    const auto going = spare_name(path);
+    const bool renamed = !S_ISDIR(info.st_mode) && ::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, going.c_str(), RENAME_NOREPLACE) == 0;
+    try {
+        if (renamed) sync_folder_of(path);
+        if (::unlink((renamed ? going : path).c_str()) < 0) throw path_error(errno, "cannot remove", path);
+    } catch (...) {
+        if (renamed) ::renameat2(AT_FDCWD, going.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE);
+        throw;
     }
-    sync_folder_of(path);
+    if (!renamed) sync_folder_of(path);
+}
+
+void make_link_durably(const fs::path& target, const fs::path& link) {
+    if (::symlink(target.c_str(), link.c_str()) < 0) {
+        if (errno == EEXIST) return;
+        throw path_error(errno, "cannot make the link", link);
+    }
+    try {
+        sync_folder_of(link);
+    } catch (...) {
+        ::unlink(link.c_str());
+        throw;
+    }
 }
 
 void ensure_directory(const fs::path& path, mode_t mode) {

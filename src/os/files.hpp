@@ -38,16 +38,18 @@ bool is_name_of(const std::filesystem::path& name, int fd, int folder = AT_FDCWD
 std::vector<std::string> names_in(const std::filesystem::path& folder);
 
 /// Replaces a file so that a power cut at any instant leaves the old or the new contents: temporary file in the same
-/// folder, fsync, rename, fsync of the folder.
+/// folder, fsync, rename, fsync of the folder. An Error leaves the old ones.
 void write_file_durably(const std::filesystem::path& path, std::string_view contents, mode_t mode);
 /// Replaces a file as a whole, without syncing: for folders in memory.
 void replace_file(const std::filesystem::path& path, std::string_view contents, mode_t mode);
 /// Renames a file, over one that has the new name, and syncs the new name's folder; false if there is no `from`.
 bool rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
-/// Removes temporary files of write_file_durably() and replace_file() whose maker was killed.
+/// Removes temporary files of write_file_durably(), replace_file() and remove_durably() whose maker was killed.
 void remove_leftovers(const std::filesystem::path& folder);
-/// Removes a file and syncs its folder; nothing happens if there is none.
+/// Removes a file and syncs its folder; nothing happens if there is none. An Error leaves it.
 void remove_durably(const std::filesystem::path& path);
+/// Makes a symbolic link and syncs its folder; nothing happens if something has its name.
+void make_link_durably(const std::filesystem::path& target, const std::filesystem::path& link);
 
 /// Creates a folder of ours and those above it where they are missing. One that is there already must be ours, and so
 /// must the one that it lies in (require_own_folder, os/own_folder.hpp).

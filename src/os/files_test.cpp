@@ -76,6 +76,33 @@ TEST_F(Files, a_write_that_fails_leaves_no_temporary_file) {
     EXPECT_EQ(entries(), 1u);
 }
 
+TEST_F(Files, what_cannot_be_synced_is_taken_back) {
+    write_file_durably(folder / "old", "old", 0644);
+    constexpr uid_t nobody = 65534;
+    if (::geteuid() == 0) { ASSERT_EQ(::chown(folder.c_str(), nobody, nobody), 0); }
+    const auto refused = in_another_process([&] {
+        if (::geteuid() == 0 && ::setresuid(nobody, nobody, nobody) < 0) ::_exit(1);
+        ::chmod(folder.c_str(), 0300); // files come and go, but the folder cannot be opened
+        std::string names;
+        const auto attempt = [&](const char* name, const std::function<void()>& change) {
+            try {
+                change();
+            } catch (const Error&) {
+                names += name;
+            }
+        };
+        attempt("replace ", [&] { write_file_durably(folder / "old", "new", 0644); });
+        attempt("make ", [&] { write_file_durably(folder / "fresh", "new", 0644); });
+        attempt("remove ", [&] { remove_durably(folder / "old"); });
+        attempt("link", [&] { make_link_durably("/nowhere", folder / "link"); });
+        ::chmod(folder.c_str(), 0700);
+        throw Error(ErrorCode::operation_failed, ErrorDomain::none, names);
+    });
+    EXPECT_EQ(refused, "replace make remove link");
+    EXPECT_EQ(read_file(folder / "old", 100), "old");
+    EXPECT_EQ(entries(), 1u);
+}
+
 TEST_F(Files, reading_is_bounded) {
     write_file_durably(folder / "a", std::string(1000, 'x'), 0600);
     EXPECT_EQ(read_file(folder / "a", 1000).size(), 1000u);
