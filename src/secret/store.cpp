@@ -1,5 +1,6 @@
 #include "secret/store.hpp"
 
+#include "base/log.hpp"
 #include "os/cipher.hpp"
 #include "os/files.hpp"
 
@@ -65,6 +66,11 @@ LoadedSecrets Store::load() const {
     auto folder = definitions();
     for (auto& [name, secret] : folder.load(read_definition)) loaded.secrets.push_back(std::move(secret));
     loaded.complaints = folder.complaints();
+    try {
+        remove_lone_values();
+    } catch (const Error& error) {
+        loaded.complaints.push_back({"", folders_.definitions, error.text()});
+    }
     for (const auto& secret : loaded.secrets) {
         const auto uuid = *secret.uuid;
         try {
@@ -80,9 +86,26 @@ void Store::save(const model::Secret& secret, bool fresh) const {
     definitions().save(secret.uuid->text(), format::to_xml(secret), fresh);
 }
 
+/// The definition first: without it nobody has the value, and the next load() removes one that stays.
 void Store::remove(Uuid uuid) const {
-    remove_durably(value_path(uuid));
     remove_durably(definitions().file(uuid.text()));
+    try {
+        remove_durably(value_path(uuid));
+    } catch (const Error& error) {
+        log::warning("the value of secret '{}', which is gone, stays on the disk until the daemon starts again: {}", uuid.text(), error.text());
+    }
+}
+
+/// Of secrets whose removal was cut off. A value whose definition was set aside stays.
+void Store::remove_lone_values() const {
+    constexpr std::string_view ending = ".value";
+    const auto names = names_in(folders_.definitions);
+    for (const auto& name : names) {
+        if (!name.ends_with(ending)) continue;
+        const auto definition = name.substr(0, name.size() - ending.size()) + ".xml";
+        const bool known = std::ranges::any_of(names, [&](const auto& other) { return other.starts_with(definition); });
+        if (!known) remove_durably(folders_.definitions / name);
+    }
 }
 
 // ---- values -------------------------------------------------------------------------------------------------------

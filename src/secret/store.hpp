@@ -34,7 +34,7 @@ public:
     /// `fresh`: it was not on the disk yet. Throws xml_error for one that load() would not read, operation_failed if a
     /// file is in the way that cannot be read.
     void save(const model::Secret& secret, bool fresh) const;
-    /// Value first: one without a definition is never left.
+    /// Definition first; load() removes a value that a cut has left without one.
     void remove(Uuid uuid) const;
 
     /// Makes the key if there is none yet.
@@ -46,6 +46,7 @@ private:
     StoredFolder definitions() const { return {folders_.definitions, largest_definition}; }
     std::filesystem::path value_path(Uuid uuid) const;
     bool has_values() const;
+    void remove_lone_values() const;
     Sensitive read_key() const;
     Sensitive make_key() const;
 

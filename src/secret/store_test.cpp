@@ -53,6 +53,23 @@ protected:
 
 } // namespace
 
+TEST_F(SecretStore, a_definition_that_cannot_go_keeps_its_value_and_a_cut_leaves_no_value_alone) {
+    const auto kept = saved(), cut = saved(), aside = saved();
+    for (const auto& secret : {kept, cut, aside}) store.save_value(*secret.uuid, Sensitive(plain));
+    const auto file_of = [&](const model::Secret& secret) { return folders.definitions / (secret.uuid->text() + ".xml"); };
+    fs::rename(file_of(kept), root / "elsewhere");
+    fs::create_directory(file_of(kept)); // no file that can be removed
+    EXPECT_THROW(store.remove(*kept.uuid), Error);
+    fs::remove(file_of(kept));
+    fs::rename(root / "elsewhere", file_of(kept));
+    fs::remove(file_of(cut));
+    fs::rename(file_of(aside), file_of(aside).string() + ".broken");
+    EXPECT_EQ(store.load().secrets.size(), 1u);
+    EXPECT_TRUE(fs::exists(value_of(kept)));
+    EXPECT_FALSE(fs::exists(value_of(cut)));
+    EXPECT_TRUE(fs::exists(value_of(aside)));
+}
+
 TEST_F(SecretStore, gives_back_what_it_kept_and_only_encrypted_bytes_lie_on_the_disk) {
     const auto secret = saved();
     EXPECT_FALSE(store.read_value(*secret.uuid));
