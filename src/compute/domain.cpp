@@ -173,12 +173,8 @@ Task<> Domain::undefine(unsigned flags) {
         if (std::filesystem::exists(variables) && !(flags & (remove_nvram | keep_nvram)))
             throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: cannot undefine domain with nvram")
                 .hint(fmt::format("say whether '{}' goes too: 'domus undefine {} --nvram' or '--keep-nvram'", variables.string(), name));
-        store.remove(name, [&] {
-            if (flags & remove_nvram) remove_durably(variables);
-            if (all) store.remove_snapshots(name);
-            if (all && tpm_state_goes(parse_definition(*definition), flags)) remove_tpm_state(store.folders(), uuid);
-            if (saved) remove_durably(store.managed_save_path(name));
-        });
+        store.remove(name, uuid, {.variables = (flags & remove_nvram) != 0, .snapshots = all,
+                                  .tpm = all && tpm_state_goes(parse_definition(*definition), flags), .managed_save = saved});
     };
     co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
     if (!running_) co_await drop_snapshots(); // it may have ended just now

@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "compute/running.hpp"
 #include "compute/save_image.hpp"
+#include "compute/tpm_state.hpp"
 #include "format/xml.hpp"
 #include "model/domain.hpp"
 #include "os/files.hpp"
@@ -23,8 +24,22 @@ namespace {
 /// Before a definition whose file got a new name: if the old file is still there, the rename was cut off.
 constexpr std::string_view renamed_mark = "<!-- renamed -->\n";
 
-/// After the name of a definition's file while what goes with it is being removed.
+/// After the name of a definition's file while what goes with it is being removed, followed by a letter for each part.
 constexpr std::string_view going_mark = ".undefined";
+constexpr char variables_letter = 'v', snapshots_letter = 'n', tpm_letter = 't', save_letter = 's';
+
+std::string letters_of(const WithDefinition& parts) {
+    std::string letters;
+    if (parts.variables) letters += variables_letter;
+    if (parts.snapshots) letters += snapshots_letter;
+    if (parts.tpm) letters += tpm_letter;
+    if (parts.managed_save) letters += save_letter;
+    return letters;
+}
+
+WithDefinition parts_of(std::string_view letters) {
+    return {letters.contains(variables_letter), letters.contains(snapshots_letter), letters.contains(tpm_letter), letters.contains(save_letter)};
+}
 
 struct ReadDefinition {
     StoredDomain domain;
@@ -92,11 +107,12 @@ void Store::prepare() const {
 LoadedDomains Store::load() const {
     LoadedDomains loaded;
     std::vector<Complaint> complaints;
-    bring_back_definitions(complaints);
+    finish_removals(complaints);
     auto folder = definitions();
     auto found = folder.load(read_definition);
     std::ranges::stable_partition(found, [](const auto& each) { return each.value.renamed; });
     folder.require_unique(found, [](const ReadDefinition& each) { return each.domain.ref.uuid; });
+    folder.remove_lone_links(folders_.autostart);
     loaded.complaints = folder.complaints();
     std::ranges::move(complaints, std::back_inserter(loaded.complaints));
     const auto autostarted = listing(folders_.autostart);
@@ -148,31 +164,53 @@ void Store::save(const std::string& name, const std::string& xml, bool fresh) co
     definitions().save(name, xml, fresh);
 }
 
-void Store::remove(const std::string& name, const std::function<void()>& rest) const {
+void Store::remove(const std::string& name, Uuid uuid, const WithDefinition& parts) const {
     const auto file = definitions().file(name);
-    const auto going = fs::path(file.string() + std::string(going_mark));
+    const auto going = fs::path(file.string() + std::string(going_mark) + letters_of(parts));
     if (::rename(file.c_str(), going.c_str()) < 0 && errno != ENOENT) throw path_error(errno, "cannot remove", file);
     try {
-        if (rest) rest();
-        set_autostart(name, false);
+        remove_parts(name, uuid, parts);
         remove_durably(going);
     } catch (...) {
         std::error_code ignored;
         fs::rename(going, file, ignored);
         throw;
     }
+    std::error_code ignored; // the next load() removes a link that stays
+    fs::remove(autostart_path(name), ignored);
 }
 
-/// Of domains whose undefine was cut off.
-void Store::bring_back_definitions(std::vector<Complaint>& complaints) const {
-    for (const auto& name : listing(folders_.definitions)) {
-        if (!name.ends_with(going_mark)) continue;
-        const auto going = folders_.definitions / name;
-        const auto file = folders_.definitions / name.substr(0, name.size() - going_mark.size());
+void Store::remove_parts(const std::string& name, Uuid uuid, const WithDefinition& parts) const {
+    if (parts.variables) remove_durably(variables_path(name));
+    if (parts.snapshots) remove_snapshots(name);
+    if (parts.tpm) remove_tpm_state(folders_, uuid);
+    if (parts.managed_save) remove_durably(managed_save_path(name));
+}
+
+/// Undefines that were cut off: some of what goes with the definition may be gone already, so the rest follows. A
+/// definition with which nothing goes is brought back.
+void Store::finish_removals(std::vector<Complaint>& complaints) const {
+    constexpr std::string_view suffix = ".xml";
+    for (const auto& entry : listing(folders_.definitions)) {
+        const auto mark = entry.rfind(going_mark);
+        if (mark == std::string::npos || mark <= suffix.size() || !entry.substr(0, mark).ends_with(suffix)) continue;
+        const auto going = folders_.definitions / entry;
+        const auto name = entry.substr(0, mark - suffix.size());
+        const auto letters = std::string_view(entry).substr(mark + going_mark.size());
+        const auto parts = parts_of(letters);
+        if (letters != letters_of(parts)) continue; // a domain's own name
         std::error_code failure;
-        if (fs::exists(fs::symlink_status(file, failure))) continue; // defined anew
-        fs::rename(going, file, failure);
-        if (failure) complaints.push_back({name, going, fmt::format("cannot bring back '{}': {}", going.string(), failure.message())});
+        if (fs::exists(fs::symlink_status(definitions().file(name), failure))) continue; // defined anew
+        try {
+            if (parts == WithDefinition{}) {
+                fs::rename(going, definitions().file(name));
+                continue;
+            }
+            remove_parts(name, read_definition(name, read_file(going, largest_definition)).domain.ref.uuid, parts);
+            remove_durably(going);
+        } catch (const std::exception& error) {
+            complaints.push_back({name, going, fmt::format("the undefine of domain '{}' was cut off and cannot be finished: {}", name, error.what())});
+        }
     }
 }
 
@@ -180,11 +218,8 @@ void Store::set_autostart(const std::string& name, bool on) const {
     const auto link = autostart_path(name);
     std::error_code failure;
     if (fs::is_directory(fs::symlink_status(link, failure))) (void)set_aside(link); // not ours, and in the way of an undefine
-    if (on) fs::create_symlink(definitions().file(name), link, failure);
-    else fs::remove(link, failure);
-    if (failure && failure != std::errc::file_exists)
-        throw system_error(failure.value(), fmt::format("cannot change the autostart link '{}'", link.string()),
-                           ErrorDomain::qemu);
+    if (on) make_link_durably(definitions().file(name), link);
+    else remove_durably(link);
 }
 
 /// Until the rename is done they have both names.
@@ -214,16 +249,21 @@ void Store::unlink_second_variables(const std::vector<StoredDomain>& domains) co
 
 void Store::rename(const std::string& from, const std::string& to, const std::string& xml, bool autostart) const {
     link_variables(from, to);
+    bool saved = false;
     try {
+        if (autostart) set_autostart(to, true); // first: load() removes a link without a definition
         save(to, std::string(renamed_mark) + xml, true);
+        saved = true;
+        remove(from, Uuid{}, {});
     } catch (...) {
         std::error_code failure;
+        if (saved) fs::remove(definitions().file(to), failure); // first: with it, the next load() would finish the rename
+        if (autostart) fs::remove(autostart_path(to), failure);
         if (fs::equivalent(variables_path(from), variables_path(to), failure)) fs::remove(variables_path(to), failure);
         throw;
     }
-    if (autostart) set_autostart(to, true);
-    remove(from);
-    remove_durably(variables_path(from));
+    std::error_code ignored; // the next load() removes the second name
+    fs::remove(variables_path(from), ignored);
 }
 
 void Store::save_record(const std::string& name, const fs::path& folder, const std::string& xml) const {

@@ -10,7 +10,6 @@
 #include "compute/status.hpp"
 #include "os/stored_files.hpp"
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,6 +35,15 @@ struct LoadedRecords {
     std::vector<Complaint> complaints;                     ///< of damaged ones; `name` is that of the domain
 };
 
+/// What is removed together with a definition.
+struct WithDefinition {
+    bool variables = false; ///< UEFI's
+    bool snapshots = false;
+    bool tpm = false;
+    bool managed_save = false;
+    bool operator==(const WithDefinition&) const = default;
+};
+
 class Store {
 public:
     explicit Store(Folders folders) : folders_(std::move(folders)) {}
@@ -48,9 +56,9 @@ public:
     /// `fresh`: the domain had no definition yet. Throws xml_error for one that load() would not read, operation_failed
     /// if a file is in the way that cannot be read.
     void save(const std::string& name, const std::string& xml, bool fresh) const;
-    /// `rest` takes away what goes with the definition, once that has been moved aside and so can go. If anything fails, the
-    /// definition is there again; so it is after a cut in between, when the next daemon loads.
-    void remove(const std::string& name, const std::function<void()>& rest = {}) const;
+    /// The definition is moved aside first, and so can go. If anything fails, it is there again; after a cut in between,
+    /// the next load() removes what is left of the parts.
+    void remove(const std::string& name, Uuid uuid, const WithDefinition& parts) const;
     void set_autostart(const std::string& name, bool on) const;
     /// New name first, then the old one goes: a cut in between leaves both, and loading keeps the one that says so. UEFI's
     /// variables go along.
@@ -96,7 +104,8 @@ private:
     StoredFolder definitions() const { return {folders_.definitions, largest_definition}; }
     StoredFolder records() const { return {folders_.state, largest_record}; }
     StoredFolder snapshots(const std::string& domain) const { return {snapshot_folder(domain), largest_record}; }
-    void bring_back_definitions(std::vector<Complaint>& complaints) const;
+    void remove_parts(const std::string& name, Uuid uuid, const WithDefinition& parts) const;
+    void finish_removals(std::vector<Complaint>& complaints) const;
     void link_variables(const std::string& from, const std::string& to) const;
     void unlink_second_variables(const std::vector<StoredDomain>& domains) const;
     bool usable_managed_save(const std::string& name, std::vector<Complaint>& complaints) const;

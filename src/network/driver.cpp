@@ -219,9 +219,9 @@ Task<> Driver::undefine(Uuid uuid, std::string name) {
     const auto network = find(uuid, name);
     if (!network->definition) throw invalid("can't undefine transient network");
     auto work = [definition = folders_.definitions / (network->name + ".xml"), link = folders_.autostart / (network->name + ".xml")] {
+        remove_durably(definition); // the next start of the daemon removes what a kill leaves
         std::error_code ignored;
         fs::remove(link, ignored);
-        remove_durably(definition);
     };
     co_await lane_.run(Deadline::in(patience), std::move(work));
     const auto last = view(*network);
@@ -246,11 +246,8 @@ Task<> Driver::set_autostart(Uuid uuid, std::string name, bool on) {
     const auto network = find(uuid, name);
     if (!network->definition) throw invalid("cannot set autostart for transient network");
     auto work = [definition = folders_.definitions / (network->name + ".xml"), link = folders_.autostart / (network->name + ".xml"), on] {
-        std::error_code failure;
-        if (on) fs::create_symlink(definition, link, failure);
-        else fs::remove(link, failure);
-        if (failure && failure != std::errc::file_exists)
-            throw system_error(failure.value(), fmt::format("cannot change the link '{}'", link.string()), ErrorDomain::network);
+        if (on) make_link_durably(definition, link);
+        else remove_durably(link);
     };
     co_await lane_.run(Deadline::in(patience), std::move(work));
     network->autostart = on;
@@ -307,6 +304,7 @@ Driver::Loaded Driver::read_folders(const Folders& folders) {
     StoredFolder definitions(folders.definitions, largest_definition), records(folders.state, largest_record);
     loaded.definitions = definitions.load(read_definition);
     definitions.require_unique(loaded.definitions, [](const model::Network& network) { return *network.uuid; });
+    definitions.remove_lone_links(folders.autostart);
     for (auto& [name, record] : records.load(read_record)) {
         const bool there = link_is_there(record.network);
         loaded.records.emplace_back(std::move(record), there);

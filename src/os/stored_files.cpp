@@ -145,6 +145,17 @@ std::vector<std::string> StoredFolder::unusable() const {
     return lines;
 }
 
+void StoredFolder::remove_lone_links(const fs::path& links) const try {
+    const auto names = names_in(path_);
+    for (const auto& link : names_in(links)) {
+        const auto at = std::ranges::lower_bound(names, link); // what was set aside begins with its name
+        std::error_code failure;
+        if ((at == names.end() || !at->starts_with(link)) && fs::is_symlink(links / link, failure)) fs::remove(links / link, failure);
+    }
+} catch (const Error&) {
+    return; // what cannot be listed stays
+}
+
 void StoredFolder::require_readable(std::string_view text) const {
     if (text.size() <= limit_) return;
     throw Error(ErrorCode::xml_error, ErrorDomain::none,

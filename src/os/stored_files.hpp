@@ -86,6 +86,10 @@ public:
     /// Replaces a file without syncing: for folders in memory.
     void replace(const std::string& name, std::string_view text) const;
 
+    /// Removes each symbolic link in another folder that has no file of its name here, and none that was set aside: of an
+    /// object whose removal was cut off. One made under its name would begin with it.
+    void remove_lone_links(const std::filesystem::path& links) const;
+
 private:
     void require_readable(std::string_view text) const;
     void make_room(const std::string& name) const;

@@ -47,6 +47,16 @@ struct StoredFiles : testing::Test {
 
 } // namespace
 
+TEST_F(StoredFiles, links_of_what_is_gone_go_too) {
+    write("kept.xml", "kept");
+    write("aside.xml.broken", "bad");
+    const auto links = root / "autostart";
+    fs::create_directory(links);
+    for (const auto* name : {"kept.xml", "aside.xml", "gone.xml"}) fs::create_symlink(root / name, links / name);
+    StoredFolder(root, limit).remove_lone_links(links);
+    EXPECT_EQ(names_in(links), (std::vector<std::string>{"aside.xml", "kept.xml"}));
+}
+
 TEST_F(StoredFiles, what_is_broken_is_set_aside_whole_and_the_rest_is_loaded) {
     write("good.xml", "good");
     write("bad.xml", "bad");

@@ -58,6 +58,7 @@ Task<> Pools::load() {
         for (auto& [name, read] : loaded.definitions)
             if (!read.pool.uuid) read.pool.uuid = Uuid::random();
         definitions->require_unique(loaded.definitions, [](const ReadPool& read) { return *read.pool.uuid; });
+        definitions->remove_lone_links(folders.autostart);
         StoredFolder records(folders.state, largest_record);
         loaded.active = records.load(read_pool);
         for (const auto& complaint : records.complaints()) log::warning("{}", complaint.text);

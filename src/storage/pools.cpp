@@ -425,10 +425,10 @@ Task<> Pools::undefine(PoolRef ref) {
         throw invalid(fmt::format("storage pool '{}' is still active", pool->ref.name))
             .hint(fmt::format("stop it first: 'domus pool-destroy {}'; its volumes stay", pool->ref.name));
     auto work = [folders = folders_, name = pool->ref.name] {
+        remove_durably(folders.definitions / (name + ".xml")); // the next start of the daemon removes what a kill leaves
         std::error_code ignored;
         fs::remove(folders.autostart / (name + ".xml"), ignored);
         fs::remove(folders.state / (name + ".xml"), ignored); // of one that could not be taken over
-        remove_durably(folders.definitions / (name + ".xml"));
     };
     co_await files_.run(Deadline::in(file_patience), std::move(work));
     const auto seen = view(*pool);
@@ -471,13 +471,8 @@ Task<> Pools::set_autostart(PoolRef ref, bool on) {
             .hint("a pool that was made with pool-create is not kept: use pool-define");
     auto work = [folders = folders_, name = pool->ref.name, on] {
         const auto link = folders.autostart / (name + ".xml");
-        std::error_code failure;
-        if (on)
-            fs::create_symlink(folders.definitions / (name + ".xml"), link, failure);
-        else
-            fs::remove(link, failure);
-        if (failure && failure != std::errc::file_exists)
-            throw path_error(failure.value(), "cannot change the link", link);
+        if (on) make_link_durably(folders.definitions / (name + ".xml"), link);
+        else remove_durably(link);
     };
     co_await files_.run(Deadline::in(file_patience), std::move(work));
     pool->autostart = on;
