@@ -130,7 +130,7 @@ TEST_F(StoreTest, a_folder_in_the_place_of_an_autostart_link_is_set_aside) {
         fs::create_directories(link / "below");
         store->set_autostart("one", on);
         EXPECT_EQ(fs::is_symlink(link), on);
-        store->remove("one", Uuid{}, {});
+        store->remove("one", {}, {});
         EXPECT_FALSE(fs::exists(fs::symlink_status(link)));
     }
     EXPECT_TRUE(fs::exists(root / "qemu/autostart/one.xml.broken/below"));
@@ -139,23 +139,20 @@ TEST_F(StoreTest, a_folder_in_the_place_of_an_autostart_link_is_set_aside) {
 TEST_F(StoreTest, a_definition_that_cannot_go_stays) {
     save(domain_of("one"));
     fs::create_directories(store->variables_path("one") / "below"); // no file that can be removed
-    EXPECT_THROW(store->remove("one", Uuid{}, {.variables = true}), Error);
-    EXPECT_EQ(files(), std::vector<std::string>{"one.xml"});
-    // Cut off: what lies there then.
-    fs::rename(root / "qemu/one.xml", root / "qemu/one.xml.undefined");
-    EXPECT_EQ(store->load().domains.size(), 1u);
+    EXPECT_THROW(store->remove("one", {}, {.variables = true}), Error);
     EXPECT_EQ(files(), std::vector<std::string>{"one.xml"});
 }
 
 TEST_F(StoreTest, an_undefine_that_was_cut_off_among_the_parts_is_finished) {
-    save(domain_of("one"));
+    const auto domain = domain_of("one");
+    save(domain);
     store->set_autostart("one", true);
     const auto kept = store->variables_path("one"), gone = store->managed_save_path("one");
     for (const auto& path : {kept, gone}) {
         fs::create_directories(path.parent_path());
         write_file_durably(path, "part", 0600);
     }
-    fs::rename(root / "qemu/one.xml", root / "qemu/one.xml.undefinedns");
+    fs::rename(root / "qemu/one.xml", root / "qemu" / (domain.uuid->text() + ".undefinedns"));
     EXPECT_TRUE(store->load().domains.empty());
     EXPECT_TRUE(files().empty());
     EXPECT_TRUE(fs::is_empty(root / "qemu/autostart"));
@@ -167,12 +164,15 @@ TEST_F(StoreTest, a_rename_that_is_refused_has_not_happened_after_a_restart) {
     auto domain = domain_of("old");
     save(domain);
     store->set_autostart("old", true);
-    fs::create_directories(root / "qemu/old.xml.undefined/below"); // keeps the old definition from going
+    const auto file = root / "qemu/old.xml", aside = root / "old.xml";
+    fs::rename(file, aside);
+    fs::create_directories(file / "below"); // keeps the old definition from going
     domain.name = "new";
     EXPECT_THROW(store->rename("old", "new", make_definition(domain)->xml, true), Error);
     EXPECT_EQ(fs::read_symlink(root / "qemu/autostart/old.xml"), root / "qemu/old.xml");
     EXPECT_FALSE(fs::exists(fs::symlink_status(root / "qemu/autostart/new.xml")));
-    fs::remove_all(root / "qemu/old.xml.undefined");
+    fs::remove_all(file);
+    fs::rename(aside, file);
     EXPECT_EQ(files(), std::vector<std::string>{"old.xml"});
     EXPECT_EQ(store->load().domains.at(0).ref.name, "old");
 }

@@ -24,7 +24,8 @@ namespace {
 /// Before a definition whose file got a new name: if the old file is still there, the rename was cut off.
 constexpr std::string_view renamed_mark = "<!-- renamed -->\n";
 
-/// After the name of a definition's file while what goes with it is being removed, followed by a letter for each part.
+/// After the domain's UUID, since its name may fill a file's: of a definition while what goes with it is being removed. A
+/// letter for each part follows.
 constexpr std::string_view going_mark = ".undefined";
 constexpr char variables_letter = 'v', snapshots_letter = 'n', tpm_letter = 't', save_letter = 's';
 
@@ -164,52 +165,47 @@ void Store::save(const std::string& name, const std::string& xml, bool fresh) co
     definitions().save(name, xml, fresh);
 }
 
-void Store::remove(const std::string& name, Uuid uuid, const WithDefinition& parts) const {
-    const auto file = definitions().file(name);
-    const auto going = fs::path(file.string() + std::string(going_mark) + letters_of(parts));
-    if (::rename(file.c_str(), going.c_str()) < 0 && errno != ENOENT) throw path_error(errno, "cannot remove", file);
-    try {
-        remove_parts(name, uuid, parts);
-        remove_durably(going);
-    } catch (...) {
-        std::error_code ignored;
-        fs::rename(going, file, ignored);
-        throw;
+void Store::remove(const std::string& name, const Uuid& uuid, const WithDefinition& parts) const {
+    const auto file = definitions().file(name), going = folders_.definitions / (uuid.text() + std::string(going_mark) + letters_of(parts));
+    if (parts == WithDefinition{}) {
+        remove_durably(file);
+    } else {
+        (void)rename_durably(file, going); // false: somebody has removed it by hand
+        try {
+            remove_parts(name, uuid, parts);
+            remove_durably(going);
+        } catch (...) {
+            std::error_code ignored;
+            fs::rename(going, file, ignored);
+            throw;
+        }
     }
     std::error_code ignored; // the next load() removes a link that stays
     fs::remove(autostart_path(name), ignored);
 }
 
-void Store::remove_parts(const std::string& name, Uuid uuid, const WithDefinition& parts) const {
+void Store::remove_parts(const std::string& name, const Uuid& uuid, const WithDefinition& parts) const {
     if (parts.variables) remove_durably(variables_path(name));
     if (parts.snapshots) remove_snapshots(name);
     if (parts.tpm) remove_tpm_state(folders_, uuid);
     if (parts.managed_save) remove_durably(managed_save_path(name));
 }
 
-/// Undefines that were cut off: some of what goes with the definition may be gone already, so the rest follows. A
-/// definition with which nothing goes is brought back.
+/// Undefines that were cut off: some of what goes with the definition may be gone already, so the rest follows.
 void Store::finish_removals(std::vector<Complaint>& complaints) const {
-    constexpr std::string_view suffix = ".xml";
     for (const auto& entry : listing(folders_.definitions)) {
-        const auto mark = entry.rfind(going_mark);
-        if (mark == std::string::npos || mark <= suffix.size() || !entry.substr(0, mark).ends_with(suffix)) continue;
+        const auto mark = entry.find(going_mark);
+        const auto uuid = mark == std::string::npos ? std::nullopt : Uuid::parse(entry.substr(0, mark));
+        if (!uuid) continue;
         const auto going = folders_.definitions / entry;
-        const auto name = entry.substr(0, mark - suffix.size());
-        const auto letters = std::string_view(entry).substr(mark + going_mark.size());
-        const auto parts = parts_of(letters);
-        if (letters != letters_of(parts)) continue; // a domain's own name
-        std::error_code failure;
-        if (fs::exists(fs::symlink_status(definitions().file(name), failure))) continue; // defined anew
         try {
-            if (parts == WithDefinition{}) {
-                fs::rename(going, definitions().file(name));
-                continue;
-            }
-            remove_parts(name, read_definition(name, read_file(going, largest_definition)).domain.ref.uuid, parts);
+            const auto name = format::from_xml<model::Domain>(read_file(going, largest_definition), ErrorDomain::domain).name;
+            std::error_code failure;
+            if (fs::exists(fs::symlink_status(definitions().file(name), failure))) continue; // defined anew
+            remove_parts(name, *uuid, parts_of(std::string_view(entry).substr(mark + going_mark.size())));
             remove_durably(going);
         } catch (const std::exception& error) {
-            complaints.push_back({name, going, fmt::format("the undefine of domain '{}' was cut off and cannot be finished: {}", name, error.what())});
+            complaints.push_back({uuid->text(), going, fmt::format("an undefine that was cut off cannot be finished: {}", error.what())});
         }
     }
 }
@@ -254,7 +250,7 @@ void Store::rename(const std::string& from, const std::string& to, const std::st
         if (autostart) set_autostart(to, true); // first: load() removes a link without a definition
         save(to, std::string(renamed_mark) + xml, true);
         saved = true;
-        remove(from, Uuid{}, {});
+        remove(from, {}, {});
     } catch (...) {
         std::error_code failure;
         if (saved) fs::remove(definitions().file(to), failure); // first: with it, the next load() would finish the rename

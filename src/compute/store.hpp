@@ -57,8 +57,8 @@ public:
     /// if a file is in the way that cannot be read.
     void save(const std::string& name, const std::string& xml, bool fresh) const;
     /// The definition is moved aside first, and so can go. If anything fails, it is there again; after a cut in between,
-    /// the next load() removes what is left of the parts.
-    void remove(const std::string& name, Uuid uuid, const WithDefinition& parts) const;
+    /// the next load() removes what is left of the parts. Throws path_error.
+    void remove(const std::string& name, const Uuid& uuid, const WithDefinition& parts) const;
     void set_autostart(const std::string& name, bool on) const;
     /// New name first, then the old one goes: a cut in between leaves both, and loading keeps the one that says so. UEFI's
     /// variables go along.
@@ -104,7 +104,7 @@ private:
     StoredFolder definitions() const { return {folders_.definitions, largest_definition}; }
     StoredFolder records() const { return {folders_.state, largest_record}; }
     StoredFolder snapshots(const std::string& domain) const { return {snapshot_folder(domain), largest_record}; }
-    void remove_parts(const std::string& name, Uuid uuid, const WithDefinition& parts) const;
+    void remove_parts(const std::string& name, const Uuid& uuid, const WithDefinition& parts) const;
     void finish_removals(std::vector<Complaint>& complaints) const;
     void link_variables(const std::string& from, const std::string& to) const;
     void unlink_second_variables(const std::vector<StoredDomain>& domains) const;

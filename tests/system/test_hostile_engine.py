@@ -183,7 +183,7 @@ def test_it_has_no_more_memory_than_it_was_given(conn, engine):
 
 def test_an_answer_of_another_shape_is_told_in_words(conn, engine):
     message = refusal(engine("a-odd-query-cpus-fast"))
-    assert "shape" in message and "boost" not in message and "/usr" not in message
+    assert "setting the guest up" in message and "boost" not in message and "/usr" not in message
 
 
 def test_a_monitor_that_was_closed_is_connected_to_again(conn, engine):
