@@ -211,7 +211,7 @@ template <class T> std::string said_of(const std::string& document) {
 }
 
 /// A whole document of its own, a part of a domain, or a device.
-std::string said(const std::string& text) {
+std::string said_of(const std::string& text) {
     const auto is = [&](std::string_view element) { return text.starts_with(fmt::format("<{}>", element)) || text.starts_with(fmt::format("<{} ", element)); };
     if (is("network")) return said_of<Network>(text);
     if (is("volume")) return said_of<Volume>(text);
@@ -243,19 +243,19 @@ TEST(Context, each_row_has_an_example) {
 
 TEST(Context, a_field_is_taken_where_it_has_an_effect_and_refused_elsewhere) {
     for (const auto& example : examples) {
-        EXPECT_EQ(said(with(example.inside, example.field)), "") << example.row;
-        EXPECT_EQ(said(with(example.outside, "")), "") << example.row;
-        EXPECT_THAT(said(with(example.outside, example.field)), testing::AllOf(HasSubstr(name_of(example.row)), HasSubstr("is only valid"))) << example.row;
+        EXPECT_EQ(said_of(with(example.inside, example.field)), "") << example.row;
+        EXPECT_EQ(said_of(with(example.outside, "")), "") << example.row;
+        EXPECT_THAT(said_of(with(example.outside, example.field)), testing::AllOf(HasSubstr(name_of(example.row)), HasSubstr("is only valid"))) << example.row;
     }
 }
 
 TEST(Context, a_refusal_tells_the_line_and_what_to_do) {
-    EXPECT_EQ(said(with(hard_disk, "tray='open'")), "line 2: attribute 'tray' of <target> ('open') is only valid for device='cdrom' and 'floppy'; leave it out\n");
-    EXPECT_EQ(said(with(vga, "heads='2'")), "line 2: attribute 'heads' of <model> ('2') is only valid for type='qxl' and 'virtio'; leave it out\n");
+    EXPECT_EQ(said_of(with(hard_disk, "tray='open'")), "line 2: attribute 'tray' of <target> ('open') is only valid for device='cdrom' and 'floppy'; leave it out\n");
+    EXPECT_EQ(said_of(with(vga, "heads='2'")), "line 2: attribute 'heads' of <model> ('2') is only valid for type='qxl' and 'virtio'; leave it out\n");
 }
 
 TEST(Context, what_libvirt_takes_without_effect_is_taken) {
-    for (const auto& each : kept) EXPECT_EQ(said(std::string(each.document)), "") << each.document << ": " << each.why;
+    for (const auto& each : kept) EXPECT_EQ(said_of(std::string(each.document)), "") << each.document << ": " << each.why;
 }
 
 } // namespace domus::model
