@@ -27,7 +27,7 @@ void resize_raw(const std::string& path, off_t size, bool reserve) {
         failure = ::fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, old, size - old) < 0 ? errno : 0;
         if (failure == EOPNOTSUPP) failure = ::posix_fallocate(fd.get(), old, size - old); // writes it, which takes its time
     }
-    if (failure == 0 && ::ftruncate(fd.get(), size) < 0) failure = errno;
+    if (failure == 0 && (::ftruncate(fd.get(), size) < 0 || ::fsync(fd.get()) < 0)) failure = errno;
     if (failure == 0) return;
     (void)!::ftruncate(fd.get(), old); // what was reserved behind the end goes too
     throw path_error(failure, reserve ? "cannot reserve space for" : "cannot resize", path).hint("the volume is as it was");
