@@ -45,7 +45,7 @@ struct Origin {
     VolumePtr volume;
     const Kind* kind;
     Definition pool;
-    std::shared_ptr<UniqueFd> file{}; ///< opened for reading with the rights of that pool; null for one on a server
+    std::shared_ptr<UniqueFd> file{}; ///< opened for reading with the rights of that pool; null for one on a server, and for a device of the pool that gets the copy
     std::optional<Site> reader{};     ///< where a program reads the file, if whose rights count in the other pool may not
 };
 

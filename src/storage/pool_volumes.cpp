@@ -400,10 +400,13 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     const auto receiver = pool->acting.value_or(own_credentials());
     Opener asker(who.unrestricted() ? receiver : who, places());
     Origin origin{source, giving->kind, giving->live};
-    if (const auto type = source->type.value_or(model::VolumeType::file); type != model::VolumeType::network) {
-        if (type != model::VolumeType::file && type != model::VolumeType::block)
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
-                        fmt::format("unsupported configuration: volume '{}' of type '{}' cannot be copied", source->name, format::word(type)));
+    const auto type = source->type.value_or(model::VolumeType::file);
+    const bool device = type == model::VolumeType::block;
+    if (type != model::VolumeType::file && !device && type != model::VolumeType::network)
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                    fmt::format("unsupported configuration: volume '{}' of type '{}' cannot be copied", source->name, format::word(type)));
+    // A partition that is open would keep its disk's new table from being read: it is opened later, with the same rights.
+    if (type == model::VolumeType::file || (device && giving != pool)) {
         // Without an identity of its own: whose rights count is chosen within.
         const Site daemons(std::shared_ptr<Lane>(giving, &giving->lane), Deadline::in(file_patience));
         auto open = [path = *source->target.path, by = Opener(who, places()), giver = giving->acting.value_or(own_credentials()), receiver] {
