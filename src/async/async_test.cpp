@@ -32,16 +32,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Runs a coroutine to its end on a loop of its own; what it throws is thrown. No thread of its lanes stays.
-void run(std::function<Task<>(Executor)> body) {
-    Loop loop{1};
-    std::exception_ptr failure;
-    asio::co_spawn(loop, body(loop.get_executor()), [&](const std::exception_ptr& thrown) { failure = thrown; });
-    loop.run();
-    EXPECT_TRUE(join_lane_threads(patience));
-    if (failure) std::rethrow_exception(failure);
-}
-
 ErrorCode code_of(const std::exception_ptr& failure) {
     try {
         std::rethrow_exception(failure);
@@ -89,7 +79,7 @@ Task<> note(std::vector<int>& order, Mailbox& jobs, int number) {
 } // namespace
 
 TEST(Notice, tells_all_who_wait) {
-    run([](Executor executor) -> Task<> {
+    run_to_end([](Executor executor) -> Task<> {
         Notice notice(executor);
         int waiting = 0, told = 0;
         const auto waiter = [](Notice& from, int& begun, int& count) -> Task<> {
@@ -107,7 +97,7 @@ TEST(Notice, tells_all_who_wait) {
 }
 
 TEST(Notice, gives_up_at_the_deadline) {
-    run([](Executor executor) -> Task<> {
+    run_to_end([](Executor executor) -> Task<> {
         Notice notice(executor);
         const bool told = co_await notice.wait(Deadline::in(5ms));
         EXPECT_FALSE(told);
@@ -116,7 +106,7 @@ TEST(Notice, gives_up_at_the_deadline) {
 }
 
 TEST(Reply, hands_over_a_value_that_came_before_or_after_the_wait) {
-    run([](Executor executor) -> Task<> {
+    run_to_end([](Executor executor) -> Task<> {
         Reply<int> early(executor);
         early.set(1);
         const int first = co_await early.take(Deadline::in(patience), "x");
@@ -129,7 +119,7 @@ TEST(Reply, hands_over_a_value_that_came_before_or_after_the_wait) {
 }
 
 TEST(Reply, says_who_did_not_answer_and_bears_a_late_answer) {
-    run([](Executor executor) -> Task<> {
+    run_to_end([](Executor executor) -> Task<> {
         Reply<int> reply(executor);
         std::exception_ptr failure;
         try {
@@ -193,7 +183,7 @@ TEST(Mailbox, forgets_who_was_cancelled) {
 }
 
 TEST(Mailbox, is_for_one_at_a_time_even_if_the_job_has_no_name) {
-    run([](Executor executor) -> Task<> {
+    run_to_end([](Executor executor) -> Task<> {
         Mailbox jobs(executor, "domain 'web'");
         const auto turn = co_await jobs.enter("", Deadline::in(patience));
         std::exception_ptr failure;
@@ -207,7 +197,7 @@ TEST(Mailbox, is_for_one_at_a_time_even_if_the_job_has_no_name) {
 }
 
 TEST(Mailbox, gives_turns_in_the_order_of_coming) {
-    run([](Executor executor) -> Task<> {
+    run_to_end([](Executor executor) -> Task<> {
         Mailbox jobs(executor, "domain 'web'");
         std::vector<int> order;
         for (int i = 0; i < 5; ++i) spawn(executor, note(order, jobs, i), "job");
@@ -219,7 +209,7 @@ TEST(Mailbox, gives_turns_in_the_order_of_coming) {
 }
 
 TEST(Mailbox, says_what_keeps_it_busy_and_forgets_who_gave_up) {
-    run([](Executor executor) -> Task<> {
+    run_to_end([](Executor executor) -> Task<> {
         Mailbox jobs(executor, "domain 'web'");
         {
             const auto turn = co_await jobs.enter("start", Deadline::in(patience));
@@ -239,7 +229,7 @@ TEST(Mailbox, says_what_keeps_it_busy_and_forgets_who_gave_up) {
 }
 
 TEST(Lane, runs_beside_the_loop_and_brings_results_and_errors_back) {
-    run([](Executor executor) -> Task<> {
+    run_to_end([](Executor executor) -> Task<> {
         Lane lane(executor, "test", 2);
         auto ask = [] { return std::this_thread::get_id(); };
         const auto where = co_await lane.run(Deadline::in(patience), std::move(ask));
@@ -257,7 +247,7 @@ TEST(Lane, runs_beside_the_loop_and_brings_results_and_errors_back) {
 
 TEST(Lane, abandons_what_hangs_and_serves_others_with_the_threads_that_are_left) {
     const auto works = std::make_shared<Hanging>();
-    run([&](Executor executor) -> Task<> {
+    run_to_end([&](Executor executor) -> Task<> {
         Lane lane(executor, "a dead server", 2);
         std::exception_ptr failure;
         // The deadline must not come before the work has begun.
@@ -280,7 +270,7 @@ TEST(Lane, abandons_what_hangs_and_serves_others_with_the_threads_that_are_left)
 
 TEST(Lane, bounds_its_queue) {
     const auto works = std::make_shared<Hanging>();
-    run([&](Executor executor) -> Task<> {
+    run_to_end([&](Executor executor) -> Task<> {
         Lane lane(executor, "full", 1, 1);
         const auto one_hangs = [&] { return works->begun == 1; };
         const auto another_is_queued = [&] { return works->called == 2; };
@@ -305,7 +295,7 @@ TEST(Lane, bounds_its_queue) {
 TEST(Lane, begins_nothing_that_its_caller_has_given_up) {
     const auto works = std::make_shared<Hanging>();
     const auto begun = std::make_shared<std::atomic<bool>>(false);
-    run([&](Executor executor) -> Task<> {
+    run_to_end([&](Executor executor) -> Task<> {
         Lane lane(executor, "one thread", 1);
         const auto one_hangs = [&] { return works->begun == 1; };
         spawn(executor, hang(lane, works), "hanging");
@@ -328,7 +318,7 @@ TEST(Lane, begins_nothing_that_its_caller_has_given_up) {
 
 TEST(Lane, wakes_or_makes_a_thread_for_each_of_several_that_come_at_once) {
     const auto works = std::make_shared<Hanging>();
-    run([&](Executor executor) -> Task<> {
+    run_to_end([&](Executor executor) -> Task<> {
         Lane lane(executor, "two threads", 2);
         auto nothing = [] {};
         co_await lane.run(Deadline::in(patience), std::move(nothing)); // leaves one thread, which is idle soon
@@ -359,7 +349,7 @@ TEST(Lane, goes_while_its_work_hangs_and_before_its_loop) {
 }
 
 TEST(Lane, keeps_no_threads_when_it_was_idle_for_a_while) {
-    run([&](Executor executor) -> Task<> {
+    run_to_end([&](Executor executor) -> Task<> {
         Lane lane(executor, "idle", 3, 10, 50ms);
         auto which = [] { return std::to_string(::gettid()); };
         const auto thread = co_await lane.run(Deadline::in(patience), std::move(which));
@@ -370,7 +360,7 @@ TEST(Lane, keeps_no_threads_when_it_was_idle_for_a_while) {
 
 TEST(Lane, has_no_thread_before_it_has_work) {
     const auto before = threads();
-    run([&](Executor executor) -> Task<> {
+    run_to_end([&](Executor executor) -> Task<> {
         const Lane lane(executor, "idle");
         EXPECT_TRUE(std::ranges::includes(before, threads())); // one of another test may be gone only now
         co_return;
@@ -378,7 +368,7 @@ TEST(Lane, has_no_thread_before_it_has_work) {
 }
 
 TEST(Gate, closes_when_the_last_has_left_and_lets_nobody_in_then) {
-    run([](Executor executor) -> Task<> {
+    run_to_end([](Executor executor) -> Task<> {
         Gate gate(executor);
         bool done = false;
         const auto work = [](bool& finished) -> Task<> {
@@ -394,7 +384,7 @@ TEST(Gate, closes_when_the_last_has_left_and_lets_nobody_in_then) {
 }
 
 TEST(Commands, give_output_and_status_and_take_input) {
-    run([](Executor) -> Task<> {
+    run_to_end([](Executor) -> Task<> {
         Command command("sh");
         command.arguments = {"-c", "cat; echo oops >&2; exit 3"};
         const auto output = co_await run_command(command, Deadline::in(patience), "hello");
@@ -405,7 +395,7 @@ TEST(Commands, give_output_and_status_and_take_input) {
 }
 
 TEST(Commands, do_not_wait_for_others_that_hold_their_outputs) {
-    run([](Executor) -> Task<> {
+    run_to_end([](Executor) -> Task<> {
         Command command("sh");
         command.arguments = {"-c", "sleep 100 & echo $!"};
         const auto by = Deadline::in(90s);
@@ -417,7 +407,7 @@ TEST(Commands, do_not_wait_for_others_that_hold_their_outputs) {
 }
 
 TEST(Commands, are_killed_with_what_they_started) {
-    run([](Executor) -> Task<> {
+    run_to_end([](Executor) -> Task<> {
         std::string name = "/tmp/domus-async-XXXXXX";
         const UniqueFd file(::mkstemp(name.data()));
         Command command("sh");
@@ -443,7 +433,7 @@ TEST(Commands, are_killed_with_what_they_started) {
 }
 
 TEST(Processes, that_end_when_asked_are_not_killed) {
-    run([](Executor) -> Task<> {
+    run_to_end([](Executor) -> Task<> {
         Command command("sleep");
         command.arguments = {"100"};
         auto process = Process::spawn(command);
@@ -454,7 +444,7 @@ TEST(Processes, that_end_when_asked_are_not_killed) {
 }
 
 TEST(Processes, that_do_not_end_when_asked_are_killed) {
-    run([](Executor) -> Task<> {
+    run_to_end([](Executor) -> Task<> {
         int ends[2];
         EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
         const UniqueFd said(ends[0]);
@@ -496,7 +486,7 @@ private:
 };
 
 TEST(Processes, that_wait_for_their_program_hold_up_no_loop) {
-    run([](Executor executor) -> Task<> {
+    run_to_end([](Executor executor) -> Task<> {
         LeasedProgram program;
         std::optional<Process> process;
         const auto begin = [&]() -> Task<> {
@@ -516,7 +506,7 @@ TEST(Processes, that_wait_for_their_program_hold_up_no_loop) {
 }
 
 TEST(Processes, that_do_not_get_to_their_program_are_killed_at_the_deadline) {
-    run([](Executor) -> Task<> {
+    run_to_end([](Executor) -> Task<> {
         LeasedProgram program;
         std::exception_ptr failure;
         try {
@@ -540,7 +530,7 @@ TEST(LoopWatch, counts_what_blocked_the_loop) {
 }
 
 TEST(Commands, are_killed_at_the_deadline) {
-    run([](Executor) -> Task<> {
+    run_to_end([](Executor) -> Task<> {
         Command command("sleep");
         command.arguments = {"100"};
         std::exception_ptr failure;

@@ -19,14 +19,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-void run(std::function<Task<>(Executor)> body) {
-    Loop loop{1};
-    std::exception_ptr failure;
-    asio::co_spawn(loop, body(loop.get_executor()), [&](const std::exception_ptr& thrown) { failure = thrown; });
-    loop.run();
-    if (failure) std::rethrow_exception(failure);
-}
-
 Clock::duration processor_time() {
     timespec now{};
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -41,7 +33,7 @@ void work(Clock::duration time) {
 } // namespace
 
 TEST(LoopShare, a_source_without_end_has_a_quarter_of_the_loop) {
-    run([](Executor) -> Task<> {
+    run_to_end([](Executor) -> Task<> {
         LoopShare share(1ms);
         const auto begin = Clock::now();
         Clock::duration worked{};
@@ -56,7 +48,7 @@ TEST(LoopShare, a_source_without_end_has_a_quarter_of_the_loop) {
 }
 
 TEST(LoopShare, a_source_with_pauses_never_rests) {
-    run([](Executor) -> Task<> {
+    run_to_end([](Executor) -> Task<> {
         LoopShare share(patience); // far more than a machine that stands still can use up
         for (int i = 0; i < 10; ++i) {
             share.begin();
@@ -68,7 +60,7 @@ TEST(LoopShare, a_source_with_pauses_never_rests) {
 }
 
 TEST(LoopShare, one_that_was_kept_from_the_processor_does_not_work) {
-    run([](Executor) -> Task<> {
+    run_to_end([](Executor) -> Task<> {
         LoopShare share(10ms); // far more than going to sleep and waking costs
         share.begin();
         std::this_thread::sleep_for(50ms);
@@ -78,7 +70,7 @@ TEST(LoopShare, one_that_was_kept_from_the_processor_does_not_work) {
 }
 
 TEST(CancelAt, ends_the_wait_and_no_later_one) {
-    run([](Executor executor) -> Task<> {
+    run_to_end([](Executor executor) -> Task<> {
         int ends[2];
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
         const UniqueFd other(ends[1]);

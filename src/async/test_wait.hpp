@@ -4,9 +4,14 @@
 #pragma once
 
 #include "async/deadline.hpp"
+#include "async/lane.hpp"
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/co_spawn.hpp>
+
+#include <exception>
+#include <functional>
 #include <source_location>
 #include <thread>
 
@@ -34,6 +39,16 @@ template <class Condition> bool comes_true(Condition so) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return true;
+}
+
+/// Runs a coroutine to its end on a loop of its own; what it throws is thrown. No thread of its lanes stays.
+inline void run_to_end(std::function<Task<>(Executor)> body) {
+    Loop loop{1};
+    std::exception_ptr failure;
+    asio::co_spawn(loop, body(loop.get_executor()), [&](const std::exception_ptr& thrown) { failure = thrown; });
+    loop.run();
+    EXPECT_TRUE(join_lane_threads(patience));
+    if (failure) std::rethrow_exception(failure);
 }
 
 } // namespace domus
