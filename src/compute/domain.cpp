@@ -86,8 +86,23 @@ void Domain::set_status(Status status) {
 }
 
 Task<Turn> Domain::turn(std::string job) {
-    auto turn = co_await jobs_.enter(std::move(job), Deadline::in(queue_patience));
-    if (!environment_.domains->has(*this)) throw no_domain(uuid_, name_); // it went while this waited
+    for (const auto by = Deadline::in(queue_patience);;) {
+        {
+            auto turn = co_await jobs_.enter(job, by);
+            if (!environment_.domains->has(*this)) throw no_domain(uuid_, name_); // it went while this waited
+            if (!running_ || !running_->unfinished) co_return turn;
+        }
+        // A daemon that was killed or a lost monitor has cut it off: Domain::finish_job completes it once QEMU is reached.
+        if (by.expired())
+            throw Error(ErrorCode::operation_timeout, ErrorDomain::qemu,
+                        fmt::format("Timed out during operation: domain '{}' has to complete its {} first, and its QEMU does not answer", name_, running_->unfinished->kind))
+                .hint(fmt::format("wait for it, or end the domain with 'domus destroy {}'", name_));
+        co_await sleep_until(Deadline::in(50ms));
+    }
+}
+
+Task<Turn> Domain::recovery_turn() {
+    auto turn = co_await jobs_.enter("recovery", Deadline::in(queue_patience));
     co_return turn;
 }
 

@@ -146,7 +146,7 @@ public:
     /// What the store has.
     void take_snapshots(SnapshotTree snapshots);
     /// Completes or takes back what a daemon that was killed has left half done.
-    Task<> finish_intent(SnapshotIntent intent);
+    void finish_intent(SnapshotIntent intent);
 
     /// Throws operation_invalid if no job is under way, or one that cannot be left.
     Task<> abort_job();
@@ -207,7 +207,10 @@ private:
     void emit(event::What what) const;
     void set_status(Status status);
     DomainRef ref() const;
+    /// For a call. What was cut off (Running::unfinished) is completed first: no call comes between.
     Task<Turn> turn(std::string job);
+    /// For that completion.
+    Task<Turn> recovery_turn();
     std::shared_ptr<Running> require_running() const;
     [[noreturn]] void not_running() const;
     /// Throws if it cannot: a start fails by that.
@@ -268,6 +271,9 @@ private:
     void require_force_for_risks(const model::Snapshot& snapshot, const RevertRequest& request) const;
     Task<> revert_to_memory(std::shared_ptr<const model::Snapshot> snapshot, RevertRequest request);
     Task<> revert_to_disks(std::shared_ptr<const model::Snapshot> snapshot, RevertRequest request);
+    /// The last step of a job of QEMU's: the guest runs again, if `resumed` says why. One whose monitor is lost stays on
+    /// record: it is completed when QEMU is reached again.
+    Task<> leave_job(std::shared_ptr<Running> running, std::optional<RunningReason> resumed);
     Task<> load_in_place(std::shared_ptr<Running> running, const model::Snapshot& snapshot, bool resume);
     struct InImages {
         std::size_t images = 0, have_it = 0; ///< files and devices of this host, and how many of them have the snapshot
@@ -281,6 +287,7 @@ private:
     Task<> note_intent(SnapshotIntent intent);
     Task<> clear_intent();
     Task<> settle_intent(SnapshotIntent intent);
+    Task<> complete_intent(std::shared_ptr<const SnapshotIntent> intent);
     Task<> settle_or_keep(SnapshotIntent intent);
     void keep_unsettled(SnapshotIntent intent);
     Task<> retry_unsettled(std::shared_ptr<const SnapshotIntent> intent);

@@ -227,7 +227,7 @@ Task<> Domains::load_snapshots() {
     for (auto& [name, tree] : loaded.trees)
         if (const auto domain = find_name(name)) domain->take_snapshots(std::move(tree));
     for (auto& [name, intent] : loaded.intents)
-        if (const auto domain = find_name(name)) spawn(environment_.executor, domain->finish_intent(std::move(intent)), fmt::format("a snapshot of domain '{}'", name));
+        if (const auto domain = find_name(name)) domain->finish_intent(std::move(intent));
 }
 
 Task<> Domains::adopt_running() {

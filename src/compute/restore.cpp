@@ -121,7 +121,8 @@ Task<> Domain::finish_restore(std::shared_ptr<Running> running, StartRequest req
 Task<bool> Domain::finish_job(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
     if (!running->unfinished) co_return false;
-    const auto turn = co_await this->turn("recovery");
+    const auto turn = co_await recovery_turn();
+    if (!running->unfinished || running->settled) co_return false; // the call that had begun it has ended it, or the guest has
     const auto job = *running->unfinished;
     const std::filesystem::path file = job.file;
     if (job.kind == "restore") {

@@ -161,9 +161,20 @@ Task<> Domain::snapshot_running(std::shared_ptr<Running> running, const model::S
         failure = std::current_exception();
     }
     job_.reset();
-    if (running_ == running && !running->ending && resume && (failure || !halt))
-        co_await let_guest_run(running, RunningReason::unpaused);
-    running->unfinished.reset();
+    std::optional<RunningReason> resumed;
+    if (running_ == running && !running->ending && resume && (failure || !halt)) resumed = RunningReason::unpaused;
+    co_await leave_job(running, resumed);
+    if (failure) std::rethrow_exception(failure);
+}
+
+Task<> Domain::leave_job(std::shared_ptr<Running> running, std::optional<RunningReason> resumed) {
+    std::exception_ptr failure;
+    try {
+        if (resumed) co_await let_guest_run(running, *resumed);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (running->monitor->connected()) running->unfinished.reset();
     if (running_ == running) write_record();
     if (failure) std::rethrow_exception(failure);
 }
@@ -274,13 +285,13 @@ Task<> Domain::revert_to_memory(std::shared_ptr<const model::Snapshot> snapshot,
         auto definition = std::make_shared<const model::Domain>(*snapshot->domain);
         running = co_await boot(std::move(start), std::move(definition));
     }
+    std::optional<RunningReason> resumed;
     if (resume)
-        co_await let_guest_run(running, RunningReason::from_snapshot);
+        resumed = RunningReason::from_snapshot;
     else if (running_ == running)
         set_status(Status(PausedReason::from_snapshot));
     if (!resume) emit(event::Lifecycle(event::Suspended::from_snapshot));
-    running->unfinished.reset();
-    if (running_ == running) write_record();
+    co_await leave_job(running, resumed);
 }
 
 Task<> Domain::load_in_place(std::shared_ptr<Running> running, const model::Snapshot& snapshot, bool resume) {
@@ -297,9 +308,9 @@ Task<> Domain::load_in_place(std::shared_ptr<Running> running, const model::Snap
     }
     job_.reset();
     if (!failure) co_return;
-    running->unfinished.reset();
-    if (running_ == running) write_record();
-    if (running_ == running && was_running) co_await let_guest_run(running, RunningReason::unpaused);
+    std::optional<RunningReason> resumed;
+    if (running_ == running && was_running) resumed = RunningReason::unpaused;
+    co_await leave_job(running, resumed);
     std::rethrow_exception(failure);
 }
 

@@ -127,19 +127,25 @@ Task<> Domain::clear_intent() {
     if (failure) log::warning("domain '{}': {}", name_, describe(failure));
 }
 
-/// What a daemon that was killed has left half done. If the guest runs, its QEMU may be at it still, and is asked first.
-Task<> Domain::finish_intent(SnapshotIntent intent) {
+void Domain::finish_intent(SnapshotIntent intent) {
+    unsettled_ = std::make_shared<const SnapshotIntent>(std::move(intent));
+    spawn(environment_.executor, complete_intent(unsettled_), fmt::format("a snapshot of domain '{}'", name_));
+}
+
+/// If the guest runs, its QEMU may be at it still, and is asked first.
+Task<> Domain::complete_intent(std::shared_ptr<const SnapshotIntent> intent) {
     const auto self = shared_from_this();
     while (running_ && running_->reconnecting) co_await sleep_until(Deadline::in(look_again));
-    for (bool done = false; !done;) {
+    while (unsettled_ == intent) {
         try {
             const auto turn = co_await this->turn("recovery of a snapshot");
             if (running_) (void)co_await await_foreign_job(running_);
-            co_await settle_or_keep(intent);
-            done = true;
+            if (unsettled_ == intent) co_await settle_or_keep(*intent);
+            break;
         } catch (const Error& error) {
-            done = error.code() != ErrorCode::operation_timeout; // else a long job has the domain
-            if (done) log::error("domain '{}': snapshot '{}': {}", name_, *intent.snapshot->name, error.message());
+            if (error.code() == ErrorCode::operation_timeout) continue; // a long job has the domain
+            log::error("domain '{}': snapshot '{}': {}", name_, *intent->snapshot->name, error.message());
+            break;
         }
     }
 }
