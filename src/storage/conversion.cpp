@@ -29,14 +29,6 @@ Task<> hold_source(Origin from, std::shared_ptr<Command> command, Site site) {
     co_await site.check_asker(std::move(check));
 }
 
-/// Open for reading; by now, if it was not opened before (Origin).
-Task<std::shared_ptr<UniqueFd>> file_of(Origin from, Site site) {
-    if (from.file) co_return from.file;
-    auto open = [path = *from.volume->target.path] { return std::make_shared<UniqueFd>(open_volume_file(path, O_RDONLY)); };
-    auto file = co_await site.block(std::move(open));
-    co_return file;
-}
-
 /// The words that name the volume to read from.
 Task<std::vector<std::string>> source_words(Origin from, std::shared_ptr<Command> command, Site site) {
     const auto& volume = *from.volume;
@@ -46,7 +38,7 @@ Task<std::vector<std::string>> source_words(Origin from, std::shared_ptr<Command
         words.push_back(std::move(name));
         co_return words;
     }
-    from.file = co_await file_of(from, site);
+    from.file = co_await source_file(from, site);
     co_await hold_source(from, command, site);
     auto look = [command, file = from.file, path = *volume.target.path, format = format_of(volume)] {
         command->pass(file); // with its lock
@@ -65,6 +57,13 @@ Task<std::vector<std::string>> source_words(Origin from, std::shared_ptr<Command
 }
 
 } // namespace
+
+Task<std::shared_ptr<UniqueFd>> source_file(Origin from, Site site) {
+    if (from.file) co_return from.file;
+    auto open = [path = *from.volume->target.path] { return std::make_shared<UniqueFd>(open_volume_file(path, O_RDONLY)); };
+    auto file = co_await site.block(std::move(open));
+    co_return file;
+}
 
 std::string node_name(const boost::json::object& node) { return "json:" + boost::json::serialize(node); }
 

@@ -11,6 +11,9 @@ std::string node_name(const boost::json::object& node);
 /// Has qemu-img hold a secret as its object `key`, through a descriptor: it stands nowhere else.
 void pass_secret(Command& command, std::string_view key, std::string_view value);
 
+/// The file or device to read from, open for reading: the one in `from`, else it is opened now (Origin::file).
+Task<std::shared_ptr<UniqueFd>> source_file(Origin from, Site site);
+
 /// `qemu-img convert` from a volume to one like `wanted`, with further options: the caller adds the name of what is
 /// written to. Throws no_secret, and what the pool's kind does.
 Task<std::shared_ptr<Command>> conversion(Origin from, model::Volume wanted, std::vector<std::string> options, Site site);

@@ -114,7 +114,8 @@ Task<> copy_image(Unfinished made, model::Volume wanted, Origin origin, unsigned
     if (reflink && !plain && !as_it_stands(*from, wanted))
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage, "Operation not supported: a reflink keeps the encryption as it is");
     if (as_it_stands(*from, wanted) || reflink) {
-        auto work = [file = origin.file, path = *from->target.path, made, reflink] { copy_raw(*file, path, made, reflink); };
+        const auto file = co_await source_file(origin, site);
+        auto work = [file, path = *from->target.path, made, reflink] { copy_raw(*file, path, made, reflink); };
         co_await site.block(std::move(work));
         wanted.target.encryption = from->target.encryption;
     } else {
