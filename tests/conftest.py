@@ -42,7 +42,8 @@ def pytest_runtest_logreport(report):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         _outcomes[report.nodeid] = ("skipped", reason.removeprefix("Skipped: "))
     elif report.failed:
-        _outcomes[report.nodeid] = ("failed", report.when)
+        crash = getattr(report.longrepr, "reprcrash", None)
+        _outcomes[report.nodeid] = ("failed", f"{report.when}: {crash.message[:280] if crash else 'see the log'}")
     elif report.when == "call":
         _outcomes.setdefault(report.nodeid, ("passed", ""))
 

@@ -11,6 +11,11 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 
+def short(text):
+    """One line of at most 300 characters."""
+    return " ".join(text.split())[:300]
+
+
 def table(path):
     """Rows of outcome, name, reason."""
     if path.exists():
@@ -31,9 +36,10 @@ def gtest_cases(folder):
         for case in ElementTree.parse(path).getroot().iter("testcase"):
             if case.get("status") != "run":
                 continue
-            skipped = case.find("skipped")
-            outcome = "failed" if case.find("failure") is not None else "passed" if skipped is None else "skipped"
-            reason = "" if skipped is None else " ".join((skipped.text or skipped.get("message", "")).split())
+            failure, skipped = case.find("failure"), case.find("skipped")
+            outcome = "failed" if failure is not None else "passed" if skipped is None else "skipped"
+            report = failure if failure is not None else skipped
+            reason = "" if report is None else short(report.text or report.get("message", ""))
             name = f"{case.get('classname')}.{case.get('name')}"
             yield "unit." + path.stem.removesuffix("_test"), outcome, name, reason
 
@@ -47,7 +53,7 @@ def ctest_cases(path, parts):
         if name in parts and (not failed or "failed" in parts[name]):
             continue
         lines = (case.findtext("system-out") or "").strip().splitlines()
-        reason = lines[-1].strip() if skipped and lines else ""
+        reason = short(lines[-1]) if (skipped or failed) and lines else ""
         yield "failed" if failed else "skipped" if skipped else "passed", name, reason
 
 

