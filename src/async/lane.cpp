@@ -1,5 +1,7 @@
 #include "async/lane.hpp"
 
+#include "os/priority.hpp"
+
 #include <boost/asio/post.hpp>
 #include <pthread.h>
 
@@ -87,6 +89,7 @@ public:
 
 private:
     static void* run(void* work) {
+        restore_priority();
         const std::unique_ptr<std::function<void()>> owned(static_cast<std::function<void()>*>(work));
         (*owned)();
         return nullptr;

@@ -12,6 +12,7 @@
 #include "os/file_view.hpp"
 #include "os/files.hpp"
 #include "os/free_memory.hpp"
+#include "os/priority.hpp"
 #include "os/systemd.hpp"
 #include "service/service.hpp"
 #include "wire/handlers.hpp"
@@ -202,6 +203,7 @@ public:
         wait_for_hangup();
         spawn(executor_, watch_.run(), "the watch on the loop");
         spawn(executor_, give_back_memory(), "giving back memory");
+        raise_priority();
         run_loop(loop_);
         return status_;
     }

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "os/cgroup.hpp"
+#include "os/priority.hpp"
 #include "os/proc.hpp"
 
 #include <fcntl.h>
@@ -146,6 +147,7 @@ void become(const Plan& plan) {
 
 [[noreturn]] void run_child(Plan& plan) {
     const Command& command = *plan.command;
+    restore_priority();
     if (plan.group >= 0 && ::write(plan.group, "0", 1) < 0) give_up(plan);
     place_descriptors(plan);
     for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);

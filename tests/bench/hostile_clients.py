@@ -27,10 +27,10 @@ def list_p99(bench, peer):
 
 
 class Beside:
-    """A load that runs meanwhile."""
+    """A load that runs meanwhile; in a session of its own, as another user's: what is measured is not how its threads crowd out the client."""
 
     def __init__(self, *command):
-        self._process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True, start_new_session=True)
         time.sleep(0.3)  # until it has connected
 
     def __enter__(self):

@@ -2,6 +2,8 @@
 import os
 import signal
 
+import libvirt
+
 from harness.wait import wait_until
 
 
@@ -9,6 +11,22 @@ def hang_up(daemon):
     before = daemon.log.stat().st_size
     os.kill(daemon.process.pid, signal.SIGHUP)
     return before
+
+
+def nice_of(pid):
+    return os.getpriority(os.PRIO_PROCESS, pid)
+
+
+def test_the_loop_runs_before_guests_and_workers(daemon, conn, guest):
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    conn.createXML(guest("web", memory=32), libvirt.VIR_DOMAIN_START_PAUSED)
+    main = daemon.process.pid
+    assert nice_of(main) == max(-20, own - 10)
+    workers = [int(each) for each in os.listdir(f"/proc/{main}/task") if int(each) != main]
+    assert workers and all(nice_of(each) == own for each in workers)
+    [qemu] = daemon.pids_of("guest=web")
+    assert all(nice_of(int(each)) == own for each in os.listdir(f"/proc/{qemu}/task"))
+    conn.lookupByName("web").destroy()
 
 
 def test_the_log_changes_at_run_time_and_a_bad_file_changes_nothing(make_daemon):
