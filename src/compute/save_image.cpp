@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "compute/save_edit.hpp"
 #include "os/access.hpp"
 #include "os/files.hpp"
 #include "os/write_at.hpp"
@@ -14,7 +15,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
-#include <vector>
+#include <optional>
 
 namespace domus::compute {
 
@@ -66,20 +67,6 @@ void require_plain(const UniqueFd& fd, const std::filesystem::path& path) {
                 fmt::format("Requested operation is not valid: '{}' is no plain file", path.string()));
 }
 
-std::string read_exactly(const UniqueFd& fd, std::size_t size, off_t from, const std::filesystem::path& path) {
-    std::string bytes(size, '\0');
-    std::size_t done = 0;
-    while (done < size) {
-        const auto n = ::pread(fd.get(), bytes.data() + done, size - done, from + static_cast<off_t>(done));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) throw path_error(errno, "cannot read", path);
-        if (n == 0) break;
-        done += static_cast<std::size_t>(n);
-    }
-    bytes.resize(done);
-    return bytes;
-}
-
 void put_at(const UniqueFd& fd, std::string_view bytes, off_t at, const std::filesystem::path& path) {
     if (write_at(fd.get(), bytes, static_cast<std::uint64_t>(at)) < bytes.size()) throw path_error(errno, "cannot write", path);
 }
@@ -97,11 +84,41 @@ void sync_folder(const std::filesystem::path& path) {
 SaveHeader read_header(const UniqueFd& fd, const std::filesystem::path& path) {
     require_plain(fd, path);
     const auto size = static_cast<std::uint64_t>(look(fd, path).st_size);
-    return decode_save_header(read_exactly(fd, SaveHeader::size, 0, path), size, path);
+    return decode_save_header(read_at(fd.get(), SaveHeader::size, 0, path), size, path);
 }
 
 void require_complete(const SaveHeader& header, const std::filesystem::path& path) {
     if (!header.complete) throw image_error(path, "save image is incomplete");
+}
+
+/// What is before the stream.
+struct Head {
+    SaveHeader header;
+    std::string data;
+    std::string_view xml() const { return std::string_view(data).substr(0, header.cookie_offset ? header.cookie_offset : data.size()); }
+    std::string_view cookie() const { return std::string_view(data).substr(xml().size()); }
+};
+
+std::string_view to_nul(std::string_view text) { return text.substr(0, text.find('\0')); }
+
+std::optional<HeadEdit> cut_off_edit(const UniqueFd& fd, const SaveHeader& header, const std::filesystem::path& path) {
+    return find_edit(fd, path, SaveHeader::size + header.data_length);
+}
+
+/// As a change that was cut off has left it: what is in its place may be half of it.
+Head read_head(const UniqueFd& fd, const std::filesystem::path& path) {
+    Head head{read_header(fd, path), {}};
+    require_complete(head.header, path);
+    const auto edit = cut_off_edit(fd, head.header, path);
+    if (!edit || !edit->head()) {
+        head.data = read_at(fd.get(), head.header.data_length, SaveHeader::size, path);
+        return head;
+    }
+    const auto length = head.header.data_length;
+    head.header = decode_save_header(*edit->head(), edit->head()->size(), path);
+    if (head.header.data_length != length) throw image_error(path, fmt::format("invalid header data length: {}", head.header.data_length));
+    head.data = edit->head()->substr(SaveHeader::size);
+    return head;
 }
 
 } // namespace
@@ -186,12 +203,11 @@ void SaveFile::discard() noexcept {
 SaveImage open_save_image(const Credentials& caller, const std::filesystem::path& path) {
     SaveImage image;
     image.fd = open_as(caller, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    image.header = read_header(image.fd, path);
-    require_complete(image.header, path);
+    require_complete(read_header(image.fd, path), path);
     lock(image.fd, F_RDLCK, path);
-    const auto end = image.header.cookie_offset ? image.header.cookie_offset : image.header.data_length;
-    image.xml = read_exactly(image.fd, end, SaveHeader::size, path);
-    image.xml.resize(std::min(image.xml.find('\0'), image.xml.size()));
+    const auto head = read_head(image.fd, path); // anew: until now it could be changed
+    image.header = head.header;
+    image.xml = to_nul(head.xml());
     if (::lseek(image.fd.get(), static_cast<off_t>(SaveHeader::size + image.header.data_length), SEEK_SET) < 0)
         throw path_error(errno, "cannot read", path);
     return image;
@@ -203,7 +219,7 @@ SaveLeft look_at_save(const std::filesystem::path& path, SaveId id) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!fd) return SaveLeft::other;
     if (const auto info = look(fd, path); !S_ISREG(info.st_mode) || (id.known() && id_of(info) != id)) return SaveLeft::other;
-    const auto magic = read_exactly(fd, magic_unfinished.size(), 0, path);
+    const auto magic = read_at(fd.get(), magic_unfinished.size(), 0, path);
     return magic == magic_unfinished ? SaveLeft::unfinished : magic == magic_complete ? SaveLeft::complete : SaveLeft::other;
 }
 
@@ -220,23 +236,21 @@ void remove_unfinished_save(const std::filesystem::path& path, SaveId id) {
 void rewrite_save_image(const Credentials& caller, const std::filesystem::path& path, const std::string& xml,
                         bool was_running) {
     const auto fd = open_as(caller, path, O_RDWR | O_NONBLOCK | O_NOCTTY);
-    auto header = read_header(fd, path);
-    require_complete(header, path);
+    require_complete(read_header(fd, path), path);
     lock(fd, F_WRLCK, path);
-    const std::size_t old_xml = header.cookie_offset ? header.cookie_offset : header.data_length;
-    const auto cookie =
-        read_exactly(fd, header.data_length - old_xml, static_cast<off_t>(SaveHeader::size + old_xml), path);
-    const std::string_view text(cookie.c_str()); // without what is kept free behind it
+    if (const auto edit = cut_off_edit(fd, read_header(fd, path), path)) edit->settle();
+    const auto old = read_head(fd, path);
+    auto header = old.header;
+    const auto cookie = to_nul(old.cookie()); // without what is kept free behind it
     auto data = xml + '\0';
-    header.cookie_offset = text.empty() ? 0 : static_cast<std::uint32_t>(data.size());
-    if (!text.empty()) data.append(text).push_back('\0');
+    header.cookie_offset = cookie.empty() ? 0 : static_cast<std::uint32_t>(data.size());
+    if (!cookie.empty()) data.append(cookie).push_back('\0');
     if (data.size() > header.data_length)
         throw image_error(path, fmt::format("new xml too large to fit in file ({} bytes, {} there)", data.size(),
                                             header.data_length));
     data.resize(header.data_length, '\0');
     header.was_running = was_running;
-    put_at(fd, encode(header) + data, 0, path);
-    sync(fd, path);
+    HeadEdit(fd, path, encode(header) + data).run();
 }
 
 } // namespace domus::compute

@@ -90,8 +90,8 @@ SaveLeft look_at_save(const std::filesystem::path& path, SaveId id);
 /// Removes what that save has made, if it is unfinished and still has that name; nothing else.
 void remove_unfinished_save(const std::filesystem::path& path, SaveId id);
 
-/// Replaces the XML and the state in which it is restored. Throws operation_failed if the new XML needs more room than
-/// was kept free.
+/// Replaces the XML and the state in which it is restored: whatever fails and whoever is killed in between, the image has
+/// the old or the new ones (save_edit.hpp). Throws operation_failed if the new XML needs more room than was kept free.
 void rewrite_save_image(const Credentials& caller, const std::filesystem::path& path, const std::string& xml,
                         bool was_running);
 

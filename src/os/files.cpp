@@ -166,6 +166,20 @@ std::string read_whole(int fd, std::size_t limit, const fs::path& path) {
     }
 }
 
+std::string read_at(int fd, std::size_t size, std::uint64_t at, const fs::path& path) {
+    std::string bytes(size, '\0');
+    std::size_t done = 0;
+    while (done < size) {
+        const auto n = ::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(at + done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) throw path_error(errno, "cannot read", path);
+        if (n == 0) break;
+        done += static_cast<std::size_t>(n);
+    }
+    bytes.resize(done);
+    return bytes;
+}
+
 std::string read_file(const fs::path& path, std::size_t limit) {
     return read_whole(open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY).get(), limit, path);
 }

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ UniqueFd open_file(const std::filesystem::path& path, int flags, mode_t mode = 0
 std::string read_file(const std::filesystem::path& path, std::size_t limit);
 /// The same for what is open already; `path` is for errors.
 std::string read_whole(int fd, std::size_t limit, const std::filesystem::path& path);
+/// So many bytes from that one on: fewer where the file ends. pread(2).
+std::string read_at(int fd, std::size_t size, std::uint64_t at, const std::filesystem::path& path);
 /// In words: "a FIFO".
 std::string_view kind_of_file(mode_t mode);
 
