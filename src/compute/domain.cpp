@@ -318,6 +318,8 @@ Task<> Domain::settle(std::shared_ptr<Running> running) {
     std::exception_ptr trouble;
     try {
         co_await settle_loaded_save(running);
+        const auto cut_off = job_ ? std::nullopt : running->unfinished; // while there is a job, its save removes what it has made
+        if (cut_off && cut_off->kind == "save") co_await remove_cut_off_save(*cut_off);
     } catch (...) {
         trouble = std::current_exception();
     }

@@ -249,6 +249,7 @@ private:
     Task<bool> finish_job(std::shared_ptr<Running> running);
     Task<bool> complete_job(std::shared_ptr<Running> running);
     Task<bool> finish_save(std::shared_ptr<Running> running, UnfinishedJob job);
+    Task<> remove_cut_off_save(UnfinishedJob job);
     /// The steps of a start (start.hpp).
     Task<std::shared_ptr<Running>> boot(StartRequest request, std::shared_ptr<const model::Domain> transient);
     Task<> end_saved(std::shared_ptr<Running> running);

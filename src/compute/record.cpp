@@ -76,7 +76,8 @@ const format::Schema& UnfinishedJob::schema() {
                                             .field("@file", &UnfinishedJob::file)
                                             .field("@resume", &UnfinishedJob::resume)
                                             .field("@device", &UnfinishedJob::device)
-                                            .field("@inode", &UnfinishedJob::inode);
+                                            .field("@inode", &UnfinishedJob::inode)
+                                            .field("@beside", &UnfinishedJob::beside);
     return table;
 }
 

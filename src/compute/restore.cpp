@@ -140,6 +140,16 @@ Task<bool> Domain::finish_job(std::shared_ptr<Running> running) {
     co_return false;
 }
 
+/// An older file of its name is as it was: the new one had another name until it was whole.
+Task<> Domain::remove_cut_off_save(UnfinishedJob job) {
+    auto work = [job = std::move(job)] {
+        const SaveId id{job.device, job.inode};
+        if (job.beside.empty()) remove_unfinished_save(job.file, id);
+        else remove_save_beside(job.beside, id);
+    };
+    co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+}
+
 /// A save that a daemon began and did not end. True if the domain ends by it: the file says that it is whole. Else the guest
 /// goes on, also if QEMU has written all of it.
 Task<bool> Domain::finish_save(std::shared_ptr<Running> running, UnfinishedJob job) {
@@ -155,8 +165,7 @@ Task<bool> Domain::finish_save(std::shared_ptr<Running> running, UnfinishedJob j
     }
     log::warning("domain '{}': its save to '{}' was cut off, the guest goes on", name_, job.file);
     co_await stop_stream(running);
-    auto remove = [file, id] { remove_unfinished_save(file, id); };
-    co_await environment_.files.run(Deadline::in(file_patience), std::move(remove));
+    co_await remove_cut_off_save(job);
     if (job.resume)
         co_await let_guest_run(running, RunningReason::save_canceled);
     else

@@ -31,6 +31,7 @@ struct UnfinishedJob {
     std::string file;    ///< what it writes, or what goes once it is restored, or the snapshot's name
     bool resume = false; ///< the guest is to run after it
     std::uint64_t device = 0, inode = 0; ///< of the file that a save has made; 0: not known
+    std::string beside = {}; ///< that file's name while an older one has `file`; empty: it has that itself
     static const format::Schema& schema();
     bool operator==(const UnfinishedJob&) const = default;
 };

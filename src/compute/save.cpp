@@ -41,6 +41,14 @@ Error invalid(std::string what) {
                  fmt::format("Requested operation is not valid: {}", what));
 }
 
+/// QEMU does not know of the older one.
+Error with_older_file(const std::exception_ptr& failure, const std::filesystem::path& path) {
+    auto error = error_of(failure, ErrorDomain::qemu);
+    if (error.text().contains("No space left on device"))
+        error.add_cause(fmt::format("what '{}' had before is kept until the new save is whole: there must be room for both", path.string()));
+    return error;
+}
+
 } // namespace
 
 /// One save, from the running guest to the end of its process.
@@ -97,7 +105,8 @@ Task<> Save::create_file() {
 
 void Save::begin_job() {
     domain_.job_ = job_;
-    running_->unfinished = UnfinishedJob{"save", path_.string(), running_at_begin_, file_->id().device, file_->id().inode};
+    const auto id = file_->id();
+    running_->unfinished = UnfinishedJob{"save", path_.string(), running_at_begin_, id.device, id.inode, file_->beside().string()};
     domain_.write_record();
 }
 
@@ -172,6 +181,7 @@ Task<> Save::run() {
         trouble = std::current_exception();
     }
     if (trouble) log::error("domain '{}': going on after a save that failed: {}", domain_.name_, describe(trouble));
+    if (!file_->beside().empty()) failure = std::make_exception_ptr(with_older_file(failure, path_));
     const auto unfinished = running_->unfinished;
     end_job(job_->abort_wanted ? JobType::cancelled : JobType::failed, failure);
     if (trouble && !running_->monitor->connected()) running_->unfinished = unfinished; // Domain::reopen_monitor goes on with it

@@ -23,7 +23,7 @@ static_assert(std::endian::native == std::endian::little, "the header is written
 
 namespace {
 
-constexpr std::string_view magic_complete = "LibvirtQemudSave", magic_unfinished = "LibvirtQemudPart";
+constexpr std::string_view magic_complete = "LibvirtQemudSave";
 constexpr std::uint32_t largest_data = 16u << 20; ///< as large as XML may be
 constexpr std::uint32_t block = 4096;             ///< the stream begins at a multiple of it
 constexpr std::uint32_t room = 16384;             ///< kept free for a longer XML
@@ -49,16 +49,6 @@ struct stat look(const UniqueFd& fd, const std::filesystem::path& path) {
     return info;
 }
 
-/// An open file description's lock on all of it (fcntl(2)): against QEMU, whose images are locked so, and against
-/// other saves. File systems without locks go without.
-void lock(const UniqueFd& fd, short type, const std::filesystem::path& path) {
-    const auto whole = lock_range(type, 0, 0);
-    if (::fcntl(fd.get(), F_OFD_SETLK, &whole) == 0 || (errno != EAGAIN && errno != EACCES)) return;
-    throw Error(ErrorCode::resource_busy, ErrorDomain::qemu, fmt::format("'{}' is in use", path.string()))
-        .because("a guest has it as an image, or a save or restore is under way")
-        .hint(fmt::format("see who has it: 'fuser -v {}'", path.string()));
-}
-
 SaveId id_of(const struct stat& info) { return {info.st_dev, info.st_ino}; }
 
 void require_plain(const UniqueFd& fd, const std::filesystem::path& path) {
@@ -76,9 +66,14 @@ void sync(const UniqueFd& fd, const std::filesystem::path& path) {
 }
 
 /// The name in the folder as well, as far as the folder may be opened.
-void sync_folder(const std::filesystem::path& path) {
-    const UniqueFd folder(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (folder) ::fsync(folder.get());
+void sync_folder(const Credentials& caller, const std::filesystem::path& path) {
+    const auto open = [&] { return UniqueFd(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)); };
+    auto folder = open();
+    if (!folder) { // of a server that takes root for nobody
+        const FileSystemIdentity identity(caller);
+        folder = open();
+    }
+    if (folder && ::fsync(folder.get()) < 0 && errno != EINVAL) throw path_error(errno, "cannot write", path.parent_path());
 }
 
 SaveHeader read_header(const UniqueFd& fd, const std::filesystem::path& path) {
@@ -158,23 +153,13 @@ SaveHeader decode_save_header(std::string_view bytes, std::uint64_t file_size, c
 
 SaveFile SaveFile::create(const Credentials& caller, const std::filesystem::path& path, const std::string& xml,
                           bool was_running) {
-    // Emptied only when it is known to be nobody's. O_NONBLOCK: a pipe that nobody reads must not hang us.
-    auto fd = open_as(caller, path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY);
-    require_plain(fd, path);
-    lock(fd, F_WRLCK, path);
-    SaveFile file(std::move(fd), path, caller);
-    if (::ftruncate(file.fd_.get(), 0) < 0) throw path_error(errno, "cannot empty", path);
-    SaveHeader header;
-    header.complete = false;
-    header.was_running = was_running;
-    const auto whole = (SaveHeader::size + xml.size() + 1 + room + block - 1) / block * block;
-    header.data_length = static_cast<std::uint32_t>(whole - SaveHeader::size);
-    auto bytes = encode(header) + xml;
-    bytes.resize(whole, '\0');
+    // O_NONBLOCK: a pipe that nobody reads must not hang us.
+    SaveFile file(open_as(caller, path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY), path, caller);
+    require_plain(file.fd_, path);
+    lock_save(file.fd_, F_WRLCK, path);
+    file.choose_place();
     try {
-        put_at(file.fd_, bytes, 0, path);
-        if (::lseek(file.fd_.get(), static_cast<off_t>(whole), SEEK_SET) < 0)
-            throw path_error(errno, "cannot write", path);
+        file.begin(xml, was_running);
     } catch (...) {
         file.discard();
         throw;
@@ -182,19 +167,41 @@ SaveFile SaveFile::create(const Credentials& caller, const std::filesystem::path
     return file;
 }
 
-void SaveFile::complete() {
-    sync(fd_, path_);
-    put_at(fd_, magic_complete, 0, path_);
-    sync(fd_, path_);
-    sync_folder(path_);
+/// Emptied only when it is known to be nobody's, and only where it cannot be kept.
+void SaveFile::choose_place() {
+    if (look(fd_, path_).st_size > 0) beside_ = open_beside(caller_, fd_);
+    if (!beside_ && ::ftruncate(fd_.get(), 0) < 0) throw path_error(errno, "cannot empty", path_);
 }
 
-SaveId SaveFile::id() const { return id_of(look(fd_, path_)); }
+void SaveFile::begin(const std::string& xml, bool was_running) const {
+    SaveHeader header;
+    header.complete = false;
+    header.was_running = was_running;
+    const auto whole = (SaveHeader::size + xml.size() + 1 + room + block - 1) / block * block;
+    header.data_length = static_cast<std::uint32_t>(whole - SaveHeader::size);
+    auto bytes = encode(header) + xml;
+    bytes.resize(whole, '\0');
+    put_at(fd(), bytes, 0, path_);
+    if (::lseek(fd().get(), static_cast<off_t>(whole), SEEK_SET) < 0) throw path_error(errno, "cannot write", path_);
+}
+
+void SaveFile::complete() {
+    sync(fd(), path_);
+    put_at(fd(), magic_complete, 0, path_);
+    if (beside_) beside_->take_over_rights(caller_, fd_);
+    sync(fd(), path_);
+    if (beside_) beside_->take_place(caller_, fd_);
+    took_place_ = beside_.has_value();
+    sync_folder(caller_, beside_ ? beside_->target : path_);
+}
+
+SaveId SaveFile::id() const { return id_of(look(fd(), path_)); }
 
 void SaveFile::discard() noexcept {
+    if (took_place_) return;
+    const auto name = beside_ ? beside_->path : path_;
     try {
-        struct stat there {};
-        if (::lstat(path_.c_str(), &there) == 0 && id_of(there) == id()) remove_as(caller_, path_);
+        if (is_name_of(name, fd().get())) remove_as(caller_, name);
     } catch (const Error& error) {
         log::warning("an unfinished save stays behind: {}", error.text());
     }
@@ -204,7 +211,7 @@ SaveImage open_save_image(const Credentials& caller, const std::filesystem::path
     SaveImage image;
     image.fd = open_as(caller, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     require_complete(read_header(image.fd, path), path);
-    lock(image.fd, F_RDLCK, path);
+    lock_save(image.fd, F_RDLCK, path);
     const auto head = read_head(image.fd, path); // anew: until now it could be changed
     image.header = head.header;
     image.xml = to_nul(head.xml());
@@ -223,21 +230,34 @@ SaveLeft look_at_save(const std::filesystem::path& path, SaveId id) {
     return magic == magic_unfinished ? SaveLeft::unfinished : magic == magic_complete ? SaveLeft::complete : SaveLeft::other;
 }
 
-void remove_unfinished_save(const std::filesystem::path& path, SaveId id) {
-    if (!id.known() || look_at_save(path, id) != SaveLeft::unfinished) return;
-    // By its folder as it is now: a link that is put in its way leads nowhere else.
-    const auto folder = open_file(path.parent_path(), O_PATH | O_DIRECTORY);
+namespace {
+
+/// By its folder as it is now: a link that is put in its way leads nowhere else.
+void unlink_if_same(const std::filesystem::path& path, SaveId id) {
+    const UniqueFd folder(::open(path.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!folder && errno == ENOENT) return;
+    if (!folder) throw path_error(errno, "cannot open", path.parent_path());
     const auto name = path.filename();
     struct stat there {};
     if (::fstatat(folder.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) < 0 || id_of(there) != id) return;
     if (::unlinkat(folder.get(), name.c_str(), 0) < 0) throw path_error(errno, "cannot remove", path);
 }
 
+} // namespace
+
+void remove_unfinished_save(const std::filesystem::path& path, SaveId id) {
+    if (id.known() && look_at_save(path, id) == SaveLeft::unfinished) unlink_if_same(path, id);
+}
+
+void remove_save_beside(const std::filesystem::path& beside, SaveId id) {
+    if (id.known()) unlink_if_same(beside, id);
+}
+
 void rewrite_save_image(const Credentials& caller, const std::filesystem::path& path, const std::string& xml,
                         bool was_running) {
     const auto fd = open_as(caller, path, O_RDWR | O_NONBLOCK | O_NOCTTY);
     require_complete(read_header(fd, path), path);
-    lock(fd, F_WRLCK, path);
+    lock_save(fd, F_WRLCK, path);
     if (const auto edit = cut_off_edit(fd, read_header(fd, path), path)) edit->settle();
     const auto old = read_head(fd, path);
     auto header = old.header;

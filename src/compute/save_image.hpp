@@ -4,15 +4,17 @@
 //
 //     auto file = SaveFile::create(caller, "/tmp/web.save", xml, true);   // "LibvirtQemudPart" until it is complete
 //     ... QEMU writes behind file.fd() ...
-//     file.complete();
+//     file.complete();                                                    // takes the place of what was saved there before
 //     auto image = open_save_image(caller, "/tmp/web.save");             // image.fd stands at the stream
 #pragma once
 
+#include "compute/save_beside.hpp"
 #include "os/credentials.hpp"
 #include "os/unique_fd.hpp"
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -47,28 +49,36 @@ struct SaveId {
     bool operator==(const SaveId&) const = default;
 };
 
-/// A save in the making. Held with a lock against other programs that use the file; goes with its descriptor.
+/// A save in the making. Held with a lock against other programs that use the file; goes with its descriptor. A file that
+/// has something in it stays until this one is complete, where that can be (save_beside.hpp); else it is emptied.
 class SaveFile {
 public:
-    /// Makes or empties the file with the rights of `caller` and writes what comes before the stream. Throws
-    /// resource_busy if it is in use (by QEMU as an image, by another save), operation_invalid if it is no plain file.
+    /// Makes the file with the rights of `caller` and writes what comes before the stream. Throws resource_busy if one of
+    /// its name is in use (by QEMU as an image, by another save), operation_invalid if that is no plain file.
     static SaveFile create(const Credentials& caller, const std::filesystem::path& path, const std::string& xml,
                            bool was_running);
 
-    const UniqueFd& fd() const { return fd_; }
+    const UniqueFd& fd() const { return beside_ ? beside_->fd : fd_; }
     const std::filesystem::path& path() const { return path_; }
     SaveId id() const;
-    /// The stream is whole: on the disk first, then declared so.
+    /// Its name while an older file has `path()`; empty if none has.
+    std::filesystem::path beside() const { return beside_ ? beside_->path : std::filesystem::path(); }
+    /// The stream is whole: on the disk first, then declared so, then under its name, which is on the disk too.
     void complete();
-    /// Removes the file if it is still there and unfinished.
+    /// Removes the file if it is still there. One that has taken the place of an older one stays: nothing else is left.
     void discard() noexcept;
 
 private:
     SaveFile(UniqueFd fd, std::filesystem::path path, Credentials caller)
         : fd_(std::move(fd)), path_(std::move(path)), caller_(std::move(caller)) {}
-    UniqueFd fd_;
+    void choose_place();
+    void begin(const std::string& xml, bool was_running) const;
+
+    UniqueFd fd_; ///< what is under its name: the older file, if there is one
     std::filesystem::path path_;
     Credentials caller_;
+    std::optional<SaveBeside> beside_;
+    bool took_place_ = false;
 };
 
 struct SaveImage {
@@ -89,6 +99,8 @@ enum class SaveLeft { other, unfinished, complete };
 SaveLeft look_at_save(const std::filesystem::path& path, SaveId id);
 /// Removes what that save has made, if it is unfinished and still has that name; nothing else.
 void remove_unfinished_save(const std::filesystem::path& path, SaveId id);
+/// The same of one that was written beside an older file, whether it was whole or not.
+void remove_save_beside(const std::filesystem::path& beside, SaveId id);
 
 /// Replaces the XML and the state in which it is restored: whatever fails and whoever is killed in between, the image has
 /// the old or the new ones (save_edit.hpp). Throws operation_failed if the new XML needs more room than was kept free.

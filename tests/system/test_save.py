@@ -1,5 +1,6 @@
 """Memory of guests in files: saved, restored, kept for the next start; nothing is lost when something fails."""
 import fcntl
+import hashlib
 import os
 import pathlib
 import re
@@ -181,13 +182,15 @@ def test_a_damaged_one_is_told_and_kept(daemon, conn, guest):
 @pytest.fixture
 def frozen_save(daemon, freeze):
     """Function that begins to save a domain and stops QEMU in the middle of it; returns the thread with the outcome,
-    QEMU's pid, and the file. A guest with much in its memory gives time to do so."""
-    def begin(domain, path, managed=False):
+    QEMU's pid, and the file. A guest with much in its memory gives time to do so. `written`: the file that grows, if it is
+    another one."""
+    def begin(domain, path, managed=False, written=None):
         def save(saved):
             return saved.managedSave() if managed else saved.save(str(path))
         [pid] = daemon.pids_of(f"guest={domain.name()}")
         outcome = Outcome(daemon, lambda own: save(own.lookupByName(domain.name())))
-        while not (path.exists() and path.stat().st_size > 1 << 20):
+        growing = written or path
+        while not (growing.exists() and growing.stat().st_size > 1 << 20):
             assert outcome.is_alive(), outcome.error
         freeze(pid)
         assert outcome.is_alive(), "it was over too soon"
@@ -260,6 +263,89 @@ def test_the_disk_is_full(daemon, conn, counting, shell_of, event_log):
         assert daemon.sandbox.run("umount", str(folder)).returncode == 0
     assert conn.lookupByName("web").state()[0] == libvirt.VIR_DOMAIN_RUNNING
     assert count_of(shell_of) > before
+
+
+def digest_of(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
+def test_an_older_save_stays_when_the_disk_is_full(daemon, conn, counting, scratch):
+    """There is room for one and a half of them."""
+    domain = counting()
+    probe = scratch / "probe"
+    domain.save(str(probe))
+    size = probe.stat().st_size
+    conn.restore(str(probe))
+    folder = daemon.root / "small"
+    folder.mkdir()
+    daemon.sandbox.run("mount", "-t", "tmpfs", "-o", f"size={size * 3 // 2}", "tmpfs", folder, check=True)
+    try:
+        def look():
+            return daemon.sandbox.run("sh", "-c", "ls $1; sha256sum $1/image", "sh", folder, check=True).stdout
+
+        image = str(folder / "image")
+        domain.save(image)
+        before = look()
+        assert before.splitlines()[0] == "image"
+        conn.restore(image)
+        with pytest.raises(libvirt.libvirtError, match="No space left on device.*room for both"):
+            domain.save(image)
+        assert look() == before
+        assert domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
+        domain.destroy()
+        conn.restore(image)
+        domain.destroy()
+    finally:
+        assert daemon.sandbox.run("umount", folder).returncode == 0
+
+
+@pytest.mark.parametrize("killed", ["daemon", "qemu", "both"])
+def test_an_older_save_stays_when_the_next_one_is_cut_off(daemon, full_guest, frozen_save, scratch, killed):
+    path, beside = scratch / "image", scratch / "image.unfinished"
+    full_guest.save(str(path))
+    full_guest.connect().restore(str(path))
+    before = digest_of(path)
+    outcome, pid, _ = frozen_save(full_guest, path, written=beside)
+    if killed != "qemu":
+        daemon.kill()
+    if killed != "daemon":
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: pid not in daemon.pids_of("qemu-system"), "it does not die")
+    else:
+        os.kill(pid, signal.SIGCONT)
+    assert outcome.wait() is not None
+    if killed != "qemu":
+        daemon.start()
+    connection = libvirt.open(daemon.uri)
+    domain = connection.lookupByName("web")
+    wanted = libvirt.VIR_DOMAIN_RUNNING if killed == "daemon" else libvirt.VIR_DOMAIN_SHUTOFF
+    wait_until(lambda: domain.state()[0] == wanted, "it is in another state")
+    wait_until(lambda: list(scratch.iterdir()) == [path], "something of the save stays")
+    assert digest_of(path) == before
+    if killed == "daemon":
+        domain.destroy()
+    connection.restore(str(path))
+    domain.destroy()
+    connection.close()
+
+
+def test_a_save_takes_the_place_of_an_older_one_with_its_owner_and_mode(conn, guest, scratch):
+    image = scratch / "image"
+    domain = conn.defineXML(guest("web", memory=32))
+    domain.create()
+    domain.save(str(image))
+    image.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(image, 1234, 1234)
+    before = image.stat()
+    conn.restore(str(image))
+    domain.save(str(image))
+    after = image.stat()
+    assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
+    assert after.st_ino != before.st_ino and list(scratch.iterdir()) == [image]
+    conn.restore(str(image))
+    domain.destroy()
 
 
 @pytest.mark.parametrize("managed", [False, True])

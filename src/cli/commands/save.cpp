@@ -261,7 +261,8 @@ std::vector<Command> file_commands() {
         {.name = "save",
          .summary = "save a domain's memory to a file and stop it",
          .about = "The guest does not notice: 'restore' goes on from there. Its disks must not be used by others until "
-                  "then.",
+                  "then. What an older save has put into that file stays there until the new one is whole: there must be "
+                  "room for both.",
          .options = {the_domain(Complete::running_domain), image_file("where to put it"),
                      flag("bypass-cache", "do not keep it in the host's file cache"), another_xml(), going_on(),
                      standing_still(), flag("verbose", "show how far it is")},
