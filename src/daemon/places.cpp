@@ -34,7 +34,7 @@ Places places(const Options& options) {
 void prepare(const Places& places, const Options& options) {
     const mode_t mode = options.session ? 0700 : 0755;
     for (const auto* folder : {&places.configuration, &places.library, &places.state, &places.cache, &places.logs})
-        require_own_folder(*folder, mode, options.root);
+        require_own_folder(*folder, mode, options.root, NewFolders::synced);
 }
 
 } // namespace domus::daemon

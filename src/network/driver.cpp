@@ -220,8 +220,7 @@ Task<> Driver::undefine(Uuid uuid, std::string name) {
     if (!network->definition) throw invalid("can't undefine transient network");
     auto work = [definition = folders_.definitions / (network->name + ".xml"), link = folders_.autostart / (network->name + ".xml")] {
         remove_durably(definition); // the next start of the daemon removes what a kill leaves
-        std::error_code ignored;
-        fs::remove(link, ignored);
+        remove_if_possible(link);
     };
     co_await lane_.run(Deadline::in(patience), std::move(work));
     const auto last = view(*network);
@@ -234,10 +233,7 @@ Task<> Driver::undefine(Uuid uuid, std::string name) {
 /// Nobody gets his address again from a network that is gone.
 Task<> Driver::erase(NetworkPtr network) {
     networks_.erase(network->name);
-    auto work = [leases = files_of(network->name).leases] {
-        std::error_code ignored;
-        fs::remove(leases, ignored);
-    };
+    auto work = [leases = files_of(network->name).leases] { remove_if_possible(leases); };
     co_await lane_.run(Deadline::in(patience), std::move(work));
 }
 
@@ -299,7 +295,8 @@ Driver::Record Driver::read_record(const std::string& name, const std::string& t
 
 Driver::Loaded Driver::read_folders(const Folders& folders) {
     Loaded loaded;
-    for (const auto* folder : {&folders.definitions, &folders.autostart, &folders.state, &folders.library}) ensure_directory(*folder, 0755);
+    for (const auto* folder : {&folders.definitions, &folders.autostart, &folders.library}) ensure_directory_durably(*folder, 0755);
+    ensure_directory(folders.state, 0755);
     remove_leftovers(folders.library);
     StoredFolder definitions(folders.definitions, largest_definition), records(folders.state, largest_record);
     loaded.definitions = definitions.load(read_definition);

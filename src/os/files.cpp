@@ -1,6 +1,7 @@
 #include "os/files.hpp"
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "base/uuid.hpp"
 #include "os/own_folder.hpp"
 
@@ -50,12 +51,6 @@ std::string guilty_component(int number, const fs::path& path) {
 
 void sync(int fd, const fs::path& path) {
     if (::fsync(fd) < 0) throw path_error(errno, "cannot sync", path);
-}
-
-void sync_folder_of(const fs::path& path) {
-    const auto folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-    const auto fd = open_file(folder, O_RDONLY | O_DIRECTORY);
-    sync(fd.get(), folder);
 }
 
 constexpr std::string_view replacement_prefix = ".domus-", replacement_suffix = ".new";
@@ -115,6 +110,12 @@ bool is_replacement(std::string_view name) {
 }
 
 } // namespace
+
+void sync_folder_of(const fs::path& path) {
+    const auto folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    const auto fd = open_file(folder, O_RDONLY | O_DIRECTORY);
+    if (::fsync(fd.get()) < 0 && errno != EINVAL) throw path_error(errno, "cannot sync", folder);
+}
 
 Error path_error(int number, std::string_view what, const fs::path& path) {
     auto error = system_error(number, fmt::format("{} '{}'", what, path.string()));
@@ -264,6 +265,12 @@ void remove_durably(const fs::path& path) {
     if (!renamed) sync_folder_of(path);
 }
 
+void remove_if_possible(const fs::path& path) noexcept try {
+    remove_durably(path);
+} catch (const std::exception& error) {
+    log::warning("{}", error.what());
+}
+
 void make_link_durably(const fs::path& target, const fs::path& link) {
     if (::symlink(target.c_str(), link.c_str()) < 0) {
         if (errno == EEXIST) return;
@@ -277,12 +284,21 @@ void make_link_durably(const fs::path& target, const fs::path& link) {
     }
 }
 
-void ensure_directory(const fs::path& path, mode_t mode) {
+namespace {
+
+/// The first folder above that is there.
+fs::path nearest_folder(const fs::path& path) {
     auto from = path.parent_path();
     struct stat info {};
     while (from != from.parent_path() && ::stat(from.c_str(), &info) < 0) from = from.parent_path();
-    require_own_folder(path, mode, from);
+    return from;
 }
+
+} // namespace
+
+void ensure_directory(const fs::path& path, mode_t mode) { require_own_folder(path, mode, nearest_folder(path)); }
+
+void ensure_directory_durably(const fs::path& path, mode_t mode) { require_own_folder(path, mode, nearest_folder(path), NewFolders::synced); }
 
 namespace {
 

@@ -51,12 +51,19 @@ bool rename_durably(const std::filesystem::path& from, const std::filesystem::pa
 void remove_leftovers(const std::filesystem::path& folder);
 /// Removes a file and syncs its folder; nothing happens if there is none. An Error leaves it.
 void remove_durably(const std::filesystem::path& path);
+/// The same for what is of no use any more, and what the next start of the daemon removes too: a failure is a line in the log.
+void remove_if_possible(const std::filesystem::path& path) noexcept;
+/// So that a name in a folder that was made, changed or removed is so after a power cut. File systems that sync no folders
+/// (EINVAL: some of other machines) go without.
+void sync_folder_of(const std::filesystem::path& path);
 /// Makes a symbolic link and syncs its folder; nothing happens if something has its name.
 void make_link_durably(const std::filesystem::path& target, const std::filesystem::path& link);
 
 /// Creates a folder of ours and those above it where they are missing. One that is there already must be ours, and so
 /// must the one that it lies in (require_own_folder, os/own_folder.hpp).
 void ensure_directory(const std::filesystem::path& path, mode_t mode);
+/// The same, and what was made is there after a power cut: for folders of what is kept.
+void ensure_directory_durably(const std::filesystem::path& path, mode_t mode);
 
 void write_all(int fd, std::string_view contents, const std::filesystem::path& path);
 

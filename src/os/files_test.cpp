@@ -94,11 +94,13 @@ TEST_F(Files, what_cannot_be_synced_is_taken_back) {
         attempt("replace ", [&] { write_file_durably(folder / "old", "new", 0644); });
         attempt("make ", [&] { write_file_durably(folder / "fresh", "new", 0644); });
         attempt("remove ", [&] { remove_durably(folder / "old"); });
-        attempt("link", [&] { make_link_durably("/nowhere", folder / "link"); });
+        attempt("link ", [&] { make_link_durably("/nowhere", folder / "link"); });
+        attempt("folder", [&] { ensure_directory_durably(folder / "new", 0700); });
+        remove_if_possible(folder / "old");
         ::chmod(folder.c_str(), 0700);
         throw Error(ErrorCode::operation_failed, ErrorDomain::none, names);
     });
-    EXPECT_EQ(refused, "replace make remove link");
+    EXPECT_EQ(refused, "replace make remove link folder");
     EXPECT_EQ(read_file(folder / "old", 100), "old");
     EXPECT_EQ(entries(), 1u);
 }

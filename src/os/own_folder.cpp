@@ -49,7 +49,8 @@ bool is_private_group(gid_t group) {
 /// Looks at one component after the other, by descriptors, so that what was looked at is what is walked through.
 class Walk {
 public:
-    Walk(const fs::path& folder, mode_t mode, const fs::path& from) : folder_(folder), mode_(mode) {
+    Walk(const fs::path& folder, mode_t mode, const fs::path& from, NewFolders new_folders)
+        : folder_(folder), mode_(mode), new_folders_(new_folders) {
         struct stat root {};
         if (::stat("/", &root) == 0) system_owner_ = root.st_uid; // not 0 in a user namespace without root
         start(from);
@@ -92,7 +93,17 @@ private:
         if (!made && errno != EEXIST) throw path_error(errno, "cannot create the folder", next);
         // Whatever the umask.
         if (made && ::fchmodat(at_.get(), part.c_str(), mode_, 0) < 0) throw path_error(errno, "cannot set the mode of", next);
+        if (made && new_folders_ == NewFolders::synced) sync_new(part, next);
         return UniqueFd(::openat(at_.get(), part.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    }
+
+    /// One that cannot be synced is not made.
+    void sync_new(const fs::path& part, const fs::path& next) const {
+        const UniqueFd folder(::openat(at_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (folder && (::fsync(folder.get()) == 0 || errno == EINVAL)) return;
+        const int number = errno;
+        ::unlinkat(at_.get(), part.c_str(), AT_REMOVEDIR);
+        throw path_error(number, "cannot sync the folder of", next);
     }
 
     void follow(const UniqueFd& link, const struct stat& info, const fs::path& next) {
@@ -123,6 +134,7 @@ private:
 
     const fs::path& folder_;
     mode_t mode_;
+    NewFolders new_folders_;
     uid_t system_owner_ = 0;
     fs::path here_;
     UniqueFd at_;
@@ -156,7 +168,7 @@ void remove_contents(UniqueFd folder, const fs::path& path, int depth) {
 
 } // namespace
 
-void require_own_folder(const fs::path& folder, mode_t mode, const fs::path& from) { Walk(folder, mode, from).run(); }
+void require_own_folder(const fs::path& folder, mode_t mode, const fs::path& from, NewFolders made) { Walk(folder, mode, from, made).run(); }
 
 void remove_tree(const fs::path& parent, const std::string& name) {
     if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)

@@ -46,6 +46,8 @@ TEST_F(OwnFolder, is_made_with_what_is_above_it) {
     ASSERT_EQ(::stat((folder / "a/b/c").c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 07777, 0700u);
     EXPECT_EQ(complaint(folder / "a/b/c"), "");
+    require_own_folder(folder / "synced/b", 0700, folder, NewFolders::synced);
+    EXPECT_TRUE(fs::is_directory(folder / "synced/b"));
 }
 
 TEST_F(OwnFolder, of_somebody_else_is_refused_wherever_it_stands_on_the_way) {

@@ -57,7 +57,7 @@ fs::path Store::value_path(Uuid uuid) const {
 }
 
 void Store::prepare() const {
-    ensure_directory(folders_.definitions, 0700);
+    ensure_directory_durably(folders_.definitions, 0700);
     remove_leftovers(folders_.key.parent_path());
 }
 
@@ -146,7 +146,7 @@ Sensitive Store::make_key() const {
                     fmt::format("operation failed: the host's key in '{}' has gone", folders_.key.string()))
             .because(fmt::format("there are values in '{}' that were encrypted with it", folders_.definitions.string()))
             .hint("put the key back, or undefine the secrets that need it");
-    ensure_directory(folders_.key.parent_path(), 0700);
+    ensure_directory_durably(folders_.key.parent_path(), 0700);
     auto key = random_key();
     write_file_durably(folders_.key, key.view(), 0600);
     return key;

@@ -92,17 +92,14 @@ Contents look_into(const model::Pool& pool, const Known& known) {
     return contents;
 }
 
-void remove_file(const std::string& path) {
-    struct stat info {};
-    if (::lstat(path.c_str(), &info) < 0) throw path_error(errno, "cannot look at", path);
-    if (S_ISDIR(info.st_mode)) {
-        if (::rmdir(path.c_str()) < 0) throw path_error(errno, "cannot remove", path);
-        return;
-    }
-    if (!S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
-                    fmt::format("Requested operation is not valid: '{}' is a device and not a file of the pool", path));
-    if (::unlink(path.c_str()) < 0) throw path_error(errno, "cannot remove", path);
+/// Each of the folders that it makes is there after a power cut.
+void make_folders(const fs::path& folder) {
+    std::vector<fs::path> missing;
+    std::error_code failure;
+    for (auto each = folder; each.has_relative_path() && !fs::exists(each, failure); each = each.parent_path()) missing.push_back(each);
+    fs::create_directories(folder, failure);
+    if (failure) throw path_error(failure.value(), "cannot make", folder);
+    for (const auto& made : missing) sync_folder_of(made);
 }
 
 } // namespace
@@ -127,9 +124,7 @@ void FolderKind::make_folder(const model::Pool& pool) {
     const auto& permissions = pool.permissions;
     const auto mode = static_cast<mode_t>(std::stoul(permissions.mode.value_or("0711"), nullptr, 8));
     const bool there = fs::is_directory(*pool.target);
-    std::error_code failure;
-    fs::create_directories(*pool.target, failure);
-    if (failure) throw path_error(failure.value(), "cannot make", *pool.target);
+    make_folders(*pool.target);
     if (!there || permissions.mode)
         if (::chmod(pool.target->c_str(), mode) < 0)
             throw path_error(errno, "cannot set the mode of", *pool.target);
@@ -159,6 +154,7 @@ void FolderKind::require_folder(const model::Pool& pool) {
 Task<> FolderKind::remove(Definition pool, Site site) const {
     auto work = [pool] {
         if (::rmdir(pool->target->c_str()) < 0) throw path_error(errno, "failed to remove pool", *pool->target);
+        sync_folder_of(*pool->target);
     };
     return site.block(std::move(work));
 }
@@ -201,7 +197,7 @@ Task<model::Volume> FolderKind::look_at(Definition pool, std::string volume, Sit
 Task<> FolderKind::remove_volume(Definition, VolumePtr volume, unsigned flags, Site site) const {
     if (flags & delete_flag::with_snapshots) // they are inside the image, and nobody need say that they go with it
         throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, fmt::format("unsupported flags (0x{:x}) in function virStorageVolDelete", delete_flag::with_snapshots));
-    auto work = [volume] { remove_file(*volume->target.path); };
+    auto work = [volume] { remove_volume_file(*volume->target.path); };
     return site.block(std::move(work));
 }
 

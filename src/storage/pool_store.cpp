@@ -51,8 +51,8 @@ Task<> Pools::load() {
     };
     const auto definitions = std::make_shared<StoredFolder>(folders_.definitions, largest_definition);
     auto work = [folders = folders_, definitions] {
-        for (const auto* folder : {&folders.definitions, &folders.autostart, &folders.state})
-            ensure_directory(*folder, 0700);
+        for (const auto* folder : {&folders.definitions, &folders.autostart}) ensure_directory_durably(*folder, 0700);
+        ensure_directory(folders.state, 0700);
         Loaded loaded;
         loaded.definitions = definitions->load(read_pool);
         for (auto& [name, read] : loaded.definitions)
@@ -105,8 +105,8 @@ Task<> Pools::define_first(First first) {
     std::exception_ptr failure;
     try {
         auto make = [library = folders_.library, first] {
-            ensure_directory(first.folder, 0711);
-            ensure_directory(library / "storage", 0700);
+            ensure_directory_durably(first.folder, 0711);
+            ensure_directory_durably(library / "storage", 0700);
             write_file_durably(library / first.mark(), "", 0644);
         };
         const bool there = std::ranges::any_of(pools_, [&](const auto& entry) {

@@ -426,8 +426,8 @@ Task<> Pools::undefine(PoolRef ref) {
             .hint(fmt::format("stop it first: 'domus pool-destroy {}'; its volumes stay", pool->ref.name));
     auto work = [folders = folders_, name = pool->ref.name] {
         remove_durably(folders.definitions / (name + ".xml")); // the next start of the daemon removes what a kill leaves
+        remove_if_possible(folders.autostart / (name + ".xml"));
         std::error_code ignored;
-        fs::remove(folders.autostart / (name + ".xml"), ignored);
         fs::remove(folders.state / (name + ".xml"), ignored); // of one that could not be taken over
     };
     co_await files_.run(Deadline::in(file_patience), std::move(work));

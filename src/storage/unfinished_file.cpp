@@ -83,8 +83,12 @@ void finish(const std::string& path, const model::Permissions& permissions, cons
     if (::fsync(fd.get()) < 0) throw path_error(errno, "cannot write", made);
     give_name(made, path);
     require_same(fd, path);
-    const auto folder = open_file(fs::path(path).parent_path(), O_RDONLY | O_DIRECTORY);
-    ::fsync(folder.get());
+    try {
+        sync_folder_of(path);
+    } catch (...) {
+        ::unlink(path.c_str());
+        throw;
+    }
 }
 
 Task<> make_and_finish(std::string path, model::Permissions permissions, Site site, Unfinished unfinished, std::function<Task<>(Unfinished)> make) {

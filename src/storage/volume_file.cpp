@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 
@@ -97,6 +99,16 @@ std::optional<model::Volume> read_volume_file(const std::string& path, const std
     struct stat info {};
     if ((denied ? ::stat(path.c_str(), &info) : ::fstat(fd.get(), &info)) < 0) throw path_error(errno, "cannot look at", path);
     return describe_file(fd.get(), info, path, name);
+}
+
+void remove_volume_file(const std::string& path) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) < 0) throw path_error(errno, "cannot look at", path);
+    if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
+                    fmt::format("Requested operation is not valid: '{}' is a device and not a file of the pool", path));
+    if ((S_ISDIR(info.st_mode) ? ::rmdir(path.c_str()) : ::unlink(path.c_str())) < 0) throw path_error(errno, "cannot remove", path);
+    sync_folder_of(path);
 }
 
 std::optional<model::Volume> describe_file(int fd, const struct stat& info, const std::string& path, const std::string& name) {

@@ -1,4 +1,4 @@
-// Volumes that are files: looking at them, making them, copying and resizing them. For every kind of pool whose volumes
+// Volumes that are files: looking at them, making, copying, resizing and removing them. For every kind of pool whose volumes
 // lie in a folder. Blocks, but for the coroutines.
 #pragma once
 
@@ -18,6 +18,10 @@ std::optional<model::Volume> describe_file(int fd, const struct stat& info, cons
 
 /// Whether a file of that state certainly holds the volume that was known after `since`.
 bool is_unchanged(const model::Volume& known, const struct stat& now, const timespec& since);
+
+/// Removes the file, or the folder if nothing is in it, so that it is gone after a power cut too. Throws operation_invalid for
+/// what is no volume of a folder.
+void remove_volume_file(const std::string& path);
 
 /// virStorageVolCreateXML: raw and plain qcow2 by ourselves, the rest by qemu-img. Never replaces a file. Flags:
 /// virStorageVolCreateFlags.
