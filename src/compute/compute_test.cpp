@@ -332,6 +332,8 @@ TEST_F(StoreTest, snapshots_that_are_each_others_parents_are_all_there) {
     ASSERT_EQ(complaints.size(), 1u);
     store->remove_snapshots("one");
     EXPECT_TRUE(fs::is_fifo(root / "lib/snapshot/one/fifo.xml.broken"));
+    store->remove_snapshots("none");
+    EXPECT_FALSE(fs::exists(root / "lib/snapshot/none"));
 }
 
 TEST_F(StoreTest, saved_memory_that_is_no_file_is_set_aside) {

@@ -203,7 +203,7 @@ SharedFd open_variables(const Opener& caller, const std::string& path, const std
     if (!variables_template.empty() && !std::filesystem::exists(path)) {
         const auto contents = read_template(caller, variables_template);
         if (path == own) {
-            ensure_directory(std::filesystem::path(own).parent_path(), 0700);
+            ensure_directory_durably(std::filesystem::path(own).parent_path(), 0700);
             write_file_durably(own, contents, 0600);
         } else {
             make_variables(caller, path, contents);

@@ -97,7 +97,7 @@ Task<> Save::create_file() {
                                                                        : request_.state == StateAfterRestore::running;
     const auto who = request_.managed() ? own_credentials() : request_.caller;
     auto work = [who, path = path_, text = std::move(text), resume, managed = request_.managed()] {
-        if (managed) ensure_directory(path.parent_path(), 0700);
+        if (managed) ensure_directory_durably(path.parent_path(), 0700);
         return std::make_shared<SaveFile>(SaveFile::create(who, path, text, resume));
     };
     file_ = co_await lane_.run(Deadline::in(file_patience), std::move(work));

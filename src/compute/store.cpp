@@ -97,8 +97,8 @@ void Store::keep_loaded_save(const std::string& name) const { rename_durably(man
 bool Store::give_back_loaded_save(const std::string& name) const { return rename_durably(loaded_save_path(name), managed_save_path(name)); }
 
 void Store::prepare() const {
-    for (const auto* folder : {&folders_.definitions, &folders_.autostart, &folders_.state, &folders_.library})
-        ensure_directory(*folder, 0700);
+    for (const auto* folder : {&folders_.definitions, &folders_.autostart, &folders_.library}) ensure_directory_durably(*folder, 0700);
+    ensure_directory(folders_.state, 0700);
     // Each guest comes through here to the folder of its own.
     if (::chmod(folders_.library.c_str(), 0711) < 0) throw path_error(errno, "cannot open the way to guests in", folders_.library);
     ensure_directory(folders_.logs, 0755);
@@ -181,8 +181,7 @@ void Store::remove(const std::string& name, const Uuid& uuid, const WithDefiniti
             throw;
         }
     }
-    std::error_code ignored; // the next load() removes a link that stays
-    fs::remove(autostart_path(name), ignored);
+    remove_if_possible(autostart_path(name)); // the next load() removes a link that stays
 }
 
 void Store::remove_parts(const std::string& name, const Uuid& uuid, const WithDefinition& parts) const {
@@ -224,7 +223,7 @@ void Store::link_variables(const std::string& from, const std::string& to) const
     const auto variables = variables_path(from), renamed = variables_path(to);
     std::error_code failure;
     if (!fs::exists(variables, failure) || fs::equivalent(variables, renamed, failure)) return;
-    if (::link(variables.c_str(), renamed.c_str()) == 0) return;
+    if (::link(variables.c_str(), renamed.c_str()) == 0) return sync_folder_of(renamed); // the next load() removes it if this fails
     if (errno != EEXIST) throw path_error(errno, "cannot make", renamed);
     throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
                 fmt::format("operation failed: '{}' is there already: UEFI's variables of an earlier domain '{}'", renamed.string(), to))
@@ -259,8 +258,7 @@ void Store::rename(const std::string& from, const std::string& to, const std::st
         if (fs::equivalent(variables_path(from), variables_path(to), failure)) fs::remove(variables_path(to), failure);
         throw;
     }
-    std::error_code ignored; // the next load() removes the second name
-    fs::remove(variables_path(from), ignored);
+    remove_if_possible(variables_path(from)); // the next load() removes the second name
 }
 
 void Store::save_record(const std::string& name, const fs::path& folder, const std::string& xml) const {

@@ -62,7 +62,7 @@ fs::path Store::snapshot_folder(const std::string& domain) const {
 void Store::save_snapshot(const std::string& domain, const SnapshotEntry& entry, bool current, bool fresh) const {
     auto snapshot = parse_snapshot(entry);
     snapshot.active = current ? 1 : 0;
-    ensure_directory(snapshot_folder(domain), 0700);
+    ensure_directory_durably(snapshot_folder(domain), 0700);
     snapshots(domain).save(entry.name, format::to_xml(snapshot, {.live = false, .secrets = true}), fresh);
 }
 
@@ -72,12 +72,15 @@ void Store::remove_snapshot(const std::string& domain, const std::string& name) 
     fs::remove(snapshot_folder(domain), not_empty);
 }
 
-/// What was set aside among them stays.
+/// What was set aside among them stays. On disk before the definition goes: another domain of that name must not find them.
 void Store::remove_snapshots(const std::string& domain) const {
     std::error_code ignored;
-    for (const auto& name : listing(snapshot_folder(domain)))
-        if (name.ends_with(".xml") || name == intent_file || name == reversed_file) fs::remove(snapshot_folder(domain) / name, ignored);
-    fs::remove(snapshot_folder(domain), ignored);
+    const auto folder = snapshot_folder(domain);
+    const auto names = listing(folder);
+    for (const auto& name : names)
+        if (name.ends_with(".xml") || name == intent_file || name == reversed_file) fs::remove(folder / name, ignored);
+    if (!names.empty()) sync_folder_of(folder / names.front());
+    fs::remove(folder, ignored);
 }
 
 SnapshotTree Store::load_snapshots(const std::string& domain, std::vector<Complaint>& complaints) const {
@@ -95,7 +98,7 @@ SnapshotTree Store::load_snapshots(const std::string& domain, std::vector<Compla
 }
 
 void Store::save_intent(const std::string& domain, const SnapshotIntent& intent) const {
-    ensure_directory(snapshot_folder(domain), 0700);
+    ensure_directory_durably(snapshot_folder(domain), 0700);
     write_file_durably(snapshot_folder(domain) / intent_file, format::to_xml(intent, {.live = false, .secrets = true}), 0600);
 }
 
