@@ -2,6 +2,7 @@
 
 #include "async/spawn.hpp"
 #include "base/log.hpp"
+#include "compute/core_dumps.hpp"
 #include "compute/domains.hpp"
 #include "async/process_wait.hpp"
 #include "compute/guest_processes.hpp"
@@ -13,7 +14,6 @@
 #include "os/files.hpp"
 
 #include <fcntl.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -365,31 +365,40 @@ Task<> Domain::drop_tpm_state(std::shared_ptr<Running> running) {
     co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
 }
 
-/// The crashed guest's memory as an ELF file in the library's folder `dump`. A failure is logged: the policy goes on.
+/// The crashed guest's memory as an ELF file (core_dumps.hpp). A failure is logged: the policy goes on.
 Task<> Domain::dump_core(std::shared_ptr<Running> running) {
     constexpr auto patience = 10min; // as long as the disk needs for all of its memory
-    const auto folder = environment_.store.folders().library / "dump";
-    const auto path = (folder / fmt::format("{}-{:%Y-%m-%d-%H-%M-%S}.core", name_, fmt::gmtime(std::time(nullptr)))).string();
+    const auto kept = environment_.settings.crash_dumps;
+    if (kept == 0) {
+        log::info("domain '{}': the crashed guest's memory is not dumped: crash_dumps is 0 in the section [qemu] of the configuration", name_);
+        co_return;
+    }
+    const auto made = std::make_shared<CoreDump>();
     std::exception_ptr failure;
     try {
-        auto make = [folder, path] {
-            ensure_directory(folder, 0700);
-            return open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+        auto make = [folder = environment_.store.folders().library / "dump", name = name_, size = running->domain->memory, kept] {
+            return open_core_dump(folder, name, size, kept, std::time(nullptr));
         };
-        auto file = co_await environment_.files.run(Deadline::in(queue_patience), std::move(make));
+        *made = co_await environment_.files.run(Deadline::in(queue_patience), std::move(make));
         json::object passed{{"fdname", "core"}};
-        (void)co_await running->monitor->execute_with_fd("getfd", std::move(passed), std::move(file), Deadline::in(10s));
+        (void)co_await running->monitor->execute_with_fd("getfd", std::move(passed), std::move(made->fd), Deadline::in(10s));
         json::object arguments{{"paging", false}, {"protocol", "fd:core"}};
         (void)co_await running->monitor->execute("dump-guest-memory", std::move(arguments), Deadline::in(patience));
     } catch (...) {
         failure = std::current_exception();
     }
     if (!failure) {
-        log::info("domain '{}': the crashed guest's memory is in '{}'", name_, path);
+        log::info("domain '{}': the crashed guest's memory is in '{}'", name_, made->path.string());
         co_return;
     }
     log::error("domain '{}': the crashed guest's memory could not be dumped: {}", name_, describe(failure));
-    ::unlink(path.c_str());
+    if (made->path.empty()) co_return;
+    auto remove = [made] { ::unlink(made->path.c_str()); };
+    try {
+        co_await environment_.files.run(Deadline::in(queue_patience), std::move(remove));
+    } catch (const Error& error) {
+        log::warning("domain '{}': what there is of the dump stays: {}", name_, error.text());
+    }
 }
 
 Task<> Domain::after_guest_stopped(std::shared_ptr<Running> running, std::string action) {

@@ -38,6 +38,7 @@ struct Settings {
     std::optional<gid_t> sharing_group() const { return user_ids ? std::optional<gid_t>(user_ids->first) : std::nullopt; }
     bool views = false; ///< each process sees only what it needs of the file system (guest_view.hpp)
     bool sandbox = true;
+    unsigned crash_dumps = 3;      ///< of each domain; 0: none are made
     std::filesystem::path cgroup_parent; ///< where guests' control groups are made; empty: they have none
     Rules rules;                   ///< what callers beside root may have
 };

@@ -100,6 +100,7 @@ const std::vector<Key>& keys() {
         {"qemu", "sandbox", "true", "run QEMU under its system call filter (-sandbox on)", store(&C::qemu_sandbox)},
         {"qemu", "log_size", "2097152", "bytes after which a guest's log, of QEMU or of a character device, is rotated; 0: never", store(&C::guest_log_size)},
         {"qemu", "log_backups", "3", "rotated logs that are kept beside it as NAME.0 (the latest), NAME.1 and so on", store(&C::guest_log_backups)},
+        {"qemu", "crash_dumps", "3", "memory dumps of a domain (on_crash coredump-destroy and coredump-restart) that are kept in /var/lib/domus/qemu/dump: the oldest goes for a new one. 0: none are made", store(&C::crash_dumps)},
         {"qemu", "emulators", "[]", "programs that users beside root may name as <emulator>; empty: qemu-system-... of /usr/bin and /usr/local/bin", store_texts(&C::emulators)},
         {"qemu", "vnc_listen", "\"127.0.0.1\"", "address on which displays listen unless their definition says otherwise", store(&C::vnc_listen)},
         {"rights", "qemu_commandline", "[]", "users, and groups as \"@name\", who may hand arguments of their own to QEMU, beside root", store_texts(&C::command_line)},

@@ -39,6 +39,7 @@ struct Configuration {
     bool qemu_sandbox = true;
     std::uint64_t guest_log_size = 2u << 20;
     std::uint8_t guest_log_backups = 3;
+    std::uint16_t crash_dumps = 3;
     std::vector<std::string> emulators;
     std::string vnc_listen = "127.0.0.1";
 

@@ -107,6 +107,7 @@ compute::Settings domain_settings(const Options& options, const Configuration& c
     settings.session = options.session;
     settings.vnc_listen = configuration.vnc_listen;
     settings.sandbox = configuration.qemu_sandbox;
+    settings.crash_dumps = configuration.crash_dumps;
     settings.cgroup_parent = find_cgroup_parent();
     if (settings.cgroup_parent.empty()) log::info("no control groups can be made here: what a guest starts is found by its session");
     settings.rules = rules(configuration);

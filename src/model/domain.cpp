@@ -79,7 +79,7 @@ const Schema& Domain::schema() {
             .field("clock", &Domain::clock)
             .field("on_poweroff", &Domain::on_poweroff, "what is done when the guest powers off")
             .field("on_reboot", &Domain::on_reboot, "what is done when the guest reboots")
-            .field("on_crash", &Domain::on_crash, "what is done when the guest crashes")
+            .field("on_crash", &Domain::on_crash, "what is done when the guest crashes; coredump-destroy and coredump-restart put its memory into a file first, see domusd(8)")
             .field("on_lockfailure", &Domain::on_lockfailure, "what is done when a lease is lost")
             .field("pm/suspend-to-mem@enabled", &Domain::suspend_to_mem, "whether the guest may sleep")
             .field("pm/suspend-to-disk@enabled", &Domain::suspend_to_disk, "whether the guest may hibernate")

@@ -1,7 +1,10 @@
 """A domain from its definition to its end, with stock clients and a guest that really boots."""
+import os
+
 import libvirt
 import pytest
 
+from harness.guest import GuestShell
 from harness.wait import wait_until
 
 
@@ -81,3 +84,41 @@ def test_a_crashed_guest_leaves_its_memory(daemon, conn, guest, shell_of, event_
     [core] = folder.glob("core-*.core")
     assert core.read_bytes()[:4] == b"\x7fELF" and core.stat().st_size > 96 << 20
     wait_until(lambda: domain.state()[0] == after, "the policy was not followed")
+
+
+def crashes(terminal, daemon, name):
+    """Crashes the guest. Whoever calls waits for what comes of it."""
+    shell = GuestShell(terminal("virsh", "-c", daemon.uri, "console", name, "--force")).wait_up()
+    shell._terminal.send("echo c >/proc/sysrq-trigger\r")
+
+
+def test_a_guest_that_crashes_again_and_again_leaves_few_dumps(make_daemon, guest, terminal, _event_loop):
+    daemon = make_daemon(session=os.geteuid() != 0, config="[qemu]\ncrash_dumps = 2\n")
+    connection = libvirt.open(daemon.uri)
+    xml = guest("core", devices="<panic model='pvpanic'/>", cmdline="panic=0").replace("<on_crash>destroy", "<on_crash>coredump-restart")
+    domain = connection.createXML(xml)
+    folder = daemon.root / "var/lib/domus/qemu/dump"
+    seen = []
+    for number in range(1, 4):
+        crashes(terminal, daemon, "core")
+        wait_until(lambda: daemon.log.read_text().count("the crashed guest's memory is in") == number, "no core was written")
+        wait_until(lambda: domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING, "it was not restarted")
+        cores = sorted(path.name for path in folder.iterdir())
+        seen = sorted({*seen, *cores})
+        assert cores == seen[-2:]
+    assert len(seen) == 3
+    domain.destroy()
+    connection.close()
+
+
+def test_crash_dumps_can_be_turned_off(make_daemon, guest, terminal, _event_loop):
+    daemon = make_daemon(session=os.geteuid() != 0, config="[qemu]\ncrash_dumps = 0\n")
+    connection = libvirt.open(daemon.uri)
+    xml = guest("core", devices="<panic model='pvpanic'/>", cmdline="panic=0").replace("<on_crash>destroy", "<on_crash>coredump-destroy")
+    domain = connection.defineXML(xml)
+    domain.create()
+    crashes(terminal, daemon, "core")
+    wait_until(lambda: domain.state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED], "the policy was not followed")
+    daemon.wait_logged("crash_dumps is 0")
+    assert not (daemon.root / "var/lib/domus/qemu/dump").exists()
+    connection.close()
