@@ -1,5 +1,6 @@
 // What of compute needs no guest: cpusets, metadata, the store of definitions.
 #include "compute/running.hpp"
+#include "compute/saved_definition.hpp"
 #include "compute/statistics.hpp"
 #include "compute/store.hpp"
 #include "compute/tuning.hpp"
@@ -66,6 +67,27 @@ struct StoreTest : testing::Test {
 };
 
 } // namespace
+
+TEST(SavedDefinition, has_its_trays_in_the_memory) {
+    const auto with_drive = [](std::optional<model::Tray> tray) {
+        model::Domain domain;
+        auto& disk = domain.devices.disks.emplace_back();
+        disk.device = model::DiskDevice::cdrom;
+        disk.target.dev = "sda";
+        disk.target.tray = tray;
+        return domain;
+    };
+    const auto open = with_drive(model::Tray::open), closed = with_drive(std::nullopt);
+    EXPECT_TRUE(same_machine(open, closed));
+    auto wanted = closed;
+    adopt_trays(wanted.devices, open.devices);
+    EXPECT_EQ(wanted.devices.disks[0].target.tray, model::Tray::open);
+    adopt_trays(wanted.devices, closed.devices);
+    EXPECT_FALSE(wanted.devices.disks[0].target.tray);
+    wanted = open;
+    adopt_trays(wanted.devices, model::Domain().devices);
+    EXPECT_FALSE(wanted.devices.disks[0].target.tray);
+}
 
 TEST(Cpuset, ranges_and_exceptions) {
     EXPECT_EQ(parse_cpuset("0-3,^2,8"), (std::vector<unsigned>{0, 1, 3, 8}));

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace domus::compute {
 
 namespace {
@@ -19,6 +21,7 @@ void forget_host(model::Disk& disk) {
     disk.source = {};
     disk.backing_store.clear();
     disk.mirror.reset();
+    disk.target.tray.reset(); // it is in the memory
     disk.iotune = {};
     auto& driver = disk.driver;
     driver.type.reset();
@@ -104,6 +107,13 @@ std::string saved_xml(model::Domain live) {
     return format::to_xml(live, {.live = false, .secrets = true});
 }
 
+void adopt_trays(model::Devices& devices, const model::Devices& saved) {
+    for (auto& disk : devices.disks) {
+        const auto same = std::ranges::find(saved.disks, disk.target.dev, [](const auto& other) { return other.target.dev; });
+        disk.target.tray = same == saved.disks.end() ? std::nullopt : same->target.tray;
+    }
+}
+
 bool same_machine(const model::Domain& one, const model::Domain& other) {
     auto first = one, second = other;
     adopt_derived(first, other); // what an older daemon did not write down counts as the same
@@ -117,6 +127,7 @@ model::Domain replace_definition(const model::Domain& saved, const std::string& 
     if (!wanted.uuid) wanted.uuid = saved.uuid;
     engine::qemu::complete(wanted, capabilities);
     adopt_derived(wanted, saved);
+    adopt_trays(wanted.devices, saved.devices);
     const auto changes = format::differences(seen_by_guest(saved), seen_by_guest(wanted));
     if (changes.empty()) return wanted;
     auto error =

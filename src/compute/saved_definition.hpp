@@ -15,6 +15,9 @@ namespace domus::compute {
 /// XML of a running domain for its image, with secrets.
 std::string saved_xml(model::Domain live);
 
+/// Drives are open or closed as they were when the memory was saved, from which the guest goes on.
+void adopt_trays(model::Devices& devices, const model::Devices& saved);
+
 /// Whether a guest finds the same in both.
 bool same_machine(const model::Domain& one, const model::Domain& other);
 

@@ -307,7 +307,10 @@ Task<> Domain::load_in_place(std::shared_ptr<Running> running, const model::Snap
         failure = std::current_exception();
     }
     job_.reset();
-    if (!failure) co_return;
+    if (!failure) {
+        if (running_ == running) change_live([&](model::Domain& live) { adopt_trays(live.devices, snapshot.domain->devices); });
+        co_return;
+    }
     std::optional<RunningReason> resumed;
     if (running_ == running && was_running) resumed = RunningReason::unpaused;
     co_await leave_job(running, resumed);

@@ -77,6 +77,11 @@ Error unloadable(const std::exception_ptr& failure, const std::string& name, con
     return std::move(error).hint(fmt::format("'domus start {} --force-boot' forgets it and boots", name));
 }
 
+/// As QEMU has them when it begins, whatever the definition says.
+void close_trays(model::Devices& devices) {
+    for (auto& disk : devices.disks) disk.target.tray.reset();
+}
+
 /// Where to begin to look for a user id: the same domain mostly gets the same one.
 std::uint32_t spread(const Uuid& uuid) { return static_cast<std::uint32_t>(std::hash<Uuid>{}(uuid)); }
 /// Whatever a record says: only what the library has for a running domain. Failure is for the log.
@@ -221,7 +226,10 @@ Task<> Start::prepare() {
     if (definer && definer->uid != request_.caller->uid) co_await require_rights(environment(), *definer, live_);
     capabilities_ = co_await environment().qemu->capabilities(engine::qemu::emulator_of(live_));
     engine::qemu::complete(live_, *capabilities_);
-    if (!request_.restore && !request_.snapshot) require_supported(live_); // what was saved ran so
+    if (!request_.restore && !request_.snapshot) {
+        require_supported(live_); // what was saved ran so
+        close_trays(live_.devices);
+    }
     if (needs_host_parts(live_)) {
         auto work = [live = live_]() mutable {
             require_host_parts(live);

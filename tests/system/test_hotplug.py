@@ -206,6 +206,35 @@ def test_a_tray_opens_and_closes(conn, guest):
         domain.updateDeviceFlags(empty.format("floppy", "fda", "fdc", " tray='open'", ""), LIVE)
 
 
+def test_a_tray_that_the_definition_opens_is_closed_when_the_guest_starts(daemon, conn, guest, scratch):
+    """QEMU has no other way; what it does to the tray later is seen, and goes along with saved memory."""
+    xml = "<disk type='file' device='cdrom'><target dev='sda' bus='sata'{}/><readonly/></disk>"
+    opened = " tray='open'"
+    domain = conn.defineXML(guest("trays", memory=32, devices=xml.format(opened)))
+    moved = []
+    conn.domainEventRegisterAny(domain, libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, lambda _c, _d, _alias, reason, _o: moved.append(reason), None)
+
+    def shown(flags=0):
+        return ET.fromstring(domain.XMLDesc(flags)).find("devices/disk/target").get("tray")
+
+    assert shown() == "open"
+    domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    assert shown() is None and shown(libvirt.VIR_DOMAIN_XML_INACTIVE) == "open"
+    domain.updateDeviceFlags(xml.format(opened), LIVE)
+    wait_until(lambda: moved == [libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_OPEN], "QEMU has not opened the tray")
+    image = str(scratch / "image")
+    domain.save(image)
+    for description in (None, conn.saveImageGetXMLDesc(image).replace(opened, "")):
+        conn.restoreFlags(image, description)
+        assert shown() == "open"
+        domain.destroy()
+    conn.restore(image)
+    domain.updateDeviceFlags(xml.format(""), LIVE)
+    wait_until(lambda: moved[1:] == [libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE], "QEMU has not closed the tray")
+    assert shown() is None
+    domain.destroy()
+
+
 def test_a_medium_is_changed_and_ejected(conn, guest, shell_of, scratch):
     first = make_image(scratch / "one.iso", "2M", fill=b"first medium")
     second = make_image(scratch / "two.iso", "2M", fill=b"second medium")
