@@ -1,6 +1,7 @@
 #include "compute/folders.hpp"
 
 #include "base/text.hpp"
+#include "os/own_folder.hpp"
 
 #include <fmt/format.h>
 
@@ -17,5 +18,7 @@ bool is_domain_folder(const Folders& folders, const fs::path& path) {
     return fs::equivalent(path.parent_path(), folders.library, failure) && path.filename().string().starts_with(domain_folder_prefix) &&
            fs::is_directory(fs::symlink_status(path, failure));
 }
+
+void remove_domain_folder(const fs::path& folder) { remove_tree(folder.parent_path(), folder.filename(), run_lock_name); }
 
 } // namespace domus::compute

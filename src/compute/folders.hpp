@@ -22,4 +22,9 @@ std::filesystem::path domain_folder(const Folders& folders, int id, const std::s
 /// Whether that is one. A record that names another is not to be trusted: folders are removed with what is in them.
 bool is_domain_folder(const Folders& folders, const std::filesystem::path& path);
 
+/// Locked as long as a process of the domain runs (found_guests.hpp).
+constexpr std::string_view run_lock_name = "lock";
+/// Removes it with what is in it, the run lock last: what a kill leaves of it is known as one that nobody has. Blocks; throws.
+void remove_domain_folder(const std::filesystem::path& folder);
+
 } // namespace domus::compute

@@ -4,14 +4,15 @@
 #include "image/holder.hpp"
 #include "os/files.hpp"
 #include "os/lock_holders.hpp"
-#include "os/own_folder.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <map>
@@ -25,7 +26,7 @@ namespace {
 
 constexpr auto exec_timeout = 2s; ///< from fork to exec
 
-fs::path lock_of(const fs::path& folder) { return folder / "lock"; }
+fs::path lock_of(const fs::path& folder) { return folder / run_lock_name; }
 
 std::vector<fs::path> domain_folders(const Folders& folders) {
     std::vector<fs::path> found;
@@ -112,24 +113,48 @@ Stray make_stray(std::vector<Process> holders, const fs::path& folder) {
     return stray;
 }
 
+/// A start gives it an ID, and to nobody else.
+bool is_made_by_us(const fs::path& folder) {
+    const UniqueFd fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat info {};
+    return id_of(folder) > 0 && fd && ::fstat(fd.get(), &info) == 0 && info.st_uid == ::geteuid();
+}
+
+/// By the copy of its record, whatever has become of its lock.
+bool recorded_process_runs(const fs::path& folder, const Folders& folders, std::vector<std::string>& complaints) {
+    std::error_code failure;
+    if (!fs::exists(folder / Store::record_copy, failure)) return false;
+    const auto record = read_copy(folder, folders, complaints);
+    return record && Process::adopt(record->pid, record->start_time).has_value();
+}
+
+std::string unknown(const fs::path& folder) { return fmt::format("'{}' belongs to no domain that is known", folder.string()); }
+
+void remove_unused(const fs::path& folder, FoundGuests& found) {
+    try {
+        remove_domain_folder(folder);
+    } catch (const Error& error) {
+        found.complaints.push_back(error.text());
+    }
+}
+
+/// It was cut off before it had its lock, or when it was removed by a daemon that did not remove the lock last.
+void settle_without_lock(const fs::path& folder, const Folders& folders, FoundGuests& found) {
+    std::error_code failure;
+    if (fs::remove(folder, failure)) return; // it is empty
+    const bool unused = is_made_by_us(folder) && !recorded_process_runs(folder, folders, found.complaints) && !is_open_though_removed(lock_of(folder));
+    if (unused) remove_unused(folder, found);
+    else found.complaints.push_back(unknown(folder));
+}
+
 /// A folder that no usable record names.
 void explain_folder(const fs::path& folder, const Folders& folders, FoundGuests& found) {
     struct stat lock {};
-    std::error_code failure;
-    if (::stat(lock_of(folder).c_str(), &lock) < 0) {
-        fs::remove(folder, failure); // cut off before it had its lock; one that is not empty stays
-        if (failure) found.complaints.push_back(fmt::format("'{}' belongs to no domain that is known", folder.string()));
-        return;
-    }
+    const bool there = ::lstat(lock_of(folder).c_str(), &lock) == 0;
+    if (!there && errno == ENOENT) return settle_without_lock(folder, folders, found);
+    if (!there || !S_ISREG(lock.st_mode)) return found.complaints.push_back(unknown(folder));
     auto holders = lock_holding_processes(lock, LockKind::flock, exec_timeout);
-    if (holders.empty()) {
-        try {
-            remove_tree(folder.parent_path(), folder.filename());
-        } catch (const Error& error) {
-            found.complaints.push_back(error.text());
-        }
-        return;
-    }
+    if (holders.empty()) return remove_unused(folder, found);
     if (auto record = read_copy(folder, folders, found.complaints)) {
         found.complaints.push_back(fmt::format("domain '{}' was found by its folder '{}': it had no record", record->domain.name, folder.string()));
         FoundGuest guest{std::move(record), {}, {}};

@@ -52,7 +52,7 @@ UniqueFd acquire_run_lock(const std::filesystem::path& folder);
 /// Of "domain-ID-NAME".
 int id_of(const std::filesystem::path& folder);
 
-/// Also removes folders that no process has. Blocks: for as long as a child that a killed daemon has just made takes to
+/// Also removes folders that no process has, and what is left of one whose removal was cut off. Blocks: for as long as a child that a killed daemon has just made takes to
 /// run its program, but no longer than two seconds.
 FoundGuests find_guests(const Store& store);
 

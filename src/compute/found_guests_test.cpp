@@ -141,6 +141,52 @@ TEST_F(FoundGuestsTest, and_folders_without_a_process_go) {
     EXPECT_TRUE(fs::exists(root / "lib/nvram"));
 }
 
+TEST_F(FoundGuestsTest, and_what_is_left_of_folders_goes_though_the_lock_has_gone) {
+    const auto elsewhere = root / "home";
+    ensure_directory(elsewhere / "kept", 0700);
+    for (const auto* part : {"root", "guest/deep"}) ensure_directory(folder / part, 0700);
+    fs::create_directory_symlink(elsewhere, folder / "guest/link");
+    std::ofstream(folder / "record.xml") << "<domstatus";
+    (void)find_guests(*store);
+    EXPECT_FALSE(fs::exists(folder));
+    EXPECT_TRUE(fs::exists(elsewhere / "kept"));
+}
+
+TEST_F(FoundGuestsTest, and_folders_without_a_lock_stay_while_somebody_may_use_them_or_has_made_them) {
+    auto process = guest();
+    fs::remove(folder / "lock");
+    const auto other = root / "lib/domain-other", link = root / "lib/domain-9-link", not_a_file = root / "lib/domain-10-lock";
+    ensure_directory(other / "guest", 0700);
+    ensure_directory(not_a_file / "lock", 0700);
+    fs::create_directory_symlink(other, link);
+    ensure_directory(folder / "guest", 0700);
+    EXPECT_EQ(find_guests(*store).complaints.size(), 3u);
+    for (const auto& stays : {folder / "guest", other / "guest", link, not_a_file / "lock"}) EXPECT_TRUE(fs::exists(stays)) << stays;
+    process.signal(SIGKILL);
+    while (!process.poll()) continue;
+    EXPECT_EQ(find_guests(*store).complaints.size(), 2u);
+    EXPECT_FALSE(fs::exists(folder));
+}
+
+TEST_F(FoundGuestsTest, and_a_folder_without_a_lock_stays_while_the_process_of_its_record_runs) {
+    Command command("sh");
+    command.arguments = {"-c", "kill -STOP $$", "sh"};
+    auto process = Process::spawn(command);
+    write(record(process));
+    drop_record();
+    EXPECT_EQ(find_guests(*store).complaints.size(), 1u);
+    EXPECT_TRUE(fs::exists(folder / "record.xml"));
+}
+
+TEST_F(FoundGuestsTest, and_a_folder_of_another_user_stays) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    constexpr uid_t another = 65534;
+    ensure_directory(folder / "guest", 0700);
+    ASSERT_EQ(::chown(folder.c_str(), another, another), 0);
+    (void)find_guests(*store);
+    EXPECT_TRUE(fs::exists(folder / "guest"));
+}
+
 TEST_F(FoundGuestsTest, and_a_record_names_no_folder_elsewhere) {
     const auto elsewhere = root / "home";
     ensure_directory(elsewhere, 0700);

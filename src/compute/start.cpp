@@ -90,7 +90,7 @@ Task<> remove_domain_folder(Environment& environment, std::filesystem::path fold
         std::error_code none;
         if (!std::filesystem::exists(std::filesystem::symlink_status(folder, none))) return;
         try {
-            if (is_domain_folder(folders, folder)) remove_tree(folders.library, folder.filename().string());
+            if (is_domain_folder(folders, folder)) compute::remove_domain_folder(folder);
             else log::error("'{}' is no folder of a domain below '{}': it stays", folder.string(), folders.library.string());
         } catch (const Error& error) {
             log::warning("{}", error.text());
@@ -120,7 +120,6 @@ struct MadeFolders {
 /// Locks them, chooses whom the guest runs as, and gives that user its own.
 MadeFolders make_folders(const FoldersOfRun& folders, const Settings& settings, std::uint32_t start) {
     MadeFolders made;
-    const std::filesystem::path all = folders.all;
     ensure_directory(folders.all, 0711);
     made.lock = share(acquire_run_lock(folders.all));
     try {
@@ -136,7 +135,7 @@ MadeFolders make_folders(const FoldersOfRun& folders, const Settings& settings, 
         if (made.user && ::lchown(folders.own.c_str(), made.user->uid, made.user->gid) < 0) throw path_error(errno, "cannot give away", folders.own);
         return made;
     } catch (...) {
-        remove_tree(all.parent_path(), all.filename());
+        compute::remove_domain_folder(folders.all);
         throw;
     }
 }

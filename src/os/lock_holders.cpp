@@ -48,17 +48,33 @@ std::optional<LockHolder> holder_among(const fs::path& process, const struct sta
     return found;
 }
 
+/// Their folders in /proc.
+std::vector<fs::path> all_processes() {
+    std::vector<fs::path> processes;
+    std::error_code failure;
+    for (fs::directory_iterator entry("/proc", failure), end; !failure && entry != end; entry.increment(failure))
+        if (entry->path().filename().string().find_first_not_of("0123456789") == std::string::npos) processes.push_back(entry->path());
+    return processes;
+}
+
 } // namespace
 
 std::vector<LockHolder> find_lock_holders(const struct stat& file, LockKind kind) {
     std::vector<LockHolder> holders;
-    std::error_code failure;
-    for (fs::directory_iterator entry("/proc", failure), end; !failure && entry != end; entry.increment(failure)) {
-        const auto name = entry->path().filename().string();
-        if (name.find_first_not_of("0123456789") != name.npos) continue;
-        if (const auto holder = holder_among(entry->path(), file, kind)) holders.push_back(*holder);
-    }
+    for (const auto& process : all_processes())
+        if (const auto holder = holder_among(process, file, kind)) holders.push_back(*holder);
     return holders;
+}
+
+bool is_open_though_removed(const fs::path& file) {
+    std::error_code failure;
+    const auto name = fs::weakly_canonical(file, failure).string() + " (deleted)"; // as proc(5) shows it
+    for (const auto& process : all_processes())
+        for (fs::directory_iterator entry(process / "fd", failure), end; !failure && entry != end; entry.increment(failure)) {
+            std::error_code closed;
+            if (fs::read_symlink(entry->path(), closed) == name) return true;
+        }
+    return false;
 }
 
 std::vector<Process> lock_holding_processes(const struct stat& file, LockKind kind, std::chrono::milliseconds exec_timeout) {

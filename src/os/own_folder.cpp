@@ -149,14 +149,14 @@ UniqueFd open_below(int parent, const char* name) {
     return UniqueFd(static_cast<int>(::syscall(SYS_openat2, parent, name, &how, sizeof how)));
 }
 
-void remove_contents(UniqueFd folder, const fs::path& path, int depth) {
+void remove_contents(UniqueFd folder, const fs::path& path, int depth, const std::string& last = {}) {
     if (depth == 0) throw path_error(ELOOP, "cannot remove", path);
     const int fd = folder.get();
     const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(folder.release()), ::closedir);
     if (!entries) throw path_error(errno, "cannot list", path);
     while (const auto* entry = ::readdir(entries.get())) {
         const std::string_view name = entry->d_name;
-        if (name == "." || name == "..") continue;
+        if (name == "." || name == ".." || name == last) continue;
         if (::unlinkat(fd, entry->d_name, 0) == 0 || errno == ENOENT) continue;
         if (errno != EISDIR && errno != EPERM) throw path_error(errno, "cannot remove", path / name);
         auto below = open_below(fd, entry->d_name);
@@ -164,13 +164,14 @@ void remove_contents(UniqueFd folder, const fs::path& path, int depth) {
         remove_contents(std::move(below), path / name, depth - 1);
         if (::unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0) throw path_error(errno, "cannot remove", path / name);
     }
+    if (!last.empty() && ::unlinkat(fd, last.c_str(), 0) < 0 && errno != ENOENT) throw path_error(errno, "cannot remove", path / last);
 }
 
 } // namespace
 
 void require_own_folder(const fs::path& folder, mode_t mode, const fs::path& from, NewFolders made) { Walk(folder, mode, from, made).run(); }
 
-void remove_tree(const fs::path& parent, const std::string& name) {
+void remove_tree(const fs::path& parent, const std::string& name, std::string_view last) {
     if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
         throw Error(ErrorCode::internal_error, ErrorDomain::none, fmt::format("'{}' is no name of a folder in '{}'", name, parent.string()));
     const UniqueFd above(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -179,7 +180,7 @@ void remove_tree(const fs::path& parent, const std::string& name) {
     auto folder = open_below(above.get(), name.c_str());
     if (!folder && errno == ENOENT) return;
     if (!folder) throw path_error(errno, "cannot remove", parent / name);
-    remove_contents(std::move(folder), parent / name, deepest_tree);
+    remove_contents(std::move(folder), parent / name, deepest_tree, std::string(last));
     if (::unlinkat(above.get(), name.c_str(), AT_REMOVEDIR) < 0) throw path_error(errno, "cannot remove", parent / name);
 }
 

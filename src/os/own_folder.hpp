@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace domus {
 
@@ -20,7 +21,8 @@ void require_own_folder(const std::filesystem::path& folder, mode_t mode, const 
                         NewFolders made = NewFolders::as_the_kernel_likes);
 
 /// Removes the folder `name` in `parent`, and all that is in it. It follows no link and enters no other file system;
-/// `name` is one component. Nothing happens if it is not there. Throws Error.
-void remove_tree(const std::filesystem::path& parent, const std::string& name);
+/// `name` is one component. Nothing happens if it is not there. `last`: a file in it that goes after all others, so that
+/// whoever finds a part of the tree finds that too. Throws Error.
+void remove_tree(const std::filesystem::path& parent, const std::string& name, std::string_view last = {});
 
 } // namespace domus

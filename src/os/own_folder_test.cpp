@@ -119,4 +119,19 @@ TEST_F(OwnFolder, a_tree_without_bottom_is_an_error) {
     EXPECT_THROW(remove_tree(folder, "tree"), Error);
 }
 
+TEST_F(OwnFolder, a_tree_of_which_a_part_is_removed_keeps_its_last_file) {
+    fs::path deep = folder / "tree";
+    for (int i = 0; i < 150; ++i) deep /= "d";
+    fs::create_directories(deep);
+    for (const auto* name : {"lock", "a", "z"}) write_file_durably(folder / "tree" / name, "", 0600);
+    EXPECT_THROW(remove_tree(folder, "tree", "lock"), Error);
+    EXPECT_TRUE(fs::exists(folder / "tree/lock"));
+    fs::remove_all(folder / "tree/d");
+    remove_tree(folder, "tree", "lock");
+    EXPECT_FALSE(fs::exists(folder / "tree"));
+    require_own_folder(folder / "bare", 0700);
+    remove_tree(folder, "bare", "lock");
+    EXPECT_FALSE(fs::exists(folder / "bare"));
+}
+
 } // namespace domus

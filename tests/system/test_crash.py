@@ -75,6 +75,27 @@ def test_a_daemon_killed_while_it_starts_a_guest_leaves_none(daemon, tiny, scrat
         assert not list((daemon.root / "var/lib/domus/qemu").glob("domain-*"))
 
 
+def test_what_a_kill_leaves_of_a_domains_folder_goes(daemon, conn, tiny, scratch):
+    """Of a clean-up that was cut off, with and without the run lock. The folder of a guest that runs stays."""
+    conn.defineXML(tiny("runs")).createWithFlags(PAUSED)
+    daemon.kill()
+    library = daemon.root / "var/lib/domus/qemu"
+    (scratch / "kept").mkdir()
+    for name, parts in (("domain-70-cut", ["root", "guest"]), ("domain-71-cut", ["guest"]), ("domain-72-cut", []), ("domain-other", ["guest"])):
+        for part in parts or [""]:
+            (library / name / part).mkdir(parents=True)
+    (library / "domain-70-cut/guest/link").symlink_to(scratch)
+    (library / "domain-71-cut/lock").touch()
+    daemon.start()
+    left = sorted(path.name for path in library.glob("domain-*"))
+    assert left[1:] == ["domain-other"] and left[0].endswith("-runs")
+    assert (scratch / "kept").exists()
+    daemon.wait_logged("domain-other' belongs to no domain that is known")
+    with opened(daemon) as again:
+        again.lookupByName("runs").destroy()
+    starts_and_ends(daemon, "runs")
+
+
 def test_a_guest_is_found_by_whatever_witness_is_left(daemon, conn, tiny):
     names = ["plain", "missing", "garbage", "empty", "pid", "started", "folder", "both"]
     for name in names:
