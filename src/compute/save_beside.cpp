@@ -26,7 +26,8 @@ constexpr int most_beside = 9;               ///< of one file
 constexpr std::size_t longest_beside = 120; ///< bytes of its own name: what file systems allow differs
 
 fs::path name_beside(const fs::path& target, int number) {
-    const auto own = cut_text(target.filename().native(), longest_beside);
+    const auto name = target.filename();
+    const auto own = cut_text(name.native(), longest_beside); // a view of it
     return target.parent_path() / (number == 1 ? fmt::format("{}{}", own, beside_mark) : fmt::format("{}{}-{}", own, beside_mark, number));
 }
 

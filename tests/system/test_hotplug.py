@@ -200,7 +200,8 @@ def test_a_tray_opens_and_closes(conn, guest):
     wait_until(lambda: moved == [libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_OPEN], "QEMU has not opened the tray")
     assert shown() == "open"
     domain.updateDeviceFlags(empty.format("cdrom", "sda", "sata", "", "<readonly/>"), LIVE)
-    wait_until(lambda: moved[1:] == [libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE], "QEMU has not closed the tray")
+    # QEMU has told of the open tray each time it loaded the memory.
+    wait_until(lambda: moved[-1] == libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE, "QEMU has not closed the tray")
     assert shown() is None
     with pytest.raises(libvirt.libvirtError, match="floppy drive 'fda' has no tray"):
         domain.updateDeviceFlags(empty.format("floppy", "fda", "fdc", " tray='open'", ""), LIVE)
@@ -230,7 +231,8 @@ def test_a_tray_that_the_definition_opens_is_closed_when_the_guest_starts(daemon
         domain.destroy()
     conn.restore(image)
     domain.updateDeviceFlags(xml.format(""), LIVE)
-    wait_until(lambda: moved[1:] == [libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE], "QEMU has not closed the tray")
+    # QEMU has told of the open tray each time it loaded the memory.
+    wait_until(lambda: moved[-1] == libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE, "QEMU has not closed the tray")
     assert shown() is None
     domain.destroy()
 
