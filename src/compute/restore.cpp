@@ -71,9 +71,14 @@ Task<> Domain::drop_loaded_save(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
     running->keeps_save = false;
     auto work = [loaded = environment_.store.loaded_save_path(name_)] { remove_durably(loaded); };
-    co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
-    running->unfinished.reset();
-    if (running_ == running) write_record();
+    std::exception_ptr failure;
+    try {
+        co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    } catch (...) {
+        failure = std::current_exception(); // give_back_save removes it
+    }
+    if (running->unfinished && running->unfinished->kind == "restore") co_await leave_job(running, std::nullopt);
+    if (failure) std::rethrow_exception(failure);
 }
 
 Task<> Domain::settle_loaded_save(std::shared_ptr<Running> running) {
@@ -108,14 +113,16 @@ Task<> Domain::finish_restore(std::shared_ptr<Running> running, StartRequest req
         failure = std::current_exception();
     }
     if (failure && !running->monitor->connected()) (void)co_await running->gone.wait(Deadline::in(file_patience));
-    if (failure) std::rethrow_exception(failure);
+    if (failure) {
+        co_await leave_job(running, std::nullopt);
+        std::rethrow_exception(failure);
+    }
     if (!restore.resume) emit(event::Lifecycle(request.paused ? event::Suspended::paused : event::Suspended::restored));
     if (restore.managed) {
         co_await drop_loaded_save(running);
         co_return;
     }
-    running->unfinished.reset();
-    if (running_ == running) write_record();
+    co_await leave_job(running, std::nullopt);
 }
 
 Task<bool> Domain::finish_job(std::shared_ptr<Running> running) {
