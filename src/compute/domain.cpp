@@ -47,7 +47,10 @@ DomainRef Domain::ref() const { return {name_, uuid_, running_ ? running_->id : 
 
 JobView Domain::job() const { return {jobs_.current(), jobs_.since()}; }
 
+/// What has neither a definition nor a process has no view, so that no call finds it: it is being defined for the first time, or
+/// ended while it was.
 void Domain::publish() {
+    if (!definition_ && !running_) return view_.reset();
     auto view = std::make_shared<DomainView>();
     view->ref = ref();
     view->status = status_;
@@ -68,11 +71,6 @@ void Domain::publish() {
         view->live = std::move(live);
     }
     view_ = std::move(view);
-}
-
-void Domain::publish_if_known() {
-    if (definition_ || running_) publish();
-    else view_.reset();
 }
 
 void Domain::emit(event::What what) const { environment_.emit({ref(), std::move(what)}); }

@@ -98,8 +98,9 @@ public:
     Domain(const Domain&) = delete;
     Domain& operator=(const Domain&) = delete;
 
-    /// The latest picture; null until the domain is first defined or started.
+    /// The latest picture; null while the domain has neither a definition nor a process.
     const DomainViewPtr& view() const { return view_; }
+    DomainRef ref() const;
     const Uuid& uuid() const { return uuid_; }
     const std::string& name() const { return name_; }
     /// What the queue is at, for domjobinfo and error messages.
@@ -206,7 +207,6 @@ private:
     void publish();
     void emit(event::What what) const;
     void set_status(Status status);
-    DomainRef ref() const;
     /// For a call. What was cut off (Running::unfinished) is completed first: no call comes between.
     Task<Turn> turn(std::string job);
     /// For that completion.
@@ -302,7 +302,6 @@ private:
     Task<> end_now(std::shared_ptr<Running> running, Running::Ending ending);
     void listen_to_monitor(const std::shared_ptr<Running>& running);
     void make_agent(Running& running) const;
-    void publish_if_known();
     /// `changed_by`: who named something new in it. The rights of whoever has less count for all of it from then on.
     Task<> save_definition(model::Domain wanted, std::optional<Credentials> changed_by = std::nullopt);
     Task<> store_definition(DefinitionPtr definition);

@@ -230,7 +230,7 @@ Task<> Domain::forget_managed_save() {
     if (running_) running_->keeps_save = false;
     co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
     managed_save_ = false;
-    publish_if_known();
+    publish();
 }
 
 Task<> Domain::recheck_managed_save() {
@@ -240,7 +240,7 @@ Task<> Domain::recheck_managed_save() {
     if (there) co_return;
     log::warning("domain '{}': its saved memory '{}' was deleted, so its next start boots", name_, managed_save_file().string());
     managed_save_ = false;
-    publish_if_known();
+    publish();
 }
 
 Task<> Domain::remove_managed_save() {

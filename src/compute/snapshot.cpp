@@ -461,12 +461,12 @@ Task<> Domain::forget_snapshot(std::string name) {
     };
     co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
     if (snapshots_.find(name)) snapshots_ = std::move(tree);
-    publish_if_known();
+    publish();
 }
 
 void Domain::take_snapshots(SnapshotTree snapshots) {
     snapshots_ = std::move(snapshots);
-    publish_if_known();
+    publish();
 }
 
 } // namespace domus::compute

@@ -427,7 +427,7 @@ Task<> Start::write_record() {
 void Start::forget_record() {
     domain_.running_.reset();
     environment().store.remove_record(domain_.name_);
-    domain_.publish_if_known();
+    domain_.publish();
 }
 
 Task<> Start::remove_record() {

@@ -97,7 +97,7 @@ Task<DomainRef> DomainOperations::define(Caller caller, std::string xml, unsigne
     require_flags(flags, validate, "virDomainDefineXMLFlags");
     const auto domain = co_await domains_.define(std::move(xml), caller.who, format::reading(flags & validate));
     audit(caller, "define", domain->name());
-    co_return domain->view()->ref;
+    co_return domain->ref();
 }
 
 namespace {
@@ -127,7 +127,7 @@ Task<DomainRef> DomainOperations::create_xml(Caller caller, std::string xml, uns
     auto request = start_request(caller, flags, "virDomainCreateXML");
     const auto domain = co_await domains_.create(std::move(xml), std::move(request), format::reading(flags & start_flag::validate));
     audit(caller, "create", domain->name());
-    co_return domain->view()->ref;
+    co_return domain->ref();
 }
 
 Task<DomainRef> DomainOperations::create(Caller caller, DomainRef ref, unsigned flags) {
@@ -135,7 +135,7 @@ Task<DomainRef> DomainOperations::create(Caller caller, DomainRef ref, unsigned 
     const auto domain = find(ref);
     audit(caller, "start", domain->name());
     co_await domain->start(std::move(request));
-    co_return domain->view()->ref;
+    co_return domain->ref();
 }
 
 Task<> DomainOperations::undefine(Caller caller, DomainRef ref, unsigned flags) {

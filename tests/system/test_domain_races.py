@@ -7,7 +7,9 @@ import time
 import libvirt
 import pytest
 
+from harness.calls import Outcome, refused
 from harness.events import EventLog
+from harness.hung import storage
 from harness.raw import at_once, opened, packet, string
 from harness.wait import wait_until
 
@@ -71,6 +73,27 @@ def test_one_that_ends_while_it_is_defined_is_kept(daemon, conn, guest):
     again = libvirt.open(daemon.uri)
     assert len(again.listAllDomains()) == 12
     again.close()
+
+
+def test_one_that_has_ended_and_is_not_yet_defined_is_not_found(daemon, conn, guest, scratch):
+    events = EventLog(conn)
+    xml = guest("web", memory=32, uuid="11111111-2222-4333-8444-555555555555")
+    domain = conn.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
+    with storage(daemon.sandbox, scratch / "slow") as slow:
+        (scratch / "slow.behind/old.xml").write_text("<domain/>")
+        (daemon.root / "etc/domus/qemu/web.xml").symlink_to(slow.folder / "old.xml")
+        slow.hang()
+        definition = Outcome(daemon, lambda connection: connection.defineXML(xml))  # it waits for what lies under that name
+        wait_until(lambda: domain.controlInfo()[0] == libvirt.VIR_DOMAIN_CONTROL_JOB, "it is not being defined")
+        [pid] = daemon.pids_of("guest=web,")
+        os.kill(pid, signal.SIGKILL)
+        events.wait_for("web", libvirt.VIR_DOMAIN_EVENT_STOPPED)
+        for call in (domain.maxMemory, domain.XMLDesc, lambda: domain.blockResize("/nowhere", 1)):
+            refused(libvirt.VIR_ERR_NO_DOMAIN, call)
+        assert conn.listAllDomains() == [] and conn.getAllDomainStats() == []
+        slow.go_on()
+        assert definition.wait() is None
+    assert conn.lookupByName("web").isPersistent()
 
 
 def test_one_that_is_renamed_is_not_defined_by_its_old_name(daemon, conn, web):
