@@ -294,9 +294,11 @@ private:
     Task<> retry_unsettled(std::shared_ptr<const SnapshotIntent> intent);
     Task<> settle_failed(model::Snapshot snapshot, Credentials caller, std::exception_ptr failure);
     Task<> apply_to_images(model::Snapshot snapshot, Credentials caller);
-    Task<> drop_or_settle(SnapshotIntent intent);
+    Task<> remove_snapshot(model::Snapshot snapshot, Credentials caller);
+    Task<> drop_or_settle(SnapshotIntent intent, std::vector<SnapshotChange> changes);
     Task<> drop_from_images(model::Snapshot snapshot, Credentials caller);
-    Task<> forget_snapshot(std::string name);
+    Task<> forget_snapshot(std::string name, std::vector<SnapshotChange> changes);
+    Task<> settle_earlier();
     Task<> drop_snapshots();
     Task<> drop_tpm_state(std::shared_ptr<Running> running);
     Task<> end_now(std::shared_ptr<Running> running, Running::Ending ending);

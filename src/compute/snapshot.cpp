@@ -116,6 +116,7 @@ Task<std::string> Domain::create_snapshot(SnapshotRequest request) {
     format::Findings unsupported;
     model::find_unsupported(wanted, unsupported);
     format::throw_findings(unsupported, ErrorDomain::domain_snapshot, "<domainsnapshot>");
+    co_await settle_earlier();
     const auto running = running_;
     if (running && (running->guest_stopped || running->ending))
         throw invalid(fmt::format("domain '{}' is about to end", name_));
@@ -232,6 +233,7 @@ Task<std::string> Domain::redefine_snapshot(model::Snapshot wanted, bool current
 Task<> Domain::revert_to_snapshot(std::string name, RevertRequest request) {
     const auto self = shared_from_this();
     const auto turn = co_await this->turn("snapshot-revert");
+    if (!snapshots_.get(name).active()) co_await settle_earlier();
     const auto entry = snapshots_.get(name);
     const auto snapshot = std::make_shared<model::Snapshot>(parse_snapshot(entry));
     require_snapshot_of(*snapshot, name_, uuid_); // its file may have been copied from elsewhere
@@ -384,25 +386,57 @@ Task<> Domain::end_now(std::shared_ptr<Running> running, Running::Ending ending)
 Task<> Domain::delete_snapshot(std::string name, DeleteRequest request) {
     const auto self = shared_from_this();
     const auto turn = co_await this->turn("snapshot-delete");
+    if (!request.metadata_only) co_await settle_earlier();
     auto names = request.children ? snapshots_.subtree(name) : std::vector<std::string>{snapshots_.get(name).name};
     if (request.children_only) {
         names = snapshots_.subtree(name);
         names.pop_back();
     }
     for (const auto& each : names) {
-        const auto snapshot = parse_snapshot(snapshots_.get(each));
-        if (!request.metadata_only) {
-            SnapshotIntent intent(SnapshotAction::remove, snapshot, request.caller);
-            co_await note_intent(intent);
-            co_await drop_or_settle(std::move(intent));
+        auto snapshot = parse_snapshot(snapshots_.get(each));
+        if (request.metadata_only) {
+            auto changes = snapshots_.changes_without(each);
+            co_await forget_snapshot(each, std::move(changes));
+            continue;
         }
-        co_await forget_snapshot(each);
-        if (!request.metadata_only) co_await clear_intent();
+        co_await remove_snapshot(std::move(snapshot), request.caller);
     }
 }
 
+/// The files of others are written first: they need room on the disk, and what has gone from the images does not come back.
+Task<> Domain::remove_snapshot(model::Snapshot snapshot, Credentials caller) {
+    const auto name = *snapshot.name;
+    SnapshotIntent intent(SnapshotAction::remove, std::move(snapshot), caller);
+    co_await note_intent(intent);
+    std::vector<SnapshotChange> changes; // none: a transient domain that ended meanwhile has taken them along
+    if (snapshots_.find(name)) changes = snapshots_.changes_without(name);
+    auto work = [store = environment_.store, domain = name_, changes] { store.change_snapshots(domain, changes); };
+    std::exception_ptr failure;
+    try {
+        co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        co_await clear_intent();
+        std::rethrow_exception(failure);
+    }
+    co_await drop_or_settle(intent, std::move(changes));
+    std::vector<SnapshotChange> none;
+    try {
+        co_await forget_snapshot(name, std::move(none));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        keep_unsettled(std::move(intent));
+        std::rethrow_exception(failure);
+    }
+    co_await clear_intent();
+}
+
 /// A removal that failed has not happened if all images still have it. Otherwise the rest goes when it can.
-Task<> Domain::drop_or_settle(SnapshotIntent intent) {
+Task<> Domain::drop_or_settle(SnapshotIntent intent, std::vector<SnapshotChange> changes) {
     std::exception_ptr failure;
     try {
         co_await drop_from_images(*intent.snapshot, intent.caller());
@@ -411,10 +445,13 @@ Task<> Domain::drop_or_settle(SnapshotIntent intent) {
     }
     if (!failure) co_return;
     const auto found = co_await look_into_images(*intent.snapshot);
-    if (found.have_it == found.images && found.images > 0)
+    if (found.have_it == found.images && found.images > 0) {
+        auto work = [store = environment_.store, domain = name_, changes = std::move(changes)] { store.take_back_changes(domain, changes); };
+        co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
         co_await clear_intent();
-    else
+    } else {
         keep_unsettled(std::move(intent));
+    }
     std::rethrow_exception(failure);
 }
 
@@ -448,19 +485,15 @@ Task<> Domain::drop_from_images(model::Snapshot snapshot, Credentials caller) {
     }
 }
 
-Task<> Domain::forget_snapshot(std::string name) {
+/// `changes`: those of others that are not yet written.
+Task<> Domain::forget_snapshot(std::string name, std::vector<SnapshotChange> changes) {
     if (!snapshots_.find(name)) co_return; // a transient domain that ended meanwhile has taken it along
-    auto tree = snapshots_;
-    const auto changed = tree.remove(name);
-    std::optional<SnapshotEntry> current;
-    if (snapshots_.current() == name && !tree.current().empty()) current = tree.get(tree.current());
-    auto work = [store = environment_.store, domain = name_, name, changed, current, now = tree.current()] {
-        for (const auto& entry : changed) store.save_snapshot(domain, entry, entry.name == now);
-        if (current) store.save_snapshot(domain, *current, true);
+    auto work = [store = environment_.store, domain = name_, name, changes = std::move(changes)] {
+        store.change_snapshots(domain, changes);
         store.remove_snapshot(domain, name);
     };
     co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
-    if (snapshots_.find(name)) snapshots_ = std::move(tree);
+    if (snapshots_.find(name)) (void)snapshots_.remove(name);
     publish();
 }
 

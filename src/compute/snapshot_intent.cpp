@@ -108,9 +108,14 @@ Task<> Domain::require_unmistakable(const model::Snapshot& snapshot) {
         .hint(fmt::format("names that are no numbers are safe; '{}' can be used once '{}' is deleted", *snapshot.name, *other));
 }
 
-/// What could not be settled before comes first: there is one intent at a time.
-Task<> Domain::note_intent(SnapshotIntent intent) {
+/// What could not be settled before comes first: there is one intent at a time. It may remove a snapshot or add one, so a
+/// call begins with it, before it looks for those that it is about.
+Task<> Domain::settle_earlier() {
     if (unsettled_) co_await settle_intent(*unsettled_);
+}
+
+Task<> Domain::note_intent(SnapshotIntent intent) {
+    co_await settle_earlier();
     auto work = [store = environment_.store, domain = name_, intent = std::move(intent)] { store.save_intent(domain, intent); };
     co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
 }
@@ -201,7 +206,9 @@ Task<> Domain::settle_intent(SnapshotIntent intent) {
         log::warning("domain '{}': making snapshot '{}' was cut off; it is whole", name_, name);
     } else {
         if (found.have_it + found.elsewhere > 0) co_await drop_from_images(snapshot, intent.caller());
-        co_await forget_snapshot(name);
+        std::vector<SnapshotChange> changes;
+        if (snapshots_.find(name)) changes = snapshots_.changes_without(name);
+        co_await forget_snapshot(name, std::move(changes));
         log::warning("domain '{}': snapshot '{}' was being {} and is removed", name_, name,
                      intent.action == SnapshotAction::create ? "made" : "deleted");
     }

@@ -67,6 +67,17 @@ TEST(SnapshotTree, gives_children_and_the_place_to_the_parent_of_what_goes) {
     EXPECT_EQ(tree.current(), "");
 }
 
+TEST(SnapshotTree, says_what_the_removal_of_one_changes_in_others) {
+    const auto changes = family().changes_without("left");
+    ASSERT_EQ(changes.size(), 2u);
+    EXPECT_EQ(changes[0].before.parent, "left");
+    EXPECT_EQ(changes[0].after.parent, "root");
+    EXPECT_FALSE(changes[0].was_current || changes[0].is_current);
+    EXPECT_EQ(changes[1].after.name, "root");
+    EXPECT_TRUE(!changes[1].was_current && changes[1].is_current);
+    EXPECT_THROW((void)family().changes_without("none"), Error);
+}
+
 TEST(SnapshotPlan, says_for_each_disk_what_becomes_of_it) {
     auto domain = with_disk("qcow2");
     auto& cdrom = domain.devices.disks.emplace_back();

@@ -118,6 +118,17 @@ std::vector<SnapshotEntry> SnapshotTree::remove(std::string_view name) {
     return changed;
 }
 
+std::vector<SnapshotChange> SnapshotTree::changes_without(std::string_view name) const {
+    auto tree = *this;
+    std::vector<SnapshotChange> changes;
+    for (auto& entry : tree.remove(name)) {
+        auto before = get(entry.name);
+        changes.push_back({std::move(before), std::move(entry)});
+    }
+    if (current_ == name && !tree.current_.empty()) changes.push_back({get(tree.current_), tree.get(tree.current_), false, true});
+    return changes;
+}
+
 void SnapshotTree::clear() {
     entries_.clear();
     current_.clear();

@@ -31,6 +31,12 @@ inline constexpr unsigned roots = 1, descendants = 1, metadata = 2, leaves = 4, 
 inline constexpr unsigned all = 2047;
 } // namespace snapshot_list
 
+/// What happens to one snapshot's file when another one is removed.
+struct SnapshotChange {
+    SnapshotEntry before, after;
+    bool was_current = false, is_current = false;
+};
+
 class SnapshotTree {
 public:
     const SnapshotEntry* find(std::string_view name) const;
@@ -54,6 +60,8 @@ public:
     void put(SnapshotEntry entry);
     /// Its children become those of its parent, which is current if it was. Returns the children, changed.
     std::vector<SnapshotEntry> remove(std::string_view name);
+    /// What remove() would change in others: the children, and the parent if it becomes current. Throws no_domain_snapshot.
+    std::vector<SnapshotChange> changes_without(std::string_view name) const;
     void clear();
 
 private:

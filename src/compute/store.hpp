@@ -11,6 +11,7 @@
 #include "os/stored_files.hpp"
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,10 @@ public:
 
     /// Snapshots: library/snapshot/DOMAIN/NAME.xml, as libvirt lays them out.
     void save_snapshot(const std::string& domain, const SnapshotEntry& entry, bool current, bool fresh = false) const;
+    /// All or none: what was written before a failure is written back.
+    void change_snapshots(const std::string& domain, std::span<const SnapshotChange> changes) const;
+    /// Writes back what was before. A failure is logged: the next daemon makes a root of what has no parent.
+    void take_back_changes(const std::string& domain, std::span<const SnapshotChange> changes) const;
     void remove_snapshot(const std::string& domain, const std::string& name) const;
     /// Those of a domain that goes.
     void remove_snapshots(const std::string& domain) const;

@@ -2,6 +2,7 @@
 #include "compute/store.hpp"
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "format/xml.hpp"
 #include "os/files.hpp"
 
@@ -64,6 +65,26 @@ void Store::save_snapshot(const std::string& domain, const SnapshotEntry& entry,
     snapshot.active = current ? 1 : 0;
     ensure_directory_durably(snapshot_folder(domain), 0700);
     snapshots(domain).save(entry.name, format::to_xml(snapshot, {.live = false, .secrets = true}), fresh);
+}
+
+void Store::change_snapshots(const std::string& domain, std::span<const SnapshotChange> changes) const {
+    std::size_t written = 0;
+    try {
+        for (; written < changes.size(); ++written) save_snapshot(domain, changes[written].after, changes[written].is_current);
+    } catch (...) {
+        take_back_changes(domain, changes.first(written));
+        throw;
+    }
+}
+
+void Store::take_back_changes(const std::string& domain, std::span<const SnapshotChange> changes) const {
+    for (const auto& change : changes) {
+        try {
+            save_snapshot(domain, change.before, change.was_current);
+        } catch (const std::exception& error) {
+            log::warning("domain '{}': the file of snapshot '{}' says that another one is gone: {}", domain, change.before.name, error.what());
+        }
+    }
 }
 
 void Store::remove_snapshot(const std::string& domain, const std::string& name) const {

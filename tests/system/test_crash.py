@@ -454,6 +454,53 @@ exit $code""")
             domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_snapshot_whose_removal_cannot_be_written_down_stays(daemon, conn, tiny, image):
+    path = image("a")
+    folder = daemon.root / "var/lib/domus/qemu/snapshot/tree"
+    folder.mkdir(parents=True)
+    domain = conn.defineXML(tiny("tree", disk(path, "vda")))
+    with full_state(daemon, "size=256k,mode=700", folder) as inside:
+        for name, description in (("one", ""), ("two", ""), ("three", "x" * 40000)):
+            domain.snapshotCreateXML(f"<domainsnapshot><name>{name}</name><description>{description}</description></domainsnapshot>")
+        # There is room to note what is under way, and none for that "three" has another parent.
+        inside('cat /dev/zero >"$1"/filler; truncate -s -16k "$1"/filler')
+        refused(libvirt.VIR_ERR_SYSTEM_ERROR, domain.snapshotLookupByName("two").delete)
+        assert names_in(path) == {"one", "two", "three"} and domain.snapshotListNames() == ["one", "two", "three"]
+        assert inside('ls "$1"').stdout.split() == ["filler", "one.xml", "three.xml", "two.xml"]
+        inside('rm "$1"/filler')
+        domain.snapshotLookupByName("two").delete()
+        assert names_in(path) == {"one", "three"}
+        assert domain.snapshotLookupByName("three").getParent().getName() == "one"
+        domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="wrapping programs needs root")
+@pytest.mark.parametrize("then", ["delete", "create"])
+def test_what_is_left_of_a_removal_goes_before_the_next_change(conn, tiny, image, wrappers, scratch, then):
+    paths = [image("a"), image("b")]
+    fails = scratch / "fails"
+    wrappers("qemu-img", f"""case "$2:$4" in -d:{paths[1]}) [ ! -e {fails} ] || exit 1;; esac
+real "$@" """)
+    domain = conn.defineXML(tiny("tree", disk(paths[0], "vda") + disk(paths[1], "vdb")))
+    for name in ("one", "two", "three"):
+        domain.snapshotCreateXML(f"<domainsnapshot><name>{name}</name></domainsnapshot>")
+    if then == "create":  # it would stand on the one that goes
+        domain.snapshotLookupByName("three").delete()
+    fails.touch()
+    with pytest.raises(libvirt.libvirtError):
+        domain.snapshotLookupByName("two").delete()
+    fails.unlink()
+    if then == "delete":
+        domain.snapshotLookupByName("one").delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN)
+        assert domain.snapshotListNames() == []
+    else:
+        new = domain.snapshotCreateXML("<domainsnapshot><name>new</name></domainsnapshot>")
+        assert domain.snapshotListNames() == ["one", "new"] and new.getParent().getName() == "one"
+    assert [names_in(path) for path in paths] == [set(domain.snapshotListNames())] * 2
+    domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA)
+
+
 def test_a_snapshot_of_an_image_that_the_domain_does_not_know_is_left_alone(conn, tiny, image):
     path = image("foreign")
     subprocess.run(["qemu-img", "snapshot", "-c", "mine", path], check=True)
