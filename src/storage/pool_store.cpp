@@ -149,7 +149,8 @@ Task<> Pools::autostart() {
         if (!seen.autostart || seen.active) continue;
         std::string trouble;
         try {
-            co_await start(seen.ref, 0);
+            auto self = own_credentials();
+            (void)co_await start_if_stopped(seen.ref, 0, std::move(self)); // it may just have been taken over
         } catch (const std::exception& error) {
             trouble = error.what();
         }

@@ -386,10 +386,17 @@ Task<> Pools::activate(PoolPtr pool, Definition as, std::optional<Credentials> a
 
 Task<> Pools::start(PoolRef ref, unsigned flags, Credentials who) {
     const auto pool = find(ref);
+    const bool started = co_await start_if_stopped(ref, flags, std::move(who));
+    if (!started) throw already_active(*pool);
+}
+
+Task<bool> Pools::start_if_stopped(PoolRef ref, unsigned flags, Credentials who) {
+    const auto pool = find(ref);
     const auto turn = co_await enter(pool, "start");
-    if (pool->live) throw already_active(*pool);
+    if (pool->live) co_return false;
     co_await activate(pool, pool->definition, pool->owner, flags, who);
     emit_(view(*pool), PoolEvent::started);
+    co_return true;
 }
 
 /// With libvirt's code and words.

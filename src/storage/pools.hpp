@@ -152,6 +152,8 @@ private:
     static std::vector<First> first_pools(const Folders& folders);
     Task<> define_first(First first);
     Task<> take_over(model::Pool active, std::optional<Credentials> owner);
+    /// False: it is active already.
+    Task<bool> start_if_stopped(PoolRef ref, unsigned flags, Credentials who);
     Task<> look_again(PoolPtr pool, Deadline by);
     Task<VolumePtr> look_at(PoolPtr pool, std::string name, Deadline by);
     Task<> take_in(PoolPtr pool, Deadline by);

@@ -6,6 +6,7 @@ import uuid
 import libvirt
 import pytest
 
+from harness.hung import storage
 from harness.raw import at_once, string
 from harness.wait import wait_until
 
@@ -64,3 +65,22 @@ def test_a_pool_that_was_not_kept_goes_when_its_storage_has_gone(conn, daemon, f
     wait_until(lambda: "taking storage pool 'p' over" in daemon.log_tail(), "nothing is said of it")
     again = libvirt.open(daemon.uri)
     wait_until(lambda: again.listAllStoragePools() == [], "it is still listed")
+
+
+def test_an_autostarted_pool_that_is_taken_over_is_not_started_twice(conn, daemon, scratch):
+    with storage(daemon.sandbox, scratch / "slow") as slow:
+        (scratch / "slow.behind/pool").mkdir()
+        pool = conn.storagePoolDefineXML(pool_xml("p", uuid.uuid4(), slow.folder / "pool"))
+        pool.create()
+        pool.setAutostart(1)
+        daemon.stop()
+        slow.hang()
+        daemon.start()
+        again = libvirt.open(daemon.uri)
+        assert not again.storagePoolLookupByName("p").isActive()
+        slow.go_on()
+        wait_until(lambda: again.storagePoolLookupByName("p").isActive(), "it is not taken over")
+        again.storagePoolLookupByName("p").destroy()  # its turn comes after whatever else was to be done
+        again.close()
+        daemon.stop()
+    assert "cannot autostart" not in daemon.log.read_text()
