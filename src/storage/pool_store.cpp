@@ -122,16 +122,43 @@ Task<> Pools::define_first(First first) {
     if (failure) log::warning("the storage pool '{}' is not made: {}", wanted.name, describe(failure));
 }
 
+/// The record of a pool as it is taken over, which meets all that a definition does; null if it is of none, with `fault`.
+Definition Pools::judge_record(model::Pool active, std::string& fault) const {
+    try {
+        (void)judge(active);
+        return std::make_shared<const model::Pool>(std::move(active));
+    } catch (const Error& error) {
+        fault = error.message();
+        return nullptr;
+    }
+}
+
+Task<> Pools::set_record_aside(std::string name, std::string fault) {
+    auto work = [folder = folders_.state, name, fault] {
+        StoredFolder records(folder, largest_record);
+        records.reject(name, fault);
+        for (const auto& complaint : records.complaints()) log::warning("{}", complaint.text);
+    };
+    co_await files_.run(Deadline::in(file_patience), std::move(work));
+}
+
 Task<> Pools::take_over(model::Pool active, std::optional<Credentials> owner) {
-    const bool kept = pools_.contains(active.name);
+    const auto known = pools_.find(active.name);
+    const bool kept = known != pools_.end();
+    auto pool = kept ? known->second : nullptr;
+    if (kept) active.uuid = pool->ref.uuid; // what differs is damage
+    const auto name = active.name;
+    std::string fault;
     // What it is kept as may have changed while it was active; what it is, stays until it is stopped.
-    const auto record = std::make_shared<const model::Pool>(active);
-    const auto pool = kept ? pools_.at(active.name) : admit(std::move(active), owner);
+    const auto record = judge_record(std::move(active), fault);
+    if (!kept && record) pool = admit(*record, owner);
+    if (!record) co_await set_record_aside(name, fault);
+    if (!pool) co_return;
     const auto turn = co_await enter(pool, "start");
     if (pool->live) co_return;
     std::exception_ptr failure;
     try {
-        const bool as_recorded = kept && record->type == pool->kind->name();
+        const bool as_recorded = kept && record && record->type == pool->kind->name();
         co_await activate(pool, as_recorded ? record : pool->definition, as_recorded ? owner : pool->owner, 0, own_credentials());
     } catch (...) {
         failure = std::current_exception();

@@ -152,6 +152,8 @@ private:
     static std::vector<First> first_pools(const Folders& folders);
     Task<> define_first(First first);
     Task<> take_over(model::Pool active, std::optional<Credentials> owner);
+    Definition judge_record(model::Pool active, std::string& fault) const;
+    Task<> set_record_aside(std::string name, std::string fault);
     /// False: it is active already.
     Task<bool> start_if_stopped(PoolRef ref, unsigned flags, Credentials who);
     Task<> look_again(PoolPtr pool, Deadline by);

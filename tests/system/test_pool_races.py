@@ -1,4 +1,5 @@
 """Clients that change the same pool at the same time, and pools whose storage has gone while no daemon ran."""
+import re
 import shutil
 import struct
 import uuid
@@ -6,6 +7,7 @@ import uuid
 import libvirt
 import pytest
 
+from harness.calls import refused
 from harness.hung import storage
 from harness.raw import at_once, string
 from harness.wait import wait_until
@@ -65,6 +67,42 @@ def test_a_pool_that_was_not_kept_goes_when_its_storage_has_gone(conn, daemon, f
     wait_until(lambda: "taking storage pool 'p' over" in daemon.log_tail(), "nothing is said of it")
     again = libvirt.open(daemon.uri)
     wait_until(lambda: again.listAllStoragePools() == [], "it is still listed")
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("damage", ["<target>.*</target>", "<path>.*</path>", "type='dir'"])
+def test_a_record_that_is_none_of_a_pool_is_set_aside(conn, daemon, folder, damage, kept):
+    number = uuid.uuid4()
+    if kept:
+        conn.storagePoolDefineXML(pool_xml("p", number, folder)).create()
+    else:
+        conn.storagePoolCreateXML(pool_xml("p", number, folder))
+    record = daemon.root / "run/domus/storage/p.xml"
+    daemon.stop()
+    record.write_text(re.sub(damage, "type='none'" if "type" in damage else "", record.read_text(), flags=re.S))
+    daemon.start()
+    again = libvirt.open(daemon.uri)
+    wait_until(lambda: (daemon.root / "run/domus/storage/p.xml.broken").exists(), "it is not set aside")
+    if kept:  # active as it is defined
+        wait_until(lambda: again.storagePoolLookupByName("p").isActive(), "it is not active")
+        again.storagePoolLookupByName("p").destroy()
+    else:
+        refused(libvirt.VIR_ERR_NO_STORAGE_POOL, again.storagePoolLookupByName, "p")
+    again.close()
+
+
+def test_a_record_with_another_uuid_is_that_of_the_pool(conn, daemon, folder):
+    number, other = uuid.uuid4(), uuid.uuid4()
+    conn.storagePoolDefineXML(pool_xml("p", number, folder)).create()
+    record = daemon.root / "run/domus/storage/p.xml"
+    daemon.stop()
+    record.write_text(record.read_text().replace(str(number), str(other)))
+    daemon.start()
+    again = libvirt.open(daemon.uri)
+    wait_until(lambda: again.storagePoolLookupByName("p").isActive(), "it is not taken over")
+    assert str(number) in again.storagePoolLookupByName("p").XMLDesc() and str(number) in record.read_text()
+    again.storagePoolLookupByName("p").destroy()
+    again.close()
 
 
 def test_an_autostarted_pool_that_is_taken_over_is_not_started_twice(conn, daemon, scratch):
