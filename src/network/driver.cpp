@@ -40,10 +40,6 @@ model::Network read_definition(const std::string& name, const std::string& text)
     return network;
 }
 
-bool link_is_there(const model::Network& network) {
-    return !network.has_own_bridge() || link_exists(network.bridge.name.value_or(""));
-}
-
 } // namespace
 
 Driver::Driver(Executor executor, Folders folders, std::function<void(const NetworkView&, NetworkEvent)> emit)
@@ -289,6 +285,7 @@ Driver::Record Driver::read_record(const std::string& name, const std::string& t
     if (network.name != name) throw broken(fmt::format("it is the record of network '{}'", network.name));
     if (!network.uuid) throw broken("there is no <uuid> in it");
     if (network.has_own_bridge() && network.bridge.name.value_or("").empty()) throw broken("it names no bridge");
+    require_device_name(network.bridge.name);
     (void)subnets_of(network);
     return record;
 }
@@ -302,9 +299,10 @@ Driver::Loaded Driver::read_folders(const Folders& folders) {
     loaded.definitions = definitions.load(read_definition);
     definitions.require_unique(loaded.definitions, [](const model::Network& network) { return *network.uuid; });
     definitions.remove_lone_links(folders.autostart);
+    const auto bridges = bridges_with_alias(alias_beginning(folders));
     for (auto& [name, record] : records.load(read_record)) {
-        const bool there = link_is_there(record.network);
-        loaded.records.emplace_back(std::move(record), there);
+        auto fault = fault_of(record, bridges, folders);
+        loaded.records.emplace_back(std::move(record), std::move(fault));
     }
     for (const auto* folder : {&definitions, &records})
         for (const auto& complaint : folder->complaints()) log::warning("{}", complaint.text);
@@ -326,16 +324,16 @@ Task<> Driver::load() {
         network->definition = std::make_shared<const model::Network>(std::move(model));
         networks_.emplace(name, network);
     }
-    for (auto& [record, there] : loaded.records) {
-        if (!there || record.unfinished) {
-            auto why = there ? std::string("its start or stop was cut off") : fmt::format("its bridge '{}' is gone", record.network.bridge.name.value_or(""));
-            co_await forget(std::move(record), std::move(why));
+    for (auto& [record, fault] : loaded.records) {
+        if (!fault.why.empty()) {
+            co_await forget(std::move(record), std::move(fault));
             continue;
         }
         auto& network = networks_[record.network.name];
         if (!network) network = std::make_shared<Network>();
         network->name = record.network.name;
         if (network->definition) record.network.uuid = network->uuid; // what differs is damage
+        else require_own_uuid(record);
         network->uuid = *record.network.uuid;
         if (auto process = Process::adopt(record.pid, record.start_time)) {
             network->dnsmasq = std::make_shared<Process>(std::move(*process));
@@ -354,12 +352,12 @@ Task<> Driver::load() {
 /// Bridges of ours that no record explains. The defined network is started again, for the guests that may run on it; of
 /// any other, all goes.
 Task<> Driver::find_leftovers() {
-    auto work = [beginning = alias_beginning()] { return bridges_with_alias(beginning); };
+    auto work = [beginning = alias_beginning(folders_)] { return bridges_with_alias(beginning); };
     const auto bridges = co_await lane_.run(Deadline::in(patience), std::move(work));
     for (const auto& [bridge, alias] : bridges) {
-        const auto has_alias = [&](const auto& network) { return alias_of(network.first) == alias; }; // which may be cut
+        const auto has_alias = [&](const auto& network) { return alias_of(folders_, network.first) == alias; }; // which may be cut
         const auto known = std::ranges::find_if(networks_, has_alias);
-        const auto name = known != networks_.end() ? known->first : alias.substr(alias_beginning().size());
+        const auto name = known != networks_.end() ? known->first : alias.substr(alias_beginning(folders_).size());
         if (known != networks_.end() && known->second->live) continue;
         log::warning("network '{}': its bridge '{}' was found without a record", name, bridge);
         if (known != networks_.end() && known->second->definition->bridge.name == bridge) {
@@ -385,18 +383,42 @@ Task<> Driver::restart(NetworkPtr network) {
     if (!failure.empty()) log::error("{}", failure);
 }
 
-BridgeWish Driver::bridge_of(const model::Network& live) const {
-    return {.name = live.bridge.name.value_or(""), .mac = live.mac.value_or(""), .mtu = live.mtu, .alias = alias_of(live.name)};
+BridgeWish Driver::bridge_of(const Folders& folders, const model::Network& live) {
+    return {.name = live.bridge.name.value_or(""), .mac = live.mac.value_or(""), .mtu = live.mtu, .alias = alias_of(folders, live.name)};
+}
+
+/// `bridges`: those of this daemon, with their aliases.
+Driver::Fault Driver::fault_of(const Record& record, const std::map<std::string, std::string>& bridges, const Folders& folders) {
+    const auto wish = bridge_of(folders, record.network);
+    const auto has_alias = [&](const auto& bridge) { return bridge.second == wish.alias; };
+    if (!record.network.has_own_bridge()) {
+        const auto own = std::ranges::find_if(bridges, has_alias);
+        if (own != bridges.end()) return {fmt::format("its record does not know of its bridge '{}'", own->first), true};
+    } else if (!link_exists(wish.name)) {
+        return {fmt::format("its bridge '{}' is gone", wish.name)};
+    } else if (!is_bridge_of(wish)) {
+        return {fmt::format("'{}', which its record names, is not its bridge", wish.name), bridges.contains(wish.name)};
+    }
+    return {record.unfinished ? "its start or stop was cut off" : ""};
+}
+
+/// Of a network that is not kept.
+void Driver::require_own_uuid(Record& record) const {
+    const auto has_it = [&](const auto& other) { return other.first != record.network.name && other.second->uuid == record.network.uuid; };
+    const auto other = std::ranges::find_if(networks_, has_it);
+    if (other == networks_.end()) return;
+    log::warning("network '{}': its record has the UUID of network '{}'; it gets a new one", record.network.name, other->first);
+    record.network.uuid = Uuid::random();
 }
 
 /// What is left of a network that does not run goes.
-Task<> Driver::forget(Record record, std::string why) {
+Task<> Driver::forget(Record record, Fault fault) {
     auto network = std::make_shared<Network>();
     network->name = record.network.name;
     if (auto process = Process::adopt(record.pid, record.start_time)) network->dnsmasq = std::make_shared<Process>(std::move(*process));
     auto live = std::make_shared<const model::Network>(std::move(record.network));
-    log::warning("network '{}': {}", network->name, why);
-    co_await take_down(network, live, live->has_own_bridge() ? Made::files : Made::nothing);
+    log::warning("network '{}': {}", network->name, fault.why);
+    co_await take_down(network, live, live->has_own_bridge() && !fault.of_another ? Made::files : Made::nothing);
 }
 
 Task<> Driver::define_default() {

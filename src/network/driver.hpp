@@ -104,16 +104,19 @@ private:
     struct Loaded;
     static Record read_record(const std::string& name, const std::string& text);
     static Loaded read_folders(const Folders& folders);
-    Task<> forget(Record record, std::string why);
+    struct Fault;
+    static Fault fault_of(const Record& record, const std::map<std::string, std::string>& bridges, const Folders& folders);
+    Task<> forget(Record record, Fault fault);
+    void require_own_uuid(Record& record) const;
     Task<> define_default();
     DnsmasqFiles files_of(const std::string& name) const;
     std::filesystem::path record_of(const std::string& name) const { return folders_.state / (name + ".xml"); }
     std::filesystem::path pid_file_of(const std::string& name) const { return folders_.state / (name + ".pid"); }
     std::filesystem::path log_of(const std::string& name) const { return folders_.library / (name + ".log"); }
     /// How our bridges are known: of this daemon, of this network.
-    std::string alias_of(const std::string& name) const { return std::string(cut_text(alias_beginning() + name, 255)); }
-    std::string alias_beginning() const { return "domus " + folders_.state.string() + " "; }
-    BridgeWish bridge_of(const model::Network& live) const;
+    static std::string alias_of(const Folders& folders, const std::string& name) { return std::string(cut_text(alias_beginning(folders) + name, 255)); }
+    static std::string alias_beginning(const Folders& folders) { return "domus " + folders.state.string() + " "; }
+    static BridgeWish bridge_of(const Folders& folders, const model::Network& live);
     /// Checks what a user wrote and fills what he left open.
     Task<std::shared_ptr<model::Network>> read(std::string xml, format::Reading how);
     Task<> admit(std::shared_ptr<model::Network> wanted);

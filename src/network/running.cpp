@@ -243,7 +243,7 @@ Task<> Driver::build(Start& start) {
     const auto ports = co_await clear_leftovers(start.network, live);
     if (live->has_own_bridge()) {
         start.step = "making the bridge";
-        auto work = [live, choose, alias = alias_of(live->name)] { make_bridge_of(*live, alias, choose); };
+        auto work = [live, choose, alias = alias_of(folders_, live->name)] { make_bridge_of(*live, alias, choose); };
         co_await lane_.run(Deadline::in(patience), std::move(work));
         start.made = Made::bridge;
         start.step = "setting the firewall's rules";
@@ -275,7 +275,7 @@ Task<std::vector<std::string>> Driver::clear_leftovers(NetworkPtr network, std::
     std::vector<std::string> none;
     if (!live->has_own_bridge()) co_return none;
     co_await end_dnsmasq(network);
-    auto work = [wish = bridge_of(*live)] {
+    auto work = [wish = bridge_of(folders_, *live)] {
         std::vector<std::string> ports;
         if (!is_bridge_of(wish)) return ports;
         ports = bridge_ports(wish.name);
@@ -350,7 +350,7 @@ Task<> Driver::take_down(NetworkPtr network, std::shared_ptr<const model::Networ
     if (made >= Made::files)
         for (const auto& file : {files.configuration, files.hosts, files.addresses, log_of(network->name)}) made_files.push_back(file);
     if (!trouble) made_files.push_back(record_of(network->name)); // last; what stays is tried again by the next daemon
-    auto work = [bridge = bridge_of(*live), bridged = made >= Made::bridge, made_files] {
+    auto work = [bridge = bridge_of(folders_, *live), bridged = made >= Made::bridge, made_files] {
         if (bridged && is_bridge_of(bridge)) delete_link(bridge.name);
         std::error_code ignored;
         for (const auto& file : made_files) fs::remove(file, ignored);

@@ -41,10 +41,16 @@ struct Driver::Record {
     }
 };
 
+/// Why a network cannot be taken over as its record says; empty: it can.
+struct Driver::Fault {
+    std::string why;
+    bool of_another = false; ///< what the record names is not this network's, so that nothing of it goes
+};
+
 /// What the folders say at the daemon's start.
 struct Driver::Loaded {
     std::vector<Stored<model::Network>> definitions;
-    std::vector<std::pair<Record, bool>> records; ///< with: the bridge is still there
+    std::vector<std::pair<Record, Fault>> records;
     std::set<std::string> autostart;
     bool had_default = false;
 };

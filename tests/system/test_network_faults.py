@@ -257,3 +257,51 @@ def test_a_chain_that_belongs_to_another_process_is_told_of_and_stops_no_network
     owner.stdin.close()
     owner.wait(10)
     assert daemon.sandbox.run("nft", "list", "tables").stdout == ""
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("bridge", ["dmsbr8", "lo", "a/b;c", "none of its own"])
+def test_a_record_with_a_bridge_of_another_harms_neither(conn, daemon, kept, bridge):
+    for name, own, address in (("inner", "dmsbr7", "10.77.0.1"), ("other", "dmsbr8", "10.78.0.1")):
+        xml = network_xml(name, own, address)
+        if kept:
+            conn.networkDefineXML(xml).create()
+        else:
+            conn.networkCreateXML(xml)
+    daemon.stop()
+    record = daemon.root / "run/domus/network/inner.xml"
+    text = record.read_text()
+    record.write_text(text.replace("dmsbr7", bridge) if " " not in bridge else text.replace("<bridge", "<forward mode='bridge'/><bridge", 1))
+    daemon.start()
+    again = libvirt.open(daemon.uri)
+    other = again.networkLookupByName("other")
+    assert other.isActive() and other.bridgeName() == "dmsbr8"
+    if kept:  # what was found of it is made anew
+        assert again.networkLookupByName("inner").bridgeName() == "dmsbr7" and again.networkLookupByName("inner").isActive()
+    else:
+        assert [network.name() for network in again.listAllNetworks()] == ["other"] and not record.exists()
+    tables = daemon.sandbox.run("nft", "list", "tables").stdout.split()
+    assert {word for word in tables if word.startswith("domus_")} == ({"domus_dmsbr7", "domus_dmsbr8"} if kept else {"domus_dmsbr8"})
+    assert len(daemon.pids_of("dnsmasq")) == (2 if kept else 1)
+    for network in again.listAllNetworks():
+        network.destroy()
+    again.close()
+    daemon.stop()
+    assert "rules stay" not in daemon.log.read_text()
+
+
+def test_a_record_with_the_uuid_of_another_gets_its_own(conn, daemon):
+    uuids = {}
+    for name, own, address in (("inner", "dmsbr7", "10.77.0.1"), ("other", "dmsbr8", "10.78.0.1")):
+        network = conn.networkCreateXML(network_xml(name, own, address))
+        uuids[name] = network.UUIDString()
+    daemon.stop()
+    record = daemon.root / "run/domus/network/inner.xml"
+    record.write_text(record.read_text().replace(uuids["inner"], uuids["other"]))
+    daemon.start()
+    again = libvirt.open(daemon.uri)
+    networks = again.listAllNetworks()
+    assert sorted(again.networkLookupByUUIDString(network.UUIDString()).name() for network in networks) == ["inner", "other"]
+    for network in networks:
+        network.destroy()
+    again.close()
