@@ -1,16 +1,22 @@
 // Pools over restarts of the daemon: definitions, records of those that are active, autostart.
 #include "storage/pool_entry.hpp"
 
+#include "async/signal.hpp"
 #include "async/spawn.hpp"
 #include "base/log.hpp"
 #include "format/xml.hpp"
 #include "os/stored_files.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <set>
 
 namespace domus::storage {
 
 namespace fs = std::filesystem;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -171,18 +177,37 @@ Task<> Pools::take_over(model::Pool active, std::optional<Credentials> owner) {
     if (!kept) pool->definition.reset();
 }
 
+struct Pools::Autostart {
+    explicit Autostart(Executor executor) : done(std::move(executor)) {}
+    std::set<std::string> starting;
+    Notice done;
+};
+
+/// Side by side, since one may wait for a server.
 Task<> Pools::autostart() {
-    for (const auto& seen : list()) {
-        if (!seen.autostart || seen.active) continue;
-        std::string trouble;
-        try {
-            auto self = own_credentials();
-            (void)co_await start_if_stopped(seen.ref, 0, std::move(self)); // it may just have been taken over
-        } catch (const std::exception& error) {
-            trouble = error.what();
-        }
-        if (!trouble.empty()) log::error("cannot autostart storage pool '{}': {}", seen.ref.name, trouble);
+    constexpr auto longest_wait = 30s;
+    const auto all = std::make_shared<Autostart>(executor_);
+    for (const auto& seen : list())
+        if (seen.autostart && !seen.active) all->starting.insert(seen.ref.name);
+    const auto names = all->starting;
+    for (const auto& name : names) spawn(executor_, autostart_one(all, get_name(name).ref), fmt::format("autostart of storage pool '{}'", name));
+    const auto by = Deadline::in(longest_wait);
+    while (!all->starting.empty() && !by.expired()) (void)co_await all->done.wait(by);
+    if (!all->starting.empty())
+        log::warning("storage pools that still start after {} s: '{}'; what uses none of them starts now", longest_wait.count(), fmt::join(all->starting, "', '"));
+}
+
+Task<> Pools::autostart_one(std::shared_ptr<Autostart> all, PoolRef ref) {
+    std::string trouble;
+    try {
+        auto self = own_credentials();
+        (void)co_await start_if_stopped(ref, 0, std::move(self)); // it may just have been taken over
+    } catch (const std::exception& error) {
+        trouble = error.what();
     }
+    if (!trouble.empty()) log::error("cannot autostart storage pool '{}': {}", ref.name, trouble);
+    all->starting.erase(ref.name);
+    all->done.notify_all();
 }
 
 } // namespace domus::storage

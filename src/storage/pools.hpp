@@ -60,6 +60,7 @@ public:
     /// Reads definitions, defines the pools "default" and "boot-scratch" on a host that never had them, and begins to activate the pools that
     /// a former daemon left active; does not wait for their storage.
     Task<> load();
+    /// Returns when the pools with autostart are active or have failed, and after 30 s while storage does not answer.
     Task<> autostart();
 
     std::vector<PoolView> list() const;
@@ -171,6 +172,9 @@ private:
     static bool publish_listing(Pool& pool, const LookOrder::Look& look, Contents contents);
     Task<> save_record(PoolPtr pool);
     Task<> forget_record(std::string name);
+
+    struct Autostart;
+    Task<> autostart_one(std::shared_ptr<Autostart> all, PoolRef ref);
 
     Executor executor_;
     Folders folders_;

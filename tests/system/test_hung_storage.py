@@ -4,6 +4,7 @@ import pytest
 
 from harness.calls import Outcome, within
 from harness.hung import storage
+from harness.wait import wait_until
 
 # Each of these parts alone keeps a domain from starting.
 DOMAINS = {
@@ -149,3 +150,23 @@ def test_pools_that_lie_there_hold_up_no_other(daemon, conn, scratch, shelf):
         if pool.isActive():
             pool.destroy()
         pool.undefine()
+
+
+def test_a_pool_that_hangs_at_boot_keeps_no_domain_from_autostart(daemon, conn, guest, shelf):
+    pool = conn.storagePoolDefineXML(folder_pool("slow", shelf.folder / "slow"))
+    pool.build()
+    pool.setAutostart(1)
+    conn.defineXML(guest("web", memory=32)).setAutostart(1)
+    conn.close()
+    daemon.kill()
+    shelf.hang()
+    daemon.start()
+    again = libvirt.open(daemon.uri)
+    domain = again.lookupByName("web")
+    wait_until(domain.isActive, "the domain waits for a pool that it does not use")
+    assert not again.storagePoolLookupByName("slow").isActive()
+    domain.destroy()
+    shelf.go_on()
+    wait_until(again.storagePoolLookupByName("slow").isActive, "the pool is not active in the end")
+    again.storagePoolLookupByName("slow").destroy()
+    again.close()
