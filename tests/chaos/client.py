@@ -119,6 +119,8 @@ class Domain:
         waits = self._ask(connection, lambda d: d.isPersistent() and d.autostart() and not d.isActive())
         if waits and not self.client.autostart_is_done():
             return True
+        if self._ask(connection, lambda d: d.state()) == [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP]:
+            return True
         # A save or restore that was cut off is completed or taken back when QEMU has answered: until then the memory may be in
         # the file and in the guest. Each running guest has a record, with the job until that is done.
         try:
