@@ -12,7 +12,6 @@
 namespace domus::compute {
 
 namespace fs = std::filesystem;
-using namespace std::chrono_literals;
 
 namespace {
 
@@ -30,17 +29,13 @@ struct ImageSizesTest : testing::Test {
 
     std::vector<std::optional<ImageSizes>> read(std::vector<ImageName> images) {
         std::vector<std::optional<ImageSizes>> found;
-        ImageSizeReader reader(loop.get_executor());
-        asio::co_spawn(loop, reader.read(std::move(images), Deadline::in(30s)), [&](std::exception_ptr failure, auto sizes) {
-            EXPECT_FALSE(failure);
-            found = std::move(sizes);
+        run_to_end([&](Executor executor) -> Task<> {
+            ImageSizeReader reader(executor);
+            found = co_await reader.read(std::move(images), Deadline::in(patience));
         });
-        loop.restart();
-        loop.run();
         return found;
     }
 
-    Loop loop{1};
     fs::path folder;
 };
 
