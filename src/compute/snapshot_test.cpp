@@ -76,6 +76,11 @@ TEST(SnapshotTree, says_what_the_removal_of_one_changes_in_others) {
     EXPECT_EQ(changes[1].after.name, "root");
     EXPECT_TRUE(!changes[1].was_current && changes[1].is_current);
     EXPECT_THROW((void)family().changes_without("none"), Error);
+    auto tree = family();
+    tree.set_current("leaf");
+    const auto of_current = tree.changes_without("left");
+    ASSERT_EQ(of_current.size(), 1u);
+    EXPECT_TRUE(of_current[0].was_current && of_current[0].is_current) << "a child that is current stays so";
 }
 
 TEST(SnapshotPlan, says_for_each_disk_what_becomes_of_it) {
