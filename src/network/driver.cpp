@@ -396,8 +396,8 @@ Driver::Fault Driver::fault_of(const Record& record, const std::map<std::string,
         if (own != bridges.end()) return {fmt::format("its record does not know of its bridge '{}'", own->first), true};
     } else if (!link_exists(wish.name)) {
         return {fmt::format("its bridge '{}' is gone", wish.name)};
-    } else if (!is_bridge_of(wish)) {
-        return {fmt::format("'{}', which its record names, is not its bridge", wish.name), bridges.contains(wish.name)};
+    } else if (const auto known = bridges.find(wish.name); known != bridges.end() ? known->second != wish.alias : !is_bridge_of(wish)) {
+        return {fmt::format("'{}', which its record names, is not its bridge", wish.name), known != bridges.end()};
     }
     return {record.unfinished ? "its start or stop was cut off" : ""};
 }
