@@ -279,6 +279,9 @@ private:
 
     /// Reports a child that the table requires and the document does not have.
     void require(const pugi::xml_node& element, const Node& child, const pugi::xml_node& found) {
+        const auto is_required = [](const Field& attribute) { return (attribute.options & required) != 0; };
+        if (!child.content && !found && std::ranges::any_of(child.attributes, is_required))
+            return report(element, "<{}> lacks <{}>", element.name(), child.name);
         if (!child.content || !(child.content->options & required)) return;
         const bool own_table = child.content->place == Place::element;
         if (lacks(*child.content, own_table ? "-" : text_of(found), !found.empty()))

@@ -26,6 +26,15 @@ struct Part {
     bool operator==(const Part&) const = default;
 };
 
+struct Lock {
+    std::string path;
+    std::optional<int> offset;
+    static const Schema& schema() {
+        static const Schema table = Describe<Lock>("lock", "A lock.").field("target@path", &Lock::path, "", required).field("target@offset", &Lock::offset);
+        return table;
+    }
+};
+
 struct Thing {
     std::string name;
     std::optional<std::string> file;
@@ -131,6 +140,12 @@ TEST(Xml, omits_live_fields_and_secrets_unless_asked) {
     EXPECT_EQ(to_xml(thing).find("pw"), std::string::npos);
     EXPECT_NE(to_xml(thing, {.secrets = true}).find("pw"), std::string::npos);
     EXPECT_NE(to_xml(thing).find("alias"), std::string::npos);
+}
+
+TEST(Xml, requires_an_element_that_has_a_required_attribute) {
+    EXPECT_EQ(from_xml<Lock>("<lock><target path='/l'/></lock>").path, "/l");
+    for (const auto* text : {"<lock/>", "<lock><targgt path='/l'/></lock>", "<lock><target offset='1'/></lock>", "<lock><target path=''/></lock>"})
+        EXPECT_THROW((void)from_xml<Lock>(text), Error) << text;
 }
 
 TEST(Xml, lists_every_fault_with_its_line) {

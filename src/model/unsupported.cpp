@@ -250,8 +250,6 @@ void devices(const Devices& devices, Report& report) {
         for (const auto& item : filesystem.rest.items) // of a domain it is for containers, and asks for nothing
             if (item.attribute.empty() && item.text.starts_with("<idmap"))
                 report.add(filesystem.rest, "<idmap> of a <filesystem> is not supported by this version: users are not mapped");
-        if (filesystem.target.empty())
-            report.add(filesystem.rest, "a <filesystem> needs <target dir='...'/>, the tag by which the guest mounts it");
     }
 }
 
