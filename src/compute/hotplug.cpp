@@ -13,6 +13,7 @@
 #include "compute/guest_nodes.hpp"
 #include "compute/judge.hpp"
 #include "compute/leases.hpp"
+#include "compute/saved_definition.hpp"
 #include "compute/start.hpp"
 #include "compute/streams.hpp"
 #include "compute/update_rules.hpp"
@@ -435,7 +436,7 @@ Task<> Domain::require_rights_of_change(Credentials caller, model::Devices devic
 Task<> Domain::plug(OneDevice device, Credentials caller) {
     const auto running = require_running();
     require_hot_bus(device);
-    for (auto& disk : device.devices.disks) disk.target.tray.reset(); // QEMU begins with it closed
+    close_trays(device.devices);
     engine::qemu::require_pluggable(device.element, 0);
     co_await find_on_host(environment_, device);
     Plan plan;

@@ -2,11 +2,11 @@
 
 #include "async/test_wait.hpp"
 #include "os/files.hpp"
+#include "os/test_folder.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 namespace domus::compute {
@@ -15,13 +15,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct ImageSizesTest : testing::Test {
-    ImageSizesTest() {
-        std::string name = "/tmp/domus-sizes-XXXXXX";
-        folder = ::mkdtemp(name.data());
-    }
-    ~ImageSizesTest() override { fs::remove_all(folder); }
-
+struct ImageSizesTest : FolderTest {
     std::string raw(const std::string& name, std::size_t size) {
         write_file_durably(folder / name, std::string(size, 'x'), 0600);
         return folder / name;
@@ -35,8 +29,6 @@ struct ImageSizesTest : testing::Test {
         });
         return found;
     }
-
-    fs::path folder;
 };
 
 } // namespace

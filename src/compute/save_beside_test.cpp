@@ -4,11 +4,10 @@
 #include "base/error.hpp"
 #include "compute/save_image.hpp"
 #include "os/files.hpp"
+#include "os/test_folder.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-
-#include <cstdlib>
 
 namespace domus::compute {
 
@@ -18,14 +17,11 @@ namespace {
 
 constexpr uid_t another_user = 65534;
 
-struct SaveOver : testing::Test {
+struct SaveOver : FolderTest {
     SaveOver() {
-        std::string name = "/tmp/domus-save-over-XXXXXX";
-        folder = ::mkdtemp(name.data());
         path = folder / "image";
         save("older");
     }
-    ~SaveOver() override { fs::remove_all(folder); }
 
     SaveFile begin(const Credentials& caller = own_credentials()) const { return SaveFile::create(caller, path, "<domain/>", true); }
     void save(std::string_view stream) const {
@@ -42,7 +38,7 @@ struct SaveOver : testing::Test {
     }
 
     const Credentials other{another_user, another_user, 0, {}};
-    fs::path folder, path;
+    fs::path path;
 };
 
 using Listing = std::vector<std::string>;

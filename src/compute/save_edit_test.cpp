@@ -5,13 +5,13 @@
 #include "compute/save_image.hpp"
 #include "os/credentials.hpp"
 #include "os/files.hpp"
+#include "os/test_folder.hpp"
 #include "os/write_at.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
 #include <csignal>
-#include <cstdlib>
 
 namespace domus::compute {
 
@@ -19,16 +19,12 @@ namespace {
 
 constexpr std::string_view stream = "what QEMU has written";
 
-struct SaveEdit : testing::Test {
+struct SaveEdit : FolderTest {
     SaveEdit() {
-        std::string name = "/tmp/domus-save-edit-XXXXXX";
-        folder = ::mkdtemp(name.data());
         path = folder / "image";
         write_file_durably(path, whole("<domain>old</domain>", true), 0600);
         fd = open_file(path, O_RDWR);
     }
-    ~SaveEdit() override { std::filesystem::remove_all(folder); }
-
     static std::string head(const std::string& xml, bool was_running) {
         SaveHeader header;
         header.data_length = 5000;
@@ -47,7 +43,7 @@ struct SaveEdit : testing::Test {
     std::string xml() const { return open_save_image(me, path).xml; }
 
     const Credentials me = own_credentials();
-    std::filesystem::path folder, path;
+    std::filesystem::path path;
     UniqueFd fd;
 };
 

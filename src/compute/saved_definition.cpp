@@ -107,6 +107,10 @@ std::string saved_xml(model::Domain live) {
     return format::to_xml(live, {.live = false, .secrets = true});
 }
 
+void close_trays(model::Devices& devices) {
+    for (auto& disk : devices.disks) disk.target.tray.reset();
+}
+
 void adopt_trays(model::Devices& devices, const model::Devices& saved) {
     for (auto& disk : devices.disks) {
         const auto same = std::ranges::find(saved.disks, disk.target.dev, [](const auto& other) { return other.target.dev; });

@@ -15,6 +15,9 @@ namespace domus::compute {
 /// XML of a running domain for its image, with secrets.
 std::string saved_xml(model::Domain live);
 
+/// As QEMU begins with them and with what is plugged in, whatever the definition says.
+void close_trays(model::Devices& devices);
+
 /// Drives are open or closed as they were when the memory was saved, from which the guest goes on.
 void adopt_trays(model::Devices& devices, const model::Devices& saved);
 

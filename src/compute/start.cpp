@@ -20,6 +20,7 @@
 #include "compute/log_keeper.hpp"
 #include "compute/monitor_events.hpp"
 #include "compute/save_image.hpp"
+#include "compute/saved_definition.hpp"
 #include "compute/snapshot_stream.hpp"
 #include "compute/sockets.hpp"
 #include "compute/state_stream.hpp"
@@ -75,11 +76,6 @@ Error unloadable(const std::exception_ptr& failure, const std::string& name, con
     error.add_cause(describe(failure));
     if (!restore.managed) return error;
     return std::move(error).hint(fmt::format("'domus start {} --force-boot' forgets it and boots", name));
-}
-
-/// As QEMU has them when it begins, whatever the definition says.
-void close_trays(model::Devices& devices) {
-    for (auto& disk : devices.disks) disk.target.tray.reset();
 }
 
 /// Where to begin to look for a user id: the same domain mostly gets the same one.

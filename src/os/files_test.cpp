@@ -1,4 +1,5 @@
 #include "os/files.hpp"
+#include "os/test_folder.hpp"
 
 #include "os/write_at.hpp"
 
@@ -11,7 +12,6 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 
@@ -21,14 +21,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Files : testing::Test {
-    Files() {
-        std::string name = "/tmp/domus-files-XXXXXX";
-        folder = ::mkdtemp(name.data());
-    }
-    ~Files() override { fs::remove_all(folder); }
+struct Files : FolderTest {
     std::size_t entries() const { return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), {})); }
-    fs::path folder;
 };
 
 std::array<UniqueFd, 2> make_pipe() {

@@ -2,12 +2,12 @@
 
 #include "base/error.hpp"
 #include "os/files.hpp"
+#include "os/test_folder.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 
 namespace domus {
 
@@ -17,13 +17,7 @@ namespace {
 
 constexpr uid_t somebody = 54321;
 
-struct OwnFolder : testing::Test {
-    OwnFolder() {
-        std::string name = "/tmp/domus-own-XXXXXX";
-        folder = ::mkdtemp(name.data());
-    }
-    ~OwnFolder() override { fs::remove_all(folder); }
-
+struct OwnFolder : FolderTest {
     /// What is said against the folder, or nothing.
     std::string complaint(const fs::path& path, const fs::path& from = "/") const {
         try {
@@ -35,7 +29,6 @@ struct OwnFolder : testing::Test {
     }
     void give_away(const fs::path& path) const { ASSERT_EQ(::lchown(path.c_str(), somebody, somebody), 0); }
 
-    fs::path folder;
 };
 
 } // namespace

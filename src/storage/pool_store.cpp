@@ -187,10 +187,11 @@ struct Pools::Autostart {
 Task<> Pools::autostart() {
     constexpr auto longest_wait = 30s;
     const auto all = std::make_shared<Autostart>(executor_);
-    for (const auto& seen : list())
-        if (seen.autostart && !seen.active) all->starting.insert(seen.ref.name);
-    const auto names = all->starting;
-    for (const auto& name : names) spawn(executor_, autostart_one(all, get_name(name).ref), fmt::format("autostart of storage pool '{}'", name));
+    for (const auto& seen : list()) {
+        if (!seen.autostart || seen.active) continue;
+        all->starting.insert(seen.ref.name);
+        spawn(executor_, autostart_one(all, seen.ref), fmt::format("autostart of storage pool '{}'", seen.ref.name));
+    }
     const auto by = Deadline::in(longest_wait);
     while (!all->starting.empty() && !by.expired()) (void)co_await all->done.wait(by);
     if (!all->starting.empty())

@@ -3,13 +3,13 @@
 
 #include "base/error.hpp"
 #include "os/files.hpp"
+#include "os/test_folder.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 namespace domus::storage {
@@ -20,16 +20,8 @@ namespace {
 
 constexpr uid_t nobody = 65534;
 
-struct RemovedVolume : testing::Test {
-    RemovedVolume() {
-        std::string name = "/tmp/domus-volume-XXXXXX";
-        folder = ::mkdtemp(name.data());
-    }
-    ~RemovedVolume() override {
-        ::chmod(folder.c_str(), 0700);
-        fs::remove_all(folder);
-    }
-    fs::path folder;
+struct RemovedVolume : FolderTest {
+    ~RemovedVolume() override { ::chmod(folder.c_str(), 0700); }
 };
 
 /// The refusal's exit code in a child that is an ordinary user.
