@@ -34,10 +34,9 @@ int main(int count, char** arguments) {
     std::error_code ignored;
     const std::filesystem::path folder = arguments[1];
     std::filesystem::create_directories(folder, ignored); // writing says what is wrong
-    const bool written = write_page(folder, "domain", Domain::schema())
-                         && write_page(folder, "network", Network::schema())
-                         && write_page(folder, "pool", Pool::schema()) && write_page(folder, "volume", Volume::schema())
-                         && write_page(folder, "snapshot", Snapshot::schema())
-                         && write_page(folder, "secret", Secret::schema());
+    const bool written =
+        write_page(folder, "domain", Domain::schema()) && write_page(folder, "network", Network::schema())
+        && write_page(folder, "pool", Pool::schema()) && write_page(folder, "volume", Volume::schema())
+        && write_page(folder, "snapshot", Snapshot::schema()) && write_page(folder, "secret", Secret::schema());
     return written ? 0 : 1;
 }

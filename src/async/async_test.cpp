@@ -44,7 +44,8 @@ ErrorCode code_of(const std::exception_ptr& failure) {
 
 std::set<std::string> threads() {
     std::set<std::string> all;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) all.insert(entry.path().filename());
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task"))
+        all.insert(entry.path().filename());
     return all;
 }
 

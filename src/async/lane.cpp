@@ -81,7 +81,8 @@ public:
     bool join(std::chrono::milliseconds patience) {
         const auto until = std::chrono::system_clock::now().time_since_epoch() + patience;
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(until);
-        const timespec by{seconds.count(), std::chrono::duration_cast<std::chrono::nanoseconds>(until - seconds).count()};
+        const timespec by{seconds.count(),
+                          std::chrono::duration_cast<std::chrono::nanoseconds>(until - seconds).count()};
         const std::lock_guard lock(mutex_);
         std::erase_if(all_, [&](pthread_t each) { return ::pthread_timedjoin_np(each, nullptr, &by) == 0; });
         return all_.empty();
@@ -103,9 +104,7 @@ Threads threads_of_lanes;
 
 } // namespace
 
-bool join_lane_threads(std::chrono::milliseconds patience) {
-    return threads_of_lanes.join(patience);
-}
+bool join_lane_threads(std::chrono::milliseconds patience) { return threads_of_lanes.join(patience); }
 
 Lane::Lane(Executor executor, std::string name, std::size_t threads, std::size_t queue, Clock::duration idle_time)
     : state_(std::make_shared<State>(executor, std::move(name), threads, queue, idle_time)),
@@ -120,9 +119,7 @@ Lane::~Lane() {
     state_->wake.notify_all();
 }
 
-const std::string& Lane::name() const {
-    return state_->name;
-}
+const std::string& Lane::name() const { return state_->name; }
 
 /// The first in the queue, from its beginning to the delivery of its answer.
 void Lane::State::begin(std::unique_lock<std::mutex>& lock) {

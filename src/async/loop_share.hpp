@@ -31,9 +31,9 @@ private:
     static constexpr int rest_factor = 3; ///< rest in proportion to work
 
     Clock::duration turn_;
-    Clock::duration used_{};      ///< less what the time without work has given back
-    Clock::time_point measured_;  ///< when `used_` was last brought up to date
-    Clock::duration worked_;      ///< the thread's processor time then
+    Clock::duration used_{};     ///< less what the time without work has given back
+    Clock::time_point measured_; ///< when `used_` was last brought up to date
+    Clock::duration worked_;     ///< the thread's processor time then
 };
 
 } // namespace domus

@@ -52,12 +52,8 @@ Turn::~Turn() {
 Mailbox::Mailbox(Executor executor, std::string owner, std::string hint)
     : state_(std::make_shared<Turn::Queue>(std::move(executor), std::move(owner), std::move(hint))) {}
 
-const std::string& Mailbox::current() const {
-    return state_->current;
-}
-Clock::time_point Mailbox::since() const {
-    return state_->since;
-}
+const std::string& Mailbox::current() const { return state_->current; }
+Clock::time_point Mailbox::since() const { return state_->since; }
 
 Task<Turn> Mailbox::enter(std::string job, Deadline by) {
     const auto state = state_;

@@ -63,7 +63,7 @@ private:
     std::shared_ptr<Run> run_;
 };
 
-Task<> drain(std::shared_ptr<Run> run, StreamFd Run::*stream, std::string CommandOutput::*where) {
+Task<> drain(std::shared_ptr<Run> run, StreamFd Run::* stream, std::string CommandOutput::* where) {
     std::array<char, 8192> buffer;
     LoopShare share;
     for (;;) {
@@ -97,13 +97,15 @@ Task<> reap(std::shared_ptr<Run> run) {
 Task<Process> spawn_process(Command command, Deadline by) {
     PendingProcess pending(command);
     command.fds.clear(); // the child has its own
-    const auto report = std::make_shared<StreamFd>(co_await asio::this_coro::executor, duplicate(pending.report()).release());
+    const auto report =
+        std::make_shared<StreamFd>(co_await asio::this_coro::executor, duplicate(pending.report()).release());
     const CancelAt limit(report, by);
     boost::system::error_code woken;
     co_await report->async_wait(StreamFd::wait_read, asio::redirect_error(use_task, woken));
     if (!woken) co_return pending.finish();
     if (!by.expired()) throw cancelled(fmt::format("'{}'", command.program));
-    throw Error(ErrorCode::operation_timeout, ErrorDomain::none, fmt::format("'{}' did not begin in time and was killed", command.program))
+    throw Error(ErrorCode::operation_timeout, ErrorDomain::none,
+                fmt::format("'{}' did not begin in time and was killed", command.program))
         .because("the program, or a file that it is given, lies on storage that does not answer");
 }
 

@@ -17,7 +17,8 @@ inline void run_loop(Loop& loop, Clock::duration patience = std::chrono::microse
         while (looked && done == 0 && Clock::now() - idle_since < patience) done = loop.poll();
         if (done == 0 && loop.run_one() == 0) return;
         const auto now = Clock::now();
-        more_expected = looked ? done > 0 : now - idle_since < 2 * patience; // a pause that was slept has the waking in it
+        more_expected =
+            looked ? done > 0 : now - idle_since < 2 * patience; // a pause that was slept has the waking in it
         idle_since = now;
     }
 }

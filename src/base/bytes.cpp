@@ -16,9 +16,12 @@ std::optional<std::uint64_t> unit_factor(std::string_view unit) {
     if (power == std::string_view::npos) return std::nullopt;
     const auto rest = lower.substr(1);
     std::uint64_t base = 0;
-    if (rest.empty() || rest == "ib") base = 1024;
-    else if (rest == "b") base = 1000;
-    else return std::nullopt;
+    if (rest.empty() || rest == "ib")
+        base = 1024;
+    else if (rest == "b")
+        base = 1000;
+    else
+        return std::nullopt;
     std::uint64_t factor = 1;
     for (std::size_t i = 0; i <= power; ++i) factor *= base;
     return factor;

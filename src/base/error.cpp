@@ -48,8 +48,7 @@ void Error::compose() {
 }
 
 Error system_error(int number, std::string what, ErrorDomain domain) {
-    return Error(ErrorCode::system_error, domain,
-                 fmt::format("{}: {}", what, std::generic_category().message(number)))
+    return Error(ErrorCode::system_error, domain, fmt::format("{}: {}", what, std::generic_category().message(number)))
         .with_errno(number);
 }
 

@@ -14,8 +14,7 @@
 
 namespace domus {
 
-template <class... What>
-class Listeners {
+template <class... What> class Listeners {
 public:
     using Listener = std::function<void(const What&...)>;
     using Handle = std::uint64_t;

@@ -14,7 +14,8 @@ using testing::IsEmpty;
 TEST(ListenersTest, toldInOrderUntilTheyAreRemoved) {
     Listeners<std::string, int> events;
     std::vector<std::string> heard;
-    const auto first = events.add([&](const std::string& what, int number) { heard.push_back("first " + what + std::to_string(number)); });
+    const auto first = events.add(
+        [&](const std::string& what, int number) { heard.push_back("first " + what + std::to_string(number)); });
     events.add([&](const std::string& what, int) { heard.push_back("second " + what); });
     events.tell("a", 1);
     events.remove(first);

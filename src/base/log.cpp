@@ -15,17 +15,21 @@ namespace {
 
 std::atomic<Level> current_level{Level::info};
 std::atomic<bool> as_json{false};
-std::shared_ptr<spdlog::async_logger> logger; ///< made once: lanes write too
+std::shared_ptr<spdlog::async_logger> logger;        ///< made once: lanes write too
 std::shared_ptr<spdlog::sinks::dist_sink_mt> target; ///< where it writes, which changes
 
 constexpr std::size_t queue_length = 1024; // of 400 bytes each, which are there from the beginning
 
 spdlog::level::level_enum translate(Level level) {
     switch (level) {
-    case Level::debug: return spdlog::level::debug;
-    case Level::info: return spdlog::level::info;
-    case Level::warning: return spdlog::level::warn;
-    case Level::error: return spdlog::level::err;
+    case Level::debug:
+        return spdlog::level::debug;
+    case Level::info:
+        return spdlog::level::info;
+    case Level::warning:
+        return spdlog::level::warn;
+    case Level::error:
+        return spdlog::level::err;
     }
     return spdlog::level::info;
 }
@@ -34,8 +38,10 @@ spdlog::level::level_enum translate(Level level) {
 
 void start(const Settings& settings) {
     spdlog::sink_ptr sink;
-    if (settings.file.empty()) sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    else sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(settings.file);
+    if (settings.file.empty())
+        sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    else
+        sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(settings.file);
     sink->set_pattern(settings.json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","text":%v})"
                                     : "%Y-%m-%d %H:%M:%S.%e %l: %v");
     if (!logger) {
@@ -62,8 +68,10 @@ Level level() { return current_level; }
 
 void write(Level level, std::string_view text) {
     if (!logger) return;
-    if (as_json) logger->log(translate(level), boost::json::serialize(boost::json::string(text)));
-    else logger->log(translate(level), text);
+    if (as_json)
+        logger->log(translate(level), boost::json::serialize(boost::json::string(text)));
+    else
+        logger->log(translate(level), text);
 }
 
 } // namespace domus::log

@@ -16,7 +16,7 @@ enum class Level { debug, info, warning, error };
 
 struct Settings {
     Level level = Level::info;
-    std::string file; ///< empty: standard error
+    std::string file;  ///< empty: standard error
     bool json = false; ///< one JSON object a line
 };
 
@@ -29,17 +29,20 @@ Level level();
 
 void write(Level level, std::string_view text);
 
-template <class... Args>
-void line(Level at, fmt::format_string<Args...> format, Args&&... args) {
+template <class... Args> void line(Level at, fmt::format_string<Args...> format, Args&&... args) {
     if (at >= level()) write(at, fmt::format(format, std::forward<Args>(args)...));
 }
-template <class... Args>
-void debug(fmt::format_string<Args...> format, Args&&... args) { line(Level::debug, format, std::forward<Args>(args)...); }
-template <class... Args>
-void info(fmt::format_string<Args...> format, Args&&... args) { line(Level::info, format, std::forward<Args>(args)...); }
-template <class... Args>
-void warning(fmt::format_string<Args...> format, Args&&... args) { line(Level::warning, format, std::forward<Args>(args)...); }
-template <class... Args>
-void error(fmt::format_string<Args...> format, Args&&... args) { line(Level::error, format, std::forward<Args>(args)...); }
+template <class... Args> void debug(fmt::format_string<Args...> format, Args&&... args) {
+    line(Level::debug, format, std::forward<Args>(args)...);
+}
+template <class... Args> void info(fmt::format_string<Args...> format, Args&&... args) {
+    line(Level::info, format, std::forward<Args>(args)...);
+}
+template <class... Args> void warning(fmt::format_string<Args...> format, Args&&... args) {
+    line(Level::warning, format, std::forward<Args>(args)...);
+}
+template <class... Args> void error(fmt::format_string<Args...> format, Args&&... args) {
+    line(Level::error, format, std::forward<Args>(args)...);
+}
 
 } // namespace domus::log

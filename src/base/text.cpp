@@ -31,8 +31,10 @@ std::string as_utf8(std::string_view text) {
     result.reserve(text.size());
     while (!text.empty()) {
         const auto length = leading_character(text);
-        if (length == 0) result += "\ufffd";
-        else result += text.substr(0, length);
+        if (length == 0)
+            result += "\ufffd";
+        else
+            result += text.substr(0, length);
         text.remove_prefix(length == 0 ? 1 : length);
     }
     return result;

@@ -26,8 +26,7 @@ struct Uuid {
 
 } // namespace domus
 
-template <>
-struct std::hash<domus::Uuid> {
+template <> struct std::hash<domus::Uuid> {
     std::size_t operator()(const domus::Uuid& uuid) const noexcept {
         return std::hash<std::string_view>{}({reinterpret_cast<const char*>(uuid.bytes.data()), uuid.bytes.size()});
     }

@@ -79,8 +79,7 @@ private:
         const auto equals = word.find('=');
         const auto name = word.substr(0, equals);
         const auto* option = find_option(command_, name);
-        if (!option)
-            throw UsageError(fmt::format("command '{}' doesn't support option --{}", command_.name, name));
+        if (!option) throw UsageError(fmt::format("command '{}' doesn't support option --{}", command_.name, name));
         if (option->kind != OptionKind::list && values.contains(name))
             throw UsageError(fmt::format("option --{} already seen", name));
         if (!takes_value(*option)) {
@@ -173,7 +172,8 @@ std::uint64_t parse_size(const std::string& value, std::uint64_t scale, const st
         throw Failure(line, Error(ErrorCode::invalid_arg, ErrorDomain::none,
                                   fmt::format("invalid argument: unknown suffix '{}'", scanned->rest)))
             .hint(std::string(hint));
-    if (scanned->value > std::numeric_limits<std::uint64_t>::max() / *factor) throw Failure(line).hint(std::string(hint));
+    if (scanned->value > std::numeric_limits<std::uint64_t>::max() / *factor)
+        throw Failure(line).hint(std::string(hint));
     return scanned->value * *factor;
 }
 
@@ -181,7 +181,9 @@ std::optional<std::uint64_t> Arguments::size(std::string_view name, std::uint64_
     const auto found = values_.find(name);
     if (found == values_.end() || found->second.empty()) return std::nullopt;
     const auto& value = found->second.front();
-    return parse_size(value, scale, fmt::format("Scaled numeric value '{}' for <{}> option is malformed or out of range", value, name));
+    return parse_size(
+        value, scale,
+        fmt::format("Scaled numeric value '{}' for <{}> option is malformed or out of range", value, name));
 }
 
 std::span<const std::string> Arguments::list(std::string_view name) const {

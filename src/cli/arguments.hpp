@@ -25,7 +25,8 @@ public:
     /// The value of an option that the table requires.
     std::string required(std::string_view name) const;
     /// A whole number within the limits, decimal, 0x or 0 octal; throws Failure otherwise.
-    std::optional<std::int64_t> number(std::string_view name, std::int64_t least = std::numeric_limits<std::int64_t>::min(),
+    std::optional<std::int64_t> number(std::string_view name,
+                                       std::int64_t least = std::numeric_limits<std::int64_t>::min(),
                                        std::int64_t most = std::numeric_limits<std::int64_t>::max()) const;
     std::optional<std::uint64_t> natural(std::string_view name,
                                          std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) const;

@@ -9,11 +9,11 @@ namespace domus::cli {
 
 const std::vector<GroupName>& groups() {
     static const std::vector<GroupName> all{
-        {Group::domain, "domain", "Domain Management"},   {Group::monitor, "monitor", "Domain Monitoring"},
-        {Group::events, "events", "Domain Events"},       {Group::host, "host", "Host and Hypervisor"},
-        {Group::network, "network", "Networking"},        {Group::pool, "pool", "Storage Pool"},
-        {Group::volume, "volume", "Storage Volume"},      {Group::secret, "secret", "Secret"},
-        {Group::snapshot, "snapshot", "Snapshot"},        {Group::image, "image", "Disk Image"},
+        {Group::domain, "domain", "Domain Management"}, {Group::monitor, "monitor", "Domain Monitoring"},
+        {Group::events, "events", "Domain Events"},     {Group::host, "host", "Host and Hypervisor"},
+        {Group::network, "network", "Networking"},      {Group::pool, "pool", "Storage Pool"},
+        {Group::volume, "volume", "Storage Volume"},    {Group::secret, "secret", "Secret"},
+        {Group::snapshot, "snapshot", "Snapshot"},      {Group::image, "image", "Disk Image"},
         {Group::self, "domus", "Domus itself"},
     };
     return all;
@@ -108,12 +108,14 @@ std::string_view value_word(const Option& option) { return option.kind == Option
 
 std::string synopsis_word(const Option& option) {
     switch (option.kind) {
-    case OptionKind::flag: return fmt::format("[--{}]", option.name);
+    case OptionKind::flag:
+        return fmt::format("[--{}]", option.name);
     case OptionKind::list:
         return option.required ? fmt::format("{{[--{}] <string>}}...", option.name)
                                : fmt::format("[[--{}] <string>]...", option.name);
     case OptionKind::text:
-    case OptionKind::number: break;
+    case OptionKind::number:
+        break;
     }
     if (option.required) return fmt::format("<{}>", option.name);
     return fmt::format("[--{} <{}>]", option.name, value_word(option));

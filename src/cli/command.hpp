@@ -59,7 +59,7 @@ struct Option {
     std::string_view name;
     std::string_view help;
     bool required = false;
-    bool named_only = false;  ///< never taken by its place
+    bool named_only = false; ///< never taken by its place
     bool may_be_empty = false;
     Complete complete = Complete::nothing;
     std::string_view words = {}; ///< "acpi|agent": what is offered; the server or the command judges

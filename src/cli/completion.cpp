@@ -43,7 +43,8 @@ struct Progress {
             only_data = true;
         } else if (!only_data && word.size() > 2 && word.starts_with("--")) {
             const auto equals = word.find('=');
-            const auto* option = find_option(command, std::string_view(word).substr(2, equals == std::string::npos ? equals : equals - 2));
+            const auto* option = find_option(
+                command, std::string_view(word).substr(2, equals == std::string::npos ? equals : equals - 2));
             if (!option) return;
             given.insert(option->name);
             if (option->kind != OptionKind::flag && equals == std::string::npos) wants_value = option;
@@ -61,16 +62,22 @@ struct Progress {
 
 void offer_value(const Option& option, const NameSource& names, const std::string& pool, Candidates& found) {
     switch (option.complete) {
-    case Complete::nothing: return;
-    case Complete::file: found.files = true; return;
-    case Complete::folder: found.folders = true; return;
+    case Complete::nothing:
+        return;
+    case Complete::file:
+        found.files = true;
+        return;
+    case Complete::folder:
+        found.folders = true;
+        return;
     case Complete::words:
         for (auto& word : split_words(option.words)) found.words.push_back({std::move(word)});
         return;
     case Complete::command:
         for (const auto& command : command_table())
             if (!command.hidden) found.words.push_back({std::string(command.name), std::string(command.summary)});
-        for (const auto& group : groups()) found.words.push_back({std::string(group.keyword), std::string(group.title)});
+        for (const auto& group : groups())
+            found.words.push_back({std::string(group.keyword), std::string(group.title)});
         return;
     default:
         if (!names) return;
@@ -123,7 +130,8 @@ Candidates complete(const Words& typed, const std::string& begun, const NameSour
     } else {
         const auto* option = progress.by_place(*command);
         // "pool" is a command with a word of its own and the beginning of others.
-        if (words.size() == 1 && option && option->complete == Complete::words) offer_second_words(words.front() + "-", found);
+        if (words.size() == 1 && option && option->complete == Complete::words)
+            offer_second_words(words.front() + "-", found);
         if (option) offer_value(*option, names, progress.pool, found);
         if (found.words.empty() && !found.files && !found.folders) offer_options(*command, progress, found);
     }
@@ -135,7 +143,8 @@ namespace {
 
 // All three ask `domus __complete` with the words before the cursor. Its first line tells whether file names fit too.
 
-constexpr std::string_view bash_script = R"SCRIPT(# bash completion for domus; load it with: source <(domus completion bash)
+constexpr std::string_view bash_script =
+    R"SCRIPT(# bash completion for domus; load it with: source <(domus completion bash)
 _domus() {
     local current=${COMP_WORDS[COMP_CWORD]} kind line
     local -a words=()
@@ -171,7 +180,8 @@ _domus() {
 compdef _domus domus
 )SCRIPT";
 
-constexpr std::string_view fish_script = R"SCRIPT(# fish completion for domus; load it with: domus completion fish | source
+constexpr std::string_view fish_script =
+    R"SCRIPT(# fish completion for domus; load it with: domus completion fish | source
 function __domus_complete
     set -l words (commandline -opc)
     set -l answer ($words[1] __complete $words[2..-1] (commandline -ct) 2>/dev/null)

@@ -17,7 +17,7 @@ struct Candidate {
 
 struct Candidates {
     std::vector<Candidate> words;
-    bool files = false;   ///< the shell's own completion of file names fits as well
+    bool files = false; ///< the shell's own completion of file names fits as well
     bool folders = false;
 };
 

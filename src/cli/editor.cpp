@@ -72,7 +72,8 @@ void run_editor(const std::string& editor, const std::string& path) {
     if (const int problem = posix_spawn(&pid, "/bin/sh", nullptr, nullptr, argv, environ); problem != 0)
         fail("cannot run /bin/sh: {}", std::strerror(problem));
     int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
     fail("the editor '{}' failed with {} {}", editor, WIFEXITED(status) ? "exit status" : "signal",
          WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
@@ -87,10 +88,14 @@ Answer ask() {
         char line[64];
         if (!std::fgets(line, sizeof line, stdin)) return Answer::throw_away;
         switch (line[0]) {
-        case 'y': return Answer::again;
-        case 'n': return Answer::throw_away;
-        case 'i': return Answer::no_validation;
-        case 'f': return Answer::force;
+        case 'y':
+            return Answer::again;
+        case 'n':
+            return Answer::throw_away;
+        case 'i':
+            return Answer::no_validation;
+        case 'f':
+            return Answer::force;
         default:
             fmt::print(stderr, "\ny - edit it again\nn - throw the changes away\ni - try once more without validation\n"
                                "f - define it even if somebody else changed it meanwhile\n? - this text\n");
@@ -129,10 +134,19 @@ bool edit_object(const Editing& editing) {
         for (const auto& line : refused->lines()) fmt::print(stderr, "error: {}\n", line);
         if (refused->error()) fmt::print(stderr, "error: {}\n", refused->error()->text());
         switch (ask()) {
-        case Answer::again: edit = true; break;
-        case Answer::throw_away: throw *refused;
-        case Answer::no_validation: edit = false; validate = false; break;
-        case Answer::force: edit = false; force = true; break;
+        case Answer::again:
+            edit = true;
+            break;
+        case Answer::throw_away:
+            throw *refused;
+        case Answer::no_validation:
+            edit = false;
+            validate = false;
+            break;
+        case Answer::force:
+            edit = false;
+            force = true;
+            break;
         }
     }
 }

@@ -13,8 +13,8 @@ std::string edit_text(std::string_view text);
 
 /// What `edit` and its kin do, whatever they edit.
 struct Editing {
-    std::function<std::string()> fetch;                            ///< the text as the daemon has it
-    std::function<void(const std::string&, bool validate)> store;  ///< throws Error or Failure if refused
+    std::function<std::string()> fetch;                           ///< the text as the daemon has it
+    std::function<void(const std::string&, bool validate)> store; ///< throws Error or Failure if refused
     bool validate = true;
 };
 /// False if the person changed nothing. A refused text can be edited again, forced, or thrown away.

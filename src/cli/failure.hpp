@@ -52,17 +52,16 @@ private:
 class UsageError : public Failure {
 public:
     using Failure::Failure;
-    UsageError(UsageError error, std::string hint) : Failure(std::move(static_cast<Failure&>(error)).hint(std::move(hint))) {}
+    UsageError(UsageError error, std::string hint)
+        : Failure(std::move(static_cast<Failure&>(error)).hint(std::move(hint))) {}
 };
 
-template <class... Args>
-[[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
+template <class... Args> [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
     throw Failure(fmt::format(format, std::forward<Args>(args)...));
 }
 
 /// Runs `work`; an error of the server in it is told after the line that says what was being done.
-template <class Work>
-decltype(auto) doing(std::string what, Work&& work) {
+template <class Work> decltype(auto) doing(std::string what, Work&& work) {
     try {
         return std::forward<Work>(work)();
     } catch (const Error& error) {

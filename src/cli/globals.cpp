@@ -40,14 +40,17 @@ void take_debug(Settings& settings, std::string_view text, std::string_view what
     if (!level) throw UsageError(fmt::format("{} takes a numeric argument", what));
     if (*level < 0 || *level > 4)
         fmt::print(stderr, "error: ignoring debug level {} out of range [0-4]\n", *level);
-    else settings.debug = *level;
+    else
+        settings.debug = *level;
 }
 
 void read_environment(Settings& settings) {
     if (const char* uri = std::getenv("VIRSH_DEFAULT_CONNECT_URI")) settings.uri = uri;
     if (const char* level = std::getenv("VIRSH_DEBUG")) {
-        if (const auto number = parse_number<int>(level); number && *number >= 0 && *number <= 4) settings.debug = *number;
-        else fmt::print(stderr, "error: VIRSH_DEBUG not set with a valid numeric value\n");
+        if (const auto number = parse_number<int>(level); number && *number >= 0 && *number <= 4)
+            settings.debug = *number;
+        else
+            fmt::print(stderr, "error: VIRSH_DEBUG not set with a valid numeric value\n");
     }
     if (const char* file = std::getenv("VIRSH_LOG_FILE")) settings.log_file = file;
     if (std::getenv("NO_COLOR")) settings.colour = false;
@@ -59,7 +62,9 @@ std::vector<option> long_options() {
         int code = each.letter;
         if (each.name == "json") code = option_json;
         if (each.name == "no-color") code = option_no_color;
-        const int takes = each.value.empty() ? no_argument : each.name == "version" ? optional_argument : required_argument;
+        const int takes = each.value.empty()       ? no_argument
+                          : each.name == "version" ? optional_argument
+                                                   : required_argument;
         all.push_back({each.name.data(), takes, nullptr, code});
     }
     all.push_back({nullptr, 0, nullptr, 0});
@@ -70,7 +75,8 @@ std::vector<option> long_options() {
     if (code == ':') {
         for (const auto& each : names)
             if (each.name && each.val == letter)
-                throw UsageError(fmt::format("option '-{}'/'--{}' requires an argument", static_cast<char>(letter), each.name));
+                throw UsageError(
+                    fmt::format("option '-{}'/'--{}' requires an argument", static_cast<char>(letter), each.name));
         throw UsageError(fmt::format("option '-{}' requires an argument", static_cast<char>(letter)));
     }
     if (letter > 0 && letter < 256)
@@ -110,24 +116,51 @@ Settings read_globals(int argc, char** argv) {
         const int code = getopt_long(argc, argv, "+:c:d:e:hk:K:l:qrtvV", names.data(), nullptr);
         if (code == -1) break;
         switch (code) {
-        case 'c': settings.uri = optarg; break;
-        case 'd': take_debug(settings, optarg, "option -d"); break;
-        case 'e': settings.escape = escape_of(optarg); break;
-        case 'h': settings.task = Settings::Task::help; break;
-        case 'k': settings.keepalive_interval = int_of(optarg, 'k'); break;
-        case 'K': settings.keepalive_count = int_of(optarg, 'K'); break;
-        case 'l': settings.log_file = optarg; break;
-        case 'q': settings.quiet = true; break;
-        case 'r': settings.readonly = true; break;
-        case 't': settings.timing = true; break;
-        case 'V': settings.task = Settings::Task::long_version; break;
-        case 'v':
-            settings.task = optarg && std::strcmp(optarg, "long") == 0 ? Settings::Task::long_version
-                                                                       : Settings::Task::version;
+        case 'c':
+            settings.uri = optarg;
             break;
-        case option_json: settings.json = true; break;
-        case option_no_color: settings.colour = false; break;
-        default: refuse(code, optopt, argv[before], names);
+        case 'd':
+            take_debug(settings, optarg, "option -d");
+            break;
+        case 'e':
+            settings.escape = escape_of(optarg);
+            break;
+        case 'h':
+            settings.task = Settings::Task::help;
+            break;
+        case 'k':
+            settings.keepalive_interval = int_of(optarg, 'k');
+            break;
+        case 'K':
+            settings.keepalive_count = int_of(optarg, 'K');
+            break;
+        case 'l':
+            settings.log_file = optarg;
+            break;
+        case 'q':
+            settings.quiet = true;
+            break;
+        case 'r':
+            settings.readonly = true;
+            break;
+        case 't':
+            settings.timing = true;
+            break;
+        case 'V':
+            settings.task = Settings::Task::long_version;
+            break;
+        case 'v':
+            settings.task =
+                optarg && std::strcmp(optarg, "long") == 0 ? Settings::Task::long_version : Settings::Task::version;
+            break;
+        case option_json:
+            settings.json = true;
+            break;
+        case option_no_color:
+            settings.colour = false;
+            break;
+        default:
+            refuse(code, optopt, argv[before], names);
         }
         if (settings.task != Settings::Task::run) return settings;
     }

@@ -40,12 +40,14 @@ std::string wrapped(std::string_view text, std::size_t indent, std::size_t width
 
 std::string option_label(const Option& option) {
     switch (option.kind) {
-    case OptionKind::flag: return fmt::format("--{}", option.name);
+    case OptionKind::flag:
+        return fmt::format("--{}", option.name);
     case OptionKind::number:
         return fmt::format(fmt::runtime(option.required ? "[--{}] <number>" : "--{} <number>"), option.name);
     case OptionKind::text:
         return fmt::format(fmt::runtime(option.required ? "[--{}] <string>" : "--{} <string>"), option.name);
-    case OptionKind::list: return fmt::format("[--{}] <string>", option.name);
+    case OptionKind::list:
+        return fmt::format("[--{}] <string>", option.name);
     }
     return {};
 }
@@ -53,16 +55,21 @@ std::string option_label(const Option& option) {
 std::string command_lines(Group group) {
     std::string out;
     for (const auto& command : command_table())
-        if (command.group == group && !command.hidden) out += fmt::format("    {:<30} {}\n", command.name, command.summary);
+        if (command.group == group && !command.hidden)
+            out += fmt::format("    {:<30} {}\n", command.name, command.summary);
     return out;
 }
 
 std::string_view kind_name(OptionKind kind) {
     switch (kind) {
-    case OptionKind::flag: return "flag";
-    case OptionKind::text: return "string";
-    case OptionKind::number: return "number";
-    case OptionKind::list: return "list";
+    case OptionKind::flag:
+        return "flag";
+    case OptionKind::text:
+        return "string";
+    case OptionKind::number:
+        return "number";
+    case OptionKind::list:
+        return "list";
     }
     return "";
 }
@@ -114,8 +121,11 @@ json::value help_json(const Command& command) {
                                        {"required", option.required},
                                        {"by_place", option.kind != OptionKind::flag && !option.named_only},
                                        {"help", option.help}});
-    return json::object{{"name", command.name},   {"summary", command.summary}, {"about", command.about},
-                        {"synopsis", synopsis(command)}, {"options", std::move(options)}};
+    return json::object{{"name", command.name},
+                        {"summary", command.summary},
+                        {"about", command.about},
+                        {"synopsis", synopsis(command)},
+                        {"options", std::move(options)}};
 }
 
 json::value help_json() {

@@ -34,7 +34,8 @@ void copy_version(const fs::path& from, const fs::path& to) {
 fs::path kept_tpm_state(const fs::path& configuration, const std::string& uuid) {
     const auto folder = configuration.has_filename() ? configuration : configuration.parent_path(); // "/etc/libvirt/"
     const auto above = folder.parent_path();
-    const auto states = above.filename() == "etc" ? above.parent_path() / "var/lib/libvirt/swtpm" : folder / "qemu/swtpm"; // of a session
+    const auto states = above.filename() == "etc" ? above.parent_path() / "var/lib/libvirt/swtpm"
+                                                  : folder / "qemu/swtpm"; // of a session
     return states / uuid;
 }
 

@@ -123,8 +123,10 @@ std::string quote(std::string_view word) {
     if (!word.empty() && word.find_first_not_of(plain) == std::string_view::npos) return std::string(word);
     std::string quoted = "'";
     for (const char c : word) {
-        if (c == '\'') quoted += "'\\''";
-        else quoted += c;
+        if (c == '\'')
+            quoted += "'\\''";
+        else
+            quoted += c;
     }
     return quoted + "'";
 }

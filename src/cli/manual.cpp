@@ -44,7 +44,8 @@ std::string option_term(const Option& option) {
     if (option.kind == OptionKind::flag) return fmt::format("*--{}*", escaped(option.name));
     const auto value = option.words.empty() ? std::string(option.kind == OptionKind::number ? "number" : "string")
                                             : std::string(option.words);
-    return fmt::format("*--{}* {}{}", escaped(option.name), escaped(value), option.kind == OptionKind::list ? "..." : "");
+    return fmt::format("*--{}* {}{}", escaped(option.name), escaped(value),
+                       option.kind == OptionKind::list ? "..." : "");
 }
 
 std::string command_section(const Command& command) {
@@ -60,17 +61,18 @@ std::string command_section(const Command& command) {
 } // namespace
 
 std::string manual() {
-    std::string out = "domus(1)\n\n# NAME\n\ndomus - run virtual machines\n\n# SYNOPSIS\n\n"
-                      "*domus* [options]... <command> [arguments]...\n\n*domus* [options]... '<command>; <command>...'\n\n"
-                      "*domus* [options]...\n\n# DESCRIPTION\n\n"
-                      "*domus* talks to *domusd*, or to any daemon that speaks libvirt's protocol. It takes the commands and "
-                      "options of virsh and prints what virsh prints, so that scripts go on working. Without a command it "
-                      "opens a shell; with one argument that has blanks or semicolons it runs that line.\n\n"
-                      "A value may be given as *--name* value, as *--name*=value, or by its place.\n\n# OPTIONS\n\n";
+    std::string out =
+        "domus(1)\n\n# NAME\n\ndomus - run virtual machines\n\n# SYNOPSIS\n\n"
+        "*domus* [options]... <command> [arguments]...\n\n*domus* [options]... '<command>; <command>...'\n\n"
+        "*domus* [options]...\n\n# DESCRIPTION\n\n"
+        "*domus* talks to *domusd*, or to any daemon that speaks libvirt's protocol. It takes the commands and "
+        "options of virsh and prints what virsh prints, so that scripts go on working. Without a command it "
+        "opens a shell; with one argument that has blanks or semicolons it runs that line.\n\n"
+        "A value may be given as *--name* value, as *--name*=value, or by its place.\n\n# OPTIONS\n\n";
     for (const auto& option : global_options()) {
         if (option.letter) out += fmt::format("*-{}*, ", option.letter);
-        out += fmt::format("*--{}*{}{}\n\t{}\n\n", escaped(option.name), option.value.empty() ? "" : " ", escaped(option.value),
-                           escaped(option.help));
+        out += fmt::format("*--{}*{}{}\n\t{}\n\n", escaped(option.name), option.value.empty() ? "" : " ",
+                           escaped(option.value), escaped(option.help));
     }
     out += "# COMMANDS\n\n";
     for (const auto& group : groups()) {
@@ -78,8 +80,10 @@ std::string manual() {
         for (const auto& command : command_table())
             if (command.group == group.group && !command.hidden) out += command_section(command);
     }
-    out += "# ENVIRONMENT\n\n*DOMUS_URI*, *LIBVIRT_DEFAULT_URI*, *VIRSH_DEFAULT_CONNECT_URI*\n\tThe daemon to talk to, when "
-           "*--connect* is not given.\n\n*VISUAL*, *EDITOR*\n\tThe editor for *edit* and its kin.\n\n*NO_COLOR*\n\tNo colours.\n\n";
+    out += "# ENVIRONMENT\n\n*DOMUS_URI*, *LIBVIRT_DEFAULT_URI*, *VIRSH_DEFAULT_CONNECT_URI*\n\tThe daemon to talk to, "
+           "when "
+           "*--connect* is not given.\n\n*VISUAL*, *EDITOR*\n\tThe editor for *edit* and its kin.\n\n*NO_COLOR*\n\tNo "
+           "colours.\n\n";
     out += "# EXIT STATUS\n\n0 if the last command succeeded, 1 otherwise.\n\n# SEE ALSO\n\n*domusd*(8)\n";
     return out;
 }

@@ -10,13 +10,15 @@ using wire::Procedure;
 
 std::vector<std::string> domains(client::Connection& server, std::uint32_t flags) {
     std::vector<std::string> names;
-    for (auto& domain : server.call<Procedure::connect_list_all_domains>({.need_results = 1, .flags = flags}).domains) names.push_back(std::move(domain.name));
+    for (auto& domain : server.call<Procedure::connect_list_all_domains>({.need_results = 1, .flags = flags}).domains)
+        names.push_back(std::move(domain.name));
     return names;
 }
 
 std::vector<std::string> networks(client::Connection& server, std::uint32_t flags) {
     std::vector<std::string> names;
-    for (auto& network : server.call<Procedure::connect_list_all_networks>({.need_results = 1, .flags = flags}).nets) names.push_back(std::move(network.name));
+    for (auto& network : server.call<Procedure::connect_list_all_networks>({.need_results = 1, .flags = flags}).nets)
+        names.push_back(std::move(network.name));
     return names;
 }
 
@@ -29,7 +31,8 @@ std::vector<std::string> secrets(client::Connection& server) {
 
 std::vector<std::string> pools(client::Connection& server, std::uint32_t flags) {
     std::vector<std::string> names;
-    for (auto& pool : server.call<Procedure::connect_list_all_storage_pools>({.need_results = 1, .flags = flags}).pools) names.push_back(std::move(pool.name));
+    for (auto& pool : server.call<Procedure::connect_list_all_storage_pools>({.need_results = 1, .flags = flags}).pools)
+        names.push_back(std::move(pool.name));
     return names;
 }
 
@@ -45,7 +48,8 @@ std::vector<std::string> volumes(client::Connection& server, const std::string& 
         for (auto& volume : volumes_of(server, found)) names.push_back(std::move(volume.name));
         return names;
     }
-    for (const auto& each : server.call<Procedure::connect_list_all_storage_pools>({.need_results = 1, .flags = active}).pools)
+    for (const auto& each :
+         server.call<Procedure::connect_list_all_storage_pools>({.need_results = 1, .flags = active}).pools)
         for (auto& volume : volumes_of(server, each)) names.push_back(std::move(volume.key));
     return names;
 }
@@ -53,23 +57,35 @@ std::vector<std::string> volumes(client::Connection& server, const std::string& 
 } // namespace
 
 std::vector<std::string> names_for_completion(Session& session, Complete kind, const std::string& pool) {
-    constexpr std::uint32_t all = 0, domains_active = 1, domains_inactive = 2, networks_inactive = 1, networks_active = 2,
-                            pools_inactive = 1, pools_active = 2;
+    constexpr std::uint32_t all = 0, domains_active = 1, domains_inactive = 2, networks_inactive = 1,
+                            networks_active = 2, pools_inactive = 1, pools_active = 2;
     try {
         auto& server = session.connection();
         switch (kind) {
-        case Complete::domain: return domains(server, all);
-        case Complete::running_domain: return domains(server, domains_active);
-        case Complete::stopped_domain: return domains(server, domains_inactive);
-        case Complete::network: return networks(server, all);
-        case Complete::running_network: return networks(server, networks_active);
-        case Complete::stopped_network: return networks(server, networks_inactive);
-        case Complete::pool: return pools(server, all);
-        case Complete::running_pool: return pools(server, pools_active);
-        case Complete::stopped_pool: return pools(server, pools_inactive);
-        case Complete::secret: return secrets(server);
-        case Complete::volume: return volumes(server, pool, pools_active);
-        default: return {};
+        case Complete::domain:
+            return domains(server, all);
+        case Complete::running_domain:
+            return domains(server, domains_active);
+        case Complete::stopped_domain:
+            return domains(server, domains_inactive);
+        case Complete::network:
+            return networks(server, all);
+        case Complete::running_network:
+            return networks(server, networks_active);
+        case Complete::stopped_network:
+            return networks(server, networks_inactive);
+        case Complete::pool:
+            return pools(server, all);
+        case Complete::running_pool:
+            return pools(server, pools_active);
+        case Complete::stopped_pool:
+            return pools(server, pools_inactive);
+        case Complete::secret:
+            return secrets(server);
+        case Complete::volume:
+            return volumes(server, pool, pools_active);
+        default:
+            return {};
         }
     } catch (const std::exception&) {
         return {};

@@ -14,8 +14,7 @@ namespace domus::cli {
 
 namespace {
 
-template <class T>
-std::optional<T> if_there(const std::function<T()>& lookup) {
+template <class T> std::optional<T> if_there(const std::function<T()>& lookup) {
     try {
         return lookup();
     } catch (const Error&) {
@@ -36,7 +35,8 @@ Object find_named(Call& call, std::string_view option, unsigned lookup, std::str
     const auto name = call.args.required(option);
     auto& server = call.server();
     if (const auto uuid = as_uuid(name); uuid && (lookup & by_uuid))
-        if (auto found = if_there<Object>([&] { return server.call<uuid_procedure>({.uuid = *uuid}).*member.first; })) return *found;
+        if (auto found = if_there<Object>([&] { return server.call<uuid_procedure>({.uuid = *uuid}).*member.first; }))
+            return *found;
     const auto line = fmt::format("failed to get {} '{}'", what, name);
     if (!(lookup & by_name)) throw Failure(line).hint(fmt::format("it takes the UUID of a {}", what));
     return doing(line, [&] { return server.call<name_procedure>({.name = name}).*member.second; });
@@ -48,9 +48,11 @@ wire::Domain find_domain_named(Call& call, const std::string& name, unsigned loo
     auto& server = call.server();
     using Found = wire::Domain;
     if (const auto id = as_id(name); id && (lookup & by_id))
-        if (auto found = if_there<Found>([&] { return server.call<Procedure::domain_lookup_by_id>({.id = *id}).dom; })) return *found;
+        if (auto found = if_there<Found>([&] { return server.call<Procedure::domain_lookup_by_id>({.id = *id}).dom; }))
+            return *found;
     if (const auto uuid = as_uuid(name); uuid && (lookup & by_uuid))
-        if (auto found = if_there<Found>([&] { return server.call<Procedure::domain_lookup_by_uuid>({.uuid = *uuid}).dom; }))
+        if (auto found =
+                if_there<Found>([&] { return server.call<Procedure::domain_lookup_by_uuid>({.uuid = *uuid}).dom; }))
             return *found;
     const auto line = fmt::format("failed to get domain '{}'", name);
     if (!(lookup & by_name)) throw Failure(line);
@@ -63,11 +65,13 @@ wire::Domain find_domain(Call& call, std::string_view option, unsigned lookup) {
 
 wire::Network find_network(Call& call, std::string_view option, unsigned lookup) {
     return find_named<wire::Network, Procedure::network_lookup_by_uuid, Procedure::network_lookup_by_name>(
-        call, option, lookup, "network", std::pair(&wire::NetworkLookupByUuidRet::net, &wire::NetworkLookupByNameRet::net));
+        call, option, lookup, "network",
+        std::pair(&wire::NetworkLookupByUuidRet::net, &wire::NetworkLookupByNameRet::net));
 }
 
 wire::StoragePool find_pool(Call& call, std::string_view option, unsigned lookup) {
-    return find_named<wire::StoragePool, Procedure::storage_pool_lookup_by_uuid, Procedure::storage_pool_lookup_by_name>(
+    return find_named<wire::StoragePool, Procedure::storage_pool_lookup_by_uuid,
+                      Procedure::storage_pool_lookup_by_name>(
         call, option, lookup, "pool",
         std::pair(&wire::StoragePoolLookupByUuidRet::pool, &wire::StoragePoolLookupByNameRet::pool));
 }
@@ -81,14 +85,15 @@ namespace {
 
 // virDomainState and its reasons, as virsh words them.
 constexpr int state_shut_off = 5;
-constexpr std::string_view states[]{"no state", "running", "idle", "paused", "in shutdown", "shut off", "crashed", "pmsuspended"};
-constexpr std::string_view running_reasons[]{"unknown",         "booted",       "migrated",     "restored",
-                                             "from snapshot",   "unpaused",     "migration canceled", "save canceled",
-                                             "event wakeup",    "crashed",      "post-copy",    "post-copy failed"};
-constexpr std::string_view paused_reasons[]{"unknown",       "user",          "migrating",         "saving",  "dumping",
-                                            "I/O error",     "watchdog",      "from snapshot",     "shutting down",
-                                            "creating snapshot", "crashed",   "starting up",       "post-copy",
-                                            "post-copy failed",  "api error"};
+constexpr std::string_view states[]{"no state",    "running",  "idle",    "paused",
+                                    "in shutdown", "shut off", "crashed", "pmsuspended"};
+constexpr std::string_view running_reasons[]{"unknown",       "booted",   "migrated",           "restored",
+                                             "from snapshot", "unpaused", "migration canceled", "save canceled",
+                                             "event wakeup",  "crashed",  "post-copy",          "post-copy failed"};
+constexpr std::string_view paused_reasons[]{
+    "unknown",   "user",        "migrating",     "saving",           "dumping",
+    "I/O error", "watchdog",    "from snapshot", "shutting down",    "creating snapshot",
+    "crashed",   "starting up", "post-copy",     "post-copy failed", "api error"};
 constexpr std::string_view shutdown_reasons[]{"unknown", "user"};
 constexpr std::string_view shut_off_reasons[]{"unknown", "shutdown", "destroyed",     "crashed", "migrated",
                                               "saved",   "failed",   "from snapshot", "daemon"};
@@ -100,12 +105,18 @@ std::string_view domain_state_word(int state) { return word_of(states, state, "n
 
 std::string_view domain_reason_word(int state, int reason) {
     switch (state) {
-    case 1: return word_of(running_reasons, reason);
-    case 3: return word_of(paused_reasons, reason);
-    case 4: return word_of(shutdown_reasons, reason);
-    case state_shut_off: return word_of(shut_off_reasons, reason);
-    case 6: return word_of(crashed_reasons, reason);
-    default: return "unknown";
+    case 1:
+        return word_of(running_reasons, reason);
+    case 3:
+        return word_of(paused_reasons, reason);
+    case 4:
+        return word_of(shutdown_reasons, reason);
+    case state_shut_off:
+        return word_of(shut_off_reasons, reason);
+    case 6:
+        return word_of(crashed_reasons, reason);
+    default:
+        return "unknown";
     }
 }
 
@@ -151,8 +162,10 @@ std::string element_text(const pugi::xml_node& element) {
     element.print(out, "  ", pugi::format_indent | pugi::format_no_declaration | pugi::format_attribute_single_quote);
     auto text = std::move(out).str();
     for (auto at = text.find(" />"); at != text.npos; at = text.find(" />", at))
-        if (at + 3 == text.size() || text[at + 3] == '\n') text.erase(at, 1); // an empty element, not a value: those end in '
-        else ++at;
+        if (at + 3 == text.size() || text[at + 3] == '\n')
+            text.erase(at, 1); // an empty element, not a value: those end in '
+        else
+            ++at;
     return text;
 }
 
@@ -173,8 +186,10 @@ void print_xml(Call& call, const std::string& xml) {
     boost::json::array pieces;
     for (const auto& each : found) {
         auto piece = node_text(each);
-        if (!call.args.flag("wrap")) text += (text.empty() ? "" : "\n") + piece;
-        else text += (each.attribute() ? "  <node" + piece + "/>" : "  " + piece) + "\n";
+        if (!call.args.flag("wrap"))
+            text += (text.empty() ? "" : "\n") + piece;
+        else
+            text += (each.attribute() ? "  <node" + piece + "/>" : "  " + piece) + "\n";
         pieces.emplace_back(std::move(piece));
     }
     if (call.args.flag("wrap")) text = "<nodes>\n" + text + "</nodes>";
@@ -187,7 +202,8 @@ std::string read_file_option(Call& call, std::string_view option) {
     std::ifstream file(path, std::ios::binary);
     if (!file) fail("Failed to open file '{}': {}", path, std::strerror(errno));
     std::string text{std::istreambuf_iterator<char>(file), {}};
-    if (file.bad() || (text.empty() && file.fail() && !file.eof())) fail("Failed to read file '{}': {}", path, std::strerror(errno));
+    if (file.bad() || (text.empty() && file.fail() && !file.eof()))
+        fail("Failed to read file '{}': {}", path, std::strerror(errno));
     return text;
 }
 
@@ -209,10 +225,14 @@ std::string value_text(const wire::TypedValue& value) {
     return std::visit(
         [](const auto& held) -> std::string {
             using Held = std::remove_cvref_t<decltype(held)>;
-            if constexpr (std::is_same_v<Held, std::string>) return held;
-            else if constexpr (std::is_same_v<Held, wire::Boolean>) return held.value ? "yes" : "no";
-            else if constexpr (std::is_same_v<Held, double>) return fmt::format("{:f}", held);
-            else return fmt::format("{}", held);
+            if constexpr (std::is_same_v<Held, std::string>)
+                return held;
+            else if constexpr (std::is_same_v<Held, wire::Boolean>)
+                return held.value ? "yes" : "no";
+            else if constexpr (std::is_same_v<Held, double>)
+                return fmt::format("{:f}", held);
+            else
+                return fmt::format("{}", held);
         },
         value.value);
 }
@@ -221,9 +241,12 @@ boost::json::value value_json(const wire::TypedValue& value) {
     return std::visit(
         [](const auto& held) -> boost::json::value {
             using Held = std::remove_cvref_t<decltype(held)>;
-            if constexpr (std::is_same_v<Held, std::string>) return boost::json::string(held);
-            else if constexpr (std::is_same_v<Held, wire::Boolean>) return held.value;
-            else return held;
+            if constexpr (std::is_same_v<Held, std::string>)
+                return boost::json::string(held);
+            else if constexpr (std::is_same_v<Held, wire::Boolean>)
+                return held.value;
+            else
+                return held;
         },
         value.value);
 }

@@ -30,7 +30,8 @@ wire::Network find_network(Call& call, std::string_view option = "network", unsi
 wire::StoragePool find_pool(Call& call, std::string_view option = "pool", unsigned lookup = by_uuid | by_name);
 
 /// The word of a table for a number, or `other`.
-std::string_view word_of(std::span<const std::string_view> words, std::int64_t number, std::string_view other = "unknown");
+std::string_view word_of(std::span<const std::string_view> words, std::int64_t number,
+                         std::string_view other = "unknown");
 
 std::string_view domain_state_word(int state);
 std::string_view domain_reason_word(int state, int reason);

@@ -86,8 +86,10 @@ void Output::raw(std::string_view text) {
 
 void Output::put_json(const json::value& document, bool to_err) {
     std::string text;
-    if (style_.pretty) pretty(document, text, 0);
-    else text = json::serialize(document);
+    if (style_.pretty)
+        pretty(document, text, 0);
+    else
+        text = json::serialize(document);
     text += '\n';
     to_err ? write_err(text) : write_out(text);
 }
@@ -106,8 +108,10 @@ void Output::value(std::string_view key, const Cell& cell) {
 }
 
 void Output::table(const Table& table) {
-    if (json()) result(to_json(table));
-    else raw(render(table, !quiet(), style_.colour));
+    if (json())
+        result(to_json(table));
+    else
+        raw(render(table, !quiet(), style_.colour));
 }
 
 void Output::fields(const std::vector<Field>& fields, std::size_t width) {
@@ -129,8 +133,10 @@ void Output::error_line(std::string_view line) {
 }
 
 void Output::complain(std::string_view line) {
-    if (json()) put_json(json::object{{"error", error_json(Failure(std::string(line)))}}, true);
-    else error_line(line);
+    if (json())
+        put_json(json::object{{"error", error_json(Failure(std::string(line)))}}, true);
+    else
+        error_line(line);
 }
 
 void Output::failure(const Failure& failure) {

@@ -47,13 +47,11 @@ public:
 
     /// Text only: written as it is.
     void raw(std::string_view text);
-    template <class... Args>
-    void text(fmt::format_string<Args...> format, Args&&... args) {
+    template <class... Args> void text(fmt::format_string<Args...> format, Args&&... args) {
         if (!json()) raw(fmt::format(format, std::forward<Args>(args)...));
     }
     /// Text only, and not with --quiet.
-    template <class... Args>
-    void extra(fmt::format_string<Args...> format, Args&&... args) {
+    template <class... Args> void extra(fmt::format_string<Args...> format, Args&&... args) {
         if (!json() && !quiet()) raw(fmt::format(format, std::forward<Args>(args)...));
     }
 
@@ -63,8 +61,7 @@ public:
     void record(const boost::json::value& document);
 
     /// "Domain 'web' started" as text (not with --quiet), the object as JSON.
-    template <class... Args>
-    void done(boost::json::object object, fmt::format_string<Args...> format, Args&&... args) {
+    template <class... Args> void done(boost::json::object object, fmt::format_string<Args...> format, Args&&... args) {
         auto line = fmt::format(format, std::forward<Args>(args)...);
         extra("{}\n", line);
         object["message"] = std::move(line);

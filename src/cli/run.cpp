@@ -54,7 +54,9 @@ int answer_completion(Settings settings) {
         typed.readonly = true;
         Output silent({.json = true, .quiet = true});
         Session session(typed, silent);
-        found = complete(typed.words, begun, [&](Complete kind, const std::string& pool) { return names_for_completion(session, kind, pool); });
+        found = complete(typed.words, begun, [&](Complete kind, const std::string& pool) {
+            return names_for_completion(session, kind, pool);
+        });
     }
     fmt::print("{}\n", found.files ? "files" : found.folders ? "folders" : "words");
     for (const auto& each : found.words) fmt::print("{}{}{}\n", each.word, each.help.empty() ? "" : "\t", each.help);
@@ -72,15 +74,23 @@ int run_commands(Session& session, Output& out, const std::vector<std::string>& 
 
 void show_version(bool full) {
     fmt::print("{}\n", DOMUS_VERSION);
-    if (full) fmt::print("domus, the command of the Domus virtualization platform; speaks the protocol of libvirt 9.0.0\n");
+    if (full)
+        fmt::print("domus, the command of the Domus virtualization platform; speaks the protocol of libvirt 9.0.0\n");
 }
 
 int run_settings(const Settings& settings) {
     switch (settings.task) {
-    case Settings::Task::help: fmt::print("{}", help_of_program()); return 0;
-    case Settings::Task::version: show_version(false); return 0;
-    case Settings::Task::long_version: show_version(true); return 0;
-    case Settings::Task::run: break;
+    case Settings::Task::help:
+        fmt::print("{}", help_of_program());
+        return 0;
+    case Settings::Task::version:
+        show_version(false);
+        return 0;
+    case Settings::Task::long_version:
+        show_version(true);
+        return 0;
+    case Settings::Task::run:
+        break;
     }
     if (!settings.words.empty()) {
         if (settings.words.front() == "__complete") return answer_completion(settings);
@@ -107,7 +117,8 @@ int run_program(int argc, char** argv) {
     try {
         const auto settings = read_globals(argc, argv);
         if (!settings.log_file.empty())
-            log::start({.level = settings.debug == 0 ? log::Level::debug : log::Level::info, .file = settings.log_file});
+            log::start(
+                {.level = settings.debug == 0 ? log::Level::debug : log::Level::info, .file = settings.log_file});
         const int code = run_settings(settings);
         if (!settings.log_file.empty()) log::stop();
         if (std::fflush(stdout) != 0) return 1;

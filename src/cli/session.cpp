@@ -21,7 +21,8 @@ Arguments understand(const Words& typed) {
         UsageError unknown(fmt::format("unknown command: '{}'", words.front()));
         const auto is_group = [&](const GroupName& group) { return group.keyword == words.front(); };
         if (std::ranges::any_of(groups(), is_group))
-            throw UsageError(std::move(unknown), fmt::format("'domus help {}' lists the commands for it", words.front()));
+            throw UsageError(std::move(unknown),
+                             fmt::format("'domus help {}' lists the commands for it", words.front()));
         if (const auto* near = nearest_command(words.front()))
             throw UsageError(std::move(unknown), fmt::format("did you mean '{}'?", near->name));
         throw unknown;
@@ -92,8 +93,10 @@ bool Session::run_one(const Arguments& arguments) {
     bool good = true;
     try {
         if (arguments.help_wanted()) {
-            if (out_.json()) out_.result(help_json(command));
-            else out_.raw(help_of_command(command, terminal_width(STDOUT_FILENO)));
+            if (out_.json())
+                out_.result(help_json(command));
+            else
+                out_.raw(help_of_command(command, terminal_width(STDOUT_FILENO)));
         } else {
             if (command.connects) check_alive();
             Call call(arguments, out_, *this);
@@ -111,8 +114,10 @@ bool Session::run_one(const Arguments& arguments) {
         return true;
     }
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
-    if (settings_.timing) out_.text("\n(Time: {:.3f} ms)\n\n", took.count());
-    else out_.extra("\n");
+    if (settings_.timing)
+        out_.text("\n(Time: {:.3f} ms)\n\n", took.count());
+    else
+        out_.extra("\n");
     out_.finish();
     return good;
 }

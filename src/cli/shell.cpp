@@ -91,8 +91,9 @@ private:
         const auto* line = el_line(edit_);
         const std::string_view before(line->buffer, static_cast<std::size_t>(line->cursor - line->buffer));
         const auto unfinished = split_unfinished(before);
-        auto found = complete(unfinished.words, unfinished.begun,
-                              [this](Complete kind, const std::string& pool) { return names_for_completion(session_, kind, pool); });
+        auto found = complete(unfinished.words, unfinished.begun, [this](Complete kind, const std::string& pool) {
+            return names_for_completion(session_, kind, pool);
+        });
         if (found.files || found.folders) add_files(found, unfinished.begun);
         if (found.words.empty()) return CC_ERROR;
         const auto common = common_start(found);
@@ -120,7 +121,8 @@ private:
         const auto slash = begun.rfind('/');
         const auto folder = slash == std::string::npos ? std::string() : begun.substr(0, slash + 1);
         std::error_code problem;
-        for (fs::directory_iterator each(folder.empty() ? "." : folder, problem), end; !problem && each != end; each.increment(problem)) {
+        for (fs::directory_iterator each(folder.empty() ? "." : folder, problem), end; !problem && each != end;
+             each.increment(problem)) {
             const bool is_folder = each->is_directory(problem);
             if (found.folders && !is_folder) continue;
             auto word = folder + each->path().filename().string() + (is_folder ? "/" : "");
@@ -135,8 +137,10 @@ private:
         std::string out = "\n";
         for (std::size_t i = 0; i < found.words.size(); ++i) {
             out += found.words[i].word;
-            if ((i + 1) % columns == 0 || i + 1 == found.words.size()) out += "\n";
-            else out.append(widest + 2 - found.words[i].word.size(), ' ');
+            if ((i + 1) % columns == 0 || i + 1 == found.words.size())
+                out += "\n";
+            else
+                out.append(widest + 2 - found.words[i].word.size(), ' ');
         }
         std::cout << out << std::flush;
     }
@@ -186,8 +190,10 @@ void run_person(Session& session, Output& out) {
 
 int run_shell(Session& session, Output& out) {
     out.extra("{}", welcome);
-    if (is_terminal(STDIN_FILENO)) run_person(session, out);
-    else run_pipe(session, out);
+    if (is_terminal(STDIN_FILENO))
+        run_person(session, out);
+    else
+        run_pipe(session, out);
     out.finish();
     return 0;
 }

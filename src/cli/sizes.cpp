@@ -18,8 +18,6 @@ std::string pretty_size(std::uint64_t bytes, int digits) {
     return fmt::format("{:.{}f} {}", value, digits, units[unit]);
 }
 
-Cell size_cell(std::uint64_t bytes) {
-    return {pretty_size(bytes), bytes};
-}
+Cell size_cell(std::uint64_t bytes) { return {pretty_size(bytes), bytes}; }
 
 } // namespace domus::cli

@@ -31,13 +31,12 @@ Decoded decode(std::string_view text) {
 }
 
 /// Calls `plain(piece, width)` for what may be shown and `escape(byte)` for the rest.
-template <class Plain, class Escape>
-void walk(std::string_view text, Plain plain, Escape escape) {
+template <class Plain, class Escape> void walk(std::string_view text, Plain plain, Escape escape) {
     while (!text.empty()) {
         const auto decoded = decode(text);
-        const int width = decoded.length == 0 ? -1 : decoded.point < 0x80
-                                                  ? (decoded.point < 0x20 || decoded.point == 0x7f ? -1 : 1)
-                                                  : wcwidth(static_cast<wchar_t>(decoded.point));
+        const int width = decoded.length == 0    ? -1
+                          : decoded.point < 0x80 ? (decoded.point < 0x20 || decoded.point == 0x7f ? -1 : 1)
+                                                 : wcwidth(static_cast<wchar_t>(decoded.point));
         if (width < 0) {
             escape(static_cast<unsigned char>(text.front()));
             text.remove_prefix(1);
@@ -52,10 +51,14 @@ constexpr std::size_t gap = 3;
 
 std::string_view colour_of(Tone tone) {
     switch (tone) {
-    case Tone::good: return "\033[32m";
-    case Tone::warning: return "\033[33m";
-    case Tone::faint: return "\033[2m";
-    case Tone::plain: break;
+    case Tone::good:
+        return "\033[32m";
+    case Tone::warning:
+        return "\033[33m";
+    case Tone::faint:
+        return "\033[2m";
+    case Tone::plain:
+        break;
     }
     return {};
 }
@@ -70,8 +73,9 @@ std::size_t display_width(std::string_view text) {
 
 std::string printable(std::string_view text) {
     std::string result;
-    walk(text, [&](std::string_view piece, std::size_t) { result += piece; },
-         [&](unsigned char byte) { result += fmt::format("\\x{:02x}", byte); });
+    walk(
+        text, [&](std::string_view piece, std::size_t) { result += piece; },
+        [&](unsigned char byte) { result += fmt::format("\\x{:02x}", byte); });
     return result;
 }
 
@@ -87,8 +91,10 @@ std::string render(const Table& table, bool header, bool colour) {
         if (!tone.empty()) out += tone;
         out += printable(text);
         if (!tone.empty()) out += "\033[0m";
-        if (i + 1 == widths.size()) out += '\n';
-        else out.append(widths[i] - display_width(text) + gap, ' ');
+        if (i + 1 == widths.size())
+            out += '\n';
+        else
+            out.append(widths[i] - display_width(text) + gap, ' ');
     };
     if (header) {
         for (std::size_t i = 0; i < table.columns.size(); ++i) put(i, table.columns[i].title, {});

@@ -62,7 +62,8 @@ Connection::~Connection() {
     if (lost_ || !channel_.is_open()) return;
     try {
         if (opened_) {
-            const auto serial = send_call(wire::remote_program, static_cast<std::int32_t>(wire::Procedure::connect_close), {});
+            const auto serial =
+                send_call(wire::remote_program, static_cast<std::int32_t>(wire::Procedure::connect_close), {});
             run_until([&] { return replies_.contains(serial); }, Clock::now() + std::chrono::seconds(1));
         }
     } catch (const std::exception&) {
@@ -84,7 +85,8 @@ void Connection::authenticate() {
         call<wire::Procedure::auth_polkit>();
         return;
     }
-    throw Error(ErrorCode::auth_failed, ErrorDomain::rpc, "authentication failed: the daemon wants SASL, which domus does not speak")
+    throw Error(ErrorCode::auth_failed, ErrorDomain::rpc,
+                "authentication failed: the daemon wants SASL, which domus does not speak")
         .hint("use ssh: domus -c qemu+ssh://HOST/system");
 }
 
@@ -115,7 +117,8 @@ std::string Connection::exchange(std::uint32_t program, std::int32_t procedure, 
 std::uint32_t Connection::send_call(std::uint32_t program, std::int32_t procedure, std::string_view arguments) {
     if (lost_) throw *lost_;
     const auto serial = next_serial_++;
-    send_packet({.program = program, .procedure = procedure, .type = wire::PacketType::call, .serial = serial}, arguments);
+    send_packet({.program = program, .procedure = procedure, .type = wire::PacketType::call, .serial = serial},
+                arguments);
     return serial;
 }
 
@@ -127,8 +130,10 @@ std::vector<std::variant<std::string, Error>> Connection::exchange_all(std::uint
     for (const auto serial : serials) {
         run_until([&] { return replies_.contains(serial); });
         auto reply = std::move(replies_.extract(serial).mapped());
-        if (reply.failed) replies.emplace_back(decode_error(reply.payload));
-        else replies.emplace_back(std::move(reply.payload));
+        if (reply.failed)
+            replies.emplace_back(decode_error(reply.payload));
+        else
+            replies.emplace_back(std::move(reply.payload));
     }
     return replies;
 }
@@ -198,7 +203,8 @@ void Connection::receive() {
             if (static_cast<std::size_t>(count) < buffer.size()) break;
         } else if (count == 0) {
             take_packets();
-            lose(Error(ErrorCode::system_error, ErrorDomain::rpc, "End of file while reading data: Input/output error"));
+            lose(
+                Error(ErrorCode::system_error, ErrorDomain::rpc, "End of file while reading data: Input/output error"));
         } else if (errno != EINTR) {
             if (errno == EAGAIN) break;
             lose(system_error(errno, "Cannot recv data", ErrorDomain::rpc));
@@ -242,9 +248,11 @@ void Connection::take(std::string_view packet) {
         break;
     case wire::PacketType::stream:
     case wire::PacketType::stream_hole:
-        if (const auto found = streams_.find(header.serial); found != streams_.end()) found->second->take_packet(header, payload);
+        if (const auto found = streams_.find(header.serial); found != streams_.end())
+            found->second->take_packet(header, payload);
         break;
-    default: break; // nothing that we asked for
+    default:
+        break; // nothing that we asked for
     }
 }
 
@@ -307,8 +315,9 @@ void Stream::take_packet(const wire::Header& header, std::string_view payload) {
 }
 
 void Stream::send(wire::PacketType type, wire::PacketStatus status, std::string_view payload) {
-    connection_.send_packet({.program = wire::remote_program, .procedure = procedure_, .type = type, .serial = serial_, .status = status},
-                            payload);
+    connection_.send_packet(
+        {.program = wire::remote_program, .procedure = procedure_, .type = type, .serial = serial_, .status = status},
+        payload);
 }
 
 void Stream::check() {

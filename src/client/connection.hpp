@@ -18,8 +18,8 @@
 #include <poll.h>
 
 #include <chrono>
-#include <deque>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -66,8 +66,9 @@ public:
     /// A call that takes long: until its reply is there, `look` is run each `every`, and at once when `urgent` says so,
     /// which is asked after each signal. It may make calls of its own.
     template <auto procedure>
-    typename wire::Call<procedure>::Ret call_watched(const typename wire::Call<procedure>::Args& args, std::chrono::milliseconds every,
-                                                     const std::function<bool()>& urgent, const std::function<void()>& look) {
+    typename wire::Call<procedure>::Ret
+    call_watched(const typename wire::Call<procedure>::Args& args, std::chrono::milliseconds every,
+                 const std::function<bool()>& urgent, const std::function<void()>& look) {
         const auto serial = send_call(program_of(procedure), static_cast<std::int32_t>(procedure), encoded(args));
         const auto there = [&] { return replies_.contains(serial); };
         const auto enough = [&] { return there() || urgent(); };
@@ -81,15 +82,16 @@ public:
     std::string exchange(std::uint32_t program, std::int32_t procedure, std::string_view arguments);
 
     /// Many calls at once: all are sent before the first reply is awaited. An Error in the place of each that failed.
-    template <auto procedure>
-    auto call_all(const std::vector<typename wire::Call<procedure>::Args>& calls) {
+    template <auto procedure> auto call_all(const std::vector<typename wire::Call<procedure>::Args>& calls) {
         using Ret = typename wire::Call<procedure>::Ret;
         std::vector<std::string> arguments;
         for (const auto& args : calls) arguments.push_back(encoded(args));
         std::vector<std::variant<Ret, Error>> results;
         for (auto& reply : exchange_all(program_of(procedure), static_cast<std::int32_t>(procedure), arguments)) {
-            if (auto* error = std::get_if<Error>(&reply)) results.emplace_back(std::move(*error));
-            else results.emplace_back(wire::decode<Ret>(std::get<std::string>(reply)));
+            if (auto* error = std::get_if<Error>(&reply))
+                results.emplace_back(std::move(*error));
+            else
+                results.emplace_back(wire::decode<Ret>(std::get<std::string>(reply)));
         }
         return results;
     }
@@ -111,8 +113,7 @@ private:
 
     static constexpr std::uint32_t program_of(wire::Procedure) { return wire::remote_program; }
     static constexpr std::uint32_t program_of(wire::QemuProcedure) { return wire::qemu_program; }
-    template <class Args>
-    static std::string encoded(const Args& args) {
+    template <class Args> static std::string encoded(const Args& args) {
         std::string bytes;
         wire::encode(args, bytes);
         return bytes;
@@ -204,8 +205,8 @@ private:
     std::string reply_;
     std::deque<Chunk> arrived_;
     std::optional<Error> failure_;
-    bool ended_ = false;     ///< the daemon sends no more
-    bool finished_ = false;  ///< it has said its last word
+    bool ended_ = false;    ///< the daemon sends no more
+    bool finished_ = false; ///< it has said its last word
 };
 
 } // namespace domus::client

@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -30,7 +30,8 @@ std::string hint_for(int problem, const Target& target) {
     if (problem == EACCES || problem == EPERM)
         return "this user may not talk to the daemon of the system: use 'domus -c qemu:///session', or become root";
     if (problem != ENOENT && problem != ECONNREFUSED) return {};
-    if (target.session) return "start the daemon of this session with 'domusd --session', or use 'domus -c qemu:///system'";
+    if (target.session)
+        return "start the daemon of this session with 'domusd --session', or use 'domus -c qemu:///system'";
     return "start the daemon with 'systemctl start domusd'";
 }
 
@@ -61,7 +62,8 @@ Channel open_tcp(const Target& target) {
     addrinfo* raw = nullptr;
     if (const int problem = getaddrinfo(target.host.c_str(), target.port.c_str(), &wanted, &raw); problem != 0)
         throw Error(ErrorCode::system_error, ErrorDomain::rpc,
-                    fmt::format("unable to resolve address '{}' service '{}': {}", target.host, target.port, gai_strerror(problem)));
+                    fmt::format("unable to resolve address '{}' service '{}': {}", target.host, target.port,
+                                gai_strerror(problem)));
     const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> list(raw, freeaddrinfo);
     int problem = EHOSTUNREACH;
     for (const auto* each = list.get(); each; each = each->ai_next) {
@@ -73,7 +75,8 @@ Channel open_tcp(const Target& target) {
         }
         problem = errno;
     }
-    throw system_error(problem, fmt::format("unable to connect to server at '{}:{}'", target.host, target.port), ErrorDomain::rpc);
+    throw system_error(problem, fmt::format("unable to connect to server at '{}:{}'", target.host, target.port),
+                       ErrorDomain::rpc);
 }
 
 Channel open_command(std::vector<std::string> words) {
@@ -108,8 +111,10 @@ Channel open_command(std::vector<std::string> words) {
 std::string shell_word(std::string_view word) {
     std::string quoted = "'";
     for (const char c : word) {
-        if (c == '\'') quoted += "'\\''";
-        else quoted += c;
+        if (c == '\'')
+            quoted += "'\\''";
+        else
+            quoted += c;
     }
     return quoted + "'";
 }
@@ -123,10 +128,13 @@ std::string remote_command(const Target& target, bool readonly) {
     if (target.proxy == Target::Proxy::netcat) return by_netcat;
     const auto flags = readonly ? "-r " : "";
     const auto uri = shell_word(target.name);
-    const auto otherwise = target.proxy == Target::Proxy::native ? std::string("echo 'neither domus nor virt-ssh-helper is installed' >&2; exit 1") : by_netcat;
-    return fmt::format("if command -v domus >/dev/null 2>&1; then exec domus {0}-c {1} __relay; "
-                       "elif command -v virt-ssh-helper >/dev/null 2>&1; then exec virt-ssh-helper {0}{1}; else {2}; fi",
-                       flags, uri, otherwise);
+    const auto otherwise = target.proxy == Target::Proxy::native
+                               ? std::string("echo 'neither domus nor virt-ssh-helper is installed' >&2; exit 1")
+                               : by_netcat;
+    return fmt::format(
+        "if command -v domus >/dev/null 2>&1; then exec domus {0}-c {1} __relay; "
+        "elif command -v virt-ssh-helper >/dev/null 2>&1; then exec virt-ssh-helper {0}{1}; else {2}; fi",
+        flags, uri, otherwise);
 }
 
 } // namespace
@@ -148,16 +156,21 @@ std::vector<std::string> ssh_command(const Target& target, bool readonly) {
 
 Channel open_channel(const Target& target, bool readonly) {
     switch (target.transport) {
-    case Target::Transport::unix_socket: return open_unix(target);
-    case Target::Transport::tcp: return open_tcp(target);
-    case Target::Transport::ssh: return open_command(ssh_command(target, readonly));
-    case Target::Transport::command: return open_command({target.command});
+    case Target::Transport::unix_socket:
+        return open_unix(target);
+    case Target::Transport::tcp:
+        return open_tcp(target);
+    case Target::Transport::ssh:
+        return open_command(ssh_command(target, readonly));
+    case Target::Transport::command:
+        return open_command({target.command});
     }
     throw Error(ErrorCode::internal_error, ErrorDomain::remote, "no such transport");
 }
 
 Channel::Channel(Channel&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), child_(std::exchange(other.child_, -1)), messages_(std::exchange(other.messages_, -1)) {}
+    : fd_(std::exchange(other.fd_, -1)), child_(std::exchange(other.child_, -1)),
+      messages_(std::exchange(other.messages_, -1)) {}
 
 Channel& Channel::operator=(Channel&& other) noexcept {
     if (this != &other) {

@@ -125,7 +125,8 @@ std::vector<std::string> present(std::vector<std::string> sockets, const Surroun
 }
 
 Error bad_value(std::string_view key, const std::string& value, std::string_view known) {
-    return Error(ErrorCode::invalid_arg, ErrorDomain::remote, fmt::format("Failed to parse value of URI component {}: '{}'", key, value))
+    return Error(ErrorCode::invalid_arg, ErrorDomain::remote,
+                 fmt::format("Failed to parse value of URI component {}: '{}'", key, value))
         .hint(fmt::format("it can be {}", known));
 }
 
@@ -136,14 +137,16 @@ bool is_on(std::string_view key, const std::string& value) {
 
 void take_proxy(Target& target, const std::string& value) {
     using enum Target::Proxy;
-    static const std::map<std::string, Target::Proxy, std::less<>> known{{"auto", automatic}, {"netcat", netcat}, {"native", native}};
+    static const std::map<std::string, Target::Proxy, std::less<>> known{
+        {"auto", automatic}, {"netcat", netcat}, {"native", native}};
     const auto found = known.find(value);
     if (found == known.end()) throw bad_value("proxy", value, "auto, netcat or native");
     target.proxy = found->second;
 }
 
 void take_known_hosts_verify(Target& target, const std::string& value) {
-    static const std::map<std::string, std::string_view, std::less<>> known{{"normal", "ask"}, {"auto", "accept-new"}, {"ignore", "no"}};
+    static const std::map<std::string, std::string_view, std::less<>> known{
+        {"normal", "ask"}, {"auto", "accept-new"}, {"ignore", "no"}};
     const auto found = known.find(value);
     if (found == known.end()) throw bad_value("known_hosts_verify", value, "normal, auto or ignore");
     target.ssh_options.push_back(fmt::format("StrictHostKeyChecking={}", found->second));
@@ -188,13 +191,15 @@ constexpr auto parameters = std::to_array<Parameter>({
      [](Target& target, const std::string& value) {
          if (is_on("no_tty", value)) target.ssh_options.emplace_back("BatchMode=yes");
      }},
-    {"known_hosts", [](Target& target, const std::string& value) { target.ssh_options.push_back("UserKnownHostsFile=" + value); }},
+    {"known_hosts",
+     [](Target& target, const std::string& value) { target.ssh_options.push_back("UserKnownHostsFile=" + value); }},
     {"known_hosts_verify", take_known_hosts_verify},
     {"sshauth", take_sshauth},
     {"name", [](Target& target, const std::string& value) { target.name = value; }},
     {"mode", // of libvirt's split daemons: there is one daemon here
      [](Target&, const std::string& value) {
-         if (value != "auto" && value != "legacy" && value != "direct") throw bad_value("mode", value, "auto, legacy or direct");
+         if (value != "auto" && value != "legacy" && value != "direct")
+             throw bad_value("mode", value, "auto, legacy or direct");
      }},
     {"auth", [](Target&, const std::string&) {}}, // our daemons ask for none
     {"authfile", [](Target&, const std::string&) {}},
@@ -209,7 +214,8 @@ void take_parameters(Target& target, const Parts& parts) {
         if (known == parameters.end()) {
             std::vector<std::string_view> names;
             for (const auto& each : parameters) names.push_back(each.name);
-            throw Error(ErrorCode::invalid_arg, ErrorDomain::remote, fmt::format("the URI has an unknown parameter '{}'", key))
+            throw Error(ErrorCode::invalid_arg, ErrorDomain::remote,
+                        fmt::format("the URI has an unknown parameter '{}'", key))
                 .hint(fmt::format("known are {}", fmt::join(names, ", ")));
         }
         known->take(target, value);
@@ -218,7 +224,9 @@ void take_parameters(Target& target, const Parts& parts) {
     if (target.proxy == Target::Proxy::automatic && netcat_wanted) target.proxy = Target::Proxy::netcat;
 }
 
-std::string name_for_server(const Parts& parts) { return (parts.driver == "domus" ? "qemu" : parts.driver) + "://" + parts.path; }
+std::string name_for_server(const Parts& parts) {
+    return (parts.driver == "domus" ? "qemu" : parts.driver) + "://" + parts.path;
+}
 
 Target::Transport transport_of(const Parts& parts) {
     using enum Target::Transport;
@@ -229,9 +237,11 @@ Target::Transport transport_of(const Parts& parts) {
     if (parts.transport.empty() || parts.transport == "tls")
         throw Error(ErrorCode::no_support, ErrorDomain::remote, "the TLS transport is not there yet")
             .hint(fmt::format("use {}+ssh://{}{}", parts.driver, parts.host, parts.path));
-    throw Error(ErrorCode::invalid_arg, ErrorDomain::remote,
-                fmt::format("remote_open: transport in URL not recognised (should be tls|unix|ssh|ext|tcp|libssh2|libssh): '{}'",
-                            parts.transport));
+    throw Error(
+        ErrorCode::invalid_arg, ErrorDomain::remote,
+        fmt::format(
+            "remote_open: transport in URL not recognised (should be tls|unix|ssh|ext|tcp|libssh2|libssh): '{}'",
+            parts.transport));
 }
 
 Target default_target(bool readonly, const Surroundings& where) {
@@ -245,15 +255,14 @@ Target default_target(bool readonly, const Surroundings& where) {
 
 Surroundings this_process() {
     return {.root = geteuid() == 0,
-            .environment =
-                [](std::string_view name) -> std::optional<std::string> {
-                    const char* value = std::getenv(std::string(name).c_str());
-                    if (!value || !*value) return std::nullopt;
-                    return value;
-                },
+            .environment = [](std::string_view name) -> std::optional<std::string> {
+                const char* value = std::getenv(std::string(name).c_str());
+                if (!value || !*value) return std::nullopt;
+                return value;
+            },
             .exists =
                 [](const std::string& path) {
-                    struct stat status {};
+                    struct stat status{};
                     return stat(path.c_str(), &status) == 0;
                 }};
 }

@@ -12,11 +12,15 @@ namespace domus::client {
 namespace {
 
 Target target_of(std::string_view uri) {
-    Surroundings nobody{.root = true, .environment = [](std::string_view) { return std::nullopt; }, .exists = [](const std::string&) { return false; }};
+    Surroundings nobody{.root = true,
+                        .environment = [](std::string_view) { return std::nullopt; },
+                        .exists = [](const std::string&) { return false; }};
     return resolve(uri, false, nobody);
 }
 
-std::string ssh_of(std::string_view uri) { return fmt::format("{}", fmt::join(ssh_command(target_of(uri), false), " ")); }
+std::string ssh_of(std::string_view uri) {
+    return fmt::format("{}", fmt::join(ssh_command(target_of(uri), false), " "));
+}
 
 std::string refusal_of(std::string_view uri) {
     try {
@@ -33,14 +37,15 @@ TEST(Uri, parameters_for_ssh_reach_ssh) {
     struct Case {
         std::string_view query, words;
     };
-    constexpr Case cases[] = {{"keyfile=/k", "-i /k"},
-                              {"no_verify=1", "-o StrictHostKeyChecking=no"},
-                              {"no_tty=1", "-o BatchMode=yes"},
-                              {"known_hosts=/hosts", "-o UserKnownHostsFile=/hosts"},
-                              {"known_hosts_verify=auto", "-o StrictHostKeyChecking=accept-new"},
-                              {"sshauth=privkey,password", "-o PreferredAuthentications=publickey,password -o IdentityAgent=none"},
-                              {"sshauth=agent,keyboard-interactive", "-o PreferredAuthentications=publickey,keyboard-interactive"},
-                              {"command=/opt/ssh", "/opt/ssh -T"}};
+    constexpr Case cases[] = {
+        {"keyfile=/k", "-i /k"},
+        {"no_verify=1", "-o StrictHostKeyChecking=no"},
+        {"no_tty=1", "-o BatchMode=yes"},
+        {"known_hosts=/hosts", "-o UserKnownHostsFile=/hosts"},
+        {"known_hosts_verify=auto", "-o StrictHostKeyChecking=accept-new"},
+        {"sshauth=privkey,password", "-o PreferredAuthentications=publickey,password -o IdentityAgent=none"},
+        {"sshauth=agent,keyboard-interactive", "-o PreferredAuthentications=publickey,keyboard-interactive"},
+        {"command=/opt/ssh", "/opt/ssh -T"}};
     for (const auto& each : cases) {
         const auto words = ssh_of(fmt::format("qemu+ssh://me@host:22/system?{}", each.query));
         EXPECT_TRUE(words.contains(each.words)) << words;
@@ -50,12 +55,15 @@ TEST(Uri, parameters_for_ssh_reach_ssh) {
 }
 
 TEST(Uri, the_proxy_is_chosen_by_name_or_by_what_only_netcat_can_do) {
-    const auto runs = [](std::string_view query, std::string_view word) { return ssh_of(fmt::format("qemu+ssh://host/system{}", query)).contains(word); };
+    const auto runs = [](std::string_view query, std::string_view word) {
+        return ssh_of(fmt::format("qemu+ssh://host/system{}", query)).contains(word);
+    };
     EXPECT_TRUE(runs("", "virt-ssh-helper") && runs("", "nc"));
     EXPECT_TRUE(!runs("?proxy=netcat", "virt-ssh-helper") && runs("?proxy=netcat", "nc"));
     EXPECT_TRUE(runs("?proxy=native", "virt-ssh-helper") && !runs("?proxy=native", "-U"));
     EXPECT_TRUE(!runs("?netcat=/bin/ncat", "virt-ssh-helper") && runs("?netcat=/bin/ncat", "/bin/ncat"));
-    EXPECT_TRUE(!runs("?socket=/x.sock&proxy=auto", "virt-ssh-helper") && runs("?proxy=auto&socket=/x.sock", "/x.sock"));
+    EXPECT_TRUE(!runs("?socket=/x.sock&proxy=auto", "virt-ssh-helper")
+                && runs("?proxy=auto&socket=/x.sock", "/x.sock"));
 }
 
 TEST(Uri, what_is_not_understood_is_refused_by_name) {

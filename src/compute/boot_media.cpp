@@ -8,13 +8,14 @@ namespace domus::compute {
 namespace {
 
 struct Uses {
-    bool boots = false;  ///< as a medium, kernel or initrd
+    bool boots = false; ///< as a medium, kernel or initrd
     bool others = false;
 };
 
 bool is_in_chain(const std::vector<model::BackingStore>& below, const std::string& path) {
     for (const auto& store : below)
-        if (store.source.file == path || store.source.dev == path || is_in_chain(store.backing_store, path)) return true;
+        if (store.source.file == path || store.source.dev == path || is_in_chain(store.backing_store, path))
+            return true;
     return false;
 }
 

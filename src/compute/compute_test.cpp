@@ -23,8 +23,9 @@ namespace fs = std::filesystem;
 namespace {
 
 model::Domain domain_of(const std::string& name, std::string_view inside = "") {
-    return format::from_xml<model::Domain>(fmt::format(
-        "<domain type='qemu'><name>{}</name><uuid>{}</uuid><memory unit='MiB'>64</memory><os><type>hvm</type></os>{}</domain>", name, Uuid::random().text(), inside));
+    return format::from_xml<model::Domain>(fmt::format("<domain type='qemu'><name>{}</name><uuid>{}</uuid><memory "
+                                                       "unit='MiB'>64</memory><os><type>hvm</type></os>{}</domain>",
+                                                       name, Uuid::random().text(), inside));
 }
 
 struct StoreTest : testing::Test {
@@ -60,8 +61,12 @@ struct StoreTest : testing::Test {
         record.domain.id = 7;
         return record;
     }
-    void write_record(const std::string& name, const std::string& xml) const { StoredFolder(root / "run", largest_record).replace(name, xml); }
-    static std::string xml_of(const RunRecord& record) { return format::to_xml(record, {.live = true, .secrets = true}); }
+    void write_record(const std::string& name, const std::string& xml) const {
+        StoredFolder(root / "run", largest_record).replace(name, xml);
+    }
+    static std::string xml_of(const RunRecord& record) {
+        return format::to_xml(record, {.live = true, .secrets = true});
+    }
     fs::path root;
     std::optional<Store> store;
 };
@@ -92,7 +97,8 @@ TEST(SavedDefinition, has_its_trays_in_the_memory) {
 TEST(Cpuset, ranges_and_exceptions) {
     EXPECT_EQ(parse_cpuset("0-3,^2,8"), (std::vector<unsigned>{0, 1, 3, 8}));
     EXPECT_EQ(parse_cpuset("5"), std::vector<unsigned>{5});
-    for (const char* text : {"", "x", "1-", "3-1", "^1", "1;2", "99999"}) EXPECT_THROW(parse_cpuset(text), Error) << text;
+    for (const char* text : {"", "x", "1-", "3-1", "^1", "1;2", "99999"})
+        EXPECT_THROW(parse_cpuset(text), Error) << text;
 }
 
 TEST(Tuning, limits_that_are_not_enforced_are_refused_by_name) {
@@ -119,7 +125,8 @@ TEST(Statistics, more_drives_than_a_domain_can_have_are_none) {
 TEST(Metadata, elements_are_found_by_namespace_replaced_and_removed) {
     auto domain = domain_of("a", "<metadata>\n  <o:other xmlns:o='urn:o'>kept</o:other>\n</metadata>");
     set_metadata(domain, 2, "<app><x/></app>", "mine", "urn:mine");
-    EXPECT_NE(domain.metadata->find("<mine:app xmlns:mine='urn:mine'><mine:x/></mine:app>"), std::string::npos) << *domain.metadata;
+    EXPECT_NE(domain.metadata->find("<mine:app xmlns:mine='urn:mine'><mine:x/></mine:app>"), std::string::npos)
+        << *domain.metadata;
     EXPECT_NE(domain.metadata->find("kept"), std::string::npos);
     set_metadata(domain, 2, "<app>new</app>", "mine", "urn:mine");
     EXPECT_EQ(domain.metadata->find("mine:x"), std::string::npos);
@@ -318,7 +325,8 @@ TEST_F(StoreTest, a_record_from_which_nothing_can_be_found_is_set_aside_under_it
     ASSERT_EQ(loaded.records.size(), 1u);
     EXPECT_EQ(loaded.records[0]->domain.name, "good");
     EXPECT_EQ(loaded.complaints.size(), 8u);
-    for (const auto& complaint : loaded.complaints) EXPECT_EQ(complaint.file, root / "run" / (complaint.name + ".xml.broken"));
+    for (const auto& complaint : loaded.complaints)
+        EXPECT_EQ(complaint.file, root / "run" / (complaint.name + ".xml.broken"));
 }
 
 /// What damage makes of a record, at any place in it, ends nobody's start.
@@ -340,7 +348,8 @@ TEST_F(StoreTest, a_record_that_is_cut_or_has_a_flipped_bit_is_read_or_set_aside
 }
 
 TEST_F(StoreTest, snapshots_that_are_each_others_parents_are_all_there) {
-    for (const auto& [name, parent] : {std::pair("a", "b"), std::pair("b", "a"), std::pair("c", "b"), std::pair("d", "gone")}) {
+    for (const auto& [name, parent] :
+         {std::pair("a", "b"), std::pair("b", "a"), std::pair("c", "b"), std::pair("d", "gone")}) {
         model::Snapshot snapshot;
         snapshot.name = name;
         snapshot.state = model::SnapshotState::shutoff;

@@ -37,18 +37,20 @@ std::vector<fs::path> dumps_of(const fs::path& folder, const std::string& domain
 }
 
 std::uint64_t space_of(const fs::path& file) {
-    struct stat info {};
+    struct stat info{};
     return ::lstat(file.c_str(), &info) < 0 ? 0 : static_cast<std::uint64_t>(info.st_blocks) * 512;
 }
 
 void require_room(const fs::path& folder, ByteCount size, std::uint64_t freed) {
-    struct statvfs disk {};
+    struct statvfs disk{};
     if (::statvfs(folder.c_str(), &disk) < 0) throw path_error(errno, "cannot look at", folder);
     const auto reserve = kept_free({std::uint64_t{disk.f_blocks} * disk.f_frsize});
     const auto free = std::uint64_t{disk.f_bavail} * disk.f_frsize + freed;
     if (free >= reserve.bytes && free - reserve.bytes >= size.bytes) return;
-    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("operation failed: there is no room for a dump in '{}'", folder.string()))
-        .because(fmt::format("it takes {} MiB, {} MiB are free, and {} MiB of them stay free", size.bytes >> 20, free >> 20, reserve.bytes >> 20))
+    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                fmt::format("operation failed: there is no room for a dump in '{}'", folder.string()))
+        .because(fmt::format("it takes {} MiB, {} MiB are free, and {} MiB of them stay free", size.bytes >> 20,
+                             free >> 20, reserve.bytes >> 20))
         .hint(fmt::format("free space there: see 'df -h {0}' and 'ls -l {0}'", folder.string()));
 }
 
@@ -56,8 +58,8 @@ void require_room(const fs::path& folder, ByteCount size, std::uint64_t freed) {
 
 bool is_core_dump(std::string_view file_name, std::string_view domain) {
     if (file_name.size() != domain.size() + 1 + dump_date.size() + dump_suffix.size()) return false;
-    return file_name.starts_with(domain) && file_name[domain.size()] == '-' && is_dump_date(file_name.substr(domain.size() + 1, dump_date.size())) &&
-           file_name.ends_with(dump_suffix);
+    return file_name.starts_with(domain) && file_name[domain.size()] == '-'
+           && is_dump_date(file_name.substr(domain.size() + 1, dump_date.size())) && file_name.ends_with(dump_suffix);
 }
 
 ByteCount kept_free(ByteCount disk) {
@@ -65,7 +67,8 @@ ByteCount kept_free(ByteCount disk) {
     return std::min(ByteCount{disk.bytes / 10}, most);
 }
 
-CoreDump open_core_dump(const fs::path& folder, const std::string& domain, ByteCount size, unsigned kept, std::time_t now) {
+CoreDump open_core_dump(const fs::path& folder, const std::string& domain, ByteCount size, unsigned kept,
+                        std::time_t now) {
     ensure_directory(folder, 0700);
     auto going = dumps_of(folder, domain);
     const auto stay = std::size_t{std::max(kept, 1u)} - 1;

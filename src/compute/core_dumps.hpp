@@ -25,6 +25,7 @@ struct CoreDump {
 
 /// Makes the file for a dump of `size` bytes. The oldest dumps of the domain go first, so that with this one there are `kept`
 /// of them, one at least. Throws operation_failed, and removes none, if the disk has no room for it.
-CoreDump open_core_dump(const std::filesystem::path& folder, const std::string& domain, ByteCount size, unsigned kept, std::time_t now);
+CoreDump open_core_dump(const std::filesystem::path& folder, const std::string& domain, ByteCount size, unsigned kept,
+                        std::time_t now);
 
 } // namespace domus::compute

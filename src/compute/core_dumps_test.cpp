@@ -24,7 +24,9 @@ struct CoreDumps : testing::Test {
         folder = root / "dump";
     }
     ~CoreDumps() override { fs::remove_all(root); }
-    void dump(int second, unsigned kept) const { (void)open_core_dump(folder, "web", small_dump, kept, first_second + second); }
+    void dump(int second, unsigned kept) const {
+        (void)open_core_dump(folder, "web", small_dump, kept, first_second + second);
+    }
     fs::path root, folder;
 };
 
@@ -36,8 +38,9 @@ TEST_F(CoreDumps, are_named_after_domain_and_time) {
     write_all(dump.fd.get(), "x", dump.path);
     EXPECT_EQ(read_file(dump.path, 10), "x");
     EXPECT_TRUE(is_core_dump("web-2001-09-09-01-46-40.core", "web"));
-    for (const auto* other : {"web-2-2001-09-09-01-46-40.core", "web-2001-09-09-01-46-4x.core", "web-2001-09-09-01-46-40.cord", "wob-2001-09-09-01-46-40.core",
-                              "web2001-09-09-01-46-40.core", "web"})
+    for (const auto* other :
+         {"web-2-2001-09-09-01-46-40.core", "web-2001-09-09-01-46-4x.core", "web-2001-09-09-01-46-40.cord",
+          "wob-2001-09-09-01-46-40.core", "web2001-09-09-01-46-40.core", "web"})
         EXPECT_FALSE(is_core_dump(other, "web")) << other;
 }
 
@@ -45,10 +48,12 @@ TEST_F(CoreDumps, go_when_there_are_too_many_the_oldest_first) {
     ensure_directory(folder, 0700);
     write_file_durably(folder / "web-2-2001-09-09-01-46-40.core", "of the domain 'web-2'", 0600);
     for (int second = 0; second < 5; ++second) dump(second, 3);
-    EXPECT_EQ(names_in(folder), (std::vector<std::string>{"web-2-2001-09-09-01-46-40.core", "web-2001-09-09-01-46-42.core", "web-2001-09-09-01-46-43.core",
-                                                          "web-2001-09-09-01-46-44.core"}));
+    EXPECT_EQ(names_in(folder),
+              (std::vector<std::string>{"web-2-2001-09-09-01-46-40.core", "web-2001-09-09-01-46-42.core",
+                                        "web-2001-09-09-01-46-43.core", "web-2001-09-09-01-46-44.core"}));
     dump(5, 1);
-    EXPECT_EQ(names_in(folder), (std::vector<std::string>{"web-2-2001-09-09-01-46-40.core", "web-2001-09-09-01-46-45.core"}));
+    EXPECT_EQ(names_in(folder),
+              (std::vector<std::string>{"web-2-2001-09-09-01-46-40.core", "web-2001-09-09-01-46-45.core"}));
 }
 
 TEST_F(CoreDumps, stay_when_the_disk_has_no_room_for_another) {

@@ -27,7 +27,7 @@ struct DiskSummary {
 };
 
 struct Summary {
-    ByteCount memory;         ///< now, or at boot
+    ByteCount memory; ///< now, or at boot
     ByteCount maximum_memory;
     std::uint32_t vcpus = 1;
     std::uint32_t maximum_vcpus = 1;

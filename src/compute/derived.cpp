@@ -55,7 +55,8 @@ std::vector<Question> questions(model::Devices& devices) {
         return memory.address && memory.address->type == model::AddressType::dimm && !memory.address->base;
     };
     if (std::ranges::any_of(devices.memories, placeless))
-        list.push_back({{"query-memory-devices", {}}, [&](const json::value& answer) { take_places(answer, devices.memories); }});
+        list.push_back(
+            {{"query-memory-devices", {}}, [&](const json::value& answer) { take_places(answer, devices.memories); }});
     return list;
 }
 
@@ -72,7 +73,8 @@ Task<> learn_derived(std::shared_ptr<Running> running, std::shared_ptr<model::Do
 
 void adopt_derived(model::Domain& wanted, const model::Domain& saved) {
     for (auto& disk : wanted.devices.disks) {
-        const auto same = std::ranges::find(saved.devices.disks, disk.target.dev, [](const auto& other) { return other.target.dev; });
+        const auto same =
+            std::ranges::find(saved.devices.disks, disk.target.dev, [](const auto& other) { return other.target.dev; });
         if (same != saved.devices.disks.end() && !disk.driver.queues) disk.driver.queues = same->driver.queues;
     }
     for (auto& controller : wanted.devices.controllers)
@@ -84,7 +86,8 @@ void adopt_derived(model::Domain& wanted, const model::Domain& saved) {
             if (memory.address && same.address && memory.address->type == model::AddressType::dimm
                 && memory.address->slot == same.address->slot && !memory.address->base)
                 memory.address->base = same.address->base;
-    if (wanted.vcpus.empty() && wanted.vcpu == saved.vcpu && wanted.vcpu_current == saved.vcpu_current) wanted.vcpus = saved.vcpus;
+    if (wanted.vcpus.empty() && wanted.vcpu == saved.vcpu && wanted.vcpu_current == saved.vcpu_current)
+        wanted.vcpus = saved.vcpus;
 }
 
 void note_vcpus(model::Domain& live, unsigned booted, unsigned present) {

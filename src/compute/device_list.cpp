@@ -11,9 +11,7 @@ namespace domus::compute {
 namespace {
 
 template <class Kind>
-concept Single = requires(Kind& kind) {
-    kind.has_value();
-};
+concept Single = requires(Kind& kind) { kind.has_value(); };
 
 /// Calls visit(device) for each of a kind, until it says true.
 template <class Kind, class Visitor> bool any_of(Kind& kind, Visitor&& visit) {
@@ -48,9 +46,7 @@ template <class Device> bool alike(const Device& device, const Device& wanted) {
     return a == b;
 }
 
-bool alike(const model::Disk& disk, const model::Disk& wanted) {
-    return disk.target.dev == wanted.target.dev;
-}
+bool alike(const model::Disk& disk, const model::Disk& wanted) { return disk.target.dev == wanted.target.dev; }
 
 bool alike(const model::Controller& controller, const model::Controller& wanted) {
     return controller.type == wanted.type && controller.index == wanted.index;
@@ -79,16 +75,12 @@ template <class Device> bool meant(const Device& device, const Device& wanted) {
 
 // ---- what to say --------------------------------------------------------------------------------------------------
 
-std::string describe(const model::Disk& disk) {
-    return fmt::format("no target device {}", disk.target.dev);
-}
+std::string describe(const model::Disk& disk) { return fmt::format("no target device {}", disk.target.dev); }
 std::string describe(const model::Interface& interface) {
     return interface.mac ? fmt::format("no device matching MAC address {} found", *interface.mac)
                          : std::string("matching network device was not found");
 }
-template <class Device> std::string describe(const Device&) {
-    return "no device is described like that";
-}
+template <class Device> std::string describe(const Device&) { return "no device is described like that"; }
 
 [[noreturn]] void missing(std::string_view element, const std::string& what) {
     throw Error(ErrorCode::device_missing, ErrorDomain::qemu, fmt::format("device not found: <{}>: {}", element, what))

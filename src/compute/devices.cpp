@@ -29,8 +29,9 @@ constexpr auto resize_patience = 30s; ///< on storage that answers
 void require_balloon(const model::Domain& domain) {
     const auto& balloon = domain.devices.memballoon;
     if (!balloon || balloon->model == "none")
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: Memory balloon model must be virtio to set the collection period")
+        throw Error(
+            ErrorCode::operation_invalid, ErrorDomain::qemu,
+            "Requested operation is not valid: Memory balloon model must be virtio to set the collection period")
             .hint("give the domain one: <memballoon model='virtio'/>");
 }
 
@@ -52,8 +53,9 @@ UniqueFd Domain::open_console(const std::string& name) {
     const auto running = require_running();
     const auto& device = find_terminal(*running->domain, name);
     if (device.type != model::CharacterType::pty || !device.source().path)
-        throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
-                    fmt::format("internal error: character device {} is not using a PTY", device.alias.value_or("serial0")))
+        throw Error(
+            ErrorCode::internal_error, ErrorDomain::qemu,
+            fmt::format("internal error: character device {} is not using a PTY", device.alias.value_or("serial0")))
             .hint("use <serial type='pty'/>");
     return open_terminal_of(running->process.pid(), *device.source().path);
 }
@@ -63,13 +65,15 @@ Task<Domain::Screenshot> Domain::screenshot(unsigned screen) {
     const auto running = require_running();
     const auto& videos = running->domain->devices.videos;
     if (videos.empty())
-        throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu, fmt::format("domain '{}' has no display", name_))
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu,
+                    fmt::format("domain '{}' has no display", name_))
             .hint("add <graphics type='vnc'/> and <video/> to its definition");
     UniqueFd file(::memfd_create("screenshot", MFD_CLOEXEC));
     if (!file) throw system_error(errno, "cannot create a file in memory", ErrorDomain::qemu);
     // Opened anew, since QEMU writes to what it can only write to, and moves the offset.
     auto passed = open_file(fmt::format("/proc/self/fd/{}", file.get()), O_WRONLY);
-    const auto answer = co_await running->monitor->execute_with_fd("add-fd", {}, std::move(passed), Deadline::in(patience));
+    const auto answer =
+        co_await running->monitor->execute_with_fd("add-fd", {}, std::move(passed), Deadline::in(patience));
     const auto set = answer.as_object().at("fdset-id").to_number<std::int64_t>();
     json::object arguments{{"filename", fmt::format("/dev/fdset/{}", set)}};
     if (videos.front().alias) arguments["device"] = *videos.front().alias;
@@ -85,7 +89,8 @@ Task<Domain::Screenshot> Domain::screenshot(unsigned screen) {
     co_return picture;
 }
 
-Task<> Domain::set_metadata(int type, std::optional<std::string> text, std::string key, std::string uri, Impact impact) {
+Task<> Domain::set_metadata(int type, std::optional<std::string> text, std::string key, std::string uri,
+                            Impact impact) {
     const auto turn = co_await this->turn("metadata");
     impact = resolve(impact);
     if (impact.config) {
@@ -106,14 +111,16 @@ Task<> Domain::set_memory(ByteCount amount, bool maximum, Impact impact) {
             .hint("add --config: it takes effect at the next boot");
     const auto limit = impact.live ? running_->domain->memory : definition_->summary.maximum_memory;
     if (!maximum && amount > limit)
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
-                    fmt::format("invalid argument: cannot set memory higher than max memory ({} KiB)", limit.kib_ceil()))
+        throw Error(
+            ErrorCode::invalid_arg, ErrorDomain::qemu,
+            fmt::format("invalid argument: cannot set memory higher than max memory ({} KiB)", limit.kib_ceil()))
             .hint(fmt::format("raise that first: 'domus setmaxmem {} SIZE --config'", name_));
     if (impact.live) {
         const auto& balloon = running_->domain->devices.memballoon;
         if (!balloon || balloon->model == "none")
             throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                        "Requested operation is not valid: Unable to change memory of active domain without the balloon device");
+                        "Requested operation is not valid: Unable to change memory of active domain without the "
+                        "balloon device");
         json::object arguments;
         arguments["value"] = amount.bytes;
         co_await require_running()->monitor->execute("balloon", std::move(arguments), Deadline::in(patience));
@@ -154,11 +161,14 @@ Task<> Domain::resize_disk(std::string target, ByteCount size) {
     const auto& disks = running->domain->devices.disks;
     const auto disk = std::ranges::find(disks, target, [](const auto& one) { return one.target.dev; });
     if (disk == disks.end())
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, fmt::format("invalid argument: disk '{}' was not found in the domain config", target));
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                    fmt::format("invalid argument: disk '{}' was not found in the domain config", target));
     if (disk->source.empty() || disk->readonly)
-        throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu, fmt::format("Operation not supported: can't resize empty or readonly disk '{}'", target));
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu,
+                    fmt::format("Operation not supported: can't resize empty or readonly disk '{}'", target));
     constexpr std::uint64_t sector = 512;
-    if (disk->driver.type == "qcow2" || disk->driver.type == "qed") size.bytes = (size.bytes + sector - 1) / sector * sector;
+    if (disk->driver.type == "qcow2" || disk->driver.type == "qed")
+        size.bytes = (size.bytes + sector - 1) / sector * sector;
     json::object arguments;
     arguments["node-name"] = engine::qemu::node_of(*disk);
     arguments["size"] = size.bytes;
@@ -168,9 +178,12 @@ Task<> Domain::resize_disk(std::string target, ByteCount size) {
 Task<> Domain::set_vcpus(unsigned count, bool maximum, Impact impact) {
     const auto turn = co_await this->turn("set vCPUs");
     impact = resolve(impact);
-    if (count == 0) throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "invalid argument: a domain has one vCPU at least");
+    if (count == 0)
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "invalid argument: a domain has one vCPU at least");
     if (maximum && impact.live)
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "invalid argument: maximum vcpu count of a live domain can't be modified").hint("add --config: it takes effect at the next boot");
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                    "invalid argument: maximum vcpu count of a live domain can't be modified")
+            .hint("add --config: it takes effect at the next boot");
     if (impact.live) co_await plug_vcpus(count);
     if (!impact.config) co_return;
     auto wanted = parse_definition(*definition_);
@@ -181,7 +194,8 @@ Task<> Domain::set_vcpus(unsigned count, bool maximum, Impact impact) {
     } else {
         if (count > wanted.vcpu)
             throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
-                        fmt::format("invalid argument: requested vcpus is greater than max allowable vcpus for the persistent domain: {} > {}",
+                        fmt::format("invalid argument: requested vcpus is greater than max allowable vcpus for the "
+                                    "persistent domain: {} > {}",
                                     count, wanted.vcpu));
         wanted.vcpu_current = count;
         for (auto& vcpu : wanted.vcpus) vcpu.enabled = vcpu.id < count;
@@ -197,7 +211,8 @@ Task<> Domain::set_vcpus(unsigned count, bool maximum, Impact impact) {
 Task<> Domain::refresh_figures(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
     const auto& devices = running->domain->devices;
-    const auto balloon = devices.memballoon && devices.memballoon->model != "none" ? devices.memballoon->alias : std::nullopt;
+    const auto balloon =
+        devices.memballoon && devices.memballoon->model != "none" ? devices.memballoon->alias : std::nullopt;
     auto figures = std::make_shared<Figures>();
     std::vector<qmp::Command> commands;
     std::vector<std::function<void(json::value)>> takers;
@@ -205,9 +220,12 @@ Task<> Domain::refresh_figures(std::shared_ptr<Running> running) {
         commands.push_back({std::move(command), std::move(arguments)});
         takers.push_back(std::move(taker));
     };
-    if (!devices.disks.empty()) ask("query-blockstats", {}, [&](json::value answer) { figures->block = block_entries(running->domain->devices, std::move(answer)); });
+    if (!devices.disks.empty())
+        ask("query-blockstats", {},
+            [&](json::value answer) { figures->block = block_entries(running->domain->devices, std::move(answer)); });
     if (balloon && !running->balloon_kib)
-        ask("query-balloon", {}, [&](json::value answer) { running->note_balloon(answer.at("actual").to_number<std::uint64_t>()); });
+        ask("query-balloon", {},
+            [&](json::value answer) { running->note_balloon(answer.at("actual").to_number<std::uint64_t>()); });
     if (balloon) figures->memory = json::object{{"last-update", 0}};
     if (balloon && devices.memballoon->stats_period.value_or(0) > 0) {
         json::object statistics{{"path", fmt::format("/machine/peripheral/{}", *balloon)}, {"property", "guest-stats"}};

@@ -15,11 +15,14 @@ namespace {
 void require_usable(const model::Disk& disk, const storage::Place& place) {
     const auto refuse = [&](std::string_view what) {
         throw Error(ErrorCode::config_unsupported, ErrorDomain::domain,
-                    fmt::format("disk '{}': unsupported configuration: {} (volume '{}' of pool '{}')", disk.target.dev, what, *disk.source.volume, *disk.source.pool));
+                    fmt::format("disk '{}': unsupported configuration: {} (volume '{}' of pool '{}')", disk.target.dev,
+                                what, *disk.source.volume, *disk.source.pool));
     };
-    if (disk.device == model::DiskDevice::lun && place.type != model::DiskType::block && place.type != model::DiskType::network)
+    if (disk.device == model::DiskDevice::lun && place.type != model::DiskType::block
+        && place.type != model::DiskType::network)
         refuse("disk device='lun' is only valid for block type disk source");
-    if (disk.source.startup_policy && place.type != model::DiskType::file) refuse("'startupPolicy' is only valid for 'file' type volume");
+    if (disk.source.startup_policy && place.type != model::DiskType::file)
+        refuse("'startupPolicy' is only valid for 'file' type volume");
 }
 
 bool names_volume(std::optional<model::DiskType> type, const model::DiskSource& source) {
@@ -29,7 +32,8 @@ bool names_volume(std::optional<model::DiskType> type, const model::DiskSource& 
 /// `target` names the disk in errors.
 Task<storage::Place> place_of(Environment& environment, model::DiskSource source, std::string target) {
     if (!environment.pools)
-        throw Error(ErrorCode::no_storage_pool, ErrorDomain::storage, fmt::format("Storage pool not found: no storage pool with matching name '{}'", *source.pool));
+        throw Error(ErrorCode::no_storage_pool, ErrorDomain::storage,
+                    fmt::format("Storage pool not found: no storage pool with matching name '{}'", *source.pool));
     try {
         auto place = co_await environment.pools->place(*source.pool, *source.volume, source.mode);
         co_return place;
@@ -104,7 +108,8 @@ Task<std::vector<std::string>> images_written(Environment& environment, std::vec
         } catch (...) {
             failure = std::current_exception();
         }
-        if (failure) log::warning("which image disk '{}' is written to is not known: {}", disk.target.dev, describe(failure));
+        if (failure)
+            log::warning("which image disk '{}' is written to is not known: {}", disk.target.dev, describe(failure));
         for (auto& image : written_images(disk)) images.push_back(std::move(image));
     }
     co_return images;
@@ -117,7 +122,8 @@ void name_volume(model::Disk& disk, const model::Disk& named) {
         name_again(disk.source, named.source);
     }
     auto* below = &disk.backing_store;
-    for (const auto* said = &named.backing_store; !said->empty() && !below->empty(); said = &said->front().backing_store, below = &below->front().backing_store) {
+    for (const auto* said = &named.backing_store; !said->empty() && !below->empty();
+         said = &said->front().backing_store, below = &below->front().backing_store) {
         if (said->front().type != model::DiskType::volume) continue;
         below->front().type = model::DiskType::volume;
         name_again(below->front().source, said->front().source);

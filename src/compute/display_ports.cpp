@@ -34,14 +34,17 @@ Task<std::string> resolved(Environment& environment, std::string address) {
 /// Of one display: VNC's port or SPICE's, and that for WebSockets.
 class DisplayPorts {
 public:
-    DisplayPorts(PortTable& table, std::string address, const std::string& domain) : table_(table), address_(std::move(address)), domain_(domain) {}
+    DisplayPorts(PortTable& table, std::string address, const std::string& domain)
+        : table_(table), address_(std::move(address)), domain_(domain) {}
 
     void reserve(Graphics& display) {
         const bool automatic = display.autoport.value_or(false) || display.port.value_or(-1) == -1;
-        display.port = keep(automatic ? table_.choose(address_, first_display_port, domain_) : table_.take(address_, *display.port, domain_));
+        display.port = keep(automatic ? table_.choose(address_, first_display_port, domain_)
+                                      : table_.take(address_, *display.port, domain_));
         if (!display.websocket) return;
         const auto wanted = *display.websocket;
-        display.websocket = keep(wanted == -1 ? table_.choose(address_, first_websocket_port, domain_) : table_.take(address_, wanted, domain_));
+        display.websocket = keep(wanted == -1 ? table_.choose(address_, first_websocket_port, domain_)
+                                              : table_.take(address_, wanted, domain_));
     }
 
     std::vector<PortReservation> reservations;
@@ -59,7 +62,8 @@ private:
 
 } // namespace
 
-Task<std::vector<PortReservation>> reserve_display_ports(Environment& environment, std::vector<Graphics>& displays, std::string domain) {
+Task<std::vector<PortReservation>> reserve_display_ports(Environment& environment, std::vector<Graphics>& displays,
+                                                         std::string domain) {
     std::vector<PortReservation> all;
     const Graphics* spice = nullptr;
     for (auto& display : displays) {
@@ -82,12 +86,14 @@ Task<std::vector<PortReservation>> reserve_display_ports(Environment& environmen
     co_return all;
 }
 
-std::vector<PortReservation> adopt_display_ports(Environment& environment, const std::vector<Graphics>& displays, const std::string& domain) {
+std::vector<PortReservation> adopt_display_ports(Environment& environment, const std::vector<Graphics>& displays,
+                                                 const std::string& domain) {
     std::vector<PortReservation> all;
     for (const auto& display : displays) {
         if (!listens_on_ports(display) || !display.listens.front().address) continue;
         for (const auto& port : {display.port, display.websocket})
-            if (port && *port > 0) all.push_back(environment.ports.adopt(*display.listens.front().address, *port, domain));
+            if (port && *port > 0)
+                all.push_back(environment.ports.adopt(*display.listens.front().address, *port, domain));
     }
     return all;
 }

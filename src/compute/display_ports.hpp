@@ -13,9 +13,11 @@ namespace domus::compute {
 struct Environment;
 
 /// Completes addresses and automatic ports, and reserves all of them. Throws an Error where one cannot be listened on.
-Task<std::vector<PortReservation>> reserve_display_ports(Environment& environment, std::vector<model::Graphics>& displays, std::string domain);
+Task<std::vector<PortReservation>> reserve_display_ports(Environment& environment,
+                                                         std::vector<model::Graphics>& displays, std::string domain);
 
 /// Those of a guest that runs already.
-std::vector<PortReservation> adopt_display_ports(Environment& environment, const std::vector<model::Graphics>& displays, const std::string& domain);
+std::vector<PortReservation> adopt_display_ports(Environment& environment, const std::vector<model::Graphics>& displays,
+                                                 const std::string& domain);
 
 } // namespace domus::compute

@@ -20,7 +20,8 @@ std::optional<std::string> socket_of(const model::Graphics& display) {
 
 } // namespace
 
-std::map<std::string, std::string> own_display_sockets(const std::vector<model::Graphics>& displays, const std::string& guest_folder) {
+std::map<std::string, std::string> own_display_sockets(const std::vector<model::Graphics>& displays,
+                                                       const std::string& guest_folder) {
     std::map<std::string, std::string> sockets;
     for (const auto& display : displays)
         if (const auto named = socket_of(display); named && !named->starts_with(guest_folder + "/"))

@@ -12,7 +12,8 @@
 namespace domus::compute {
 
 /// Where QEMU listens, by the path in the definition.
-std::map<std::string, std::string> own_display_sockets(const std::vector<model::Graphics>& displays, const std::string& guest_folder);
+std::map<std::string, std::string> own_display_sockets(const std::vector<model::Graphics>& displays,
+                                                       const std::string& guest_folder);
 
 /// Made with the rights of the caller; a socket or link that is there already is replaced, as QEMU does. Throws Error.
 void link_display_sockets(const Credentials& caller, const std::map<std::string, std::string>& sockets);

@@ -1,10 +1,10 @@
 #include "compute/domain.hpp"
 
+#include "async/process_wait.hpp"
 #include "async/spawn.hpp"
 #include "base/log.hpp"
 #include "compute/core_dumps.hpp"
 #include "compute/domains.hpp"
-#include "async/process_wait.hpp"
 #include "compute/guest_processes.hpp"
 #include "compute/log_keeper.hpp"
 #include "compute/monitor_events.hpp"
@@ -34,8 +34,7 @@ constexpr auto helper_grace = 3s; ///< between a helper's end and QEMU's, where 
 // A host may have thousands of them: what is large and seldom there is kept behind a pointer.
 static_assert(sizeof(Domain) < 2048);
 
-Running::Running(Executor executor)
-    : gone(executor), unplugged(executor), stream_news(executor), refreshed(executor) {}
+Running::Running(Executor executor) : gone(executor), unplugged(executor), stream_news(executor), refreshed(executor) {}
 
 Domain::Domain(Environment& environment, DomainRef ref)
     : environment_(environment), name_(std::move(ref.name)), uuid_(ref.uuid),
@@ -93,7 +92,9 @@ Task<Turn> Domain::turn(std::string job) {
         // A daemon that was killed or a lost monitor has cut it off: Domain::finish_job completes it once QEMU is reached.
         if (by.expired())
             throw Error(ErrorCode::operation_timeout, ErrorDomain::qemu,
-                        fmt::format("Timed out during operation: domain '{}' has to complete its {} first, and its QEMU does not answer", name_, running_->unfinished->kind))
+                        fmt::format("Timed out during operation: domain '{}' has to complete its {} first, and its "
+                                    "QEMU does not answer",
+                                    name_, running_->unfinished->kind))
                 .hint(fmt::format("wait for it, or end the domain with 'domus destroy {}'", name_));
         co_await sleep_until(Deadline::in(50ms));
     }
@@ -165,7 +166,8 @@ Task<> Domain::define(model::Domain wanted, Credentials who) {
 }
 
 Task<> Domain::undefine(unsigned flags) {
-    constexpr unsigned remove_managed_save = 1, remove_snapshots = 2, remove_nvram = 4, keep_nvram = 8; // virDomainUndefineFlagsValues
+    constexpr unsigned remove_managed_save = 1, remove_snapshots = 2, remove_nvram = 4,
+                       keep_nvram = 8; // virDomainUndefineFlagsValues
     const auto self = shared_from_this();
     const auto turn = co_await this->turn("undefine");
     if (!definition_)
@@ -180,14 +182,21 @@ Task<> Domain::undefine(unsigned flags) {
             .hint(fmt::format("'domus undefine {} --managed-save' forgets its saved memory too", name_));
     if (!running_ && !snapshots_.empty() && !(flags & remove_snapshots))
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    fmt::format("Requested operation is not valid: cannot delete inactive domain with {} snapshots", snapshots_.size()))
+                    fmt::format("Requested operation is not valid: cannot delete inactive domain with {} snapshots",
+                                snapshots_.size()))
             .hint(fmt::format("'domus undefine {} --snapshots-metadata' forgets them; they stay in the images", name_));
-    auto work = [store = environment_.store, name = name_, definition = definition_, uuid = uuid_, variables, flags, saved = managed_save_, all = !running_] {
+    auto work = [store = environment_.store, name = name_, definition = definition_, uuid = uuid_, variables, flags,
+                 saved = managed_save_, all = !running_] {
         if (std::filesystem::exists(variables) && !(flags & (remove_nvram | keep_nvram)))
-            throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: cannot undefine domain with nvram")
-                .hint(fmt::format("say whether '{}' goes too: 'domus undefine {} --nvram' or '--keep-nvram'", variables.string(), name));
-        store.remove(name, uuid, {.variables = (flags & remove_nvram) != 0, .snapshots = all,
-                                  .tpm = all && tpm_state_goes(parse_definition(*definition), flags), .managed_save = saved});
+            throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                        "Requested operation is not valid: cannot undefine domain with nvram")
+                .hint(fmt::format("say whether '{}' goes too: 'domus undefine {} --nvram' or '--keep-nvram'",
+                                  variables.string(), name));
+        store.remove(name, uuid,
+                     {.variables = (flags & remove_nvram) != 0,
+                      .snapshots = all,
+                      .tpm = all && tpm_state_goes(parse_definition(*definition), flags),
+                      .managed_save = saved});
     };
     co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
     if (!running_) co_await drop_snapshots(); // it may have ended just now
@@ -216,10 +225,12 @@ Task<> Domain::rename(std::string to) {
                     "Requested operation is not valid: domain with a managed saved state can't be renamed")
             .hint(fmt::format("start it, or forget its saved memory with 'domus managedsave-remove {}'", name_));
     if (!snapshots_.empty())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: cannot rename domain with snapshots");
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: cannot rename domain with snapshots");
     auto wanted = parse_definition(*definition_);
     wanted.name = to;
-    if (wanted.os.nvram.path == environment_.store.variables_path(name_).string()) wanted.os.nvram.path.reset(); // they go along
+    if (wanted.os.nvram.path == environment_.store.variables_path(name_).string())
+        wanted.os.nvram.path.reset(); // they go along
     format::Findings findings;
     model::check(wanted, findings);
     format::throw_findings(findings, ErrorDomain::domain, "<domain>");
@@ -228,8 +239,8 @@ Task<> Domain::rename(std::string to) {
     std::exception_ptr failure;
     try {
         auto work = [store = environment_.store, from = name_, to, definition, on = autostart_] {
-                                            store.rename(from, to, definition->text(), on);
-                                        };
+            store.rename(from, to, definition->text(), on);
+        };
         co_await environment_.files.run(Deadline::in(queue_patience), std::move(work));
     } catch (...) {
         failure = std::current_exception();
@@ -264,8 +275,10 @@ void Domain::change_live(const std::function<void(model::Domain&)>& change, Reco
     running_->domain = std::move(changed);
     publish();
     if (running_->starting) return;
-    if (recorded == Recorded::now) write_record();
-    else note_status();
+    if (recorded == Recorded::now)
+        write_record();
+    else
+        note_status();
 }
 
 Impact Domain::resolve(Impact impact) const {
@@ -296,15 +309,18 @@ Task<> Domain::watch_helper(std::shared_ptr<Running> running, std::size_t index)
     const auto status = co_await wait_for_exit(helper.process);
     const bool with_guest = co_await running->gone.wait(Deadline::in(helper_grace));
     if (with_guest || running->settled || running_ != running) co_return;
-    running->helper_faults.push_back(fmt::format("{} of '{}' {}; it comes back when the domain is started again", helper.program, helper.device, status.text()));
-    log::error("domain '{}': process {}, {} of '{}', {} while the guest runs", name_, helper.process.pid(), helper.program, helper.device, status.text());
+    running->helper_faults.push_back(fmt::format("{} of '{}' {}; it comes back when the domain is started again",
+                                                 helper.program, helper.device, status.text()));
+    log::error("domain '{}': process {}, {} of '{}', {} while the guest runs", name_, helper.process.pid(),
+               helper.program, helper.device, status.text());
     publish();
 }
 
 void Domain::watch_all(const std::shared_ptr<Running>& running) {
     spawn(environment_.executor, watch(running), fmt::format("the process of domain '{}'", name_));
     for (std::size_t i = 0; i < running->helpers.size(); ++i)
-        if (running->helpers[i].process.pid() != 0) spawn(environment_.executor, watch_helper(running, i), fmt::format("a helper of domain '{}'", name_));
+        if (running->helpers[i].process.pid() != 0)
+            spawn(environment_.executor, watch_helper(running, i), fmt::format("a helper of domain '{}'", name_));
 }
 
 Task<> Domain::settle(std::shared_ptr<Running> running) {
@@ -316,7 +332,8 @@ Task<> Domain::settle(std::shared_ptr<Running> running) {
     std::exception_ptr trouble;
     try {
         co_await settle_loaded_save(running);
-        const auto cut_off = job_ ? std::nullopt : running->unfinished; // while there is a job, its save removes what it has made
+        const auto cut_off =
+            job_ ? std::nullopt : running->unfinished; // while there is a job, its save removes what it has made
         if (cut_off && cut_off->kind == "save") co_await remove_cut_off_save(*cut_off);
     } catch (...) {
         trouble = std::current_exception();
@@ -368,18 +385,21 @@ Task<> Domain::dump_core(std::shared_ptr<Running> running) {
     constexpr auto patience = 10min; // as long as the disk needs for all of its memory
     const auto kept = environment_.settings.crash_dumps;
     if (kept == 0) {
-        log::info("domain '{}': the crashed guest's memory is not dumped: crash_dumps is 0 in the section [qemu] of the configuration", name_);
+        log::info("domain '{}': the crashed guest's memory is not dumped: crash_dumps is 0 in the section [qemu] of "
+                  "the configuration",
+                  name_);
         co_return;
     }
     const auto made = std::make_shared<CoreDump>();
     std::exception_ptr failure;
     try {
-        auto make = [folder = environment_.store.folders().library / "dump", name = name_, size = running->domain->memory, kept] {
-            return open_core_dump(folder, name, size, kept, std::time(nullptr));
-        };
+        auto make = [folder = environment_.store.folders().library / "dump", name = name_,
+                     size = running->domain->memory,
+                     kept] { return open_core_dump(folder, name, size, kept, std::time(nullptr)); };
         *made = co_await environment_.files.run(Deadline::in(queue_patience), std::move(make));
         json::object passed{{"fdname", "core"}};
-        (void)co_await running->monitor->execute_with_fd("getfd", std::move(passed), std::move(made->fd), Deadline::in(10s));
+        (void)co_await running->monitor->execute_with_fd("getfd", std::move(passed), std::move(made->fd),
+                                                         Deadline::in(10s));
         json::object arguments{{"paging", false}, {"protocol", "fd:core"}};
         (void)co_await running->monitor->execute("dump-guest-memory", std::move(arguments), Deadline::in(patience));
     } catch (...) {

@@ -41,11 +41,11 @@ struct Restore {
 struct StartRequest {
     bool paused = false;
     bool autodestroy = false;
-    std::uint64_t owner = 0;                ///< connection that autodestroy is tied to
-    std::optional<Credentials> caller;      ///< whose rights open the disks; none: the daemon's own
-    bool force_boot = false;                ///< forget memory that was saved
-    bool bypass_cache = false;              ///< for saved memory
-    bool reset_nvram = false;               ///< the firmware's variables are as at first
+    std::uint64_t owner = 0;           ///< connection that autodestroy is tied to
+    std::optional<Credentials> caller; ///< whose rights open the disks; none: the daemon's own
+    bool force_boot = false;           ///< forget memory that was saved
+    bool bypass_cache = false;         ///< for saved memory
+    bool reset_nvram = false;          ///< the firmware's variables are as at first
     std::optional<Restore> restore;
     std::shared_ptr<const model::Snapshot> snapshot; ///< whose memory and disks it goes on from; it stays paused then
 };
@@ -334,8 +334,9 @@ private:
     bool managed_save_ = false;
     bool being_defined_ = false; ///< it stays when it ends now
     SnapshotTree snapshots_;
-    std::shared_ptr<const SnapshotIntent> unsettled_; ///< of a change of snapshots that failed and left something in the images; large
-    std::shared_ptr<Job> job_;               ///< that clients may watch
+    std::shared_ptr<const SnapshotIntent>
+        unsettled_;            ///< of a change of snapshots that failed and left something in the images; large
+    std::shared_ptr<Job> job_; ///< that clients may watch
     std::optional<JobStatistics> completed_; ///< the last one
     Status status_{ShutoffReason::unknown};
     Clock::time_point since_ = Clock::now();

@@ -29,7 +29,8 @@ constexpr auto reading_timeout = 30s; ///< of a large document
 
 Error no_domain(const Uuid& uuid, std::string_view name) {
     const auto whose = name.empty() ? fmt::format("'{}'", uuid.text()) : fmt::format("'{}' ({})", uuid.text(), name);
-    return Error(ErrorCode::no_domain, ErrorDomain::qemu, fmt::format("Domain not found: no domain with matching uuid {}", whose))
+    return Error(ErrorCode::no_domain, ErrorDomain::qemu,
+                 fmt::format("Domain not found: no domain with matching uuid {}", whose))
         .hint("see 'domus list --all'");
 }
 
@@ -63,7 +64,8 @@ DomainPtr Domains::get_name(std::string_view name) const {
 
 DomainPtr Domains::get_id(int id) const {
     if (auto domain = find_id(id)) return domain;
-    throw Error(ErrorCode::no_domain, ErrorDomain::qemu, fmt::format("Domain not found: no domain with matching id {}", id))
+    throw Error(ErrorCode::no_domain, ErrorDomain::qemu,
+                fmt::format("Domain not found: no domain with matching id {}", id))
         .hint("see 'domus list --all'");
 }
 
@@ -81,7 +83,8 @@ void warn_of_equal_macs(const model::Domain& domain) {
         auto mac = interface.mac.value_or("");
         std::ranges::transform(mac, mac.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
         if (!mac.empty() && !seen.insert(mac).second && !interface.teaming)
-            log::warning("domain '{}': line {}: two interfaces have the MAC address {}", domain.name, interface.rest.line, mac);
+            log::warning("domain '{}': line {}: two interfaces have the MAC address {}", domain.name,
+                         interface.rest.line, mac);
     }
 }
 
@@ -154,12 +157,14 @@ Task<DomainPtr> Domains::create(std::string xml, StartRequest request, format::R
     auto wanted = co_await admit(std::move(xml), request.caller.value_or(own_credentials()), how);
     std::exception_ptr failure;
     try {
-        co_await wanted.domain->start(std::move(request), std::make_shared<const model::Domain>(std::move(wanted.model)));
+        co_await wanted.domain->start(std::move(request),
+                                      std::make_shared<const model::Domain>(std::move(wanted.model)));
     } catch (...) {
         failure = std::current_exception();
     }
     if (failure) {
-        if (wanted.fresh && !wanted.domain->view()) remove(*wanted.domain); // else it runs, and only went wrong thereafter
+        if (wanted.fresh && !wanted.domain->view())
+            remove(*wanted.domain); // else it runs, and only went wrong thereafter
         std::rethrow_exception(failure);
     }
     co_return wanted.domain;
@@ -218,7 +223,8 @@ Task<> Domains::load_snapshots() {
         for (const auto& name : store.domains_with_snapshots()) {
             auto tree = store.load_snapshots(name, loaded.complaints);
             if (!tree.empty()) loaded.trees.emplace(name, std::move(tree));
-            if (auto intent = store.load_intent(name, loaded.complaints)) loaded.intents.emplace(name, std::move(*intent));
+            if (auto intent = store.load_intent(name, loaded.complaints))
+                loaded.intents.emplace(name, std::move(*intent));
         }
         return loaded;
     };
@@ -237,7 +243,8 @@ Task<> Domains::adopt_running() {
     environment_.last_id = found.last_id;
     strays_ = std::move(found.strays);
     co_await take_over_strays(found.guests);
-    for (const auto& stray : strays_) log::error("{} has the folder '{}' and no record that can be read", stray.text(), stray.folder);
+    for (const auto& stray : strays_)
+        log::error("{} has the folder '{}' and no record that can be read", stray.text(), stray.folder);
     // Those that run first: of two records of a domain, the one whose process lives is right.
     std::ranges::stable_partition(found.guests, [](const FoundGuest& guest) { return guest.process.has_value(); });
     for (auto& guest : found.guests) {
@@ -256,7 +263,9 @@ Task<> Domains::adopt_running() {
         }
         co_await domain->reconnect(std::move(guest));
     }
-    auto sweep = [settings = environment_.settings, library = environment_.store.folders().library] { remove_empty_groups(settings, library); };
+    auto sweep = [settings = environment_.settings, library = environment_.store.folders().library] {
+        remove_empty_groups(settings, library);
+    };
     co_await environment_.files.run(Deadline::never(), std::move(sweep));
 }
 
@@ -269,8 +278,10 @@ Task<> Domains::take_over_strays(std::vector<FoundGuest>& found) {
         } catch (const std::exception& error) {
             log::error("{} cannot be taken over: {}", stray.text(), error.what());
         }
-        if (guest) found.push_back(std::move(*guest));
-        else strays_.push_back(std::move(stray));
+        if (guest)
+            found.push_back(std::move(*guest));
+        else
+            strays_.push_back(std::move(stray));
     }
 }
 
@@ -278,7 +289,9 @@ Task<std::optional<FoundGuest>> Domains::take_over(Stray stray) {
     const auto domain = find_name(stray.name);
     const auto& folders = environment_.store.folders();
     const int id = id_of(stray.folder);
-    if (!domain || !domain->view()->definition || domain->uuid().text() != stray.uuid || stray.folder != domain_folder(folders, id, stray.name)) co_return std::nullopt;
+    if (!domain || !domain->view()->definition || domain->uuid().text() != stray.uuid
+        || stray.folder != domain_folder(folders, id, stray.name))
+        co_return std::nullopt;
     auto record = std::make_shared<RunRecord>();
     // QEMU says later whether it runs. As running, a guest that was started paused would count as a start that was cut off.
     record->state = static_cast<int>(State::paused);
@@ -296,7 +309,9 @@ Task<std::optional<FoundGuest>> Domains::take_over(Stray stray) {
     engine::qemu::complete(record->domain, *capabilities);
     record->domain.id = id;
     engine::qemu::assign_aliases(record->domain);
-    log::warning("{} was found by the lock of '{}': both its records are lost, and its devices are those of its definition", stray.text(), stray.folder);
+    log::warning(
+        "{} was found by the lock of '{}': both its records are lost, and its devices are those of its definition",
+        stray.text(), stray.folder);
     FoundGuest guest{std::move(record), std::move(*stray.process), {}, false};
     for (auto& other : stray.others) guest.others.push_back(std::move(*other));
     co_return guest;
@@ -306,7 +321,8 @@ Task<std::optional<FoundGuest>> Domains::take_over(Stray stray) {
 void Domains::correct_uuid(FoundGuest& guest) const {
     const auto domain = find_name(guest.record->domain.name);
     if (!domain) return;
-    log::warning("the record of domain '{}' has the UUID {}, not {}", domain->name(), guest.record->domain.uuid->text(), domain->uuid().text());
+    log::warning("the record of domain '{}' has the UUID {}, not {}", domain->name(), guest.record->domain.uuid->text(),
+                 domain->uuid().text());
     auto corrected = std::make_shared<RunRecord>(*guest.record);
     corrected->domain.uuid = domain->uuid();
     guest.record = std::move(corrected);
@@ -316,7 +332,8 @@ void Domains::correct_uuid(FoundGuest& guest) const {
 void Domains::add_second(FoundGuest guest) {
     if (!guest.process) return; // of an earlier run: the record of the present one has replaced its own
     const auto& model = guest.record->domain;
-    strays_.push_back({std::make_shared<Process>(std::move(*guest.process)), guest.record->folder, model.name, model.uuid->text()});
+    strays_.push_back(
+        {std::make_shared<Process>(std::move(*guest.process)), guest.record->folder, model.name, model.uuid->text()});
     log::error("{} runs beside another one of that domain", strays_.back().text());
 }
 
@@ -341,11 +358,13 @@ void Domains::require_no_stray(const Domain& domain) {
 std::vector<std::string> Domains::messages(const Domain& domain) {
     std::vector<std::string> all;
     if (const auto& live = domain.view()->live) {
-        if (!live->record_fault.empty()) all.push_back("a restarted daemon may miss its latest changes: " + live->record_fault);
+        if (!live->record_fault.empty())
+            all.push_back("a restarted daemon may miss its latest changes: " + live->record_fault);
         all.insert(all.end(), live->helper_faults.begin(), live->helper_faults.end());
     }
     for (const auto& stray : strays_of(domain))
-        all.push_back(fmt::format("{} runs, and its record cannot be read; end it with 'kill {}'", stray.text(), stray.process->pid()));
+        all.push_back(fmt::format("{} runs, and its record cannot be read; end it with 'kill {}'", stray.text(),
+                                  stray.process->pid()));
     return all;
 }
 
@@ -356,7 +375,8 @@ void Domains::autostart() {
     });
     // Several side by side, since most of a start is waiting; not all, since each new QEMU wants a processor.
     all->side_by_side = std::clamp(std::thread::hardware_concurrency(), 2u, 8u);
-    for (auto left = all->side_by_side; left > 0; --left) spawn(environment_.executor, autostart_next(all), "autostart");
+    for (auto left = all->side_by_side; left > 0; --left)
+        spawn(environment_.executor, autostart_next(all), "autostart");
 }
 
 /// Starts one after the other until none waits. What a client has started meanwhile, or changed to start by hand, is left alone.
@@ -376,7 +396,8 @@ Task<> Domains::autostart_next(std::shared_ptr<Autostart> all) {
         (failure.empty() ? all->started : all->failed) += 1;
         if (!failure.empty()) log::error("cannot autostart domain '{}': {}", domain->name(), failure);
     }
-    if (--all->side_by_side == 0) log::info("autostart is done: {} domains started, {} failed", all->started, all->failed);
+    if (--all->side_by_side == 0)
+        log::info("autostart is done: {} domains started, {} failed", all->started, all->failed);
 }
 
 } // namespace domus::compute

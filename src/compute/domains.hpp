@@ -3,9 +3,9 @@
 
 #include "compute/disk_volumes.hpp"
 #include "compute/domain.hpp"
-#include "compute/image_sizes.hpp"
 #include "compute/environment.hpp"
 #include "compute/found_guests.hpp"
+#include "compute/image_sizes.hpp"
 
 #include <deque>
 #include <functional>
@@ -73,7 +73,8 @@ public:
     /// The definition in a save image.
     Task<std::string> image_xml(Credentials caller, std::filesystem::path file, bool secrets);
     /// Changes it, and the state that it is restored in.
-    Task<> define_image(Credentials caller, std::filesystem::path file, std::optional<std::string> xml, StateAfterRestore state);
+    Task<> define_image(Credentials caller, std::filesystem::path file, std::optional<std::string> xml,
+                        StateAfterRestore state);
 
     /// Throws if a process of an earlier run, whose record is lost, may be this domain's guest.
     void require_no_stray(const Domain& domain);

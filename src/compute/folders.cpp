@@ -15,10 +15,13 @@ fs::path domain_folder(const Folders& folders, int id, const std::string& name) 
 
 bool is_domain_folder(const Folders& folders, const fs::path& path) {
     std::error_code failure;
-    return fs::equivalent(path.parent_path(), folders.library, failure) && path.filename().string().starts_with(domain_folder_prefix) &&
-           fs::is_directory(fs::symlink_status(path, failure));
+    return fs::equivalent(path.parent_path(), folders.library, failure)
+           && path.filename().string().starts_with(domain_folder_prefix)
+           && fs::is_directory(fs::symlink_status(path, failure));
 }
 
-void remove_domain_folder(const fs::path& folder) { remove_tree(folder.parent_path(), folder.filename(), run_lock_name); }
+void remove_domain_folder(const fs::path& folder) {
+    remove_tree(folder.parent_path(), folder.filename(), run_lock_name);
+}
 
 } // namespace domus::compute

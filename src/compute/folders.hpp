@@ -13,7 +13,7 @@ struct Folders {
     std::filesystem::path state;       ///< NAME.xml, records of running domains: /run/domus/qemu
     std::filesystem::path library;     ///< a folder for each running domain (sockets), nvram, saved states
     std::filesystem::path logs;        ///< NAME.log, what the domain's process wrote
-    std::filesystem::path locks{}; ///< files that stand for images on servers: /run/domus/network-images
+    std::filesystem::path locks{};     ///< files that stand for images on servers: /run/domus/network-images
 };
 
 constexpr std::string_view domain_folder_prefix = "domain-";

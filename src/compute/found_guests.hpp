@@ -32,7 +32,7 @@ struct FoundGuest {
 struct Stray {
     std::shared_ptr<Process> process;
     std::string folder;
-    std::string name, uuid; ///< by its command line; empty if it is no QEMU
+    std::string name, uuid;                            ///< by its command line; empty if it is no QEMU
     std::vector<std::shared_ptr<Process>> others = {}; ///< that it has started
 
     /// "process 4711 of domain 'web' (uuid ...)"

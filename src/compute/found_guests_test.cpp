@@ -48,7 +48,9 @@ struct FoundGuestsTest : testing::Test {
         record.domain.id = 7;
         return record;
     }
-    void write(const RunRecord& record) const { store->save_record("web", folder, format::to_xml(record, {.live = true})); }
+    void write(const RunRecord& record) const {
+        store->save_record("web", folder, format::to_xml(record, {.live = true}));
+    }
     void drop_record() const { store->remove_record("web"); }
     int found_pid() const {
         const auto found = find_guests(*store);
@@ -70,7 +72,8 @@ TEST_F(FoundGuestsTest, by_its_record) {
 TEST_F(FoundGuestsTest, though_pid_or_start_time_are_wrong_or_were_never_written) {
     auto process = guest();
     auto wrong = record(process);
-    for (const auto& [pid, start] : {std::pair{0, std::uint64_t{0}}, {1, std::uint64_t{5}}, {process.pid(), std::uint64_t{5}}}) {
+    for (const auto& [pid, start] :
+         {std::pair{0, std::uint64_t{0}}, {1, std::uint64_t{5}}, {process.pid(), std::uint64_t{5}}}) {
         wrong.pid = pid;
         wrong.start_time = start;
         write(wrong);
@@ -117,7 +120,9 @@ TEST_F(FoundGuestsTest, as_a_stray_when_no_record_can_be_read_and_its_folder_sta
 }
 
 TEST_F(FoundGuestsTest, not_in_a_process_that_only_has_its_files_open) {
-    { auto process = guest(); }
+    {
+        auto process = guest();
+    }
     Command tail("tail");
     tail.arguments = {"-f", (folder / "lock").string()};
     auto reader = Process::spawn(tail);
@@ -132,7 +137,9 @@ TEST_F(FoundGuestsTest, not_in_a_process_that_only_has_its_files_open) {
 }
 
 TEST_F(FoundGuestsTest, and_folders_without_a_process_go) {
-    { auto process = guest(); }
+    {
+        auto process = guest();
+    }
     ensure_directory(root / "lib/domain-8-empty", 0700);
     ensure_directory(root / "lib/nvram", 0700);
     EXPECT_TRUE(find_guests(*store).guests.empty());
@@ -155,13 +162,15 @@ TEST_F(FoundGuestsTest, and_what_is_left_of_folders_goes_though_the_lock_has_gon
 TEST_F(FoundGuestsTest, and_folders_without_a_lock_stay_while_somebody_may_use_them_or_has_made_them) {
     auto process = guest();
     fs::remove(folder / "lock");
-    const auto other = root / "lib/domain-other", link = root / "lib/domain-9-link", not_a_file = root / "lib/domain-10-lock";
+    const auto other = root / "lib/domain-other", link = root / "lib/domain-9-link",
+               not_a_file = root / "lib/domain-10-lock";
     ensure_directory(other / "guest", 0700);
     ensure_directory(not_a_file / "lock", 0700);
     fs::create_directory_symlink(other, link);
     ensure_directory(folder / "guest", 0700);
     EXPECT_EQ(find_guests(*store).complaints.size(), 3u);
-    for (const auto& stays : {folder / "guest", other / "guest", link, not_a_file / "lock"}) EXPECT_TRUE(fs::exists(stays)) << stays;
+    for (const auto& stays : {folder / "guest", other / "guest", link, not_a_file / "lock"})
+        EXPECT_TRUE(fs::exists(stays)) << stays;
     process.signal(SIGKILL);
     while (!process.poll()) continue;
     EXPECT_EQ(find_guests(*store).complaints.size(), 2u);

@@ -20,18 +20,22 @@ void require_stream_socket(int fd) {
     int type = 0;
     socklen_t size = sizeof type;
     if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM) return;
-    throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "invalid argument: the descriptor for the display is not a stream socket");
+    throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                "invalid argument: the descriptor for the display is not a stream socket");
 }
 
 std::string protocol_of(const model::Domain& domain, unsigned index) {
     const auto& all = domain.devices.graphics;
     if (index >= all.size())
-        throw Error(ErrorCode::internal_error, ErrorDomain::qemu, fmt::format("internal error: No graphics backend with index {}", index))
-            .hint(all.empty() ? "add <graphics type='vnc'/> to its definition" : fmt::format("it has those from 0 to {}", all.size() - 1));
+        throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
+                    fmt::format("internal error: No graphics backend with index {}", index))
+            .hint(all.empty() ? "add <graphics type='vnc'/> to its definition"
+                              : fmt::format("it has those from 0 to {}", all.size() - 1));
     const auto type = all[index].type;
     if (type != model::GraphicsType::vnc && type != model::GraphicsType::spice)
-        throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
-                    fmt::format("internal error: Can only open VNC or SPICE graphics backends, not {}", format::word(type)));
+        throw Error(
+            ErrorCode::internal_error, ErrorDomain::qemu,
+            fmt::format("internal error: Can only open VNC or SPICE graphics backends, not {}", format::word(type)));
     return std::string(format::word(type));
 }
 

@@ -12,7 +12,8 @@ constexpr std::size_t most_of_a_kind = 2048; ///< interfaces of a guest, and add
 constexpr std::size_t longest_word = 256;
 
 [[noreturn]] void refuse(const char* what) {
-    throw Error(ErrorCode::internal_error, ErrorDomain::qemu, std::string("internal error: qemu agent's list of interfaces: ") + what);
+    throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
+                std::string("internal error: qemu agent's list of interfaces: ") + what);
 }
 
 const json::value* member(const json::value& object, std::string_view name) {

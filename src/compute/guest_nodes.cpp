@@ -20,7 +20,9 @@ constexpr auto node_timeout = 10s;
 model::Domain only(const model::Domain& live, const std::vector<std::string>& aliases, bool these) {
     model::Domain part;
     part.type = these ? model::DomainType::qemu : live.type;
-    const auto wanted = [&](const auto& device) { return (std::ranges::find(aliases, device.alias.value_or("")) != aliases.end()) == these; };
+    const auto wanted = [&](const auto& device) {
+        return (std::ranges::find(aliases, device.alias.value_or("")) != aliases.end()) == these;
+    };
     std::ranges::copy_if(live.devices.hostdevs, std::back_inserter(part.devices.hostdevs), wanted);
     std::ranges::copy_if(live.devices.interfaces, std::back_inserter(part.devices.interfaces), wanted);
     std::ranges::copy_if(live.devices.inputs, std::back_inserter(part.devices.inputs), wanted);
@@ -32,12 +34,14 @@ model::Domain only(const model::Domain& live, const std::vector<std::string>& al
 /// A device of the host may reach all of the guest's memory, which must stay where it is.
 void permit_locked_memory(int pid) {
     const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
-    if (::prlimit(pid, RLIMIT_MEMLOCK, &all, nullptr) < 0) throw system_error(errno, "cannot let the guest lock its memory");
+    if (::prlimit(pid, RLIMIT_MEMLOCK, &all, nullptr) < 0)
+        throw system_error(errno, "cannot let the guest lock its memory");
 }
 
 } // namespace
 
-Task<> give_nodes(Environment& environment, std::shared_ptr<Running> running, std::shared_ptr<const model::Domain> live, std::vector<std::string> aliases) {
+Task<> give_nodes(Environment& environment, std::shared_ptr<Running> running, std::shared_ptr<const model::Domain> live,
+                  std::vector<std::string> aliases) {
     if (!running->user) co_return;
     auto work = [running, live, aliases = std::move(aliases)] {
         const auto devices = only(*live, aliases, true);
@@ -47,7 +51,8 @@ Task<> give_nodes(Environment& environment, std::shared_ptr<Running> running, st
     co_await environment.files.run(Deadline::in(node_timeout), std::move(work));
 }
 
-Task<> take_nodes(Environment& environment, std::shared_ptr<Running> running, std::shared_ptr<const model::Domain> live, std::vector<std::string> aliases) {
+Task<> take_nodes(Environment& environment, std::shared_ptr<Running> running, std::shared_ptr<const model::Domain> live,
+                  std::vector<std::string> aliases) {
     if (!running->user) co_return;
     auto work = [running, live, aliases = std::move(aliases)] {
         auto nodes = device_nodes(only(*live, aliases, true));

@@ -11,9 +11,11 @@
 namespace domus::compute {
 
 /// What the devices with these aliases need; `live` has them.
-Task<> give_nodes(Environment& environment, std::shared_ptr<Running> running, std::shared_ptr<const model::Domain> live, std::vector<std::string> aliases);
+Task<> give_nodes(Environment& environment, std::shared_ptr<Running> running, std::shared_ptr<const model::Domain> live,
+                  std::vector<std::string> aliases);
 
 /// What they needed and no other device of the domain needs.
-Task<> take_nodes(Environment& environment, std::shared_ptr<Running> running, std::shared_ptr<const model::Domain> live, std::vector<std::string> aliases);
+Task<> take_nodes(Environment& environment, std::shared_ptr<Running> running, std::shared_ptr<const model::Domain> live,
+                  std::vector<std::string> aliases);
 
 } // namespace domus::compute

@@ -27,10 +27,14 @@ std::string group_prefix(const std::filesystem::path& library) {
     return fmt::format("domus-{:08x}-", std::hash<std::string>{}(library.string()) & 0xffffffff);
 }
 
-std::string group_name(const std::filesystem::path& folder) { return group_prefix(folder.parent_path()) + folder.filename().string(); }
+std::string group_name(const std::filesystem::path& folder) {
+    return group_prefix(folder.parent_path()) + folder.filename().string();
+}
 
 Task<> look_for_followers(Environment& environment, std::shared_ptr<Running> running) {
-    auto look = [pid = running->process.pid(), when = running->process.start_time()] { return followers_of(pid, when); };
+    auto look = [pid = running->process.pid(), when = running->process.start_time()] {
+        return followers_of(pid, when);
+    };
     try {
         auto found = co_await environment.files.run(Deadline::in(time_to_look), std::move(look));
         std::ranges::move(found, std::back_inserter(running->followers));
@@ -42,7 +46,8 @@ Task<> look_for_followers(Environment& environment, std::shared_ptr<Running> run
 /// Kills what is in it until nothing is.
 Task<bool> end_group(std::string group) {
     auto pause = Clock::duration(1ms);
-    for (const auto by = Deadline::in(time_to_end); !remove_cgroup(group); pause = std::min<Clock::duration>(2 * pause, 100ms)) {
+    for (const auto by = Deadline::in(time_to_end); !remove_cgroup(group);
+         pause = std::min<Clock::duration>(2 * pause, 100ms)) {
         if (by.expired()) co_return false;
         kill_cgroup(group);
         co_await sleep_until(Deadline::in(pause));
@@ -65,7 +70,8 @@ void remove_empty_groups(const Settings& settings, const std::filesystem::path& 
     if (settings.cgroup_parent.empty()) return;
     const auto prefix = group_prefix(library);
     for (const auto& name : names_in(settings.cgroup_parent))
-        if (name.starts_with(prefix)) remove_cgroup(settings.cgroup_parent / name); // no kernel removes one with processes
+        if (name.starts_with(prefix))
+            remove_cgroup(settings.cgroup_parent / name); // no kernel removes one with processes
 } catch (const Error& error) {
     log::warning("{}", error.text());
 }

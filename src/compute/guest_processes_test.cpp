@@ -12,7 +12,9 @@ TEST(GuestProcesses, a_record_names_no_control_group_but_its_guests_own) {
     const auto own = group_of(settings, folder);
     EXPECT_TRUE(own.starts_with("/sys/fs/cgroup/vm/domus-")) << own;
     EXPECT_EQ(recorded_group(own, folder), own);
-    for (const std::string other : {"/sys/fs/cgroup/pids", "/sys/fs/cgroup", "/", "", "/sys/fs/cgroup/vm/domus-0-domain-3-web"}) EXPECT_EQ(recorded_group(other, folder), "");
+    for (const std::string other :
+         {"/sys/fs/cgroup/pids", "/sys/fs/cgroup", "/", "", "/sys/fs/cgroup/vm/domus-0-domain-3-web"})
+        EXPECT_EQ(recorded_group(other, folder), "");
     EXPECT_EQ(recorded_group(own, "/var/lib/domus/qemu/domain-4-web"), "");
     EXPECT_EQ(recorded_group(own, "/srv/other/qemu/domain-3-web"), "") << "another daemon's";
     EXPECT_EQ(group_of({}, folder), "");
@@ -22,7 +24,8 @@ TEST(GuestProcesses, empty_control_groups_of_its_guests_go) {
     Settings settings;
     settings.cgroup_parent = testing::TempDir() + "groups-" + std::to_string(::getpid());
     const std::filesystem::path library = "/var/lib/domus/qemu";
-    const std::filesystem::path empty = group_of(settings, library / "domain-3-web"), used = group_of(settings, library / "domain-4-db"),
+    const std::filesystem::path empty = group_of(settings, library / "domain-3-web"),
+                                used = group_of(settings, library / "domain-4-db"),
                                 foreign = group_of(settings, "/srv/other/qemu/domain-3-web");
     for (const auto& each : {empty, used / "inner", foreign}) std::filesystem::create_directories(each);
     remove_empty_groups(settings, library);

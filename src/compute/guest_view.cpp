@@ -21,13 +21,29 @@ using model::CharacterType;
 constexpr const char* program_folders[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
 
 /// What libraries read: of names and addresses, of certificates, of the clients of storage, of the time zone.
-constexpr const char* settings[] = {
-    "/etc/ld.so.cache", "/etc/resolv.conf", "/etc/hosts",   "/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf",
-    "/etc/services",    "/etc/protocols",   "/etc/ssl",     "/etc/pki",       "/etc/ca-certificates", "/etc/crypto-policies",
-    "/etc/gnutls",      "/etc/localtime",   "/etc/ceph",    "/etc/glusterfs", "/etc/qemu",          "/etc/sasl2",
-    "/etc/alternatives", "/etc/glvnd"};
+constexpr const char* settings[] = {"/etc/ld.so.cache",
+                                    "/etc/resolv.conf",
+                                    "/etc/hosts",
+                                    "/etc/host.conf",
+                                    "/etc/nsswitch.conf",
+                                    "/etc/gai.conf",
+                                    "/etc/services",
+                                    "/etc/protocols",
+                                    "/etc/ssl",
+                                    "/etc/pki",
+                                    "/etc/ca-certificates",
+                                    "/etc/crypto-policies",
+                                    "/etc/gnutls",
+                                    "/etc/localtime",
+                                    "/etc/ceph",
+                                    "/etc/glusterfs",
+                                    "/etc/qemu",
+                                    "/etc/sasl2",
+                                    "/etc/alternatives",
+                                    "/etc/glvnd"};
 
-constexpr const char* devices_for_all[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx"};
+constexpr const char* devices_for_all[] = {"/dev/null",    "/dev/zero", "/dev/full", "/dev/random",
+                                           "/dev/urandom", "/dev/tty",  "/dev/ptmx"};
 
 std::string read_line(const fs::path& path) {
     std::ifstream file(path);
@@ -69,7 +85,8 @@ void show_emulator(FileView& view, const std::string& path) {
     if (path.starts_with("/usr/")) return;
     const auto folder = program.parent_path();
     if (folder.filename() == "bin" && folder.has_relative_path())
-        for (const char* beside : {"share", "lib", "lib64", "libexec"}) view.show(folder.parent_path() / beside, Use::programs);
+        for (const char* beside : {"share", "lib", "lib64", "libexec"})
+            view.show(folder.parent_path() / beside, Use::programs);
     view.show(path, Use::programs);
 }
 
@@ -82,7 +99,8 @@ void show_folder_of(FileView& view, const std::optional<std::string>& path) {
 void show_stream(FileView& view, CharacterType type, const std::vector<CharacterSource>& sources) {
     if (sources.empty() || !sources.front().path) return;
     const auto& source = sources.front();
-    if (type == CharacterType::unix_socket && source.mode == "connect" && source.reconnect.enabled.value_or(false)) show_folder_of(view, source.path);
+    if (type == CharacterType::unix_socket && source.mode == "connect" && source.reconnect.enabled.value_or(false))
+        show_folder_of(view, source.path);
     if (type != CharacterType::pipe) return;
     for (const char* end : {".in", ".out"}) view.show(*source.path + end, Use::write);
 }
@@ -137,7 +155,9 @@ void add_vfio_group(std::vector<std::string>& nodes, const fs::path& device) {
 }
 
 void add_usb(std::vector<std::string>& nodes, const model::Hostdev& hostdev) {
-    const auto node = [](unsigned bus, unsigned device) { return fmt::format("/dev/bus/usb/{:03}/{:03}", bus, device); };
+    const auto node = [](unsigned bus, unsigned device) {
+        return fmt::format("/dev/bus/usb/{:03}/{:03}", bus, device);
+    };
     if (hostdev.source_device) return nodes.push_back(node(hostdev.source_bus.value_or(0), *hostdev.source_device));
     if (!hostdev.vendor || !hostdev.product) return;
     std::error_code none;
@@ -145,7 +165,8 @@ void add_usb(std::vector<std::string>& nodes, const model::Hostdev& hostdev) {
         const bool same = read_line(entry.path() / "idVendor") == fmt::format("{:04x}", hostdev.vendor->value)
                           && read_line(entry.path() / "idProduct") == fmt::format("{:04x}", hostdev.product->value);
         const auto bus = read_line(entry.path() / "busnum"), device = read_line(entry.path() / "devnum");
-        if (same && !bus.empty() && !device.empty()) nodes.push_back(node(static_cast<unsigned>(std::stoul(bus)), static_cast<unsigned>(std::stoul(device))));
+        if (same && !bus.empty() && !device.empty())
+            nodes.push_back(node(static_cast<unsigned>(std::stoul(bus)), static_cast<unsigned>(std::stoul(device))));
     }
 }
 
@@ -153,9 +174,11 @@ void add_hostdev(std::vector<std::string>& nodes, const model::Hostdev& hostdev)
     using model::HostdevType;
     if (hostdev.type == HostdevType::usb) add_usb(nodes, hostdev);
     if (hostdev.type == HostdevType::scsi_host) nodes.emplace_back("/dev/vhost-scsi");
-    if (hostdev.type == HostdevType::mdev && hostdev.source_uuid) add_vfio_group(nodes, "/sys/bus/mdev/devices/" + hostdev.source_uuid->text());
+    if (hostdev.type == HostdevType::mdev && hostdev.source_uuid)
+        add_vfio_group(nodes, "/sys/bus/mdev/devices/" + hostdev.source_uuid->text());
     if (hostdev.type == HostdevType::pci)
-        add_vfio_group(nodes, fmt::format("/sys/bus/pci/devices/{:04x}:{:02x}:{:02x}.{}", hostdev.source_domain.value_or(0), hostdev.source_bus.value_or(0),
+        add_vfio_group(nodes, fmt::format("/sys/bus/pci/devices/{:04x}:{:02x}:{:02x}.{}",
+                                          hostdev.source_domain.value_or(0), hostdev.source_bus.value_or(0),
                                           hostdev.source_slot.value_or(0), hostdev.source_function.value_or(0)));
 }
 
@@ -176,14 +199,17 @@ std::vector<std::string> device_nodes(const model::Domain& live) {
     if (devices.vsock) nodes.emplace_back("/dev/vhost-vsock");
     for (const auto& hostdev : devices.hostdevs) add_hostdev(nodes, hostdev);
     for (const auto& interface : devices.interfaces) {
-        if (interface.source.host_address) add_vfio_group(nodes, "/sys/bus/pci/devices/" + interface.source.host_address->text());
-        if (interface.type == model::InterfaceType::vdpa && interface.source.dev) nodes.push_back(*interface.source.dev);
+        if (interface.source.host_address)
+            add_vfio_group(nodes, "/sys/bus/pci/devices/" + interface.source.host_address->text());
+        if (interface.type == model::InterfaceType::vdpa && interface.source.dev)
+            nodes.push_back(*interface.source.dev);
     }
     for (const auto& graphics : devices.graphics) add_display(nodes, graphics);
     for (const auto& input : devices.inputs)
         for (const auto& path : {input.evdev, input.dev})
             if (path) nodes.push_back(*path);
-    if (std::ranges::any_of(nodes, [](const auto& node) { return node.starts_with("/dev/vfio/"); })) nodes.emplace_back("/dev/vfio/vfio");
+    if (std::ranges::any_of(nodes, [](const auto& node) { return node.starts_with("/dev/vfio/"); }))
+        nodes.emplace_back("/dev/vfio/vfio");
     return nodes;
 }
 
@@ -209,7 +235,8 @@ FileView guest_view(const model::Domain& live, const GuestUser& user, const Gues
     show_disks(view, live.devices.disks);
     show_memory(view, live);
     for (const auto& filesystem : live.devices.filesystems)
-        if (filesystem.source_dir && filesystem.driver.type != "virtiofs") view.show(*filesystem.source_dir, filesystem.readonly ? Use::read : Use::write);
+        if (filesystem.source_dir && filesystem.driver.type != "virtiofs")
+            view.show(*filesystem.source_dir, filesystem.readonly ? Use::read : Use::write);
     for (const auto& audio : live.devices.audios) show_folder_of(view, audio.path);
     show_own_arguments(view, live.qemu);
     return view;

@@ -11,9 +11,9 @@
 namespace domus::compute {
 
 struct GuestPlaces {
-    std::string staging;   ///< an empty folder
-    std::string own;       ///< the guest's folder
-    std::string emulator;  ///< the program
+    std::string staging;  ///< an empty folder
+    std::string own;      ///< the guest's folder
+    std::string emulator; ///< the program
 };
 
 FileView guest_view(const model::Domain& live, const GuestUser& user, const GuestPlaces& places);

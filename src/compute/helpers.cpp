@@ -21,11 +21,12 @@ constexpr auto helper_start_timeout = 30s; ///< its program, or what it serves, 
 } // namespace
 
 const format::Schema& HelperRecord::schema() {
-    static const format::Schema table = format::Describe<HelperRecord>("helper", "A program that serves one of its devices.")
-                                            .field("@program", &HelperRecord::program)
-                                            .field("@device", &HelperRecord::device)
-                                            .field("@pid", &HelperRecord::pid, "", format::required)
-                                            .field("@started", &HelperRecord::start_time, "", format::required);
+    static const format::Schema table =
+        format::Describe<HelperRecord>("helper", "A program that serves one of its devices.")
+            .field("@program", &HelperRecord::program)
+            .field("@device", &HelperRecord::device)
+            .field("@pid", &HelperRecord::pid, "", format::required)
+            .field("@started", &HelperRecord::start_time, "", format::required);
     return table;
 }
 
@@ -37,7 +38,8 @@ Command helper_command(const HelperSite& site, const std::string& program) {
         command.uid = site.user->uid;
         command.gid = site.user->gid;
     }
-    if (site.views) command.view = helper_view(site.staging, program.find('/') == program.npos ? find_program(program) : program);
+    if (site.views)
+        command.view = helper_view(site.staging, program.find('/') == program.npos ? find_program(program) : program);
     if (site.log) command.fds = {{site.log, 1}, {site.log, 2}};
     return command;
 }
@@ -56,7 +58,9 @@ Task<> end_helpers(std::shared_ptr<Running> running) {
         (void)co_await wait_for_exit(helper.process, by);
         if (!helper.process.signal(SIGKILL)) continue;
         const auto gone = co_await wait_for_exit(helper.process, Deadline::in(helper_kill_timeout));
-        if (!gone) log::error("process {} ({} of '{}') is still there after SIGKILL", helper.process.pid(), helper.program, helper.device);
+        if (!gone)
+            log::error("process {} ({} of '{}') is still there after SIGKILL", helper.process.pid(), helper.program,
+                       helper.device);
     }
 }
 

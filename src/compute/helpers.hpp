@@ -38,7 +38,8 @@ Task<Helper> start_helper(Command command, std::string device);
 /// Of the TPM that swtpm emulates; its state is made if it has none, or waited for from the saved memory (`incoming`).
 Task<StartedHelper> start_tpm(Environment& environment, HelperSite site, model::Tpm tpm, Uuid uuid, bool incoming);
 /// Of a folder that virtiofsd serves. `opener`: with whose rights the folder is opened. Throws where it is not installed.
-Task<StartedHelper> start_shared_folder(Environment& environment, HelperSite site, model::Filesystem filesystem, Opener opener);
+Task<StartedHelper> start_shared_folder(Environment& environment, HelperSite site, model::Filesystem filesystem,
+                                        Opener opener);
 
 /// Waits a moment for those that end by themselves when QEMU has ended, and kills the rest.
 Task<> end_helpers(std::shared_ptr<Running> running);

@@ -57,8 +57,8 @@ bool is_usb_device(const fs::path& folder, const model::Hostdev& wanted) {
 std::size_t count_usb(const model::Hostdev& wanted, const fs::path& sys) {
     std::error_code ignored;
     const fs::directory_iterator entries(sys / "bus/usb/devices", ignored);
-    return static_cast<std::size_t>(
-        std::count_if(begin(entries), end(entries), [&](const auto& entry) { return is_usb_device(entry.path(), wanted); }));
+    return static_cast<std::size_t>(std::count_if(
+        begin(entries), end(entries), [&](const auto& entry) { return is_usb_device(entry.path(), wanted); }));
 }
 
 /// Whether it is there; throws where it must be.
@@ -66,16 +66,19 @@ bool usb_is_there(const model::Hostdev& device, const fs::path& sys) {
     const auto count = count_usb(device, sys);
     if (count > 1)
         throw Error(ErrorCode::operation_failed, ErrorDomain::none,
-                    fmt::format("operation failed: Multiple USB devices for {}, use <address> to specify one", usb_text(device)))
+                    fmt::format("operation failed: Multiple USB devices for {}, use <address> to specify one",
+                                usb_text(device)))
             .hint("'lsusb' lists bus and device of each");
     if (count == 1) return true;
     if (device.startup_policy == model::StartupPolicy::optional) {
-        log::warning("USB device {} is not there, and startupPolicy='optional': the domain starts without it", usb_text(device));
+        log::warning("USB device {} is not there, and startupPolicy='optional': the domain starts without it",
+                     usb_text(device));
         return false;
     }
     throw Error(ErrorCode::operation_failed, ErrorDomain::none,
                 fmt::format("operation failed: Did not find USB device {}", usb_text(device)))
-        .hint("'lsusb' lists those that are plugged in; <source startupPolicy='optional'> lets the domain start without it");
+        .hint("'lsusb' lists those that are plugged in; <source startupPolicy='optional'> lets the domain start "
+              "without it");
 }
 
 // ---- PCI and mediated devices -------------------------------------------------------------------------------------
@@ -85,20 +88,26 @@ void require_pci(const std::string& address, bool managed, const fs::path& sys) 
     std::error_code missing;
     if (!fs::exists(folder, missing))
         throw Error(ErrorCode::system_error, ErrorDomain::none,
-                    fmt::format("Device {} not found: could not access {}: No such file or directory", address, folder.string()))
+                    fmt::format("Device {} not found: could not access {}: No such file or directory", address,
+                                folder.string()))
             .hint("'lspci -D' lists the PCI devices of this host");
     const auto driver = fs::read_symlink(folder / "driver", missing).filename().string();
     if (driver == "vfio-pci") return;
     const auto bound = driver.empty() ? "to no driver" : fmt::format("to driver '{}'", driver);
     const auto hint = fmt::format("bind it by hand: 'driverctl set-override {} vfio-pci'", address);
     if (!managed)
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::none,
-                    fmt::format("Requested operation is not valid: Unmanaged PCI device {} must be manually detached from the host", address))
+        throw Error(
+            ErrorCode::operation_invalid, ErrorDomain::none,
+            fmt::format(
+                "Requested operation is not valid: Unmanaged PCI device {} must be manually detached from the host",
+                address))
             .because(fmt::format("it is bound {}", bound))
             .hint(hint);
-    throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
-                fmt::format("unsupported configuration: PCI device {} is bound {}, and this version does not detach devices "
-                            "(managed='yes')", address, bound))
+    throw Error(
+        ErrorCode::config_unsupported, ErrorDomain::qemu,
+        fmt::format("unsupported configuration: PCI device {} is bound {}, and this version does not detach devices "
+                    "(managed='yes')",
+                    address, bound))
         .hint(hint);
 }
 
@@ -186,10 +195,12 @@ void require_huge_pages(const model::Domain& domain, const fs::path& sys) {
             throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
                         fmt::format("internal error: Unable to find any usable hugetlbfs mount for {} KiB", kib))
                 .because("the host has no huge pages of this size")
-                .hint(fmt::format("boot with 'hugepagesz={0}K hugepages={1}' on the kernel's command line", kib, count));
+                .hint(
+                    fmt::format("boot with 'hugepagesz={0}K hugepages={1}' on the kernel's command line", kib, count));
         if (*free < count)
             throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
-                        fmt::format("operation failed: the domain needs {} huge pages of {} KiB, the host has {} free", count, kib, *free))
+                        fmt::format("operation failed: the domain needs {} huge pages of {} KiB, the host has {} free",
+                                    count, kib, *free))
                 .hint(fmt::format("reserve them: 'echo {} >{}/nr_hugepages'",
                                   number_of(folder / "nr_hugepages", 10).value_or(0) + count - *free, folder.string()));
     }
@@ -204,7 +215,8 @@ bool needs_vendor(const model::Domain& domain) { return domain.type == model::Do
 
 /// Of the first processor, by libvirt's names; empty on machines whose processors do not tell.
 std::string vendor_of(const fs::path& cpuinfo) {
-    const std::map<std::string, std::string> names{{"GenuineIntel", "Intel"}, {"AuthenticAMD", "AMD"}, {"HygonGenuine", "Hygon"}};
+    const std::map<std::string, std::string> names{
+        {"GenuineIntel", "Intel"}, {"AuthenticAMD", "AMD"}, {"HygonGenuine", "Hygon"}};
     const auto text = read_file(cpuinfo, largest_cpuinfo);
     const auto line = text.find("vendor_id");
     const auto begin = text.find(": ", line);
@@ -218,7 +230,8 @@ void require_vendor(const std::string& wanted, const fs::path& cpuinfo) {
     const auto vendor = vendor_of(cpuinfo);
     if (vendor == wanted) return;
     throw Error(ErrorCode::cpu_incompatible, ErrorDomain::cpu,
-                fmt::format("the CPU is incompatible with host CPU: <vendor> of <cpu> asks for {}, the host has {}", wanted, vendor.empty() ? "none" : vendor))
+                fmt::format("the CPU is incompatible with host CPU: <vendor> of <cpu> asks for {}, the host has {}",
+                            wanted, vendor.empty() ? "none" : vendor))
         .hint("leave <vendor> out to start the domain on any processor");
 }
 

@@ -10,7 +10,8 @@ namespace domus::compute {
 
 /// Throws Error for the first part that is missing. A USB device with startupPolicy='optional' that is missing is taken
 /// out of `domain`. Reads below `sys`; may block.
-void require_host_parts(model::Domain& domain, const std::filesystem::path& sys = "/sys", const std::filesystem::path& cpuinfo = "/proc/cpuinfo");
+void require_host_parts(model::Domain& domain, const std::filesystem::path& sys = "/sys",
+                        const std::filesystem::path& cpuinfo = "/proc/cpuinfo");
 
 /// Whether there is anything to look for.
 bool needs_host_parts(const model::Domain& domain);

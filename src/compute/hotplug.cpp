@@ -8,9 +8,9 @@
 #include "compute/disk_secrets.hpp"
 #include "compute/disk_volumes.hpp"
 #include "compute/gluster_rights.hpp"
+#include "compute/guest_nodes.hpp"
 #include "compute/host_parts.hpp"
 #include "compute/images.hpp"
-#include "compute/guest_nodes.hpp"
 #include "compute/judge.hpp"
 #include "compute/leases.hpp"
 #include "compute/saved_definition.hpp"
@@ -224,7 +224,8 @@ Task<Terminals> run_plan(std::shared_ptr<Running> running, std::vector<PlugStep>
     try {
         std::int64_t passed = -1;
         for (auto& step : steps) {
-            if (!step.opens_passed.empty()) step.command.arguments[step.opens_passed] = fmt::format("/dev/fd/{}", passed);
+            if (!step.opens_passed.empty())
+                step.command.arguments[step.opens_passed] = fmt::format("/dev/fd/{}", passed);
             const auto answer = co_await run_step(running, step);
             if (step.command.name == "add-fd") passed = answer.as_object().at("fd").to_number<std::int64_t>();
             note_terminal(step, answer, terminals);
@@ -242,10 +243,12 @@ Task<Terminals> run_plan(std::shared_ptr<Running> running, std::vector<PlugStep>
 // ---- opening what a device needs ----------------------------------------------------------------------------------
 
 /// A disk's images, opened with the rights of the caller in a lane of their own: what hangs there holds up nobody.
-Task<std::pair<model::Disk, engine::qemu::Launch>> open_in_lane(Environment& environment, model::Disk disk, Credentials caller,
-                                                  std::string domain, Locking locking = Locking::now) {
+Task<std::pair<model::Disk, engine::qemu::Launch>> open_in_lane(Environment& environment, model::Disk disk,
+                                                                Credentials caller, std::string domain,
+                                                                Locking locking = Locking::now) {
     Lane lane(environment.executor, fmt::format("an image of domain '{}'", domain), 1);
-    auto work = [disk, opener = opener_for(environment, caller), locking, locks = environment.store.folders().locks]() mutable {
+    auto work = [disk, opener = opener_for(environment, caller), locking,
+                 locks = environment.store.folders().locks]() mutable {
         engine::qemu::Launch opened;
         open_disk(opener, disk, opened, locks, locking);
         model::Devices one;
@@ -263,8 +266,8 @@ struct Plan {
     std::vector<std::string> fresh; ///< aliases of what is new
     engine::qemu::CapabilitiesPtr capabilities;
     engine::qemu::Launch launch;
-    std::string folder;                      ///< the daemon's, for sockets
-    std::optional<GuestUser> user;           ///< of the running process
+    std::string folder;             ///< the daemon's, for sockets
+    std::optional<GuestUser> user;  ///< of the running process
     std::vector<model::Disk> named; ///< the disks, as definitions name them
     std::vector<std::string> ports; ///< on networks, to be given back if it fails
 
@@ -277,7 +280,8 @@ struct Plan {
 Task<> open_files_in_lane(Environment& environment, Plan& plan, Credentials caller, std::string domain) {
     model::Devices fresh;
     const auto take = [&](const auto& from, auto& to) {
-        std::ranges::copy_if(from, std::back_inserter(to), [&](const auto& device) { return plan.is_new(device.alias); });
+        std::ranges::copy_if(from, std::back_inserter(to),
+                             [&](const auto& device) { return plan.is_new(device.alias); });
     };
     take(plan.live.devices.channels, fresh.channels);
     take(plan.live.devices.interfaces, fresh.interfaces);
@@ -395,7 +399,8 @@ Task<> insert_medium(std::shared_ptr<Running> running, std::string alias, std::v
 /// A device whose end is being dealt with: what the monitor repeats meanwhile is ignored.
 class Leaving {
 public:
-    Leaving(std::shared_ptr<Running> running, std::string alias) : running_(std::move(running)), alias_(std::move(alias)) {
+    Leaving(std::shared_ptr<Running> running, std::string alias)
+        : running_(std::move(running)), alias_(std::move(alias)) {
         running_->leaving.insert(alias_);
     }
     Leaving(const Leaving&) = delete;
@@ -428,8 +433,10 @@ Task<> Domain::attach_device(std::string xml, Impact impact, Credentials caller)
 Task<> Domain::require_rights_of_change(Credentials caller, model::Devices devices, const model::Domain* config) {
     if (caller.unrestricted()) co_return;
     model::Domain coming;
-    if (config) coming = *config;
-    else coming.devices = std::move(devices);
+    if (config)
+        coming = *config;
+    else
+        coming.devices = std::move(devices);
     co_await require_rights(environment_, std::move(caller), std::move(coming));
 }
 
@@ -488,7 +495,8 @@ Task<> Domain::plug(OneDevice device, Credentials caller) {
         if (plan.is_new(disk.alias)) co_await write_leases(environment_, name_, uuid_, written_images(disk), caller);
     for (const auto& alias : plan.fresh) emit(event::DeviceAdded{alias});
     for (const auto& channel : plan.live.devices.channels)
-        if (plan.is_new(channel.alias)) spawn(environment_.executor, keep_logs(running), fmt::format("the logs of domain '{}'", name_));
+        if (plan.is_new(channel.alias))
+            spawn(environment_.executor, keep_logs(running), fmt::format("the logs of domain '{}'", name_));
 }
 
 Task<> Domain::detach_device(std::string xml, Impact impact) {
@@ -639,7 +647,8 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
         throw cannot_plug(
             fmt::format("disk '{}' is no drive whose medium could be changed while the domain runs", disk.target.dev));
     if (disk.device == model::DiskDevice::floppy && wanted.target.tray == model::Tray::open)
-        throw cannot_plug(fmt::format("floppy drive '{}' has no tray that could be opened", disk.target.dev), "leave tray='open' out");
+        throw cannot_plug(fmt::format("floppy drive '{}' has no tray that could be opened", disk.target.dev),
+                          "leave tray='open' out");
     const auto capabilities = co_await environment_.qemu->capabilities(live.devices.emulator.value_or(""));
     std::vector<model::Disk> before;
     before.push_back(disk);
@@ -659,7 +668,8 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
     if (!disk.source.empty()) { // nothing is taken out before what is to come in is open
         disk = co_await placed(environment_, disk);
         // The same image once more: its lock is free only when the old medium is out.
-        const auto locking = !images_before.empty() && written_images(disk) == images_before ? Locking::by_qemu : Locking::now;
+        const auto locking =
+            !images_before.empty() && written_images(disk) == images_before ? Locking::by_qemu : Locking::now;
         auto opened = co_await open_in_lane(environment_, disk, caller, name_, locking);
         disk = std::move(opened.first);
         launch = std::move(opened.second);

@@ -16,14 +16,15 @@ namespace domus::compute {
 
 ImageSizes read_image_sizes(const std::string& path, const std::string& format) {
     const auto fd = open_file(path, O_RDONLY | O_NONBLOCK);
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
     const auto header = image::read_header(fd.get(), format);
     const auto end = ::lseek(fd.get(), 0, SEEK_END);
     ImageSizes sizes;
     sizes.physical = {static_cast<std::uint64_t>(std::max<off_t>(end, 0))};
     sizes.capacity = header.virtual_size;
-    sizes.allocation = S_ISREG(info.st_mode) ? ByteCount{static_cast<std::uint64_t>(info.st_blocks) * 512} : sizes.physical; // st_blocks: stat(2)
+    sizes.allocation = S_ISREG(info.st_mode) ? ByteCount{static_cast<std::uint64_t>(info.st_blocks) * 512}
+                                             : sizes.physical; // st_blocks: stat(2)
     return sizes;
 }
 
@@ -63,7 +64,8 @@ private:
     std::vector<std::optional<ImageSizes>> sizes_;
 };
 
-Task<> ImageSizeReader::run(std::shared_ptr<Batch> batch, std::shared_ptr<std::size_t> running, std::shared_ptr<Notice> done, Deadline by) {
+Task<> ImageSizeReader::run(std::shared_ptr<Batch> batch, std::shared_ptr<std::size_t> running,
+                            std::shared_ptr<Notice> done, Deadline by) {
     auto work = [batch] { batch->read(); };
     try {
         co_await lane_.run(by, std::move(work));

@@ -35,11 +35,13 @@ public:
 
 private:
     struct Batch;
-    Task<> run(std::shared_ptr<Batch> batch, std::shared_ptr<std::size_t> running, std::shared_ptr<Notice> done, Deadline by);
+    Task<> run(std::shared_ptr<Batch> batch, std::shared_ptr<std::size_t> running, std::shared_ptr<Notice> done,
+               Deadline by);
 
     Executor executor_;
     Lane lane_;
-    std::map<std::string, std::weak_ptr<Batch>> hanging_; ///< by path: the reads that were given up; gone when they have ended
+    std::map<std::string, std::weak_ptr<Batch>>
+        hanging_; ///< by path: the reads that were given up; gone when they have ended
 };
 
 } // namespace domus::compute

@@ -35,7 +35,11 @@ struct ImageSizesTest : FolderTest {
 
 TEST_F(ImageSizesTest, come_in_the_order_of_their_names_and_leave_out_what_cannot_be_read) {
     std::vector<ImageName> images;
-    for (int i = 0; i < 100; ++i) images.push_back({i % 3 == 0 ? std::string() : i % 3 == 1 ? (folder / "absent").string() : raw(std::to_string(i), 512u * (i + 1)), "raw"});
+    for (int i = 0; i < 100; ++i)
+        images.push_back({i % 3 == 0   ? std::string()
+                          : i % 3 == 1 ? (folder / "absent").string()
+                                       : raw(std::to_string(i), 512u * (i + 1)),
+                          "raw"});
     const auto sizes = read(images);
     ASSERT_EQ(sizes.size(), 100u);
     for (std::size_t i = 0; i < sizes.size(); ++i) {

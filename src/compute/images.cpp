@@ -28,7 +28,8 @@ namespace {
 using engine::qemu::Launch;
 using engine::qemu::SharedFd;
 
-constexpr auto only_alone = "it is opened for writing, and only raw images of disks with <shareable/> are written to by several";
+constexpr auto only_alone =
+    "it is opened for writing, and only raw images of disks with <shareable/> are written to by several";
 constexpr std::size_t largest_variables = 64u << 20;
 
 SharedFd open_shared(const Opener& caller, const std::string& path, int flags) {
@@ -73,8 +74,8 @@ void discover(std::vector<model::BackingStore>& below, const std::string& image,
     if (!header.backing_file) return;
     if (image::is_elsewhere(*header.backing_file))
         throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
-                    fmt::format("unsupported configuration: image '{}' has the backing image '{}', which is no file", image,
-                                *header.backing_file))
+                    fmt::format("unsupported configuration: image '{}' has the backing image '{}', which is no file",
+                                image, *header.backing_file))
             .hint("describe it with <backingStore>");
     store.type = model::DiskType::file;
     store.format = header.backing_format;
@@ -87,18 +88,23 @@ void settle_format(model::BackingStore& store, const std::string& above, const s
     if (store.format) return;
     const auto seen = image::read_header(fd).format;
     if (seen != "raw" && seen != "iso")
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
-                    fmt::format("the format of backing image '{}' of image '{}' was not specified in the image metadata", path, above))
+        throw Error(
+            ErrorCode::operation_invalid, ErrorDomain::storage,
+            fmt::format("the format of backing image '{}' of image '{}' was not specified in the image metadata", path,
+                        above))
             .because(fmt::format("it looks like {}", seen))
-            .hint(fmt::format("if that is right: domus image rebase --unsafe --backing-format {} --backing '{}' '{}'", seen, path, above));
+            .hint(fmt::format("if that is right: domus image rebase --unsafe --backing-format {} --backing '{}' '{}'",
+                              seen, path, above));
     store.format = "raw";
 }
 
 /// `above` is the image over `below`.
-void open_chain(const Opener& caller, const std::string& above, std::vector<model::BackingStore>& below, std::vector<Launch::Image>& images, Locking locking) {
+void open_chain(const Opener& caller, const std::string& above, std::vector<model::BackingStore>& below,
+                std::vector<Launch::Image>& images, Locking locking) {
     if (below.empty() || !below.front().type) return;
     if (images.size() > image::longest_chain)
-        throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("the backing chain is longer than {}", image::longest_chain));
+        throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
+                    fmt::format("the backing chain is longer than {}", image::longest_chain));
     auto& store = below.front();
     const auto* path = path_of(*store.type, store.source);
     if (!path) return;
@@ -132,7 +138,9 @@ SharedFd make_throwaway(const Opener& caller, const model::Disk& disk, const std
     return std::make_shared<UniqueFd>(std::move(file));
 }
 
-bool is_written_to(const model::Disk& disk) { return !disk.readonly && !disk.transient && disk.device != model::DiskDevice::cdrom; }
+bool is_written_to(const model::Disk& disk) {
+    return !disk.readonly && !disk.transient && disk.device != model::DiskDevice::cdrom;
+}
 
 void lock_on_server(const model::Disk& disk, Launch& launch, const std::filesystem::path& folder) {
     const auto source = model::network_source(disk.type, disk.source);
@@ -176,7 +184,8 @@ std::string read_template(const Opener& caller, const std::string& path) {
 }
 
 /// Through the descriptor that QEMU gets: its lock says that nobody uses them.
-void reset_variables(const Opener& caller, const UniqueFd& variables, const std::string& path, const std::string& from) {
+void reset_variables(const Opener& caller, const UniqueFd& variables, const std::string& path,
+                     const std::string& from) {
     if (from.empty())
         throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
                     fmt::format("unsupported configuration: the template of the variables in '{}' is not known", path))
@@ -199,7 +208,8 @@ void make_variables(const Opener& caller, const std::string& path, const std::st
 }
 
 /// Variables of the domain's own, from the template where there are none yet. Below its own folder they are the daemon's.
-SharedFd open_variables(const Opener& caller, const std::string& path, const std::string& own, const std::string& variables_template) {
+SharedFd open_variables(const Opener& caller, const std::string& path, const std::string& own,
+                        const std::string& variables_template) {
     if (!variables_template.empty() && !std::filesystem::exists(path)) {
         const auto contents = read_template(caller, variables_template);
         if (path == own) {
@@ -209,7 +219,8 @@ SharedFd open_variables(const Opener& caller, const std::string& path, const std
             make_variables(caller, path, contents);
         }
     }
-    auto variables = path == own ? std::make_shared<UniqueFd>(open_file(own, O_RDWR)) : open_shared(caller, path, O_RDWR);
+    auto variables =
+        path == own ? std::make_shared<UniqueFd>(open_file(own, O_RDWR)) : open_shared(caller, path, O_RDWR);
     lock(*variables, path, {.write = true});
     return variables;
 }
@@ -240,14 +251,17 @@ SharedFd open_readable(const Opener& caller, const std::optional<GuestUser>& gue
 }
 
 /// A name that is no path is QEMU's own file, which it looks for itself.
-void open_file_of(const Opener& caller, const std::optional<GuestUser>& guest, const std::string& path, Launch& launch) {
+void open_file_of(const Opener& caller, const std::optional<GuestUser>& guest, const std::string& path,
+                  Launch& launch) {
     if (path.starts_with('/')) launch.files[path] = open_readable(caller, guest, path);
 }
 
-void open_platform_files(const Opener& caller, const std::optional<GuestUser>& guest, const model::Domain& live, Launch& launch) {
+void open_platform_files(const Opener& caller, const std::optional<GuestUser>& guest, const model::Domain& live,
+                         Launch& launch) {
     const auto open = [&](const std::string& path) { open_file_of(caller, guest, path, launch); };
     const auto& loader = live.os.loader;
-    if (loader.path && loader.type.value_or(model::LoaderType::rom) == model::LoaderType::rom && launch.flash.empty()) open(*loader.path);
+    if (loader.path && loader.type.value_or(model::LoaderType::rom) == model::LoaderType::rom && launch.flash.empty())
+        open(*loader.path);
     for (const auto& table : live.os.acpi_tables) open(table.path);
     for (const auto& info : live.sysinfo)
         for (const auto& entry : info.entries)
@@ -258,7 +272,8 @@ void open_platform_files(const Opener& caller, const std::optional<GuestUser>& g
 
 } // namespace
 
-void open_disk(const Opener& caller, model::Disk& disk, Launch& launch, const std::filesystem::path& lock_folder, Locking locking) {
+void open_disk(const Opener& caller, model::Disk& disk, Launch& launch, const std::filesystem::path& lock_folder,
+               Locking locking) {
     try {
         lock_on_server(disk, launch, lock_folder);
         open_disk_images(caller, disk, launch, locking);
@@ -272,7 +287,8 @@ void open_rom(const Opener& caller, const std::optional<GuestUser>& guest, const
     if (rom.file) open_file_of(caller, guest, *rom.file, launch);
 }
 
-Launch open_images(model::Domain& live, const Opener& caller, const std::optional<GuestUser>& guest, const ImageFolders& folders) {
+Launch open_images(model::Domain& live, const Opener& caller, const std::optional<GuestUser>& guest,
+                   const ImageFolders& folders) {
     Launch launch;
     for (auto& disk : live.devices.disks) open_disk(caller, disk, launch, folders.locks);
     if (live.os.kernel) launch.kernel = open_readable(caller, guest, *live.os.kernel);

@@ -25,13 +25,14 @@ engine::qemu::Launch open_images(model::Domain& live, const Opener& caller, cons
                                  const ImageFolders& folders);
 
 /// The option ROM of a device, into launch.files.
-void open_rom(const Opener& caller, const std::optional<GuestUser>& guest, const model::Rom& rom, engine::qemu::Launch& launch);
+void open_rom(const Opener& caller, const std::optional<GuestUser>& guest, const model::Rom& rom,
+              engine::qemu::Launch& launch);
 
 /// Whether images are locked as they are opened, or by QEMU itself when it comes to use them.
 enum class Locking { now, by_qemu };
 
 /// Those of one disk alone, into launch.disks. `lock_folder`: for what stands for images on servers (image/network_lock.hpp).
-void open_disk(const Opener& caller, model::Disk& disk, engine::qemu::Launch& launch, const std::filesystem::path& lock_folder,
-               Locking locking = Locking::now);
+void open_disk(const Opener& caller, model::Disk& disk, engine::qemu::Launch& launch,
+               const std::filesystem::path& lock_folder, Locking locking = Locking::now);
 
 } // namespace domus::compute

@@ -25,9 +25,10 @@ void forget_own_variables(const Environment& environment, model::Domain& domain)
 void forget_shared_memory(const Environment& environment, model::Domain& domain) {
     const auto guests = environment.settings.sharing_group();
     std::erase_if(domain.devices.shmems, [&](const model::SharedMemory& memory) {
-        struct stat info {};
-        return guests && memory.name.find('/') == std::string::npos && ::lstat(("/dev/shm/" + memory.name).c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
-               info.st_uid == ::geteuid() && info.st_gid == *guests;
+        struct stat info{};
+        return guests && memory.name.find('/') == std::string::npos
+               && ::lstat(("/dev/shm/" + memory.name).c_str(), &info) == 0 && S_ISREG(info.st_mode)
+               && info.st_uid == ::geteuid() && info.st_gid == *guests;
     });
 }
 

@@ -26,7 +26,8 @@ bool lies_on_shared_storage(const std::string& image) {
 }
 
 /// In a lane of its own: storage that hangs holds up nobody else.
-template <class Work> Task<> for_each_image(Environment& environment, std::string domain, std::vector<std::string> images, Work work) {
+template <class Work>
+Task<> for_each_image(Environment& environment, std::string domain, std::vector<std::string> images, Work work) {
     if (images.empty()) co_return;
     Lane lane(environment.executor, fmt::format("the notes beside images of domain '{}'", domain), 1);
     auto all = [images = std::move(images), work = std::move(work)] {
@@ -44,7 +45,8 @@ template <class Work> Task<> for_each_image(Environment& environment, std::strin
 } // namespace
 
 std::vector<std::string> written_images(const model::Disk& disk) {
-    const bool writes = disk.type == model::DiskType::file && !disk.readonly && !disk.transient && disk.device != model::DiskDevice::cdrom;
+    const bool writes = disk.type == model::DiskType::file && !disk.readonly && !disk.transient
+                        && disk.device != model::DiskDevice::cdrom;
     if (!writes || !disk.source.file) return {};
     return {*disk.source.file};
 }
@@ -56,7 +58,8 @@ std::vector<std::string> written_images(const model::Domain& live) {
     return all;
 }
 
-Task<> write_leases(Environment& environment, std::string domain, Uuid uuid, std::vector<std::string> images, Credentials caller) {
+Task<> write_leases(Environment& environment, std::string domain, Uuid uuid, std::vector<std::string> images,
+                    Credentials caller) {
     auto work = [lease = lease_of(domain, uuid), caller](const std::string& image) {
         if (lies_on_shared_storage(image)) image::write_lease(caller, image, lease);
     };

@@ -13,7 +13,8 @@ std::vector<std::string> written_images(const model::Domain& live);
 std::vector<std::string> written_images(const model::Disk& disk);
 
 /// Failures are logged: nobody's image is at stake.
-Task<> write_leases(Environment& environment, std::string domain, Uuid uuid, std::vector<std::string> images, Credentials caller);
+Task<> write_leases(Environment& environment, std::string domain, Uuid uuid, std::vector<std::string> images,
+                    Credentials caller);
 /// Waits no more than a moment for storage that does not answer.
 Task<> remove_leases(Environment& environment, std::string domain, Uuid uuid, std::vector<std::string> images);
 

@@ -65,7 +65,8 @@ Task<> Domain::resume() {
     const auto turn = co_await this->turn("resume");
     const auto running = require_running();
     if (status_.state == State::running)
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: domain is already running");
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: domain is already running");
     if (status_.state == State::pmsuspended)
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     fmt::format("domain '{}' is suspended by its guest", name_))
@@ -117,7 +118,8 @@ Task<> Domain::warn_of_ignored_shutdown(std::shared_ptr<Running> running) {
     const bool gone = co_await running->gone.wait(Deadline::in(shutdown_timeout));
     running->awaits_shutdown = false;
     if (gone || running->guest_stopped || running_ != running) co_return;
-    log::warning("domain '{}': the guest was asked to shut down and still runs after {} s: it needs a program that listens to the power "
+    log::warning("domain '{}': the guest was asked to shut down and still runs after {} s: it needs a program that "
+                 "listens to the power "
                  "button (acpid, systemd-logind) or a guest agent; 'domus destroy {}' ends it at once",
                  name_, shutdown_timeout.count(), name_);
 }
@@ -168,12 +170,14 @@ Task<> Domain::destroy(bool graceful) {
     if (gone) co_return;
     if (graceful) {
         running->ending.reset();
-        throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
-                    fmt::format("process {} of domain '{}' did not end within 15 s of SIGTERM", running->process.pid(), name_))
+        throw Error(
+            ErrorCode::operation_failed, ErrorDomain::qemu,
+            fmt::format("process {} of domain '{}' did not end within 15 s of SIGTERM", running->process.pid(), name_))
             .hint(fmt::format("end it at once with 'domus destroy {}'", name_));
     }
-    throw Error(ErrorCode::system_error, ErrorDomain::qemu,
-                fmt::format("process {} of domain '{}' is still there 30 s after SIGKILL", running->process.pid(), name_))
+    throw Error(
+        ErrorCode::system_error, ErrorDomain::qemu,
+        fmt::format("process {} of domain '{}' is still there 30 s after SIGKILL", running->process.pid(), name_))
         .because("the kernel holds it, most often in input or output that does not complete")
         .hint("look for state D in 'ps' and at the storage below its disks");
 }
@@ -221,7 +225,8 @@ Task<> Domain::end_with_client(std::shared_ptr<Running> running) {
 Task<std::vector<GuestInterface>> Domain::guest_interfaces() {
     const auto running = require_running();
     boost::json::object nothing;
-    const auto answer = co_await require_agent(*running).execute("guest-network-get-interfaces", std::move(nothing), Deadline::in(agent_patience));
+    const auto answer = co_await require_agent(*running).execute("guest-network-get-interfaces", std::move(nothing),
+                                                                 Deadline::in(agent_patience));
     co_return read_guest_interfaces(answer);
 }
 

@@ -46,7 +46,8 @@ bool is_added_to(int pid, const std::string& number) {
     std::istringstream lines(read_file(fmt::format("/proc/{}/fdinfo/{}", pid, number), 1u << 20));
     for (std::string word; lines >> word;) {
         unsigned flags = 0;
-        if (word == "flags:" && lines >> std::oct >> flags) return (flags & O_ACCMODE) == O_WRONLY && (flags & O_APPEND);
+        if (word == "flags:" && lines >> std::oct >> flags)
+            return (flags & O_ACCMODE) == O_WRONLY && (flags & O_APPEND);
     }
     return false;
 }
@@ -69,7 +70,8 @@ Task<> rotate_those_due(std::shared_ptr<Lane> lane, Batch batch, Rotation rotati
             try {
                 const auto& [file, folder, name] = kept->log;
                 if (!needs_rotation(file.get(), rotation)) continue;
-                rotate(file.get(), folder.get(), name, {.size = rotation.size, .backups = folder ? rotation.backups : 0});
+                rotate(file.get(), folder.get(), name,
+                       {.size = rotation.size, .backups = folder ? rotation.backups : 0});
             } catch (const Error& error) {
                 log::warning("the log '{}' was emptied without a backup: {}", kept->log.name, error.message());
             }
@@ -82,7 +84,8 @@ Task<> rotate_those_due(std::shared_ptr<Lane> lane, Batch batch, Rotation rotati
 
 struct LogKeeper::State {
     State(const Executor& executor_to_use, Rotation wanted)
-        : executor(executor_to_use), rotation(wanted), lane(std::make_shared<Lane>(executor, "the logs of guests", 4)), notes(executor) {}
+        : executor(executor_to_use), rotation(wanted), lane(std::make_shared<Lane>(executor, "the logs of guests", 4)),
+          notes(executor) {}
 
     Batch named(const char* bytes, std::size_t length) const;
     static Task<> look(std::shared_ptr<State> state);
@@ -114,7 +117,8 @@ Task<> LogKeeper::State::look(std::shared_ptr<State> state) {
     std::array<char, 16384> notes;
     for (;;) {
         boost::system::error_code failure;
-        const auto n = co_await state->notes.async_read_some(asio::buffer(notes), asio::redirect_error(use_task, failure));
+        const auto n =
+            co_await state->notes.async_read_some(asio::buffer(notes), asio::redirect_error(use_task, failure));
         if (failure) co_return;
         try {
             auto batch = state->named(notes.data(), n);
@@ -174,8 +178,10 @@ void LogKeeper::keep(const std::string& owner, std::vector<KeptLog> logs) {
 }
 
 void LogKeeper::keep_one(const std::string& owner, KeptLog log) {
-    const auto number = ::inotify_add_watch(state_->notes.native_handle(), fmt::format("/proc/self/fd/{}", log.file.get()).c_str(), IN_MODIFY);
-    if (number < 0) return log::warning("{}", system_error(errno, fmt::format("the log '{}' is not bounded", log.name)).message());
+    const auto number = ::inotify_add_watch(state_->notes.native_handle(),
+                                            fmt::format("/proc/self/fd/{}", log.file.get()).c_str(), IN_MODIFY);
+    if (number < 0)
+        return log::warning("{}", system_error(errno, fmt::format("the log '{}' is not bounded", log.name)).message());
     const auto [first, last] = state_->logs.equal_range(number);
     for (auto each = first; each != last; ++each)
         if (each->second->owner == owner) return; // under another descriptor
@@ -192,7 +198,8 @@ void LogKeeper::forget(const std::string& owner) {
             continue;
         }
         const auto number = each->first;
-        spawn(state_->executor, rotate_those_due(state_->lane, {each->second}, state_->rotation), "a log"); // its last lines
+        spawn(state_->executor, rotate_those_due(state_->lane, {each->second}, state_->rotation),
+              "a log"); // its last lines
         each = state_->logs.erase(each);
         if (!state_->logs.contains(number)) ::inotify_rm_watch(state_->notes.native_handle(), number);
     }

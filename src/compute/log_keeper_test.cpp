@@ -83,7 +83,8 @@ TEST_F(LogKeeperTest, only_what_is_written_counts_as_a_log) {
 }
 
 TEST_F(LogKeeperTest, of_a_process_only_what_is_added_to_counts) {
-    const auto log = open("log", O_WRONLY | O_APPEND), memory = open("saved", O_WRONLY), image = open("image", O_RDWR | O_APPEND);
+    const auto log = open("log", O_WRONLY | O_APPEND), memory = open("saved", O_WRONLY),
+               image = open("image", O_RDWR | O_APPEND);
     auto found = logs_of(::getpid());
     std::vector<std::string> names;
     for (const auto& each : found)

@@ -50,40 +50,58 @@ int watchdog_action(std::string_view name) {
 
 void MonitorEvents::handle(Domain& domain, const std::shared_ptr<Running>& running, std::string_view name,
                            const boost::json::object& data) {
-    if (name == "SHUTDOWN") shut_down(domain, running, data);
-    else if (name == "STOP") stopped(domain, *running);
-    else if (name == "RESUME") resumed(domain, running);
-    else if (name == "MIGRATION" || name == "JOB_STATUS_CHANGE") running->stream_news.notify_all();
-    else if (name == "RESET") reset(domain, running, data);
-    else if (name == "GUEST_PANICKED") panicked(domain, running, data);
-    else if (name == "WATCHDOG") watchdog(domain, data);
-    else if (name == "BLOCK_IO_ERROR") io_error(domain, *running, data);
-    else if (name == "VSERPORT_CHANGE") port_changed(domain, running, data);
-    else if (name == "RTC_CHANGE") domain.emit(event::RtcChange{number(data, "offset")});
+    if (name == "SHUTDOWN")
+        shut_down(domain, running, data);
+    else if (name == "STOP")
+        stopped(domain, *running);
+    else if (name == "RESUME")
+        resumed(domain, running);
+    else if (name == "MIGRATION" || name == "JOB_STATUS_CHANGE")
+        running->stream_news.notify_all();
+    else if (name == "RESET")
+        reset(domain, running, data);
+    else if (name == "GUEST_PANICKED")
+        panicked(domain, running, data);
+    else if (name == "WATCHDOG")
+        watchdog(domain, data);
+    else if (name == "BLOCK_IO_ERROR")
+        io_error(domain, *running, data);
+    else if (name == "VSERPORT_CHANGE")
+        port_changed(domain, running, data);
+    else if (name == "RTC_CHANGE")
+        domain.emit(event::RtcChange{number(data, "offset")});
     else if (name == "BALLOON_CHANGE") {
         running->note_balloon(static_cast<std::uint64_t>(std::max<std::int64_t>(number(data, "actual"), 0)));
         const ByteCount left{*running->balloon_kib << 10};
         domain.change_live([&](model::Domain& live) { live.current_memory = left; }, Domain::Recorded::soon);
         domain.emit(event::BalloonChange{*running->balloon_kib});
-    } else if (name == "DEVICE_TRAY_MOVED") tray_moved(domain, data);
-    else if (name == "DEVICE_DELETED") device_deleted(domain, running, text(data, "device"));
-    else if (name == "DEVICE_UNPLUG_GUEST_ERROR") unplug_refused(domain, *running, text(data, "device"));
+    } else if (name == "DEVICE_TRAY_MOVED")
+        tray_moved(domain, data);
+    else if (name == "DEVICE_DELETED")
+        device_deleted(domain, running, text(data, "device"));
+    else if (name == "DEVICE_UNPLUG_GUEST_ERROR")
+        unplug_refused(domain, *running, text(data, "device"));
     else if (name == "SUSPEND") {
         domain.set_status(Status(State::pmsuspended));
         domain.emit(event::Lifecycle(event::Kind::pmsuspended));
         domain.emit(event::PmSuspend{});
-    } else if (name == "SUSPEND_DISK") domain.emit(event::PmSuspendDisk{});
+    } else if (name == "SUSPEND_DISK")
+        domain.emit(event::PmSuspendDisk{});
     else if (name == "WAKEUP") {
         domain.set_status(Status(RunningReason::wakeup));
         domain.emit(event::Lifecycle(event::Started::wakeup));
         domain.emit(event::PmWakeup{});
-    } else if (name == "VNC_CONNECTED") graphics(domain, 0, data);
-    else if (name == "VNC_INITIALIZED") graphics(domain, 1, data);
-    else if (name == "VNC_DISCONNECTED") graphics(domain, 2, data);
+    } else if (name == "VNC_CONNECTED")
+        graphics(domain, 0, data);
+    else if (name == "VNC_INITIALIZED")
+        graphics(domain, 1, data);
+    else if (name == "VNC_DISCONNECTED")
+        graphics(domain, 2, data);
 }
 
-void MonitorEvents::shut_down(Domain& domain, const std::shared_ptr<Running>& running, const boost::json::object& data) {
-    if (running->ending) return; // we ended it; the process goes by itself
+void MonitorEvents::shut_down(Domain& domain, const std::shared_ptr<Running>& running,
+                              const boost::json::object& data) {
+    if (running->ending) return;        // we ended it; the process goes by itself
     if (running->guest_stopped) return; // it is dealt with
     const auto reason = text(data, "reason");
     if (reason == "host-signal" || reason == "host-qmp-quit") {
@@ -108,7 +126,8 @@ void MonitorEvents::stopped(Domain& domain, Running& running) {
 
 void MonitorEvents::resumed(Domain& domain, const std::shared_ptr<Running>& running) {
     if (std::exchange(running->keeps_save, false))
-        spawn(domain.environment_.executor, domain.drop_loaded_save(running), fmt::format("the loaded memory of domain '{}'", domain.name()));
+        spawn(domain.environment_.executor, domain.drop_loaded_save(running),
+              fmt::format("the loaded memory of domain '{}'", domain.name()));
     if (running->guest_stopped || running->starting || domain.status_.state != State::paused) return;
     domain.set_status(Status(running->resuming.value_or(RunningReason::unpaused)));
     domain.emit(event::Lifecycle(event::Resumed::unpaused));
@@ -164,24 +183,27 @@ void MonitorEvents::io_error(Domain& domain, Running& running, const boost::json
     domain.emit(event::Lifecycle(event::Suspended::ioerror));
 }
 
-void MonitorEvents::port_changed(Domain& domain, const std::shared_ptr<Running>& running, const boost::json::object& data) {
+void MonitorEvents::port_changed(Domain& domain, const std::shared_ptr<Running>& running,
+                                 const boost::json::object& data) {
     const auto alias = text(data, "id");
     const bool open = truth(data, "open");
     const std::string state = open ? "connected" : "disconnected";
     const auto& channels = running->domain->devices.channels;
-    const auto found = std::ranges::find(channels, alias, [](const auto& channel) { return channel.alias.value_or(""); });
+    const auto found =
+        std::ranges::find(channels, alias, [](const auto& channel) { return channel.alias.value_or(""); });
     if (found == channels.end() || found->target.state == state) return;
     const bool is_agent = found->target.name == "org.qemu.guest_agent.0";
     const auto which = found - channels.begin();
-    domain.change_live([&](model::Domain& live) { live.devices.channels[static_cast<std::size_t>(which)].target.state = state; },
-                       Domain::Recorded::soon);
+    domain.change_live(
+        [&](model::Domain& live) { live.devices.channels[static_cast<std::size_t>(which)].target.state = state; },
+        Domain::Recorded::soon);
     if (!is_agent) return;
     if (running->agent) running->agent->set_guest_side_open(open);
     domain.emit(event::AgentLifecycle{open ? 1 : 2, 2});
 }
 
 void MonitorEvents::device_deleted(Domain& domain, const std::shared_ptr<Running>& running, std::string alias) {
-    if (alias.empty()) return; // a part of a device, which is told of with its own event
+    if (alias.empty()) return;                    // a part of a device, which is told of with its own event
     if (running->leaving.contains(alias)) return; // said again
     spawn(domain.environment_.executor, domain.device_gone(running, alias),
           fmt::format("taking device '{}' of domain '{}' away", alias, domain.name()));
@@ -189,7 +211,8 @@ void MonitorEvents::device_deleted(Domain& domain, const std::shared_ptr<Running
 
 void MonitorEvents::unplug_refused(Domain& domain, Running& running, std::string alias) {
     if (!element_of(running.domain->devices, alias)) return; // a part of a device, or none
-    if (running.refused != alias) log::warning("domain '{}': the guest does not let go of device '{}'", domain.name(), alias); // else said again
+    if (running.refused != alias)
+        log::warning("domain '{}': the guest does not let go of device '{}'", domain.name(), alias); // else said again
     running.refused = std::move(alias);
     running.unplugged.notify_all();
     domain.emit(event::DeviceRemovalFailed{running.refused});

@@ -52,18 +52,26 @@ void add_disks(Paths& paths, const std::vector<model::Disk>& disks) {
     }
 }
 
-void add_stream(Paths& paths, std::optional<CharacterType> type, const std::vector<model::CharacterSource>& sources, std::string_view element) {
+void add_stream(Paths& paths, std::optional<CharacterType> type, const std::vector<model::CharacterSource>& sources,
+                std::string_view element) {
     for (const auto& source : sources) {
         const bool connects = source.mode && *source.mode == "connect";
         switch (type.value_or(CharacterType::null)) {
-        case CharacterType::file: paths.add(source.path, Use::create, element); break;
-        case CharacterType::unix_socket: paths.add(source.path, connects ? Use::connect : Use::listen, element); break;
-        case CharacterType::pty: break; // the host chooses it
+        case CharacterType::file:
+            paths.add(source.path, Use::create, element);
+            break;
+        case CharacterType::unix_socket:
+            paths.add(source.path, connects ? Use::connect : Use::listen, element);
+            break;
+        case CharacterType::pty:
+            break; // the host chooses it
         case CharacterType::pipe:
             if (!source.path) break;
             for (const auto* end : {"", ".in", ".out"}) paths.add(*source.path + end, Use::write, element);
             break;
-        default: paths.add(source.path, Use::write, element); break;
+        default:
+            paths.add(source.path, Use::write, element);
+            break;
         }
         paths.add(source.master, Use::write, element);
         paths.add(source.slave, Use::write, element);
@@ -122,14 +130,16 @@ void add_graphics(Paths& paths, const model::Devices& devices) {
         for (const auto& listen : graphics.listens) paths.add(listen.socket, Use::listen, "listen");
         paths.add(graphics.gl_rendernode, Use::write, "gl");
         // A name among QEMU's own, unless it leads elsewhere.
-        if (graphics.keymap && graphics.keymap->find('/') != std::string::npos) paths.add(graphics.keymap, Use::read, "graphics");
+        if (graphics.keymap && graphics.keymap->find('/') != std::string::npos)
+            paths.add(graphics.keymap, Use::read, "graphics");
     }
     for (const auto& video : devices.videos) paths.add(video.model.rendernode, Use::write, "video");
     for (const auto& audio : devices.audios) {
         paths.add(audio.path, Use::create, "audio");
         add_pulse_server(paths, audio.server_name);
         for (const auto* direction : {&audio.input, &audio.output})
-            if (*direction && (*direction)->dev && (*direction)->dev->starts_with('/')) paths.add((*direction)->dev, Use::write, "audio");
+            if (*direction && (*direction)->dev && (*direction)->dev->starts_with('/'))
+                paths.add((*direction)->dev, Use::write, "audio");
     }
 }
 
@@ -149,7 +159,8 @@ void add_others(Paths& paths, const model::Devices& devices) {
         paths.add(shmem.server, Use::connect, "shmem");
         if (!shmem.server) paths.add("/dev/shm/" + shmem.name, Use::create, "shmem");
     }
-    for (const auto& memory : devices.memories) paths.add(memory.source_path, memory.readonly ? Use::read : Use::write, "memory");
+    for (const auto& memory : devices.memories)
+        paths.add(memory.source_path, memory.readonly ? Use::read : Use::write, "memory");
     for (const auto& hostdev : devices.hostdevs) paths.add(hostdev.rom.file, Use::read, "rom");
     for (const auto& lease : devices.leases) paths.add(lease.path, Use::write, "lease");
 }

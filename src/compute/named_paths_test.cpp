@@ -89,7 +89,8 @@ std::string all_that_qemu_gets(const model::Domain& definition) {
 }
 
 bool is_named(const model::Domain& domain) {
-    return std::ranges::any_of(named_paths(domain), [](const auto& named) { return named.path.find(probe) != named.path.npos; });
+    return std::ranges::any_of(named_paths(domain),
+                               [](const auto& named) { return named.path.find(probe) != named.path.npos; });
 }
 
 /// Whether QEMU gets the text of a field in one of the samples, and nobody would judge it.
@@ -110,12 +111,14 @@ bool escapes(const format::FieldPlace& place, const pugi::xml_document& sample) 
 TEST(NamedPaths, are_all_paths_that_reach_qemu) {
     std::vector<std::unique_ptr<pugi::xml_document>> samples;
     for (const auto& name : engine::qemu::test_domain_names())
-        samples.emplace_back(std::make_unique<pugi::xml_document>())->load_string(model::sample("../argv/" + name + ".xml").c_str());
+        samples.emplace_back(std::make_unique<pugi::xml_document>())
+            ->load_string(model::sample("../argv/" + name + ".xml").c_str());
     for (const auto& place : format::every_field(model::Domain::schema())) {
         if (place.field->type->name != "text" || place.field->place == format::Place::raw) continue;
         if (std::ranges::find(no_paths, place.path, &Exception::path) != no_paths.end()) continue;
         for (const auto& sample : samples)
-            EXPECT_FALSE(escapes(place, *sample)) << place.path << " reaches QEMU and is not among named_paths() of compute/named_paths.cpp";
+            EXPECT_FALSE(escapes(place, *sample))
+                << place.path << " reaches QEMU and is not among named_paths() of compute/named_paths.cpp";
     }
 }
 

@@ -23,7 +23,9 @@ constexpr int last_port = 65535;
 ip::address number_of(const std::string& text) {
     boost::system::error_code failure;
     auto address = ip::make_address(text, failure);
-    if (failure) throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu, fmt::format("'{}' is not an address to listen on", text));
+    if (failure)
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
+                    fmt::format("'{}' is not an address to listen on", text));
     return address;
 }
 
@@ -34,7 +36,8 @@ int try_port(const ip::address& address, int port) {
     if (!socket) return errno;
     const int on = 1;
     ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (::bind(socket.get(), where.data(), static_cast<socklen_t>(where.size())) < 0 || ::listen(socket.get(), 1) < 0) return errno;
+    if (::bind(socket.get(), where.data(), static_cast<socklen_t>(where.size())) < 0 || ::listen(socket.get(), 1) < 0)
+        return errno;
     return 0;
 }
 
@@ -42,11 +45,16 @@ int try_port(const ip::address& address, int port) {
 bool of_this_port_only(int number) { return number == EADDRINUSE || number == EACCES; }
 
 Error cannot_listen(const ip::address& address, int port, int number) {
-    auto error = system_error(number, fmt::format("the display cannot listen on {}:{}", bracketed(address.to_string()), port), ErrorDomain::qemu);
+    auto error =
+        system_error(number, fmt::format("the display cannot listen on {}:{}", bracketed(address.to_string()), port),
+                     ErrorDomain::qemu);
     if (number == EADDRNOTAVAIL)
-        return std::move(error).hint(fmt::format("no interface of this host has the address {}: see 'ip address', or listen on 127.0.0.1, or "
-                                                 "on 0.0.0.0 for all interfaces", address.to_string()));
-    return std::move(error).hint(fmt::format("see who has it with 'ss -ltnp sport = :{}', or use autoport='yes'", port));
+        return std::move(error).hint(
+            fmt::format("no interface of this host has the address {}: see 'ip address', or listen on 127.0.0.1, or "
+                        "on 0.0.0.0 for all interfaces",
+                        address.to_string()));
+    return std::move(error).hint(
+        fmt::format("see who has it with 'ss -ltnp sport = :{}', or use autoport='yes'", port));
 }
 
 /// A wildcard address has all of its family; that of IPv6 has those of IPv4 too.
@@ -64,8 +72,10 @@ PortReservation PortTable::rival(const ip::address& address, int port) {
     while (entry != end) {
         const auto known = entry->second.lock();
         if (known && overlap(known->address, address)) return known;
-        if (known) ++entry;
-        else entry = reserved_.erase(entry);
+        if (known)
+            ++entry;
+        else
+            entry = reserved_.erase(entry);
     }
     return nullptr;
 }
@@ -84,7 +94,8 @@ PortReservation PortTable::choose(const std::string& address, int first, const s
         if (number == 0) return reserve(where, port, domain);
         if (!of_this_port_only(number)) throw cannot_listen(where, port, number);
     }
-    throw Error(ErrorCode::internal_error, ErrorDomain::qemu, fmt::format("no TCP port from {} on is free on {}", first, address));
+    throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
+                fmt::format("no TCP port from {} on is free on {}", first, address));
 }
 
 PortReservation PortTable::take(const std::string& address, int port, const std::string& domain) {

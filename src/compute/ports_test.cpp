@@ -90,10 +90,12 @@ TEST(Ports, an_address_of_another_host_is_named_at_once) {
     for (const auto& call : std::vector<std::function<void()>>{[&] { table.choose("192.0.2.1", first, "web"); },
                                                                [&] { table.take("192.0.2.1", first, "web"); }}) {
         const auto text = text_of(call);
-        EXPECT_NE(text.find("cannot listen on 192.0.2.1:35000: Cannot assign requested address"), std::string::npos) << text;
+        EXPECT_NE(text.find("cannot listen on 192.0.2.1:35000: Cannot assign requested address"), std::string::npos)
+            << text;
         EXPECT_NE(text.find("no interface of this host has the address 192.0.2.1"), std::string::npos) << text;
     }
-    EXPECT_NE(text_of([&] { table.choose("nowhere", first, "web"); }).find("'nowhere' is not an address"), std::string::npos);
+    EXPECT_NE(text_of([&] { table.choose("nowhere", first, "web"); }).find("'nowhere' is not an address"),
+              std::string::npos);
 }
 
 TEST(Ports, that_of_a_running_guest_is_kept_without_probing) {

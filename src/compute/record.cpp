@@ -31,7 +31,8 @@ namespace {
 
 constexpr auto kill_timeout = 5s;
 constexpr auto record_pause = 100ms; ///< between two records of a status that changes all the time
-constexpr std::chrono::seconds first_reopening = 1s, last_reopening = 60s; ///< pauses before a closed monitor is connected to again
+constexpr std::chrono::seconds first_reopening = 1s,
+                               last_reopening = 60s; ///< pauses before a closed monitor is connected to again
 constexpr std::chrono::seconds first_retry = 1s, last_retry = 60s; ///< of a record that cannot be written
 
 /// Devices of the record that QEMU has no longer: the guest let go of them while no daemon listened. `there` is what
@@ -54,7 +55,8 @@ std::vector<std::string> gone_devices(const model::Devices& devices, const boost
 
 /// A monitor for callers who come before the real one is reached: it says that it has gone.
 std::shared_ptr<qmp::Client> unreachable_monitor(const Executor& executor, std::string who) {
-    auto monitor = qmp::Client::open(executor, UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), std::move(who));
+    auto monitor =
+        qmp::Client::open(executor, UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), std::move(who));
     monitor->close();
     return monitor;
 }
@@ -63,7 +65,9 @@ std::shared_ptr<qmp::Client> unreachable_monitor(const Executor& executor, std::
 void adopt_helpers(Running& running, const RunRecord& record) {
     for (const auto& helper : record.helpers) {
         auto process = Process::adopt(helper.pid, helper.start_time);
-        if (!process) running.helper_faults.push_back(fmt::format("{} of '{}' ended while the daemon was away", helper.program, helper.device));
+        if (!process)
+            running.helper_faults.push_back(
+                fmt::format("{} of '{}' ended while the daemon was away", helper.program, helper.device));
         running.helpers.push_back({helper.program, helper.device, process ? std::move(*process) : Process()});
     }
 }
@@ -82,21 +86,22 @@ const format::Schema& UnfinishedJob::schema() {
 }
 
 const format::Schema& RunRecord::schema() {
-    static const format::Schema table = format::Describe<RunRecord>("domstatus", "A running domain, for the next daemon.")
-                                            .field("@state", &RunRecord::state)
-                                            .field("@reason", &RunRecord::reason)
-                                            .field("@pid", &RunRecord::pid, "", format::required)
-                                            .field("@started", &RunRecord::start_time, "", format::required)
-                                            .field("@persistent", &RunRecord::persistent)
-                                            .field("@folder", &RunRecord::folder, "", format::required)
-                                            .field("@cgroup", &RunRecord::cgroup)
-                                            .field("@uid", &RunRecord::uid)
-                                            .field("@gid", &RunRecord::gid)
-                                            .field("@undefined", &RunRecord::undefine_flags)
-                                            .field("vcpu", &RunRecord::vcpu_threads)
-                                            .field("helper", &RunRecord::helpers)
-                                            .field("job", &RunRecord::job)
-                                            .field("domain", &RunRecord::domain);
+    static const format::Schema table =
+        format::Describe<RunRecord>("domstatus", "A running domain, for the next daemon.")
+            .field("@state", &RunRecord::state)
+            .field("@reason", &RunRecord::reason)
+            .field("@pid", &RunRecord::pid, "", format::required)
+            .field("@started", &RunRecord::start_time, "", format::required)
+            .field("@persistent", &RunRecord::persistent)
+            .field("@folder", &RunRecord::folder, "", format::required)
+            .field("@cgroup", &RunRecord::cgroup)
+            .field("@uid", &RunRecord::uid)
+            .field("@gid", &RunRecord::gid)
+            .field("@undefined", &RunRecord::undefine_flags)
+            .field("vcpu", &RunRecord::vcpu_threads)
+            .field("helper", &RunRecord::helpers)
+            .field("job", &RunRecord::job)
+            .field("domain", &RunRecord::domain);
     return table;
 }
 
@@ -112,7 +117,9 @@ void Domain::store_record() const {
     if (running_->user) record.gid = running_->user->gid;
     record.vcpu_threads = running_->vcpu_threads;
     for (const auto& helper : running_->helpers)
-        if (helper.process.pid() != 0) record.helpers.push_back({helper.program, helper.device, helper.process.pid(), helper.process.start_time()});
+        if (helper.process.pid() != 0)
+            record.helpers.push_back(
+                {helper.program, helper.device, helper.process.pid(), helper.process.start_time()});
     record.undefine_flags = running_->undefine_flags;
     record.persistent = definition_ != nullptr;
     record.job = running_->unfinished;
@@ -165,7 +172,8 @@ Task<> Domain::retry_record(std::shared_ptr<Running> running) {
 }
 
 void Domain::listen_to_monitor(const std::shared_ptr<Running>& running) {
-    running->monitor->on_event([weak = weak_from_this(), watched = std::weak_ptr(running)](std::string_view name, const boost::json::object& data) {
+    running->monitor->on_event([weak = weak_from_this(), watched = std::weak_ptr(running)](
+                                   std::string_view name, const boost::json::object& data) {
         const auto self = weak.lock();
         const auto still = watched.lock();
         if (self && still && self->running_ == still) MonitorEvents::handle(*self, still, name, data);
@@ -175,7 +183,8 @@ void Domain::listen_to_monitor(const std::shared_ptr<Running>& running) {
         const auto self = weak.lock();
         const auto still = watched.lock();
         if (!self || !still || self->running_ != still || still->settled || still->starting) return;
-        spawn(self->environment_.executor, self->reopen_monitor(still), fmt::format("the monitor of domain '{}'", self->name_));
+        spawn(self->environment_.executor, self->reopen_monitor(still),
+              fmt::format("the monitor of domain '{}'", self->name_));
     });
 }
 
@@ -183,7 +192,8 @@ void Domain::make_agent(Running& running) const {
     for (const auto& channel : running.domain->devices.channels) {
         if (channel.target.name != "org.qemu.guest_agent.0" || !channel.source().path) continue;
         running.agent = std::make_shared<qmp::Agent>(
-            environment_.executor, [path = *channel.source().path] { return connect_to(path); }, fmt::format("domain '{}'", name_));
+            environment_.executor, [path = *channel.source().path] { return connect_to(path); },
+            fmt::format("domain '{}'", name_));
         running.agent->set_guest_side_open(channel.target.state == "connected");
     }
 }
@@ -208,7 +218,8 @@ Task<> Domain::reconnect(FoundGuest found) {
     status_ = Status(static_cast<State>(record->state), record->reason);
     const bool unfinished = record->pid == 0 || status_ == Status(PausedReason::starting_up);
     const bool there = found.process.has_value();
-    if (record->job && record->job->kind == "restore" && record->job->file == managed_save_file()) managed_save_ = false; // it is the guest's
+    if (record->job && record->job->kind == "restore" && record->job->file == managed_save_file())
+        managed_save_ = false; // it is the guest's
     if (there) running->process = std::move(*found.process);
     running->keeps_save = unfinished; // if it has loaded one: it did not run
     publish();
@@ -217,7 +228,8 @@ Task<> Domain::reconnect(FoundGuest found) {
         co_return;
     }
     if (running->process.pid() != record->pid || running->process.start_time() != record->start_time) {
-        log::warning("domain '{}': process {} has its run lock, not process {} of its record", name_, running->process.pid(), record->pid);
+        log::warning("domain '{}': process {} has its run lock, not process {} of its record", name_,
+                     running->process.pid(), record->pid);
         found.recorded = false;
     }
     if (!found.recorded) write_record();
@@ -240,8 +252,10 @@ Task<> Domain::keep_logs(std::shared_ptr<Running> running) {
 
 /// It ended while no daemon was there, or its start was never finished: half a guest is none. What it had is given back
 /// when its processes are gone, and not before.
-Task<> Domain::end_unfinished(std::shared_ptr<Running> running, bool there, bool unfinished, std::vector<Process> others) {
-    log::warning("domain '{}': {} while the daemon was away", name_, unfinished ? "its start was cut off" : "its process ended");
+Task<> Domain::end_unfinished(std::shared_ptr<Running> running, bool there, bool unfinished,
+                              std::vector<Process> others) {
+    log::warning("domain '{}': {} while the daemon was away", name_,
+                 unfinished ? "its start was cut off" : "its process ended");
     running->ending = unfinished ? Running::Ending{ShutoffReason::failed, event::Stopped::failed}
                                  : Running::Ending{ShutoffReason::crashed, event::Stopped::failed};
     for (auto& process : others) {
@@ -255,7 +269,8 @@ Task<> Domain::end_unfinished(std::shared_ptr<Running> running, bool there, bool
     running->process.signal(SIGKILL);
     spawn(environment_.executor, watch(running), fmt::format("the process of domain '{}'", name_));
     const bool gone = co_await running->gone.wait(Deadline::in(kill_timeout));
-    if (!gone) log::error("domain '{}': process {} of its start is still there after SIGKILL", name_, running->process.pid());
+    if (!gone)
+        log::error("domain '{}': process {} of its start is still there after SIGKILL", name_, running->process.pid());
 }
 
 /// Connects to the monitor, as often as needed: a QEMU that is stopped takes no more than a few connections.
@@ -263,12 +278,13 @@ Task<> Domain::reach_monitor(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
     for (bool told = false; running_ == running && !running->monitor->connected();) {
         try {
-            running->monitor =
-                qmp::Client::open(environment_.executor, connect_to(running->folder + "/monitor.sock"), fmt::format("domain '{}'", name_));
+            running->monitor = qmp::Client::open(environment_.executor, connect_to(running->folder + "/monitor.sock"),
+                                                 fmt::format("domain '{}'", name_));
             listen_to_monitor(running);
             co_return;
         } catch (const Error& error) {
-            if (!std::exchange(told, true)) log::error("domain '{}': {}; trying again each second", name_, error.message());
+            if (!std::exchange(told, true))
+                log::error("domain '{}': {}; trying again each second", name_, error.message());
         }
         co_await sleep_until(Deadline::in(1s));
     }
@@ -277,7 +293,8 @@ Task<> Domain::reach_monitor(std::shared_ptr<Running> running) {
 Task<> Domain::reopen_monitor(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
     const bool held = Clock::now() - running->monitor_opened > last_reopening;
-    running->monitor_pause = held ? first_reopening : std::clamp(2 * running->monitor_pause, first_reopening, last_reopening);
+    running->monitor_pause =
+        held ? first_reopening : std::clamp(2 * running->monitor_pause, first_reopening, last_reopening);
     co_await sleep_until(Deadline::in(running->monitor_pause));
     if (running_ == running && !running->settled) co_await resynchronize(running);
 }
@@ -331,8 +348,10 @@ Task<> Domain::learn_what_changed(std::shared_ptr<Running> running) {
     // A stopped QEMU answers when it is continued; when it ends, its monitor is closed.
     const auto answers = co_await running->monitor->handshake(Deadline::never(), std::move(questions));
     if (running_ != running) co_return;
-    if (const auto* uuid = answers[2].as_object().if_contains("UUID"); uuid && uuid->as_string() != std::string_view(uuid_.text())) {
-        log::error("domain '{}': the monitor of process {} answers for the UUID {}: it is left alone", name_, running->process.pid(), std::string(uuid->as_string()));
+    if (const auto* uuid = answers[2].as_object().if_contains("UUID");
+        uuid && uuid->as_string() != std::string_view(uuid_.text())) {
+        log::error("domain '{}': the monitor of process {} answers for the UUID {}: it is left alone", name_,
+                   running->process.pid(), std::string(uuid->as_string()));
         co_return;
     }
     for (auto& alias : gone_devices(running->domain->devices, answers[1]))
@@ -346,8 +365,10 @@ Task<> Domain::learn_what_changed(std::shared_ptr<Running> running) {
     if (state == "running") {
         if (status_.state != State::running) set_status(Status(RunningReason::unknown));
     } else if (state == "shutdown") {
-        if (!std::exchange(running->guest_stopped, true)) spawn(environment_.executor, after_guest_stopped(running, std::string(format::word(running->domain->on_poweroff))),
-                                                                fmt::format("the end of domain '{}'", name_));
+        if (!std::exchange(running->guest_stopped, true))
+            spawn(environment_.executor,
+                  after_guest_stopped(running, std::string(format::word(running->domain->on_poweroff))),
+                  fmt::format("the end of domain '{}'", name_));
     } else if (state == "guest-panicked") {
         set_status(Status(State::crashed, 1));
     } else if (state == "io-error") {

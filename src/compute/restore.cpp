@@ -83,7 +83,8 @@ Task<> Domain::drop_loaded_save(std::shared_ptr<Running> running) {
 
 Task<> Domain::settle_loaded_save(std::shared_ptr<Running> running) {
     constexpr auto time_to_tell = 1s; // that the guest ran: QEMU's last words are in the socket
-    for (const auto by = Deadline::in(time_to_tell); running->keeps_save && running->monitor && running->monitor->connected() && !by.expired();)
+    for (const auto by = Deadline::in(time_to_tell);
+         running->keeps_save && running->monitor && running->monitor->connected() && !by.expired();)
         co_await sleep_until(Deadline::in(10ms));
     co_await give_back_save(running);
 }
@@ -129,7 +130,8 @@ Task<bool> Domain::finish_job(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
     if (!running->unfinished) co_return false;
     const auto turn = co_await recovery_turn();
-    if (!running->unfinished || running->settled) co_return false; // the call that had begun it has ended it, or the guest has
+    if (!running->unfinished || running->settled)
+        co_return false; // the call that had begun it has ended it, or the guest has
     const auto job = *running->unfinished;
     const std::filesystem::path file = job.file;
     if (job.kind == "restore") {
@@ -151,8 +153,10 @@ Task<bool> Domain::finish_job(std::shared_ptr<Running> running) {
 Task<> Domain::remove_cut_off_save(UnfinishedJob job) {
     auto work = [job = std::move(job)] {
         const SaveId id{job.device, job.inode};
-        if (job.beside.empty()) remove_unfinished_save(job.file, id);
-        else remove_save_beside(job.beside, id);
+        if (job.beside.empty())
+            remove_unfinished_save(job.file, id);
+        else
+            remove_save_beside(job.beside, id);
     };
     co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
 }
@@ -200,7 +204,8 @@ Task<> Domain::start(StartRequest request, std::shared_ptr<const model::Domain> 
     if (managed_save_) transient = co_await open_managed_save(request);
     completed_.reset();
     const auto running = co_await boot(request, transient);
-    if (request.autodestroy && !environment_.domains->connected(request.owner)) connection_closed(request.owner); // it left meanwhile
+    if (request.autodestroy && !environment_.domains->connected(request.owner))
+        connection_closed(request.owner); // it left meanwhile
     if (request.restore) co_await finish_restore(running, request);
 }
 

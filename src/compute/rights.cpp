@@ -21,12 +21,15 @@ namespace {
 
 constexpr std::array<std::string_view, 2> emulator_folders{"/usr/bin", "/usr/local/bin"};
 
-Error denied(std::string what) { return Error(ErrorCode::operation_denied, ErrorDomain::qemu, "operation denied: " + std::move(what)); }
+Error denied(std::string what) {
+    return Error(ErrorCode::operation_denied, ErrorDomain::qemu, "operation denied: " + std::move(what));
+}
 
 /// A program that root alone can have put there.
 bool is_of_root(const std::string& path) {
-    struct stat info {};
-    return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == 0 && !(info.st_mode & (S_IWGRP | S_IWOTH));
+    struct stat info{};
+    return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == 0
+           && !(info.st_mode & (S_IWGRP | S_IWOTH));
 }
 
 bool is_of_system(const fs::path& path) {
@@ -53,14 +56,25 @@ int try_making(const fs::path& path, bool socket) {
 
 int try_use(const fs::path& path, Use use) {
     switch (use) {
-    case Use::read: return try_access(path, R_OK);
-    case Use::write: return try_access(path, R_OK | W_OK);
-    case Use::connect: return try_access(path, W_OK);
-    case Use::create: return try_making(path, false);
-    case Use::listen: return try_making(path, true);
-    case Use::folder: return try_access(path, R_OK | X_OK);
-    case Use::tree: return try_access(path, R_OK | W_OK | X_OK);
-    case Use::helper: return is_of_root(path) && std::ranges::find(emulator_folders, path.parent_path().string()) != emulator_folders.end() ? 0 : EACCES;
+    case Use::read:
+        return try_access(path, R_OK);
+    case Use::write:
+        return try_access(path, R_OK | W_OK);
+    case Use::connect:
+        return try_access(path, W_OK);
+    case Use::create:
+        return try_making(path, false);
+    case Use::listen:
+        return try_making(path, true);
+    case Use::folder:
+        return try_access(path, R_OK | X_OK);
+    case Use::tree:
+        return try_access(path, R_OK | W_OK | X_OK);
+    case Use::helper:
+        return is_of_root(path)
+                       && std::ranges::find(emulator_folders, path.parent_path().string()) != emulator_folders.end()
+                   ? 0
+                   : EACCES;
     }
     return EACCES;
 }
@@ -81,8 +95,10 @@ void require_emulator(const Rules& rules, const Credentials& who, const std::str
                                                 : std::ranges::find(rules.emulators, path) != rules.emulators.end();
     if (listed) return;
     throw denied(fmt::format("uid {} may not name the emulator '{}'", who.uid, path))
-        .hint(rules.emulators.empty() ? "it must be a qemu-system-... of root in /usr/bin or /usr/local/bin; others root lists in [qemu] emulators of domus.toml"
-                                      : fmt::format("allowed by [qemu] emulators of domus.toml: {}", fmt::join(rules.emulators, ", ")));
+        .hint(rules.emulators.empty()
+                  ? "it must be a qemu-system-... of root in /usr/bin or /usr/local/bin; others root lists in [qemu] "
+                    "emulators of domus.toml"
+                  : fmt::format("allowed by [qemu] emulators of domus.toml: {}", fmt::join(rules.emulators, ", ")));
 }
 
 void require_command_line(const Rules& rules, const Credentials& who, std::string_view what) {
@@ -93,12 +109,16 @@ void require_command_line(const Rules& rules, const Credentials& who, std::strin
 void require_allowed(const Rules& rules, const Credentials& who, const model::Domain& domain) {
     if (who.unrestricted()) return;
     require_emulator(rules, who, domain.devices.emulator.value_or(""));
-    if (!domain.qemu.arguments.empty() || !domain.qemu.environment.empty()) require_command_line(rules, who, "arguments of its own: <qemu:commandline>");
-    const bool of_host = !domain.devices.hostdevs.empty() ||
-                         std::ranges::any_of(domain.devices.interfaces, [](const auto& one) { return one.type == model::InterfaceType::hostdev; }) ||
-                         std::ranges::any_of(domain.devices.disks, [](const auto& one) { return one.type == model::DiskType::nvme; });
+    if (!domain.qemu.arguments.empty() || !domain.qemu.environment.empty())
+        require_command_line(rules, who, "arguments of its own: <qemu:commandline>");
+    const bool of_host =
+        !domain.devices.hostdevs.empty()
+        || std::ranges::any_of(domain.devices.interfaces,
+                               [](const auto& one) { return one.type == model::InterfaceType::hostdev; })
+        || std::ranges::any_of(domain.devices.disks, [](const auto& one) { return one.type == model::DiskType::nvme; });
     if (of_host && !rules.host_devices.includes(who))
-        throw denied(fmt::format("uid {} may not give guests devices of the host", who.uid)).hint(hint_of("host_devices"));
+        throw denied(fmt::format("uid {} may not give guests devices of the host", who.uid))
+            .hint(hint_of("host_devices"));
 }
 
 void judge_paths(const Opener& caller, const model::Domain& domain) {
@@ -108,7 +128,8 @@ void judge_paths(const Opener& caller, const model::Domain& domain) {
         const int number = try_use(path, use);
         if (number == 0 || number == ENOENT || number == ENOTDIR) continue;
         auto error = path_error(number, fmt::format("{}: uid {} may not use", element, caller.who.uid), path);
-        throw std::move(error).hint("what a definition names must be open to whoever defines or starts it, or lie in the folder of an active storage pool");
+        throw std::move(error).hint("what a definition names must be open to whoever defines or starts it, or lie in "
+                                    "the folder of an active storage pool");
     }
 }
 

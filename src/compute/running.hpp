@@ -27,11 +27,11 @@ namespace domus::compute {
 
 /// What a daemon that ends in the middle leaves to the next one.
 struct UnfinishedJob {
-    std::string kind;    ///< "save", "restore", "snapshot", "revert"
-    std::string file;    ///< what it writes, or what goes once it is restored, or the snapshot's name
-    bool resume = false; ///< the guest is to run after it
+    std::string kind;                    ///< "save", "restore", "snapshot", "revert"
+    std::string file;                    ///< what it writes, or what goes once it is restored, or the snapshot's name
+    bool resume = false;                 ///< the guest is to run after it
     std::uint64_t device = 0, inode = 0; ///< of the file that a save has made; 0: not known
-    std::string beside = {}; ///< that file's name while an older one has `file`; empty: it has that itself
+    std::string beside = {};             ///< that file's name while an older one has `file`; empty: it has that itself
     static const format::Schema& schema();
     bool operator==(const UnfinishedJob&) const = default;
 };
@@ -54,17 +54,17 @@ struct Helper {
 struct RunRecord {
     int state = 0;
     int reason = 0;
-    int pid = 0;                  ///< 0: it was being started
-    std::uint64_t start_time = 0; ///< clock ticks since boot: tells the process from a later one of the same pid
-    std::string folder;           ///< the domain's folder with its sockets
-    std::string cgroup;           ///< its control group; empty where it has none
+    int pid = 0;                      ///< 0: it was being started
+    std::uint64_t start_time = 0;     ///< clock ticks since boot: tells the process from a later one of the same pid
+    std::string folder;               ///< the domain's folder with its sockets
+    std::string cgroup;               ///< its control group; empty where it has none
     std::optional<unsigned> uid, gid; ///< whom the process runs as; none: as the daemon
     std::vector<int> vcpu_threads;
     std::vector<HelperRecord> helpers;
     bool persistent = true;
-    unsigned undefine_flags = 0;  ///< it was undefined while it runs, with these
+    unsigned undefine_flags = 0; ///< it was undefined while it runs, with these
     std::optional<UnfinishedJob> job;
-    model::Domain domain;         ///< live definition
+    model::Domain domain; ///< live definition
 
     static const format::Schema& schema();
     bool operator==(const RunRecord&) const = default;
@@ -74,23 +74,23 @@ struct RunRecord {
 struct Figures {
     Clock::time_point at;
     std::uint64_t balloon_kib = 0;
-    boost::json::value block;     ///< answer of query-blockstats
-    boost::json::value memory;    ///< guest statistics of the balloon device, or null
+    boost::json::value block;  ///< answer of query-blockstats
+    boost::json::value memory; ///< guest statistics of the balloon device, or null
 };
 
 struct Running {
     int id = -1;
     std::shared_ptr<const model::Domain> domain;
     Process process;
-    std::string folder;                 ///< the daemon's; guest_folder() in it is the guest's own
-    std::optional<GuestUser> user;      ///< none: as the daemon
+    std::string folder;            ///< the daemon's; guest_folder() in it is the guest's own
+    std::optional<GuestUser> user; ///< none: as the daemon
     std::string guest_folder() const { return folder + "/guest"; }
     std::string staging_folder() const { return folder + "/root"; } ///< where its view is put together; empty for us
-    std::string cgroup;              ///< empty: it has none
-    std::vector<Helper> helpers;     ///< neither added to nor removed from once it runs
-    std::vector<std::string> helper_faults; ///< what happened to them, in words
-    unsigned undefine_flags = 0;     ///< of the undefine while it runs
-    std::vector<Process> followers;  ///< without a control group: what it had started when its end began
+    std::string cgroup;                                             ///< empty: it has none
+    std::vector<Helper> helpers;                                    ///< neither added to nor removed from once it runs
+    std::vector<std::string> helper_faults;                         ///< what happened to them, in words
+    unsigned undefine_flags = 0;                                    ///< of the undefine while it runs
+    std::vector<Process> followers; ///< without a control group: what it had started when its end began
     std::shared_ptr<qmp::Client> monitor;
     Clock::time_point monitor_opened = Clock::now();
     std::chrono::seconds monitor_pause{0}; ///< before it is connected to again
@@ -114,11 +114,11 @@ struct Running {
     bool awaits_shutdown = false; ///< somebody looks whether the guest obeys
     bool reboot_wanted = false;   ///< what looks like a shutdown is our way to reboot
     bool settled = false;
-    Notice gone;                  ///< the process has ended and the state is settled
+    Notice gone; ///< the process has ended and the state is settled
 
-    Notice unplugged;             ///< a device has gone, or the guest has refused to let it go
+    Notice unplugged;                           ///< a device has gone, or the guest has refused to let it go
     std::set<std::string, std::less<>> leaving; ///< aliases of devices whose end is being dealt with
-    std::string refused;          ///< alias of the last device that the guest did not let go
+    std::string refused;                        ///< alias of the last device that the guest did not let go
 
     bool autodestroy = false;
     std::uint64_t owner = 0;
@@ -126,10 +126,10 @@ struct Running {
     std::optional<PausedReason> stopping;  ///< why the guest is being stopped by us
     std::optional<RunningReason> resuming; ///< or let go
     std::optional<UnfinishedJob> unfinished;
-    bool keeps_save = false;              ///< its saved memory is kept until the guest runs (Domain::keep_loaded_save)
+    bool keeps_save = false; ///< its saved memory is kept until the guest runs (Domain::keep_loaded_save)
     bool status_noted = false, notes_status = false; ///< since its record was written; somebody writes it soon
-    std::string record_fault;             ///< why its record is not up to date; empty: it is
-    Notice stream_news;                   ///< QEMU tells of its migration or of a job
+    std::string record_fault;                        ///< why its record is not up to date; empty: it is
+    Notice stream_news;                              ///< QEMU tells of its migration or of a job
 
     std::shared_ptr<const Figures> figures;
     bool refreshing = false;

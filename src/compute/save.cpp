@@ -32,7 +32,8 @@ void require_lasting_disks(const model::Domain& domain, const std::string& name)
     const auto found = std::ranges::find(disks, true, &model::Disk::transient);
     if (found == disks.end()) return;
     throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu,
-                fmt::format("Operation not supported: domain '{}' cannot be saved: disk '{}' is transient", name, found->target.dev))
+                fmt::format("Operation not supported: domain '{}' cannot be saved: disk '{}' is transient", name,
+                            found->target.dev))
         .hint("shut it down instead");
 }
 
@@ -45,7 +46,8 @@ Error invalid(std::string what) {
 Error with_older_file(const std::exception_ptr& failure, const std::filesystem::path& path) {
     auto error = error_of(failure, ErrorDomain::qemu);
     if (error.text().contains("No space left on device"))
-        error.add_cause(fmt::format("what '{}' had before is kept until the new save is whole: there must be room for both", path.string()));
+        error.add_cause(fmt::format(
+            "what '{}' had before is kept until the new save is whole: there must be room for both", path.string()));
     return error;
 }
 
@@ -106,7 +108,8 @@ Task<> Save::create_file() {
 void Save::begin_job() {
     domain_.job_ = job_;
     const auto id = file_->id();
-    running_->unfinished = UnfinishedJob{"save", path_.string(), running_at_begin_, id.device, id.inode, file_->beside().string()};
+    running_->unfinished =
+        UnfinishedJob{"save", path_.string(), running_at_begin_, id.device, id.inode, file_->beside().string()};
     domain_.write_record();
 }
 
@@ -184,7 +187,8 @@ Task<> Save::run() {
     if (!file_->beside().empty()) failure = std::make_exception_ptr(with_older_file(failure, path_));
     const auto unfinished = running_->unfinished;
     end_job(job_->abort_wanted ? JobType::cancelled : JobType::failed, failure);
-    if (trouble && !running_->monitor->connected()) running_->unfinished = unfinished; // Domain::reopen_monitor goes on with it
+    if (trouble && !running_->monitor->connected())
+        running_->unfinished = unfinished; // Domain::reopen_monitor goes on with it
     if (domain_.running_ == running_) domain_.write_record();
     std::rethrow_exception(failure);
 }
@@ -206,7 +210,8 @@ Task<> Domain::save(SaveRequest request) {
 /// The file is whole: the process has nothing more to do.
 Task<> Domain::end_saved(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
-    if (running_ == running && !running->settled && !running->ending) running->ending = {ShutoffReason::saved, event::Stopped::saved};
+    if (running_ == running && !running->settled && !running->ending)
+        running->ending = {ShutoffReason::saved, event::Stopped::saved};
     bool gone = running_ != running;
     if (!gone) gone = co_await end_process(running, 5s);
     if (!gone)
@@ -218,9 +223,7 @@ Task<> Domain::end_saved(std::shared_ptr<Running> running) {
     if (!running_ && status_ == Status(ShutoffReason::crashed)) set_status(Status(ShutoffReason::saved));
 }
 
-std::filesystem::path Domain::managed_save_file() const {
-    return environment_.store.managed_save_path(name_);
-}
+std::filesystem::path Domain::managed_save_file() const { return environment_.store.managed_save_path(name_); }
 
 Task<> Domain::forget_managed_save() {
     auto work = [path = managed_save_file(), loaded = environment_.store.loaded_save_path(name_)] {
@@ -238,7 +241,8 @@ Task<> Domain::recheck_managed_save() {
     auto work = [path = managed_save_file()] { return std::filesystem::exists(path); };
     const bool there = co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
     if (there) co_return;
-    log::warning("domain '{}': its saved memory '{}' was deleted, so its next start boots", name_, managed_save_file().string());
+    log::warning("domain '{}': its saved memory '{}' was deleted, so its next start boots", name_,
+                 managed_save_file().string());
     managed_save_ = false;
     publish();
 }

@@ -22,17 +22,19 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view beside_mark = ".unfinished";
-constexpr int most_beside = 9;               ///< of one file
+constexpr int most_beside = 9;              ///< of one file
 constexpr std::size_t longest_beside = 120; ///< bytes of its own name: what file systems allow differs
 
 fs::path name_beside(const fs::path& target, int number) {
     const auto name = target.filename();
     const auto own = cut_text(name.native(), longest_beside); // a view of it
-    return target.parent_path() / (number == 1 ? fmt::format("{}{}", own, beside_mark) : fmt::format("{}{}-{}", own, beside_mark, number));
+    return target.parent_path()
+           / (number == 1 ? fmt::format("{}{}", own, beside_mark) : fmt::format("{}{}-{}", own, beside_mark, number));
 }
 
 bool is_beside(std::string_view name) {
-    if (name.size() > 2 && name[name.size() - 2] == '-' && name.back() >= '2' && name.back() <= '9') name.remove_suffix(2);
+    if (name.size() > 2 && name[name.size() - 2] == '-' && name.back() >= '2' && name.back() <= '9')
+        name.remove_suffix(2);
     return name.ends_with(beside_mark);
 }
 
@@ -45,12 +47,13 @@ bool begins_unfinished(const UniqueFd& fd) {
 /// Only if the file system says that nobody has it locked: QEMU keeps the lock of a save when its daemon is gone.
 void remove_if_left(const fs::path& path, bool whole_too) {
     const UniqueFd fd(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-    struct stat info {};
+    struct stat info{};
     if (!fd || ::fstat(fd.get(), &info) < 0 || !S_ISREG(info.st_mode)) return;
     const auto all = lock_range(F_WRLCK, 0, 0);
     if (::fcntl(fd.get(), F_OFD_SETLK, &all) < 0) return;
     if (!whole_too && !begins_unfinished(fd)) return;
-    if (is_name_of(path, fd.get()) && ::unlink(path.c_str()) == 0) log::info("'{}' was left by a save that was cut off: removed", path.string());
+    if (is_name_of(path, fd.get()) && ::unlink(path.c_str()) == 0)
+        log::info("'{}' was left by a save that was cut off: removed", path.string());
 }
 
 bool may_not_make_files(int number) { return number == EACCES || number == EPERM || number == EROFS; }
@@ -58,13 +61,15 @@ bool may_not_make_files(int number) { return number == EACCES || number == EPERM
 /// What a sticky folder says of renaming over others' files (inode(7)). Who we are is seen from the new file: a server may
 /// take root for somebody else.
 bool may_replace(const fs::path& folder, const UniqueFd& older, const UniqueFd& made) {
-    struct stat place {}, old {}, mine {};
-    if (::stat(folder.c_str(), &place) < 0 || ::fstat(older.get(), &old) < 0 || ::fstat(made.get(), &mine) < 0) return false;
+    struct stat place{}, old{}, mine{};
+    if (::stat(folder.c_str(), &place) < 0 || ::fstat(older.get(), &old) < 0 || ::fstat(made.get(), &mine) < 0)
+        return false;
     return !(place.st_mode & S_ISVTX) || mine.st_uid == 0 || mine.st_uid == old.st_uid || mine.st_uid == place.st_uid;
 }
 
 Error replaced_meanwhile(const fs::path& path) {
-    return Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("operation failed: '{}' is another file than when the save began", path.string()))
+    return Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                 fmt::format("operation failed: '{}' is another file than when the save began", path.string()))
         .because("somebody has put it there meanwhile");
 }
 
@@ -82,7 +87,8 @@ std::optional<SaveBeside> open_beside(const Credentials& caller, const UniqueFd&
     std::error_code failure;
     const auto target = fs::read_symlink(fmt::format("/proc/self/fd/{}", older.get()), failure);
     const FileSystemIdentity identity(caller);
-    if (failure || !is_name_of(target, older.get())) return std::nullopt; // its name is another one's, or cannot be looked at
+    if (failure || !is_name_of(target, older.get()))
+        return std::nullopt; // its name is another one's, or cannot be looked at
     for (int number = 1; number <= most_beside; ++number) {
         const auto path = name_beside(target, number);
         remove_if_left(path, false);
@@ -95,21 +101,23 @@ std::optional<SaveBeside> open_beside(const Credentials& caller, const UniqueFd&
         ::unlink(path.c_str());
         return std::nullopt;
     }
-    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("operation failed: the new save cannot be written beside '{}'", target.string()))
+    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                fmt::format("operation failed: the new save cannot be written beside '{}'", target.string()))
         .because(fmt::format("'{}' and others of that kind are there already", name_beside(target, 1).string()))
         .hint("remove them if they are no longer needed");
 }
 
 void SaveBeside::take_over_rights(const Credentials& caller, const UniqueFd& older) const {
     const FileSystemIdentity identity(caller);
-    struct stat old {};
-    if (::fstat(older.get(), &old) < 0 || ::fchown(fd.get(), old.st_uid, old.st_gid) < 0) return; // then it stays the caller's alone
+    struct stat old{};
+    if (::fstat(older.get(), &old) < 0 || ::fchown(fd.get(), old.st_uid, old.st_gid) < 0)
+        return; // then it stays the caller's alone
     if (::fchmod(fd.get(), old.st_mode & 0777) < 0) throw path_error(errno, "cannot set the mode of", path);
 }
 
 void SaveBeside::take_place(const Credentials& caller, const UniqueFd& older) const {
     const FileSystemIdentity identity(caller);
-    struct stat there {};
+    struct stat there{};
     if (!is_name_of(path, fd.get())) throw replaced_meanwhile(path);
     if (::lstat(target.c_str(), &there) == 0 && !is_name_of(target, older.get())) throw replaced_meanwhile(target);
     if (::rename(path.c_str(), target.c_str()) < 0) throw path_error(errno, "cannot replace", target);

@@ -23,14 +23,18 @@ struct SaveOver : FolderTest {
         save("older");
     }
 
-    SaveFile begin(const Credentials& caller = own_credentials()) const { return SaveFile::create(caller, path, "<domain/>", true); }
+    SaveFile begin(const Credentials& caller = own_credentials()) const {
+        return SaveFile::create(caller, path, "<domain/>", true);
+    }
     void save(std::string_view stream) const {
         auto file = begin();
         write_all(file.fd().get(), stream, path);
         file.complete();
     }
     std::string contents() const { return read_file(path, 1u << 20); }
-    bool is_older() const { return contents().ends_with("older") && open_save_image(own_credentials(), path).xml == "<domain/>"; }
+    bool is_older() const {
+        return contents().ends_with("older") && open_save_image(own_credentials(), path).xml == "<domain/>";
+    }
     std::vector<std::string> names() const { return names_in(folder); }
     void give_away(const fs::path& what, mode_t mode) const {
         ASSERT_EQ(::chown(what.c_str(), another_user, another_user), 0);
@@ -55,7 +59,7 @@ TEST_F(SaveOver, an_older_one_keeps_it_until_the_new_one_is_whole) {
     EXPECT_EQ(names(), Listing{"image"});
     EXPECT_TRUE(contents().ends_with("newer"));
     EXPECT_EQ(look_at_save(path, file.id()), SaveLeft::complete);
-    struct stat info {};
+    struct stat info{};
     ASSERT_EQ(::stat(path.c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777, 0640u);
     file.discard();
@@ -86,7 +90,9 @@ TEST_F(SaveOver, a_file_without_contents_takes_that) {
 }
 
 TEST_F(SaveOver, an_older_one_removes_what_a_kill_has_left_and_nothing_that_is_in_use) {
-    { const auto killed = begin(); }
+    {
+        const auto killed = begin();
+    }
     EXPECT_EQ(names(), (Listing{"image", "image.unfinished"}));
     UniqueFd writer;
     {
@@ -143,7 +149,9 @@ TEST_F(SaveOver, an_older_one_is_cut_off_and_the_next_daemon_removes_it) {
 }
 
 TEST_F(SaveOver, an_older_one_in_a_folder_of_ours_is_swept) {
-    { const auto killed = begin(); }
+    {
+        const auto killed = begin();
+    }
     sweep_saves_beside(folder);
     EXPECT_EQ(names(), Listing{"image"});
     {
@@ -184,7 +192,7 @@ TEST_F(SaveOver, an_older_one_has_the_callers_rights_and_keeps_the_owner) {
     for (const auto& caller : {other, own_credentials()}) {
         auto file = begin(caller);
         ASSERT_FALSE(file.beside().empty());
-        struct stat info {};
+        struct stat info{};
         ASSERT_EQ(::stat(file.beside().c_str(), &info), 0);
         EXPECT_EQ(info.st_uid, caller.uid);
         file.complete();

@@ -41,7 +41,7 @@ std::uint32_t sum_of(const void* bytes, std::size_t size) {
 std::uint32_t own_sum(const EditMark& mark) { return sum_of(&mark, offsetof(EditMark, sum)); }
 
 std::uint64_t length_of(const UniqueFd& fd, const std::filesystem::path& path) {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
     return static_cast<std::uint64_t>(info.st_size);
 }
@@ -86,7 +86,8 @@ void HeadEdit::cut() const {
 void HeadEdit::clear_mark() const { put(std::string(EditMark::size, '\0'), EditMark::place); }
 
 std::span<const HeadEdit::Step> HeadEdit::steps() {
-    static constexpr Step table[] = {&HeadEdit::set_mark, &HeadEdit::write_behind, &HeadEdit::write_over, &HeadEdit::cut, &HeadEdit::clear_mark};
+    static constexpr Step table[] = {&HeadEdit::set_mark, &HeadEdit::write_behind, &HeadEdit::write_over,
+                                     &HeadEdit::cut, &HeadEdit::clear_mark};
     return table;
 }
 
@@ -94,7 +95,8 @@ void HeadEdit::take_back() const noexcept try {
     cut();
     clear_mark();
 } catch (const Error& error) {
-    log::warning("what was begun to be changed in a save image stays behind its end until it is changed again: {}", error.text());
+    log::warning("what was begun to be changed in a save image stays behind its end until it is changed again: {}",
+                 error.text());
 }
 
 void HeadEdit::run() const {
@@ -124,7 +126,9 @@ std::optional<HeadEdit> find_edit(const UniqueFd& fd, const std::filesystem::pat
     EditMark mark;
     if (bytes.size() < sizeof mark) return std::nullopt;
     std::memcpy(&mark, bytes.data(), sizeof mark);
-    if (mark.magic != EditMark::known || mark.sum != own_sum(mark) || mark.end < head_size || mark.end > length_of(fd, path)) return std::nullopt;
+    if (mark.magic != EditMark::known || mark.sum != own_sum(mark) || mark.end < head_size
+        || mark.end > length_of(fd, path))
+        return std::nullopt;
     std::optional<std::string> head = read_at(fd.get(), head_size, mark.end, path);
     if (head->size() < head_size || sum_of(head->data(), head->size()) != mark.head_sum) head.reset();
     return HeadEdit(fd, path, mark.end, std::move(head));

@@ -33,7 +33,9 @@ struct SaveEdit : FolderTest {
         bytes.resize(SaveHeader::size + header.data_length, '\0');
         return bytes;
     }
-    static std::string whole(const std::string& xml, bool was_running) { return head(xml, was_running) + std::string(stream); }
+    static std::string whole(const std::string& xml, bool was_running) {
+        return head(xml, was_running) + std::string(stream);
+    }
     std::string contents() const { return read_file(path, 1u << 20); }
     HeadEdit edit() const { return {fd, path, head("<domain>new</domain>", false)}; }
     void begin(std::size_t steps) const {

@@ -44,7 +44,7 @@ std::uint32_t number_at(std::string_view bytes, std::size_t index) {
 }
 
 struct stat look(const UniqueFd& fd, const std::filesystem::path& path) {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
     return info;
 }
@@ -58,7 +58,8 @@ void require_plain(const UniqueFd& fd, const std::filesystem::path& path) {
 }
 
 void put_at(const UniqueFd& fd, std::string_view bytes, off_t at, const std::filesystem::path& path) {
-    if (write_at(fd.get(), bytes, static_cast<std::uint64_t>(at)) < bytes.size()) throw path_error(errno, "cannot write", path);
+    if (write_at(fd.get(), bytes, static_cast<std::uint64_t>(at)) < bytes.size())
+        throw path_error(errno, "cannot write", path);
 }
 
 void sync(const UniqueFd& fd, const std::filesystem::path& path) {
@@ -73,7 +74,8 @@ void sync_folder(const Credentials& caller, const std::filesystem::path& path) {
         const FileSystemIdentity identity(caller);
         folder = open();
     }
-    if (folder && ::fsync(folder.get()) < 0 && errno != EINVAL) throw path_error(errno, "cannot write", path.parent_path());
+    if (folder && ::fsync(folder.get()) < 0 && errno != EINVAL)
+        throw path_error(errno, "cannot write", path.parent_path());
 }
 
 SaveHeader read_header(const UniqueFd& fd, const std::filesystem::path& path) {
@@ -90,7 +92,9 @@ void require_complete(const SaveHeader& header, const std::filesystem::path& pat
 struct Head {
     SaveHeader header;
     std::string data;
-    std::string_view xml() const { return std::string_view(data).substr(0, header.cookie_offset ? header.cookie_offset : data.size()); }
+    std::string_view xml() const {
+        return std::string_view(data).substr(0, header.cookie_offset ? header.cookie_offset : data.size());
+    }
     std::string_view cookie() const { return std::string_view(data).substr(xml().size()); }
 };
 
@@ -111,7 +115,8 @@ Head read_head(const UniqueFd& fd, const std::filesystem::path& path) {
     }
     const auto length = head.header.data_length;
     head.header = decode_save_header(*edit->head(), edit->head()->size(), path);
-    if (head.header.data_length != length) throw image_error(path, fmt::format("invalid header data length: {}", head.header.data_length));
+    if (head.header.data_length != length)
+        throw image_error(path, fmt::format("invalid header data length: {}", head.header.data_length));
     head.data = edit->head()->substr(SaveHeader::size);
     return head;
 }
@@ -225,9 +230,12 @@ bool is_unfinished_save(const std::filesystem::path& path) { return look_at_save
 SaveLeft look_at_save(const std::filesystem::path& path, SaveId id) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!fd) return SaveLeft::other;
-    if (const auto info = look(fd, path); !S_ISREG(info.st_mode) || (id.known() && id_of(info) != id)) return SaveLeft::other;
+    if (const auto info = look(fd, path); !S_ISREG(info.st_mode) || (id.known() && id_of(info) != id))
+        return SaveLeft::other;
     const auto magic = read_at(fd.get(), magic_unfinished.size(), 0, path);
-    return magic == magic_unfinished ? SaveLeft::unfinished : magic == magic_complete ? SaveLeft::complete : SaveLeft::other;
+    return magic == magic_unfinished ? SaveLeft::unfinished
+           : magic == magic_complete ? SaveLeft::complete
+                                     : SaveLeft::other;
 }
 
 namespace {
@@ -238,7 +246,7 @@ void unlink_if_same(const std::filesystem::path& path, SaveId id) {
     if (!folder && errno == ENOENT) return;
     if (!folder) throw path_error(errno, "cannot open", path.parent_path());
     const auto name = path.filename();
-    struct stat there {};
+    struct stat there{};
     if (::fstatat(folder.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) < 0 || id_of(there) != id) return;
     if (::unlinkat(folder.get(), name.c_str(), 0) < 0) throw path_error(errno, "cannot remove", path);
 }

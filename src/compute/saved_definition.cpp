@@ -113,7 +113,8 @@ void close_trays(model::Devices& devices) {
 
 void adopt_trays(model::Devices& devices, const model::Devices& saved) {
     for (auto& disk : devices.disks) {
-        const auto same = std::ranges::find(saved.disks, disk.target.dev, [](const auto& other) { return other.target.dev; });
+        const auto same =
+            std::ranges::find(saved.disks, disk.target.dev, [](const auto& other) { return other.target.dev; });
         disk.target.tray = same == saved.disks.end() ? std::nullopt : same->target.tray;
     }
 }

@@ -40,12 +40,14 @@ Error risky(std::string what) {
 }
 
 /// qemu-img snapshot OPTION TAG IMAGE
-Task<> change_image(Environment& environment, Credentials caller, std::string option, std::string tag, const model::Disk* disk) {
+Task<> change_image(Environment& environment, Credentials caller, std::string option, std::string tag,
+                    const model::Disk* disk) {
     const auto opened = co_await placed(environment, *disk);
     if (opened.type != model::DiskType::file && opened.type != model::DiskType::block)
         throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
-                    fmt::format("unsupported configuration: internal snapshot for disk {} unsupported for {} disks while the domain is off", disk->target.dev,
-                                format::word(opened.type)))
+                    fmt::format("unsupported configuration: internal snapshot for disk {} unsupported for {} disks "
+                                "while the domain is off",
+                                disk->target.dev, format::word(opened.type)))
             .hint("make it while the domain runs");
     Command command("qemu-img");
     const auto image = opened.source.text();
@@ -63,7 +65,8 @@ Task<> change_image(Environment& environment, Credentials caller, std::string op
 }
 
 /// All or none of the images have it afterwards.
-Task<> make_in_images(Environment& environment, Credentials caller, std::string tag, std::vector<const model::Disk*> disks) {
+Task<> make_in_images(Environment& environment, Credentials caller, std::string tag,
+                      std::vector<const model::Disk*> disks) {
     std::exception_ptr failure;
     std::size_t made = 0;
     try {
@@ -104,8 +107,11 @@ model::SnapshotState state_of(Status status) {
 Task<std::string> Domain::create_snapshot(SnapshotRequest request) {
     const auto self = shared_from_this();
     const auto turn = co_await this->turn("snapshot");
-    auto read = [xml = request.xml, how = request.reading] { return format::from_xml<model::Snapshot>(xml, ErrorDomain::domain_snapshot, how); };
-    auto wanted = co_await read_document(environment_.files, request.xml.size(), Deadline::in(file_patience), std::move(read));
+    auto read = [xml = request.xml, how = request.reading] {
+        return format::from_xml<model::Snapshot>(xml, ErrorDomain::domain_snapshot, how);
+    };
+    auto wanted =
+        co_await read_document(environment_.files, request.xml.size(), Deadline::in(file_patience), std::move(read));
     if (request.redefine) {
         if (wanted.domain) co_await require_rights(environment_, request.caller, *wanted.domain);
         if (wanted.inactive_domain) co_await require_rights(environment_, request.caller, *wanted.inactive_domain);
@@ -185,7 +191,8 @@ Task<> Domain::keep_snapshot(SnapshotEntry entry, bool current) {
     const auto before = snapshots_.find(snapshots_.current());
     std::optional<SnapshotEntry> old;
     if (before && current && before->name != entry.name) old = *before;
-    auto work = [store = environment_.store, domain = name_, entry, current, old, fresh = snapshots_.find(entry.name) == nullptr] {
+    auto work = [store = environment_.store, domain = name_, entry, current, old,
+                 fresh = snapshots_.find(entry.name) == nullptr] {
         store.save_snapshot(domain, entry, current, fresh);
         try {
             if (old) store.save_snapshot(domain, *old, false);
@@ -261,9 +268,11 @@ void Domain::require_force_for_risks(const model::Snapshot& snapshot, const Reve
     if (!snapshot.domain)
         throw risky(fmt::format("snapshot '{}' lacks domain '{}' rollback info", *snapshot.name, name_))
             .hint("--force keeps the domain's definition as it is now");
-    const bool of_stopped = snapshot.state != model::SnapshotState::running && snapshot.state != model::SnapshotState::paused;
+    const bool of_stopped =
+        snapshot.state != model::SnapshotState::running && snapshot.state != model::SnapshotState::paused;
     if (running_ && of_stopped && request.state != StateAfterRestore::as_it_was)
-        throw risky("must respawn qemu to start inactive snapshot").hint("--force ends the running guest and starts it anew");
+        throw risky("must respawn qemu to start inactive snapshot")
+            .hint("--force ends the running guest and starts it anew");
 }
 
 Task<> Domain::revert_to_memory(std::shared_ptr<const model::Snapshot> snapshot, RevertRequest request) {
@@ -310,7 +319,8 @@ Task<> Domain::load_in_place(std::shared_ptr<Running> running, const model::Snap
     }
     job_.reset();
     if (!failure) {
-        if (running_ == running) change_live([&](model::Domain& live) { adopt_trays(live.devices, snapshot.domain->devices); });
+        if (running_ == running)
+            change_live([&](model::Domain& live) { adopt_trays(live.devices, snapshot.domain->devices); });
         co_return;
     }
     std::optional<RunningReason> resumed;
@@ -446,7 +456,9 @@ Task<> Domain::drop_or_settle(SnapshotIntent intent, std::vector<SnapshotChange>
     if (!failure) co_return;
     const auto found = co_await look_into_images(*intent.snapshot);
     if (found.have_it == found.images && found.images > 0) {
-        auto work = [store = environment_.store, domain = name_, changes = std::move(changes)] { store.take_back_changes(domain, changes); };
+        auto work = [store = environment_.store, domain = name_, changes = std::move(changes)] {
+            store.take_back_changes(domain, changes);
+        };
         co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
         co_await clear_intent();
     } else {
@@ -481,7 +493,8 @@ Task<> Domain::drop_from_images(model::Snapshot snapshot, Credentials caller) {
         Lane lane(environment_.executor, fmt::format("the images of domain '{}'", name_), 1);
         const bool still_there = co_await lane.run(Deadline::in(file_patience), std::move(look));
         if (still_there) std::rethrow_exception(failure);
-        log::warning("domain '{}': snapshot '{}' is not removed from '{}': {}", name_, *snapshot.name, disk->source.text(), describe(failure));
+        log::warning("domain '{}': snapshot '{}' is not removed from '{}': {}", name_, *snapshot.name,
+                     disk->source.text(), describe(failure));
     }
 }
 

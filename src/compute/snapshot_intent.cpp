@@ -32,13 +32,14 @@ Credentials SnapshotIntent::caller() const {
 }
 
 const format::Schema& SnapshotIntent::schema() {
-    static const format::Schema table = format::Describe<SnapshotIntent>("intent", "A change of snapshots that is under way.")
-                                            .field("@action", &SnapshotIntent::action)
-                                            .field("@metadata", &SnapshotIntent::metadata)
-                                            .field("@uid", &SnapshotIntent::uid)
-                                            .field("@gid", &SnapshotIntent::gid)
-                                            .field("group", &SnapshotIntent::groups)
-                                            .field("domainsnapshot", &SnapshotIntent::snapshot);
+    static const format::Schema table =
+        format::Describe<SnapshotIntent>("intent", "A change of snapshots that is under way.")
+            .field("@action", &SnapshotIntent::action)
+            .field("@metadata", &SnapshotIntent::metadata)
+            .field("@uid", &SnapshotIntent::uid)
+            .field("@gid", &SnapshotIntent::gid)
+            .field("group", &SnapshotIntent::groups)
+            .field("domainsnapshot", &SnapshotIntent::snapshot);
     return table;
 }
 
@@ -52,7 +53,8 @@ Task<Domain::InImages> Domain::look_into_images(const model::Snapshot& snapshot)
         if (is_here(opened)) paths.push_back(opened.source.text());
     }
     auto work = [paths = std::move(paths), name = *snapshot.name] {
-        return static_cast<std::size_t>(std::ranges::count_if(paths, [&](const auto& path) { return image_has_snapshot(path, name); }));
+        return static_cast<std::size_t>(
+            std::ranges::count_if(paths, [&](const auto& path) { return image_has_snapshot(path, name); }));
     };
     Lane lane(environment_.executor, fmt::format("the images of domain '{}'", name_), 1);
     found.have_it = co_await lane.run(Deadline::in(file_timeout), std::move(work));
@@ -63,8 +65,11 @@ Task<Domain::InImages> Domain::look_into_images(const model::Snapshot& snapshot)
 Task<> Domain::require_new_in_images(const model::Snapshot& snapshot) {
     const auto found = co_await look_into_images(snapshot);
     if (found.have_it == 0) co_return;
-    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
-                fmt::format("operation failed: an image of domain '{}' already has a snapshot '{}', which the domain does not know", name_, *snapshot.name))
+    throw Error(
+        ErrorCode::operation_failed, ErrorDomain::qemu,
+        fmt::format(
+            "operation failed: an image of domain '{}' already has a snapshot '{}', which the domain does not know",
+            name_, *snapshot.name))
         .hint(fmt::format("choose another name, or remove it: 'qemu-img snapshot -d {} IMAGE'", *snapshot.name));
 }
 
@@ -82,13 +87,15 @@ Task<std::vector<std::string>> Domain::images_of(const model::Snapshot& snapshot
 Task<> Domain::require_in_images(const model::Snapshot& snapshot) {
     auto paths = co_await images_of(snapshot);
     auto work = [paths = std::move(paths), name = *snapshot.name] {
-        const auto found = std::ranges::find_if(paths, [&](const auto& path) { return !image_has_snapshot(path, name); });
+        const auto found =
+            std::ranges::find_if(paths, [&](const auto& path) { return !image_has_snapshot(path, name); });
         return found == paths.end() ? std::string{} : *found;
     };
     Lane lane(environment_.executor, fmt::format("the images of domain '{}'", name_), 1);
     const auto without = co_await lane.run(Deadline::in(file_timeout), std::move(work));
     if (without.empty()) co_return;
-    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("operation failed: '{}' has no snapshot '{}'", without, *snapshot.name))
+    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                fmt::format("operation failed: '{}' has no snapshot '{}'", without, *snapshot.name))
         .hint(fmt::format("'qemu-img snapshot -l {}' shows what it has", without));
 }
 
@@ -103,9 +110,13 @@ Task<> Domain::require_unmistakable(const model::Snapshot& snapshot) {
     Lane lane(environment_.executor, fmt::format("the images of domain '{}'", name_), 1);
     const auto other = co_await lane.run(Deadline::in(file_timeout), std::move(work));
     if (!other) co_return;
-    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
-                fmt::format("operation failed: QEMU would take '{}' for snapshot '{}', whose number in an image of domain '{}' it is", *snapshot.name, *other, name_))
-        .hint(fmt::format("names that are no numbers are safe; '{}' can be used once '{}' is deleted", *snapshot.name, *other));
+    throw Error(
+        ErrorCode::operation_failed, ErrorDomain::qemu,
+        fmt::format(
+            "operation failed: QEMU would take '{}' for snapshot '{}', whose number in an image of domain '{}' it is",
+            *snapshot.name, *other, name_))
+        .hint(fmt::format("names that are no numbers are safe; '{}' can be used once '{}' is deleted", *snapshot.name,
+                          *other));
 }
 
 /// What could not be settled before comes first: there is one intent at a time. It may remove a snapshot or add one, so a
@@ -116,7 +127,9 @@ Task<> Domain::settle_earlier() {
 
 Task<> Domain::note_intent(SnapshotIntent intent) {
     co_await settle_earlier();
-    auto work = [store = environment_.store, domain = name_, intent = std::move(intent)] { store.save_intent(domain, intent); };
+    auto work = [store = environment_.store, domain = name_, intent = std::move(intent)] {
+        store.save_intent(domain, intent);
+    };
     co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
 }
 
@@ -165,8 +178,10 @@ Task<> Domain::settle_or_keep(SnapshotIntent intent) {
     }
     if (!failure) co_return;
     log::error("domain '{}': snapshot '{}' could not be settled: {}", name_, *intent.snapshot->name, describe(failure));
-    if (intent.action == SnapshotAction::revert) co_await clear_intent();
-    else keep_unsettled(std::move(intent));
+    if (intent.action == SnapshotAction::revert)
+        co_await clear_intent();
+    else
+        keep_unsettled(std::move(intent));
 }
 
 void Domain::keep_unsettled(SnapshotIntent intent) {

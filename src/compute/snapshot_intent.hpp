@@ -15,7 +15,9 @@ enum class SnapshotAction { create, remove, revert };
 
 } // namespace domus::compute
 
-template <> inline constexpr auto domus::format::words<domus::compute::SnapshotAction> = domus::format::word_list("create", "remove", "revert");
+template <>
+inline constexpr auto domus::format::words<domus::compute::SnapshotAction> =
+    domus::format::word_list("create", "remove", "revert");
 
 namespace domus::compute {
 

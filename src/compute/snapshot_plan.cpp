@@ -36,11 +36,13 @@ SnapshotMode default_mode(const model::Disk& disk) {
 
 void require_internal(const model::Disk& disk) {
     const auto type = disk.driver.type.value_or("raw");
-    if (disk.transient) throw unsupported(fmt::format("internal snapshot for disk {} unsupported: it is transient", disk.target.dev));
+    if (disk.transient)
+        throw unsupported(fmt::format("internal snapshot for disk {} unsupported: it is transient", disk.target.dev));
     if (type != "qcow2")
         throw unsupported(
             fmt::format("internal snapshot for disk {} unsupported for storage type {}", disk.target.dev, type));
-    if (disk.type != model::DiskType::file && disk.type != model::DiskType::block && disk.type != model::DiskType::volume)
+    if (disk.type != model::DiskType::file && disk.type != model::DiskType::block
+        && disk.type != model::DiskType::volume)
         throw unsupported(fmt::format("internal snapshot for disk {} unsupported for {} disks", disk.target.dev,
                                       format::word(disk.type)));
 }
@@ -137,7 +139,8 @@ void require_snapshot_of(model::Snapshot& snapshot, const std::string& name, con
         if (!definition) return;
         if (definition->uuid && definition->uuid != uuid)
             throw Error(ErrorCode::operation_invalid, ErrorDomain::domain_snapshot,
-                        fmt::format("Requested operation is not valid: snapshot '{}' has the definition of another domain: '{}', uuid {}",
+                        fmt::format("Requested operation is not valid: snapshot '{}' has the definition of another "
+                                    "domain: '{}', uuid {}",
                                     snapshot.name.value_or(""), definition->name, definition->uuid->text()))
                 .hint(fmt::format("that of domain '{}' has the uuid {}", name, uuid.text()));
         definition->uuid = uuid;
@@ -156,7 +159,9 @@ std::vector<const model::Disk*> internal_disks(const model::Snapshot& snapshot, 
     return result;
 }
 
-bool is_here(const model::Disk& disk) { return disk.type == model::DiskType::file || disk.type == model::DiskType::block; }
+bool is_here(const model::Disk& disk) {
+    return disk.type == model::DiskType::file || disk.type == model::DiskType::block;
+}
 
 bool image_has_snapshot(const std::string& path, const std::string& name) {
     const auto snapshots = snapshots_in(path);

@@ -52,7 +52,9 @@ TEST(SnapshotTree, lists_each_after_its_parent) {
     EXPECT_THROW(tree.list_below("none", 0), Error);
 }
 
-TEST(SnapshotTree, can_go_from_the_leaves_up) { EXPECT_EQ(family().subtree("root"), (Names{"right", "leaf", "left", "root"})); }
+TEST(SnapshotTree, can_go_from_the_leaves_up) {
+    EXPECT_EQ(family().subtree("root"), (Names{"right", "leaf", "left", "root"}));
+}
 
 TEST(SnapshotTree, gives_children_and_the_place_to_the_parent_of_what_goes) {
     auto tree = family();

@@ -126,7 +126,8 @@ std::vector<SnapshotChange> SnapshotTree::changes_without(std::string_view name)
         const bool was_current = entry.name == current_, is_current = entry.name == tree.current_;
         changes.push_back({std::move(before), std::move(entry), was_current, is_current});
     }
-    if (current_ == name && !tree.current_.empty()) changes.push_back({get(tree.current_), tree.get(tree.current_), false, true});
+    if (current_ == name && !tree.current_.empty())
+        changes.push_back({get(tree.current_), tree.get(tree.current_), false, true});
     return changes;
 }
 

@@ -16,7 +16,8 @@ sockaddr_un unix_address(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path)
-        throw Error(ErrorCode::internal_error, ErrorDomain::qemu, fmt::format("the socket's path '{}' is too long", path))
+        throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
+                    fmt::format("the socket's path '{}' is too long", path))
             .hint("give the daemon a shorter --root");
     path.copy(address.sun_path, path.size());
     return address;

@@ -10,8 +10,8 @@
 #include "compute/display_ports.hpp"
 #include "compute/display_sockets.hpp"
 #include "compute/found_guests.hpp"
-#include "compute/guest_processes.hpp"
 #include "compute/gluster_rights.hpp"
+#include "compute/guest_processes.hpp"
 #include "compute/guest_view.hpp"
 #include "compute/host_parts.hpp"
 #include "compute/images.hpp"
@@ -72,7 +72,8 @@ std::string quote_log(const std::string& path, std::size_t begin) {
 /// Nothing forgets saved memory by itself; who wants to is told how.
 Error unloadable(const std::exception_ptr& failure, const std::string& name, const Restore& restore) {
     Error error(ErrorCode::operation_failed, ErrorDomain::qemu,
-                fmt::format("operation failed: the memory of domain '{}' in '{}' cannot be loaded", name, restore.file.string()));
+                fmt::format("operation failed: the memory of domain '{}' in '{}' cannot be loaded", name,
+                            restore.file.string()));
     error.add_cause(describe(failure));
     if (!restore.managed) return error;
     return std::move(error).hint(fmt::format("'domus start {} --force-boot' forgets it and boots", name));
@@ -86,8 +87,11 @@ Task<> remove_domain_folder(Environment& environment, std::filesystem::path fold
         std::error_code none;
         if (!std::filesystem::exists(std::filesystem::symlink_status(folder, none))) return;
         try {
-            if (is_domain_folder(folders, folder)) compute::remove_domain_folder(folder);
-            else log::error("'{}' is no folder of a domain below '{}': it stays", folder.string(), folders.library.string());
+            if (is_domain_folder(folders, folder))
+                compute::remove_domain_folder(folder);
+            else
+                log::error("'{}' is no folder of a domain below '{}': it stays", folder.string(),
+                           folders.library.string());
         } catch (const Error& error) {
             log::warning("{}", error.text());
         }
@@ -96,7 +100,8 @@ Task<> remove_domain_folder(Environment& environment, std::filesystem::path fold
 }
 
 /// At the places that the definition names: a lane of its own, since what hangs there is this domain's.
-Task<> remove_display_sockets(Environment& environment, std::vector<model::Graphics> graphics, std::string folder, std::string domain) {
+Task<> remove_display_sockets(Environment& environment, std::vector<model::Graphics> graphics, std::string folder,
+                              std::string domain) {
     auto work = [sockets = own_display_sockets(graphics, folder)] { unlink_display_sockets(sockets); };
     Lane lane(environment.executor, fmt::format("the display sockets of domain '{}'", domain), 1);
     co_await lane.run(Deadline::in(file_patience), std::move(work));
@@ -128,7 +133,8 @@ MadeFolders make_folders(const FoldersOfRun& folders, const Settings& settings, 
         ensure_directory(folders.staging, 0700);
         remove_tree(folders.all, std::filesystem::path(folders.own).filename()); // of a guest that had another user
         ensure_directory(folders.own, 0700);
-        if (made.user && ::lchown(folders.own.c_str(), made.user->uid, made.user->gid) < 0) throw path_error(errno, "cannot give away", folders.own);
+        if (made.user && ::lchown(folders.own.c_str(), made.user->uid, made.user->gid) < 0)
+            throw path_error(errno, "cannot give away", folders.own);
         return made;
     } catch (...) {
         compute::remove_domain_folder(folders.all);
@@ -198,7 +204,8 @@ Task<> Start::run() {
 /// Whoever destroys it has signalled the process, which may not have been there yet.
 void Start::require_wanted() const {
     if (running_ && running_->ending)
-        throw Error(ErrorCode::operation_aborted, ErrorDomain::qemu, fmt::format("domain '{}' was destroyed while it started", domain_.name_));
+        throw Error(ErrorCode::operation_aborted, ErrorDomain::qemu,
+                    fmt::format("domain '{}' was destroyed while it started", domain_.name_));
 }
 
 Task<Error> Start::explained(std::exception_ptr failure, std::string step) {
@@ -255,18 +262,16 @@ std::shared_ptr<const model::Domain> Start::shown() const {
 Task<> Start::make_folder() {
     running_->folder = domain_folder(environment().store.folders(), running_->id, domain_.name_);
     running_->cgroup = group_of(environment().settings, running_->folder);
-    auto work = [folders = FoldersOfRun{running_->folder, running_->guest_folder(), running_->staging_folder()}, settings = environment().settings, start = spread(domain_.uuid_)] {
-        return make_folders(folders, settings, start);
-    };
+    auto work = [folders = FoldersOfRun{running_->folder, running_->guest_folder(), running_->staging_folder()},
+                 settings = environment().settings,
+                 start = spread(domain_.uuid_)] { return make_folders(folders, settings, start); };
     auto made = co_await environment().files.run(Deadline::in(file_patience), std::move(work));
     run_lock_ = std::move(made.lock);
     user_id_ = std::move(made.claim);
     running_->user = made.user;
 }
 
-Task<> Start::remove_folder() {
-    co_await remove_domain_folder(environment(), running_->folder);
-}
+Task<> Start::remove_folder() { co_await remove_domain_folder(environment(), running_->folder); }
 
 Task<> Start::open_images() {
     struct Opened {
@@ -279,8 +284,12 @@ Task<> Start::open_images() {
     // Copies, since work that hangs may be left behind. A lane of this start alone: what hangs here is this domain's.
     Lane lane(environment().executor, fmt::format("the images of domain '{}'", domain_.name_), 1);
     auto work = [live = live_, path = log_path_, opener = opener_for(environment(), *request_.caller),
-                 guest = running_->user, views = environment().settings.views, sharing = environment().settings.sharing_group(),
-                 places = GuestPlaces{running_->staging_folder(), running_->guest_folder(), live_.devices.emulator.value_or(capabilities_->binary)}, folders = ImageFolders{environment().store.folders().library / "nvram", environment().store.folders().locks, request_.reset_nvram}]() mutable {
+                 guest = running_->user, views = environment().settings.views,
+                 sharing = environment().settings.sharing_group(),
+                 places = GuestPlaces{running_->staging_folder(), running_->guest_folder(),
+                                      live_.devices.emulator.value_or(capabilities_->binary)},
+                 folders = ImageFolders{environment().store.folders().library / "nvram",
+                                        environment().store.folders().locks, request_.reset_nvram}]() mutable {
         Opened result;
         result.launch = compute::open_images(live, opener, guest, folders);
         if (guest) open_shared_memory(live.devices.shmems, sharing.value_or(guest->gid), result.launch);
@@ -322,8 +331,8 @@ bool has_tap(const Environment& environment, const model::Interface& interface) 
     return interface.type == InterfaceType::network || interface.type == InterfaceType::bridge;
 }
 
-Task<> attach_interface(Environment& environment, model::Interface& interface, model::DomainType type, std::string domain,
-                        engine::qemu::Launch& launch) {
+Task<> attach_interface(Environment& environment, model::Interface& interface, model::DomainType type,
+                        std::string domain, engine::qemu::Launch& launch) {
     if (!has_tap(environment, interface)) co_return;
     if (!environment.networks)
         throw Error(ErrorCode::config_unsupported, ErrorDomain::network,
@@ -373,7 +382,8 @@ Task<> Start::release_ports() {
     co_return;
 }
 
-std::optional<CharacterSocket> listens_on(model::CharacterDevice& device, const std::string& folder, const Credentials& caller) {
+std::optional<CharacterSocket> listens_on(model::CharacterDevice& device, const std::string& folder,
+                                          const Credentials& caller) {
     if (device.type != model::CharacterType::unix_socket) return std::nullopt;
     auto& source = device.source();
     if (source.mode.value_or("bind") != "bind") return std::nullopt;
@@ -383,7 +393,8 @@ std::optional<CharacterSocket> listens_on(model::CharacterDevice& device, const 
     return CharacterSocket{*device.alias, *source.path, own ? own_credentials() : caller};
 }
 
-Task<> listen_on_characters(Environment& environment, std::vector<CharacterSocket> sockets, std::string domain, engine::qemu::Launch& launch) {
+Task<> listen_on_characters(Environment& environment, std::vector<CharacterSocket> sockets, std::string domain,
+                            engine::qemu::Launch& launch) {
     if (sockets.empty()) co_return;
     auto work = [sockets = std::move(sockets)] {
         std::map<std::string, std::shared_ptr<UniqueFd>> listening;
@@ -508,7 +519,8 @@ Task<> Start::learn() {
     std::vector<qmp::Command> commands;
     commands.push_back({"query-chardev", {}});
     commands.push_back({"query-cpus-fast", {}});
-    for (auto& preparation : engine::qemu::preparations(live_)) commands.push_back({preparation.command, preparation.arguments});
+    for (auto& preparation : engine::qemu::preparations(live_))
+        commands.push_back({preparation.command, preparation.arguments});
     const auto answers = co_await running_->monitor->handshake(Deadline::in(monitor_patience), std::move(commands));
     read_terminals(answers[0]);
     running_->vcpu_threads = threads_of(answers[1], live_.vcpu);
@@ -525,7 +537,8 @@ Task<> Start::learn() {
     pin_threads(live_, running_->process.pid(), running_->vcpu_threads);
     running_->domain = shown();
     if (!running_->user) co_return;
-    auto work = [caller = request_.caller.value_or(own_credentials()), sockets = own_display_sockets(live_.devices.graphics, running_->guest_folder())] {
+    auto work = [caller = request_.caller.value_or(own_credentials()),
+                 sockets = own_display_sockets(live_.devices.graphics, running_->guest_folder())] {
         link_display_sockets(caller, sockets);
     };
     Lane lane(environment().executor, fmt::format("the display sockets of domain '{}'", domain_.name_), 1);
@@ -533,7 +546,8 @@ Task<> Start::learn() {
 }
 
 Task<> Start::unlink_displays() {
-    if (running_->user) co_await remove_display_sockets(environment(), live_.devices.graphics, running_->guest_folder(), domain_.name_);
+    if (running_->user)
+        co_await remove_display_sockets(environment(), live_.devices.graphics, running_->guest_folder(), domain_.name_);
 }
 
 void Start::read_terminals(const json::value& characters) {
@@ -544,7 +558,8 @@ void Start::read_terminals(const json::value& characters) {
         const std::string filename(object.at("filename").as_string());
         if (!filename.starts_with(prefix)) continue;
         const auto path = filename.substr(prefix.size());
-        for (auto* list : {&live_.devices.serials, &live_.devices.consoles, &live_.devices.channels, &live_.devices.parallels})
+        for (auto* list :
+             {&live_.devices.serials, &live_.devices.consoles, &live_.devices.channels, &live_.devices.parallels})
             for (auto& device : *list)
                 if (device.alias && label == "char" + *device.alias) {
                     device.source().path = path;
@@ -558,8 +573,9 @@ Task<> Start::load_state() {
     if (!request_.restore) co_return;
     const auto& restore = *request_.restore;
     if (restore.image->header.format != SaveFormat::raw)
-        throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu,
-                    fmt::format("'{}' is compressed, and this version restores uncompressed images", restore.file.string()));
+        throw Error(
+            ErrorCode::operation_unsupported, ErrorDomain::qemu,
+            fmt::format("'{}' is compressed, and this version restores uncompressed images", restore.file.string()));
     UniqueFd copy(::fcntl(restore.image->fd.get(), F_DUPFD_CLOEXEC, 3));
     if (!copy) throw system_error(errno, "cannot hand over the file", ErrorDomain::qemu);
     const auto job = std::make_shared<Job>(JobOperation::restore);
@@ -584,7 +600,8 @@ Task<> Start::let_go() {
     const bool still = request_.paused || request_.restore;
     domain_.status_ = still ? Status(PausedReason::user) : Status(RunningReason::booted);
     domain_.since_ = Clock::now();
-    domain_.store_record(); // before the guest runs: a daemon that finds it in prelaunch ends it (Domain::resynchronize)
+    domain_
+        .store_record(); // before the guest runs: a daemon that finds it in prelaunch ends it (Domain::resynchronize)
     if (!still) co_await running_->monitor->execute("cont", std::move(nothing_more), Deadline::in(monitor_patience));
     if (running_->agent) domain_.emit(event::AgentLifecycle{2, 1});
     running_->starting = false;
@@ -592,7 +609,9 @@ Task<> Start::let_go() {
     for (auto& helper : running_->helpers) helper.process.release();
     domain_.publish();
     if (!still) domain_.emit(event::Lifecycle(event::Resumed::unpaused));
-    domain_.emit(event::Lifecycle(request_.restore ? event::Started::restored : request_.snapshot ? event::Started::from_snapshot : event::Started::booted));
+    domain_.emit(event::Lifecycle(request_.restore    ? event::Started::restored
+                                  : request_.snapshot ? event::Started::from_snapshot
+                                                      : event::Started::booted));
     if (still && !request_.restore && !request_.snapshot) domain_.emit(event::Lifecycle(event::Suspended::paused));
     domain_.watch_all(running_);
     log::info("domain '{}' started with id {}, pid {}", domain_.name_, running_->id, running_->process.pid());
@@ -604,7 +623,8 @@ Task<std::shared_ptr<Running>> Domain::boot(StartRequest request, std::shared_pt
     co_return start.running();
 }
 
-Task<> release_resources(Environment& environment, std::shared_ptr<const model::Domain> live, std::string folder, std::string name) {
+Task<> release_resources(Environment& environment, std::shared_ptr<const model::Domain> live, std::string folder,
+                         std::string name) {
     if (environment.networks)
         for (const auto& interface : live->devices.interfaces)
             if (interface.target_dev) co_await environment.networks->detach(*interface.target_dev);
@@ -613,7 +633,9 @@ Task<> release_resources(Environment& environment, std::shared_ptr<const model::
     environment.store.remove_record(name);
     co_await remove_display_sockets(environment, live->devices.graphics, folder + "/guest", name);
     if (emulated_tpm(*live)) {
-        auto take = [states = tpm_folder(environment.store.folders(), live->uuid.value_or(Uuid{}))] { take_back_tpm_state(states); };
+        auto take = [states = tpm_folder(environment.store.folders(), live->uuid.value_or(Uuid{}))] {
+            take_back_tpm_state(states);
+        };
         co_await environment.files.run(Deadline::in(file_patience), std::move(take));
     }
     co_await remove_domain_folder(environment, std::move(folder));

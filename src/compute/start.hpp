@@ -87,8 +87,8 @@ private:
 bool has_tap(const Environment& environment, const model::Interface& interface);
 
 /// Joins an interface that has a tap to its network or bridge and notes in it what it got; nothing for other types.
-Task<> attach_interface(Environment& environment, model::Interface& interface, model::DomainType type, std::string domain,
-                        engine::qemu::Launch& launch);
+Task<> attach_interface(Environment& environment, model::Interface& interface, model::DomainType type,
+                        std::string domain, engine::qemu::Launch& launch);
 
 /// Of a channel or port that a client of the host connects to.
 struct CharacterSocket {
@@ -96,9 +96,11 @@ struct CharacterSocket {
     Credentials owner; ///< one at a path of the caller's choice is made with their rights
 };
 /// The socket that the daemon makes for that device, if any; notes its path in the device.
-std::optional<CharacterSocket> listens_on(model::CharacterDevice& device, const std::string& folder, const Credentials& caller);
+std::optional<CharacterSocket> listens_on(model::CharacterDevice& device, const std::string& folder,
+                                          const Credentials& caller);
 /// Makes them in `launch`; they listen already.
-Task<> listen_on_characters(Environment& environment, std::vector<CharacterSocket> sockets, std::string domain, engine::qemu::Launch& launch);
+Task<> listen_on_characters(Environment& environment, std::vector<CharacterSocket> sockets, std::string domain,
+                            engine::qemu::Launch& launch);
 
 /// What a start acquired and the process does not give back by itself: ports, folder, record.
 Task<> release_resources(Environment& environment, std::shared_ptr<const model::Domain> live, std::string folder,

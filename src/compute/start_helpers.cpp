@@ -17,9 +17,13 @@ namespace {
 
 constexpr auto state_timeout = 30s;
 
-bool is_served(const model::Filesystem& filesystem) { return filesystem.driver.type == "virtiofs" && !filesystem.source_socket; }
+bool is_served(const model::Filesystem& filesystem) {
+    return filesystem.driver.type == "virtiofs" && !filesystem.source_socket;
+}
 
-bool needs_helpers(const model::Domain& live) { return emulated_tpm(live) || std::ranges::any_of(live.devices.filesystems, is_served); }
+bool needs_helpers(const model::Domain& live) {
+    return emulated_tpm(live) || std::ranges::any_of(live.devices.filesystems, is_served);
+}
 
 } // namespace
 
@@ -69,9 +73,12 @@ Task<> Start::stop_helpers() {
     co_await end_helpers(running_);
     running_->helpers.clear();
     if (!emulated_tpm(live_)) co_return;
-    auto work = [folders = environment().store.folders(), uuid = domain_.uuid_, goes = !domain_.definition_ && tpm_state_goes(live_, 0)] {
-        if (goes) remove_tpm_state(folders, uuid);
-        else take_back_tpm_state(tpm_folder(folders, uuid));
+    auto work = [folders = environment().store.folders(), uuid = domain_.uuid_,
+                 goes = !domain_.definition_ && tpm_state_goes(live_, 0)] {
+        if (goes)
+            remove_tpm_state(folders, uuid);
+        else
+            take_back_tpm_state(tpm_folder(folders, uuid));
     };
     co_await environment().files.run(Deadline::in(state_timeout), std::move(work));
 }

@@ -107,7 +107,8 @@ qmp::Command go(std::string_view command) {
 /// Whether QEMU has written its whole state, and not gone on since.
 Task<bool> is_migrated(std::shared_ptr<Running> running) {
     json::object nothing;
-    const auto answer = co_await running->monitor->execute("query-status", std::move(nothing), Deadline::in(monitor_patience));
+    const auto answer =
+        co_await running->monitor->execute("query-status", std::move(nothing), Deadline::in(monitor_patience));
     co_return text(answer.as_object(), "status") == "postmigrate";
 }
 

@@ -178,22 +178,25 @@ void add_blocks(Statistics& out, const DomainView& view, const Figures* figures,
 boost::json::array block_entries(const model::Devices& devices, boost::json::value answer) {
     constexpr std::size_t beside = 64; // drives that are no <disk>
     boost::json::array kept;
-    if (!answer.is_array() || answer.as_array().size() > devices.disks.size() + beside) return kept; // QEMU's own fault, or worse
+    if (!answer.is_array() || answer.as_array().size() > devices.disks.size() + beside)
+        return kept; // QEMU's own fault, or worse
     for (auto& entry : answer.as_array())
         if (entry.is_object() && entry.as_object().contains("qdev")) kept.push_back(std::move(entry));
     return kept;
 }
 
-std::map<std::string, std::uint64_t> block_counters(const DomainView& view, const Figures& figures, const std::optional<std::string>& target) {
+std::map<std::string, std::uint64_t> block_counters(const DomainView& view, const Figures& figures,
+                                                    const std::optional<std::string>& target) {
     // virDomainBlockStatsFlags has QEMU's names but for two.
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 8> names{{{"rd_operations", "rd_operations"},
-                                                                                  {"rd_bytes", "rd_bytes"},
-                                                                                  {"rd_total_time_ns", "rd_total_times"},
-                                                                                  {"wr_operations", "wr_operations"},
-                                                                                  {"wr_bytes", "wr_bytes"},
-                                                                                  {"wr_total_time_ns", "wr_total_times"},
-                                                                                  {"flush_operations", "flush_operations"},
-                                                                                  {"flush_total_time_ns", "flush_total_times"}}};
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 8> names{
+        {{"rd_operations", "rd_operations"},
+         {"rd_bytes", "rd_bytes"},
+         {"rd_total_time_ns", "rd_total_times"},
+         {"wr_operations", "wr_operations"},
+         {"wr_bytes", "wr_bytes"},
+         {"wr_total_time_ns", "wr_total_times"},
+         {"flush_operations", "flush_operations"},
+         {"flush_total_time_ns", "flush_total_times"}}};
     std::map<std::string, std::uint64_t> counters;
     if (!view.live) return counters;
     for (const auto& disk : view.live->domain->devices.disks) {
@@ -264,7 +267,8 @@ std::vector<MemoryStatistic> memory_statistics(const DomainView& view, const Fig
     return out;
 }
 
-std::vector<Statistic> statistics(const DomainView& view, const Figures* figures, const DiskSizes& sizes, unsigned groups) {
+std::vector<Statistic> statistics(const DomainView& view, const Figures* figures, const DiskSizes& sizes,
+                                  unsigned groups) {
     Statistics out;
     out.reserve(view.live ? 64 : 12);
     if (groups & group::state) add_state(out, view);

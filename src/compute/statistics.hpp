@@ -37,7 +37,8 @@ using DiskSizes = std::vector<std::optional<ImageSizes>>;
 boost::json::array block_entries(const model::Devices& devices, boost::json::value answer);
 
 /// `figures` may be null. Reads /proc and /sys for the rest; blocks for no guest.
-std::vector<Statistic> statistics(const DomainView& view, const Figures* figures, const DiskSizes& sizes, unsigned groups);
+std::vector<Statistic> statistics(const DomainView& view, const Figures* figures, const DiskSizes& sizes,
+                                  unsigned groups);
 
 /// CPU time of the domain's process, nanoseconds; 0 if it does not run.
 std::uint64_t cpu_time(const DomainView& view);
@@ -50,7 +51,8 @@ struct InterfaceCounters {
 std::optional<InterfaceCounters> interface_counters(const std::string& device);
 
 /// Counters of one disk or, without a target, of all of them together, under the names that virDomainBlockStatsFlags has.
-std::map<std::string, std::uint64_t> block_counters(const DomainView& view, const Figures& figures, const std::optional<std::string>& target);
+std::map<std::string, std::uint64_t> block_counters(const DomainView& view, const Figures& figures,
+                                                    const std::optional<std::string>& target);
 
 /// CPUs that a thread may run on as libvirt's bit map of `bytes` bytes; all CPUs for thread 0 or one that is gone.
 std::string affinity_map(int thread, std::size_t bytes);

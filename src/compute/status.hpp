@@ -12,11 +12,43 @@ namespace domus::compute {
 
 enum class State : int { nostate, running, blocked, paused, shutdown, shutoff, crashed, pmsuspended };
 
-enum class RunningReason : int { unknown, booted, migrated, restored, from_snapshot, unpaused, migration_canceled,
-                                 save_canceled, wakeup, crashed };
-enum class PausedReason : int { unknown, user, migration, save, dump, ioerror, watchdog, from_snapshot, shutting_down,
-                                snapshot, crashed, starting_up };
-enum class ShutoffReason : int { unknown, shutdown, destroyed, crashed, migrated, saved, failed, from_snapshot, daemon };
+enum class RunningReason : int {
+    unknown,
+    booted,
+    migrated,
+    restored,
+    from_snapshot,
+    unpaused,
+    migration_canceled,
+    save_canceled,
+    wakeup,
+    crashed
+};
+enum class PausedReason : int {
+    unknown,
+    user,
+    migration,
+    save,
+    dump,
+    ioerror,
+    watchdog,
+    from_snapshot,
+    shutting_down,
+    snapshot,
+    crashed,
+    starting_up
+};
+enum class ShutoffReason : int {
+    unknown,
+    shutdown,
+    destroyed,
+    crashed,
+    migrated,
+    saved,
+    failed,
+    from_snapshot,
+    daemon
+};
 
 struct Status {
     State state = State::shutoff;
@@ -64,34 +96,59 @@ struct Lifecycle {
     explicit Lifecycle(Shutdown how) : kind(Kind::shutdown), detail(static_cast<int>(how)) {}
     explicit Lifecycle(Kind which, int detail_number = 0) : kind(which), detail(detail_number) {}
 };
-struct Reboot {};                                  // 1
-struct RtcChange { std::int64_t offset; };         // 2, seconds from UTC
-struct Watchdog { int action; };                   // 3, virDomainEventWatchdogAction
-struct IoError {                                   // 4 and, with the reason, 6
+struct Reboot {};  // 1
+struct RtcChange { // 2, seconds from UTC
+    std::int64_t offset;
+};
+struct Watchdog { // 3, virDomainEventWatchdogAction
+    int action;
+};
+struct IoError { // 4 and, with the reason, 6
     std::string source;
     std::string alias;
-    int action;                                    // virDomainEventIOErrorAction
+    int action; // virDomainEventIOErrorAction
     std::string reason;
 };
-struct GraphicsEnd { int family; std::string node, service; };
-struct Graphics {                                  // 5
+struct GraphicsEnd {
+    int family;
+    std::string node, service;
+};
+struct Graphics { // 5
     int phase;
     GraphicsEnd local, remote;
     std::string auth_scheme;
 };
-struct TrayChange { std::string alias; int reason; };      // 10
-struct PmWakeup {};                                // 11
-struct PmSuspend {};                               // 12
-struct BalloonChange { std::uint64_t actual_kib; };        // 13
-struct PmSuspendDisk {};                           // 14
-struct DeviceRemoved { std::string alias; };       // 15
-struct AgentLifecycle { int state; int reason; };  // 18: state 1 connected, 2 disconnected; reason 1 start, 2 channel
-struct DeviceAdded { std::string alias; };         // 19
-struct DeviceRemovalFailed { std::string alias; };         // 22
-struct MetadataChange { int type; std::string uri; };      // 23
+struct TrayChange { // 10
+    std::string alias;
+    int reason;
+};
+struct PmWakeup {};    // 11
+struct PmSuspend {};   // 12
+struct BalloonChange { // 13
+    std::uint64_t actual_kib;
+};
+struct PmSuspendDisk {}; // 14
+struct DeviceRemoved {   // 15
+    std::string alias;
+};
+struct AgentLifecycle { // 18: state 1 connected, 2 disconnected; reason 1 start, 2 channel
+    int state;
+    int reason;
+};
+struct DeviceAdded { // 19
+    std::string alias;
+};
+struct DeviceRemovalFailed { // 22
+    std::string alias;
+};
+struct MetadataChange { // 23
+    int type;
+    std::string uri;
+};
 
 using What = std::variant<Lifecycle, Reboot, RtcChange, Watchdog, IoError, Graphics, TrayChange, PmWakeup, PmSuspend,
-                          BalloonChange, PmSuspendDisk, DeviceRemoved, AgentLifecycle, DeviceAdded, DeviceRemovalFailed, MetadataChange>;
+                          BalloonChange, PmSuspendDisk, DeviceRemoved, AgentLifecycle, DeviceAdded, DeviceRemovalFailed,
+                          MetadataChange>;
 
 } // namespace event
 

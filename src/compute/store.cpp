@@ -39,7 +39,8 @@ std::string letters_of(const WithDefinition& parts) {
 }
 
 WithDefinition parts_of(std::string_view letters) {
-    return {letters.contains(variables_letter), letters.contains(snapshots_letter), letters.contains(tpm_letter), letters.contains(save_letter)};
+    return {letters.contains(variables_letter), letters.contains(snapshots_letter), letters.contains(tpm_letter),
+            letters.contains(save_letter)};
 }
 
 struct ReadDefinition {
@@ -50,7 +51,8 @@ struct ReadDefinition {
 ReadDefinition read_definition(const std::string& name, const std::string& text) {
     auto domain = format::from_xml<model::Domain>(text, ErrorDomain::domain);
     if (domain.name != name)
-        throw Error(ErrorCode::xml_error, ErrorDomain::domain, fmt::format("the file is not named after the domain '{}' in it", domain.name));
+        throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                    fmt::format("the file is not named after the domain '{}' in it", domain.name));
     if (!domain.uuid) throw Error(ErrorCode::xml_error, ErrorDomain::domain, "there is no <uuid> in it");
     ReadDefinition read;
     read.renamed = text.starts_with(renamed_mark);
@@ -61,7 +63,9 @@ ReadDefinition read_definition(const std::string& name, const std::string& text)
 
 /// Throws for a record from which nothing could be found again.
 RunRecord read_record(const std::string& name, const std::string& text, const fs::path& library) {
-    const auto broken = [](std::string why) { return Error(ErrorCode::xml_error, ErrorDomain::domain, std::move(why)); };
+    const auto broken = [](std::string why) {
+        return Error(ErrorCode::xml_error, ErrorDomain::domain, std::move(why));
+    };
     auto record = format::from_xml<RunRecord>(text, ErrorDomain::domain);
     if (record.domain.name != name) throw broken(fmt::format("it is the record of domain '{}'", record.domain.name));
     if (!record.domain.uuid) throw broken("there is no <uuid> in it");
@@ -86,21 +90,33 @@ std::vector<std::string> Store::listing(const fs::path& folder) {
 
 fs::path Store::autostart_path(const std::string& name) const { return folders_.autostart / (name + ".xml"); }
 
-fs::path Store::variables_path(const std::string& name) const { return folders_.library / "nvram" / (name + "_VARS.fd"); }
+fs::path Store::variables_path(const std::string& name) const {
+    return folders_.library / "nvram" / (name + "_VARS.fd");
+}
 
-fs::path Store::managed_save_path(const std::string& name) const { return folders_.library / "save" / (name + ".save"); }
+fs::path Store::managed_save_path(const std::string& name) const {
+    return folders_.library / "save" / (name + ".save");
+}
 
-fs::path Store::loaded_save_path(const std::string& name) const { return folders_.library / "save" / (name + ".loaded"); }
+fs::path Store::loaded_save_path(const std::string& name) const {
+    return folders_.library / "save" / (name + ".loaded");
+}
 
-void Store::keep_loaded_save(const std::string& name) const { rename_durably(managed_save_path(name), loaded_save_path(name)); }
+void Store::keep_loaded_save(const std::string& name) const {
+    rename_durably(managed_save_path(name), loaded_save_path(name));
+}
 
-bool Store::give_back_loaded_save(const std::string& name) const { return rename_durably(loaded_save_path(name), managed_save_path(name)); }
+bool Store::give_back_loaded_save(const std::string& name) const {
+    return rename_durably(loaded_save_path(name), managed_save_path(name));
+}
 
 void Store::prepare() const {
-    for (const auto* folder : {&folders_.definitions, &folders_.autostart, &folders_.library}) ensure_directory_durably(*folder, 0700);
+    for (const auto* folder : {&folders_.definitions, &folders_.autostart, &folders_.library})
+        ensure_directory_durably(*folder, 0700);
     ensure_directory(folders_.state, 0700);
     // Each guest comes through here to the folder of its own.
-    if (::chmod(folders_.library.c_str(), 0711) < 0) throw path_error(errno, "cannot open the way to guests in", folders_.library);
+    if (::chmod(folders_.library.c_str(), 0711) < 0)
+        throw path_error(errno, "cannot open the way to guests in", folders_.library);
     ensure_directory(folders_.logs, 0755);
     for (const auto& folder : {folders_.library, folders_.library / "nvram"}) remove_leftovers(folder);
     sweep_saves_beside(managed_save_path("").parent_path());
@@ -121,7 +137,8 @@ LoadedDomains Store::load() const {
     const auto saves = listing(managed_save_path("").parent_path());
     for (auto& [name, read] : found) {
         read.domain.autostart = std::ranges::binary_search(autostarted, name + ".xml");
-        if (std::ranges::binary_search(saves, name + ".save")) read.domain.managed_save = usable_managed_save(name, loaded.complaints);
+        if (std::ranges::binary_search(saves, name + ".save"))
+            read.domain.managed_save = usable_managed_save(name, loaded.complaints);
         if (std::ranges::binary_search(saves, name + ".loaded")) check_loaded_save(name, loaded.complaints);
         loaded.domains.push_back(std::move(read.domain));
     }
@@ -133,20 +150,25 @@ LoadedDomains Store::load() const {
 /// business of whoever takes that over. What cannot be read is still a save: a start says why it cannot go on from it.
 bool Store::usable_managed_save(const std::string& name, std::vector<Complaint>& complaints) const try {
     const auto path = managed_save_path(name);
-    struct stat info {};
+    struct stat info{};
     if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
         const auto aside = set_aside(path);
-        complaints.push_back({name, aside, fmt::format("set aside '{}' as '{}': it is {}, not saved memory", path.string(), aside.string(), kind_of_file(info.st_mode))});
+        complaints.push_back({name, aside,
+                              fmt::format("set aside '{}' as '{}': it is {}, not saved memory", path.string(),
+                                          aside.string(), kind_of_file(info.st_mode))});
         return false;
     }
     if (!is_unfinished_save(path)) return true;
     std::error_code failure;
     if (fs::exists(fs::symlink_status(records().file(name), failure))) return false;
     remove_durably(path);
-    complaints.push_back({name, path, fmt::format("removed '{}': the memory of domain '{}' was not saved completely", path.string(), name)});
+    complaints.push_back(
+        {name, path,
+         fmt::format("removed '{}': the memory of domain '{}' was not saved completely", path.string(), name)});
     return false;
 } catch (const std::exception& error) {
-    complaints.push_back({name, managed_save_path(name), fmt::format("the saved memory of domain '{}': {}", name, error.what())});
+    complaints.push_back(
+        {name, managed_save_path(name), fmt::format("the saved memory of domain '{}': {}", name, error.what())});
     return true;
 }
 
@@ -156,10 +178,14 @@ void Store::check_loaded_save(const std::string& name, std::vector<Complaint>& c
     std::error_code failure;
     if (fs::exists(fs::symlink_status(records().file(name), failure))) return;
     const auto aside = set_aside(loaded_save_path(name));
-    complaints.push_back({name, aside, fmt::format("set aside '{}': it is memory from which domain '{}' may have gone on before the host "
-                                                   "ended; do not use it with the disks of now", aside.string(), name)});
+    complaints.push_back(
+        {name, aside,
+         fmt::format("set aside '{}': it is memory from which domain '{}' may have gone on before the host "
+                     "ended; do not use it with the disks of now",
+                     aside.string(), name)});
 } catch (const std::exception& error) {
-    complaints.push_back({name, loaded_save_path(name), fmt::format("the loaded memory of domain '{}': {}", name, error.what())});
+    complaints.push_back(
+        {name, loaded_save_path(name), fmt::format("the loaded memory of domain '{}': {}", name, error.what())});
 }
 
 void Store::save(const std::string& name, const std::string& xml, bool fresh) const {
@@ -167,7 +193,8 @@ void Store::save(const std::string& name, const std::string& xml, bool fresh) co
 }
 
 void Store::remove(const std::string& name, const Uuid& uuid, const WithDefinition& parts) const {
-    const auto file = definitions().file(name), going = folders_.definitions / (uuid.text() + std::string(going_mark) + letters_of(parts));
+    const auto file = definitions().file(name),
+               going = folders_.definitions / (uuid.text() + std::string(going_mark) + letters_of(parts));
     if (parts == WithDefinition{}) {
         remove_durably(file);
     } else {
@@ -199,13 +226,15 @@ void Store::finish_removals(std::vector<Complaint>& complaints) const {
         if (!uuid) continue;
         const auto going = folders_.definitions / entry;
         try {
-            const auto name = format::from_xml<model::Domain>(read_file(going, largest_definition), ErrorDomain::domain).name;
+            const auto name =
+                format::from_xml<model::Domain>(read_file(going, largest_definition), ErrorDomain::domain).name;
             std::error_code failure;
             if (fs::exists(fs::symlink_status(definitions().file(name), failure))) continue; // defined anew
             remove_parts(name, *uuid, parts_of(std::string_view(entry).substr(mark + going_mark.size())));
             remove_durably(going);
         } catch (const std::exception& error) {
-            complaints.push_back({uuid->text(), going, fmt::format("an undefine that was cut off cannot be finished: {}", error.what())});
+            complaints.push_back({uuid->text(), going,
+                                  fmt::format("an undefine that was cut off cannot be finished: {}", error.what())});
         }
     }
 }
@@ -213,9 +242,12 @@ void Store::finish_removals(std::vector<Complaint>& complaints) const {
 void Store::set_autostart(const std::string& name, bool on) const {
     const auto link = autostart_path(name);
     std::error_code failure;
-    if (fs::is_directory(fs::symlink_status(link, failure))) (void)set_aside(link); // not ours, and in the way of an undefine
-    if (on) make_link_durably(definitions().file(name), link);
-    else remove_durably(link);
+    if (fs::is_directory(fs::symlink_status(link, failure)))
+        (void)set_aside(link); // not ours, and in the way of an undefine
+    if (on)
+        make_link_durably(definitions().file(name), link);
+    else
+        remove_durably(link);
 }
 
 /// Until the rename is done they have both names.
@@ -223,10 +255,12 @@ void Store::link_variables(const std::string& from, const std::string& to) const
     const auto variables = variables_path(from), renamed = variables_path(to);
     std::error_code failure;
     if (!fs::exists(variables, failure) || fs::equivalent(variables, renamed, failure)) return;
-    if (::link(variables.c_str(), renamed.c_str()) == 0) return sync_folder_of(renamed); // the next load() removes it if this fails
+    if (::link(variables.c_str(), renamed.c_str()) == 0)
+        return sync_folder_of(renamed); // the next load() removes it if this fails
     if (errno != EEXIST) throw path_error(errno, "cannot make", renamed);
     throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
-                fmt::format("operation failed: '{}' is there already: UEFI's variables of an earlier domain '{}'", renamed.string(), to))
+                fmt::format("operation failed: '{}' is there already: UEFI's variables of an earlier domain '{}'",
+                            renamed.string(), to))
         .hint("remove it, or move it away");
 }
 
@@ -235,10 +269,13 @@ void Store::unlink_second_variables(const std::vector<StoredDomain>& domains) co
     constexpr std::string_view ending = "_VARS.fd";
     const auto folder = variables_path("").parent_path();
     for (const auto& file : listing(folder)) {
-        struct stat info {};
-        if (!file.ends_with(ending) || ::lstat((folder / file).c_str(), &info) < 0 || !S_ISREG(info.st_mode) || info.st_nlink < 2) continue;
+        struct stat info{};
+        if (!file.ends_with(ending) || ::lstat((folder / file).c_str(), &info) < 0 || !S_ISREG(info.st_mode)
+            || info.st_nlink < 2)
+            continue;
         const auto name = file.substr(0, file.size() - ending.size());
-        const bool known = std::ranges::any_of(domains, [&](const StoredDomain& domain) { return domain.ref.name == name; });
+        const bool known =
+            std::ranges::any_of(domains, [&](const StoredDomain& domain) { return domain.ref.name == name; });
         if (!known) ::unlink((folder / file).c_str());
     }
 }
@@ -253,7 +290,8 @@ void Store::rename(const std::string& from, const std::string& to, const std::st
         remove(from, {}, {});
     } catch (...) {
         std::error_code failure;
-        if (saved) fs::remove(definitions().file(to), failure); // first: with it, the next load() would finish the rename
+        if (saved)
+            fs::remove(definitions().file(to), failure); // first: with it, the next load() would finish the rename
         if (autostart) fs::remove(autostart_path(to), failure);
         if (fs::equivalent(variables_path(from), variables_path(to), failure)) fs::remove(variables_path(to), failure);
         throw;

@@ -56,9 +56,7 @@ void adopt_orphans(std::vector<SnapshotEntry>& entries) {
 
 } // namespace
 
-fs::path Store::snapshot_folder(const std::string& domain) const {
-    return folders_.library / "snapshot" / domain;
-}
+fs::path Store::snapshot_folder(const std::string& domain) const { return folders_.library / "snapshot" / domain; }
 
 void Store::save_snapshot(const std::string& domain, const SnapshotEntry& entry, bool current, bool fresh) const {
     auto snapshot = parse_snapshot(entry);
@@ -70,7 +68,8 @@ void Store::save_snapshot(const std::string& domain, const SnapshotEntry& entry,
 void Store::change_snapshots(const std::string& domain, std::span<const SnapshotChange> changes) const {
     std::size_t written = 0;
     try {
-        for (; written < changes.size(); ++written) save_snapshot(domain, changes[written].after, changes[written].is_current);
+        for (; written < changes.size(); ++written)
+            save_snapshot(domain, changes[written].after, changes[written].is_current);
     } catch (...) {
         take_back_changes(domain, changes.first(written));
         throw;
@@ -82,7 +81,8 @@ void Store::take_back_changes(const std::string& domain, std::span<const Snapsho
         try {
             save_snapshot(domain, change.before, change.was_current);
         } catch (const std::exception& error) {
-            log::warning("domain '{}': the file of snapshot '{}' says that another one is gone: {}", domain, change.before.name, error.what());
+            log::warning("domain '{}': the file of snapshot '{}' says that another one is gone: {}", domain,
+                         change.before.name, error.what());
         }
     }
 }
@@ -120,7 +120,8 @@ SnapshotTree Store::load_snapshots(const std::string& domain, std::vector<Compla
 
 void Store::save_intent(const std::string& domain, const SnapshotIntent& intent) const {
     ensure_directory_durably(snapshot_folder(domain), 0700);
-    write_file_durably(snapshot_folder(domain) / intent_file, format::to_xml(intent, {.live = false, .secrets = true}), 0600);
+    write_file_durably(snapshot_folder(domain) / intent_file, format::to_xml(intent, {.live = false, .secrets = true}),
+                       0600);
 }
 
 void Store::reverse_intent(const std::string& domain) const {
@@ -145,7 +146,8 @@ std::optional<SnapshotIntent> Store::load_intent(const std::string& domain, std:
     if (!is_there(name)) return std::nullopt;
     std::string fault = "it does not say what was to be done";
     try {
-        auto intent = format::from_xml<SnapshotIntent>(read_file(snapshot_folder(domain) / name, largest_record), ErrorDomain::domain_snapshot);
+        auto intent = format::from_xml<SnapshotIntent>(read_file(snapshot_folder(domain) / name, largest_record),
+                                                       ErrorDomain::domain_snapshot);
         if (reversed) intent.action = SnapshotAction::remove;
         if (intent.snapshot && intent.snapshot->name && intent.snapshot->domain) return intent;
     } catch (const std::exception& error) {
@@ -157,8 +159,6 @@ std::optional<SnapshotIntent> Store::load_intent(const std::string& domain, std:
     return std::nullopt;
 }
 
-std::vector<std::string> Store::domains_with_snapshots() const {
-    return listing(folders_.library / "snapshot");
-}
+std::vector<std::string> Store::domains_with_snapshots() const { return listing(folders_.library / "snapshot"); }
 
 } // namespace domus::compute

@@ -40,13 +40,17 @@ bool is_pair(const std::string& path) {
 SharedFd open_source(const Credentials& caller, CharacterType type, const CharacterSource& source) {
     if (!source.path) return nullptr;
     switch (type) {
-    case CharacterType::file: return open_output(caller, *source.path, source.append);
-    case CharacterType::dev: return open_both_ways(caller, *source.path);
-    case CharacterType::pipe: return is_pair(*source.path) ? nullptr : open_both_ways(caller, *source.path);
+    case CharacterType::file:
+        return open_output(caller, *source.path, source.append);
+    case CharacterType::dev:
+        return open_both_ways(caller, *source.path);
+    case CharacterType::pipe:
+        return is_pair(*source.path) ? nullptr : open_both_ways(caller, *source.path);
     case CharacterType::unix_socket:
         if (source.mode != "connect" || source.reconnect.enabled.value_or(false)) return nullptr;
         return share(connect_as(caller, *source.path));
-    default: return nullptr;
+    default:
+        return nullptr;
     }
 }
 
@@ -72,7 +76,8 @@ struct Opening {
     }
     void open(const model::Rng& rng) const {
         const auto& backend = rng.backend;
-        if (backend.model == model::RngBackendModel::egd) stream(*rng.alias, backend.type.value_or(CharacterType::udp), backend.sources);
+        if (backend.model == model::RngBackendModel::egd)
+            stream(*rng.alias, backend.type.value_or(CharacterType::udp), backend.sources);
         if (backend.model != model::RngBackendModel::random || !backend.path) return;
         launch.characters[*rng.alias] = share(open_as(caller, *backend.path, O_RDONLY | O_NONBLOCK));
     }
@@ -92,12 +97,15 @@ struct Opening {
     void server(const std::string& alias, const model::DiskSource& source) const {
         if (source.protocol != "nbd" || source.reconnect.timeout) return;
         for (const auto& host : source.hosts)
-            if (host.transport == model::HostTransport::unix_socket && host.socket) helper(fmt::format("{}:{}", alias, *host.socket), host.socket);
+            if (host.transport == model::HostTransport::unix_socket && host.socket)
+                helper(fmt::format("{}:{}", alias, *host.socket), host.socket);
     }
     void open(const model::Filesystem& filesystem) const { helper(*filesystem.alias, filesystem.source_socket); }
     void open(const model::Interface& interface) const {
         const auto& source = interface.source;
-        if (interface.type != model::InterfaceType::vhostuser || source.mode == "server" || source.reconnect.enabled.value_or(false)) return;
+        if (interface.type != model::InterfaceType::vhostuser || source.mode == "server"
+            || source.reconnect.enabled.value_or(false))
+            return;
         helper(*interface.alias, source.path);
     }
 };
@@ -141,7 +149,8 @@ void open_shared_memory(const std::vector<model::SharedMemory>& devices, gid_t g
         if (!fd && errno == ENOENT) {
             constexpr mode_t mode = 0660;
             fd = open_file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
-            if (::fchown(fd.get(), static_cast<uid_t>(-1), group) < 0 || ::fchmod(fd.get(), mode) < 0) throw path_error(errno, "cannot share", path);
+            if (::fchown(fd.get(), static_cast<uid_t>(-1), group) < 0 || ::fchmod(fd.get(), mode) < 0)
+                throw path_error(errno, "cannot share", path);
         }
         if (!fd) throw path_error(errno, "cannot open", path);
         launch.files[path] = share(std::move(fd));

@@ -33,7 +33,8 @@ constexpr auto tpm_file_timeout = 30s;
 constexpr auto manufacturing_timeout = 120s; ///< of keys: RSA primes are found by chance
 constexpr int opening_timeout_ms = 20'000;
 constexpr const char* place_in_view = "/tpm";
-constexpr const char* certificate_authority = "/var/lib/swtpm-localca"; ///< of swtpm_localca, unless its configuration says otherwise
+constexpr const char* certificate_authority =
+    "/var/lib/swtpm-localca"; ///< of swtpm_localca, unless its configuration says otherwise
 
 /// A start's TPM, with all that its programs are told.
 struct EmulatedTpm {
@@ -60,15 +61,15 @@ std::string show_state(Command& command, const fs::path& state) {
 
 std::string wanted_banks(const model::TpmBackend& backend) {
     std::string banks;
-    for (const auto& [wanted, name] : {std::pair(backend.sha1, "sha1"), std::pair(backend.sha256, "sha256"), std::pair(backend.sha384, "sha384"),
-                                       std::pair(backend.sha512, "sha512")})
+    for (const auto& [wanted, name] : {std::pair(backend.sha1, "sha1"), std::pair(backend.sha256, "sha256"),
+                                       std::pair(backend.sha384, "sha384"), std::pair(backend.sha512, "sha512")})
         if (wanted) banks += (banks.empty() ? "" : ",") + std::string(name);
     return banks;
 }
 
 /// Whoever has the certificate authority of this host makes the state: the guest's user must not read that key.
 std::optional<GuestUser> maker_of_certificates() {
-    struct stat info {};
+    struct stat info{};
     if (::stat(certificate_authority, &info) < 0) return std::nullopt;
     passwd entry{}, *found = nullptr;
     char buffer[4096];
@@ -82,10 +83,15 @@ Command setup_command(const EmulatedTpm& tpm, const HelperSite& site, const fs::
     command.fds.clear(); // its output goes into the error
     if (tpm.is_2()) command.arguments.emplace_back("--tpm2");
     command.arguments.insert(command.arguments.end(), {"--tpm-state", show_state(command, state)});
-    if (const auto banks = wanted_banks(tpm.tpm.backend); !banks.empty()) command.arguments.insert(command.arguments.end(), {"--pcr-banks", banks});
-    if (tpm.key) command.arguments.insert(command.arguments.end(), {"--pwdfile-fd", std::to_string(pass_key(command, *tpm.key)), "--cipher", "aes-256-cbc"});
+    if (const auto banks = wanted_banks(tpm.tpm.backend); !banks.empty())
+        command.arguments.insert(command.arguments.end(), {"--pcr-banks", banks});
+    if (tpm.key)
+        command.arguments.insert(command.arguments.end(), {"--pwdfile-fd", std::to_string(pass_key(command, *tpm.key)),
+                                                           "--cipher", "aes-256-cbc"});
     if (!command.view) return command;
-    for (const char* settings : {"/etc/swtpm_setup.conf", "/etc/swtpm-localca.conf", "/etc/swtpm-localca.options", "/etc/passwd"}) command.view->show(settings);
+    for (const char* settings :
+         {"/etc/swtpm_setup.conf", "/etc/swtpm-localca.conf", "/etc/swtpm-localca.options", "/etc/passwd"})
+        command.view->show(settings);
     return command;
 }
 
@@ -95,9 +101,11 @@ Task<> run_setup(Command command, std::string what) {
     constexpr std::size_t longest_quote = 1000;
     auto said = done.err.empty() ? done.out : done.err;
     if (said.size() > longest_quote) said = "..." + std::string(cut_text_front(said, longest_quote));
-    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("operation failed: {}: swtpm_setup {}", what, done.status.text()))
+    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                fmt::format("operation failed: {}: swtpm_setup {}", what, done.status.text()))
         .because(std::move(said))
-        .hint(fmt::format("certificates need '{}' with all files in it to belong to the owner of that folder", certificate_authority));
+        .hint(fmt::format("certificates need '{}' with all files in it to belong to the owner of that folder",
+                          certificate_authority));
 }
 
 /// Certificates only where they can be made: a user's daemon has no authority unless it is that of the host.
@@ -106,10 +114,12 @@ Command begin_manufacture(const EmulatedTpm& tpm) {
     const auto maker = maker_of_certificates();
     const bool certificates = maker && (::geteuid() == 0 || maker->uid == ::geteuid());
     if (certificates && ::geteuid() == 0) site.user = maker;
-    if (!certificates) log::info("{}: its keys get no certificates: there is no '{}' that is ours", tpm.name(), certificate_authority);
+    if (!certificates)
+        log::info("{}: its keys get no certificates: there is no '{}' that is ours", tpm.name(), certificate_authority);
     begin_tpm_state(tpm.state, site.user.value_or(own_user()));
     auto command = setup_command(tpm, site, unfinished_tpm_state(tpm.state));
-    command.arguments.insert(command.arguments.end(), {"--vmid", tpm.uuid.text(), "--createek", "--lock-nvram", "--not-overwrite"});
+    command.arguments.insert(command.arguments.end(),
+                             {"--vmid", tpm.uuid.text(), "--createek", "--lock-nvram", "--not-overwrite"});
     if (certificates) command.arguments.insert(command.arguments.end(), {"--create-ek-cert", "--create-platform-cert"});
     if (command.view && certificates) command.view->show(certificate_authority, FileView::Use::write);
     return command;
@@ -137,13 +147,16 @@ Command swtpm_command(const EmulatedTpm& tpm, std::shared_ptr<UniqueFd> socket) 
     auto command = helper_command(tpm.site, "swtpm");
     command.arguments = {"socket"};
     if (tpm.is_2()) command.arguments.emplace_back("--tpm2");
-    const auto add = [&](std::string option, std::string value) { command.arguments.insert(command.arguments.end(), {std::move(option), std::move(value)}); };
+    const auto add = [&](std::string option, std::string value) {
+        command.arguments.insert(command.arguments.end(), {std::move(option), std::move(value)});
+    };
     add("--ctrl", fmt::format("type=unixio,clientfd={}", command.pass(std::move(socket))));
     add("--tpmstate", fmt::format("dir={},mode=0600", show_state(command, tpm.state)));
     command.arguments.emplace_back("--terminate"); // when QEMU has gone
     if (!tpm.key) return command;
     // What QEMU saves or sends of it is encrypted with the same key.
-    for (const char* option : {"--key", "--migration-key"}) add(option, fmt::format("pwdfd={},mode=aes-256-cbc", pass_key(command, *tpm.key)));
+    for (const char* option : {"--key", "--migration-key"})
+        add(option, fmt::format("pwdfd={},mode=aes-256-cbc", pass_key(command, *tpm.key)));
     return command;
 }
 
@@ -153,14 +166,19 @@ void require_opens(const EmulatedTpm& tpm, const UniqueFd& control) {
     const std::array<std::uint32_t, 2> request{htonl(begin), 0};
     std::uint32_t result = 0;
     pollfd answer{control.get(), POLLIN, 0};
-    if (::send(control.get(), request.data(), sizeof request, MSG_NOSIGNAL) != sizeof request || ::poll(&answer, 1, opening_timeout_ms) <= 0
+    if (::send(control.get(), request.data(), sizeof request, MSG_NOSIGNAL) != sizeof request
+        || ::poll(&answer, 1, opening_timeout_ms) <= 0
         || ::recv(control.get(), &result, sizeof result, MSG_WAITALL) != sizeof result)
-        throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("operation failed: {}: swtpm does not answer", tpm.name()));
+        throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                    fmt::format("operation failed: {}: swtpm does not answer", tpm.name()));
     if (result == 0) return;
     throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
-                fmt::format("operation failed: {}: swtpm cannot open the state in '{}' (TPM error {:#x})", tpm.name(), tpm.state.string(), ntohl(result)))
-        .hint(tpm.key ? "give the secret the value that it had when the state was made, or forget the state: 'domus undefine DOMAIN --tpm'"
-                      : "put a copy of the state there that is whole, or forget the state: 'domus undefine DOMAIN --tpm'");
+                fmt::format("operation failed: {}: swtpm cannot open the state in '{}' (TPM error {:#x})", tpm.name(),
+                            tpm.state.string(), ntohl(result)))
+        .hint(tpm.key
+                  ? "give the secret the value that it had when the state was made, or forget the state: 'domus "
+                    "undefine DOMAIN --tpm'"
+                  : "put a copy of the state there that is whole, or forget the state: 'domus undefine DOMAIN --tpm'");
 }
 
 Task<std::optional<Sensitive>> key_of(Environment& environment, const model::Tpm& tpm) {
@@ -180,7 +198,8 @@ Task<StartedHelper> start_tpm(Environment& environment, HelperSite site, model::
     tpm->site = std::move(site);
     tpm->tpm = std::move(wanted);
     tpm->uuid = uuid;
-    tpm->state = tpm_state(environment.store.folders(), uuid, tpm->tpm.backend.version.value_or(model::TpmVersion::v2_0));
+    tpm->state =
+        tpm_state(environment.store.folders(), uuid, tpm->tpm.backend.version.value_or(model::TpmVersion::v2_0));
     tpm->key = co_await key_of(environment, tpm->tpm);
     auto look = [tpm, incoming] {
         const bool there = fs::is_directory(tpm->state);
@@ -202,7 +221,8 @@ Task<StartedHelper> start_tpm(Environment& environment, HelperSite site, model::
     auto what = tpm->name() + ": cannot change its PCR banks";
     if (reconfigure) co_await run_setup(std::move(command), std::move(what));
     int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) throw system_error(errno, "cannot make a pair of sockets");
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        throw system_error(errno, "cannot make a pair of sockets");
     const auto own = std::make_shared<UniqueFd>(ends[0]), other = std::make_shared<UniqueFd>(ends[1]);
     auto serve = [tpm, other] { return swtpm_command(*tpm, other); };
     command = co_await environment.files.run(Deadline::in(tpm_file_timeout), std::move(serve));

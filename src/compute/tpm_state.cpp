@@ -21,12 +21,13 @@ namespace {
 fs::path tpm_folders(const Folders& folders) { return folders.library.parent_path() / "swtpm"; }
 
 void give_opened(int fd, const GuestUser& owner, const fs::path& path) {
-    if (::fchownat(fd, "", owner.uid, owner.gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0) throw path_error(errno, "cannot give away", path);
+    if (::fchownat(fd, "", owner.uid, owner.gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+        throw path_error(errno, "cannot give away", path);
 }
 
 void give_file(int folder, const std::string& name, const GuestUser& owner, const fs::path& path) {
     const UniqueFd file(::openat(folder, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    struct stat info {};
+    struct stat info{};
     if (!file || ::fstat(file.get(), &info) < 0) throw path_error(errno, "cannot open", path);
     if (S_ISREG(info.st_mode) && info.st_nlink == 1) return give_opened(file.get(), owner, path);
     log::warning("'{}' is no part of a TPM's state: it keeps its owner", path.string());
@@ -36,7 +37,8 @@ void give_file(int folder, const std::string& name, const GuestUser& owner, cons
 
 const model::Tpm* emulated_tpm(const model::Domain& domain) {
     const auto& tpms = domain.devices.tpms;
-    const auto found = std::ranges::find_if(tpms, [](const auto& tpm) { return tpm.backend.type == model::TpmBackendType::emulator; });
+    const auto found =
+        std::ranges::find_if(tpms, [](const auto& tpm) { return tpm.backend.type == model::TpmBackendType::emulator; });
     return found == tpms.end() ? nullptr : &*found;
 }
 

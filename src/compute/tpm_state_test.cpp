@@ -26,7 +26,7 @@ struct TpmState : testing::Test {
     }
     void TearDown() override { fs::remove_all(root); }
     static uid_t owner(const fs::path& path) {
-        struct stat info {};
+        struct stat info{};
         EXPECT_EQ(::lstat(path.c_str(), &info), 0) << path;
         return info.st_uid;
     }
@@ -37,7 +37,9 @@ struct TpmState : testing::Test {
 
 model::Domain with_tpm(const std::string& backend) {
     return format::from_xml<model::Domain>(
-        fmt::format("<domain type='qemu'><name>x</name><memory>1</memory><os><type>hvm</type></os><devices><tpm model='tpm-tis'><backend type='emulator' {}/></tpm></devices></domain>", backend),
+        fmt::format("<domain type='qemu'><name>x</name><memory>1</memory><os><type>hvm</type></os><devices><tpm "
+                    "model='tpm-tis'><backend type='emulator' {}/></tpm></devices></domain>",
+                    backend),
         ErrorDomain::domain);
 }
 
@@ -87,7 +89,8 @@ TEST(TpmStateOfADomain, goes_with_its_definition_unless_it_is_to_stay) {
     EXPECT_FALSE(tpm_state_goes(persistent, 0));
     EXPECT_TRUE(tpm_state_goes(persistent, undefine_tpm));
     EXPECT_EQ(emulated_tpm(plain)->backend.type, model::TpmBackendType::emulator);
-    const auto none = format::from_xml<model::Domain>("<domain type='qemu'><name>x</name><memory>1</memory><os><type>hvm</type></os></domain>", ErrorDomain::domain);
+    const auto none = format::from_xml<model::Domain>(
+        "<domain type='qemu'><name>x</name><memory>1</memory><os><type>hvm</type></os></domain>", ErrorDomain::domain);
     EXPECT_EQ(emulated_tpm(none), nullptr);
     EXPECT_FALSE(tpm_state_goes(none, 0)); // of an earlier definition: only when it is asked for
     EXPECT_TRUE(tpm_state_goes(none, undefine_tpm));

@@ -41,7 +41,10 @@ void pin_emulator(int pid, const std::vector<int>& vcpu_threads, const std::stri
 } // namespace
 
 std::vector<unsigned> parse_cpuset(const std::string& text) {
-    const auto bad = [&] { return Error(ErrorCode::xml_error, ErrorDomain::domain, fmt::format("'{}' is no set of CPUs like 0-3,^2", text)); };
+    const auto bad = [&] {
+        return Error(ErrorCode::xml_error, ErrorDomain::domain,
+                     fmt::format("'{}' is no set of CPUs like 0-3,^2", text));
+    };
     std::vector<unsigned> cpus;
     std::string_view left = text;
     while (!left.empty()) {
@@ -80,7 +83,8 @@ void require_supported(const model::Domain& domain) {
 
 std::vector<int> threads_of(const boost::json::value& cpus, std::size_t most) {
     if (const auto count = cpus.as_array().size(); count > most)
-        throw Error(ErrorCode::internal_error, ErrorDomain::qemu, fmt::format("internal error: QEMU tells of {} vCPUs, the domain has {}", count, most));
+        throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
+                    fmt::format("internal error: QEMU tells of {} vCPUs, the domain has {}", count, most));
     std::vector<int> threads;
     for (const auto& cpu : cpus.as_array()) threads.push_back(cpu.as_object().at("thread-id").to_number<int>());
     return threads;

@@ -19,8 +19,10 @@ constexpr const char* device = "/dev/vhost-net";
 bool is_possible(const model::Interface& interface) { return interface.model.value_or("virtio").starts_with("virtio"); }
 
 Error unavailable(const model::Interface& interface, int number) {
-    Error error(ErrorCode::config_unsupported, ErrorDomain::qemu,
-                fmt::format("unsupported configuration: vhost-net was requested for an interface (line {}), but is unavailable", interface.rest.line));
+    Error error(
+        ErrorCode::config_unsupported, ErrorDomain::qemu,
+        fmt::format("unsupported configuration: vhost-net was requested for an interface (line {}), but is unavailable",
+                    interface.rest.line));
     error.add_cause(fmt::format("{}: {}", device, std::strerror(number)));
     return std::move(error).hint("load the kernel's module with 'modprobe vhost_net', or use <driver name='qemu'/>");
 }

@@ -18,9 +18,9 @@ struct LiveView {
     std::shared_ptr<const model::Domain> domain; ///< live definition: ids, aliases, ports, pty paths
     Summary summary;
     int pid = 0;
-    std::uint64_t start_time = 0;   ///< of the process, clock ticks since boot (proc(5), stat field 22)
-    std::vector<int> vcpu_threads;  ///< host thread of each vCPU
-    std::string record_fault;       ///< why its record is not up to date; empty: it is
+    std::uint64_t start_time = 0;           ///< of the process, clock ticks since boot (proc(5), stat field 22)
+    std::vector<int> vcpu_threads;          ///< host thread of each vCPU
+    std::string record_fault;               ///< why its record is not up to date; empty: it is
     std::vector<std::string> helper_faults; ///< programs beside QEMU that have ended, in words
 };
 
@@ -35,7 +35,7 @@ struct DomainView {
     Clock::time_point since; ///< of the status
     bool autostart = false;
     bool has_snapshots = false;
-    bool managed_save = false; ///< its memory is kept for the next start
+    bool managed_save = false;            ///< its memory is kept for the next start
     DefinitionPtr definition;             ///< of the next boot; null for transient domains
     std::shared_ptr<const LiveView> live; ///< null while it does not run
     std::string tainted;

@@ -23,7 +23,8 @@ pugi::xml_node find_element(const pugi::xml_node& metadata, const std::string& u
     for (const auto& child : metadata.children()) {
         const std::string_view name = child.name();
         const auto colon = name.find(':');
-        const auto declaration = colon == name.npos ? std::string("xmlns") : fmt::format("xmlns:{}", name.substr(0, colon));
+        const auto declaration =
+            colon == name.npos ? std::string("xmlns") : fmt::format("xmlns:{}", name.substr(0, colon));
         if (uri == child.attribute(declaration.c_str()).value()) return child;
     }
     return {};
@@ -45,12 +46,14 @@ pugi::xml_document parse_metadata(const std::optional<std::string>& inside) {
 /// Elements without a namespace of their own get that prefix, whose namespace they are put into.
 void qualify(pugi::xml_node node, const std::string& prefix) {
     if (node.type() != pugi::node_element || node.attribute("xmlns")) return;
-    if (std::string_view(node.name()).find(':') == std::string_view::npos) node.set_name(fmt::format("{}:{}", prefix, node.name()).c_str());
+    if (std::string_view(node.name()).find(':') == std::string_view::npos)
+        node.set_name(fmt::format("{}:{}", prefix, node.name()).c_str());
     for (auto child : node.children()) qualify(child, prefix);
 }
 
 void strip_prefix(pugi::xml_node node, const std::string& prefix) {
-    if (std::string_view(node.name()).starts_with(prefix)) node.set_name(std::string(node.name()).substr(prefix.size()).c_str());
+    if (std::string_view(node.name()).starts_with(prefix))
+        node.set_name(std::string(node.name()).substr(prefix.size()).c_str());
     for (auto child : node.children()) strip_prefix(child, prefix);
 }
 
@@ -136,8 +139,11 @@ void set_metadata(model::Domain& domain, int type, const std::optional<std::stri
     if (wanted) {
         pugi::xml_document addition;
         // Held to the same rules as a definition, which it becomes part of.
-        if (format::root_element(*wanted).empty() || !addition.load_string(wanted->c_str(), pugi::parse_full | pugi::parse_ws_pcdata) || !addition.document_element())
-            throw Error(ErrorCode::xml_error, ErrorDomain::dom, "XML error: the metadata is not one well-formed element");
+        if (format::root_element(*wanted).empty()
+            || !addition.load_string(wanted->c_str(), pugi::parse_full | pugi::parse_ws_pcdata)
+            || !addition.document_element())
+            throw Error(ErrorCode::xml_error, ErrorDomain::dom,
+                        "XML error: the metadata is not one well-formed element");
         auto added = metadata.append_copy(addition.document_element());
         const auto declaration = fmt::format("xmlns:{}", key);
         added.remove_attribute("xmlns");
@@ -148,8 +154,10 @@ void set_metadata(model::Domain& domain, int type, const std::optional<std::stri
         added.prepend_attribute(declaration.c_str()) = uri.c_str();
     }
     auto inside = contents(metadata);
-    if (inside.find_first_not_of(" \t\r\n") == std::string::npos) domain.metadata.reset();
-    else domain.metadata = std::move(inside);
+    if (inside.find_first_not_of(" \t\r\n") == std::string::npos)
+        domain.metadata.reset();
+    else
+        domain.metadata = std::move(inside);
 }
 
 } // namespace domus::compute

@@ -72,7 +72,9 @@ bool may_give_views(const Options& options) {
     const auto why_not = why_no_views(staging);
     std::error_code ignored;
     fs::remove(staging, ignored);
-    if (!why_not.empty()) log::warning("guests see the whole file system, as far as their users may: no mount namespaces here: {}", why_not);
+    if (!why_not.empty())
+        log::warning("guests see the whole file system, as far as their users may: no mount namespaces here: {}",
+                     why_not);
     return why_not.empty();
 }
 
@@ -80,7 +82,9 @@ bool may_give_views(const Options& options) {
 Granted granted(const std::vector<std::string>& names, std::string_view key) {
     Granted granted;
     const auto unknown = [&](const std::string& name) {
-        return Error(ErrorCode::conf_syntax, ErrorDomain::conf, fmt::format("[rights] {}: there is no user or group '{}'", key, name)).hint("a group is written \"@name\"");
+        return Error(ErrorCode::conf_syntax, ErrorDomain::conf,
+                     fmt::format("[rights] {}: there is no user or group '{}'", key, name))
+            .hint("a group is written \"@name\"");
     };
     for (const auto& name : names) {
         if (name.starts_with('@')) {
@@ -109,10 +113,13 @@ compute::Settings domain_settings(const Options& options, const Configuration& c
     settings.sandbox = configuration.qemu_sandbox;
     settings.crash_dumps = configuration.crash_dumps;
     settings.cgroup_parent = find_cgroup_parent();
-    if (settings.cgroup_parent.empty()) log::info("no control groups can be made here: what a guest starts is found by its session");
+    if (settings.cgroup_parent.empty())
+        log::info("no control groups can be made here: what a guest starts is found by its session");
     settings.rules = rules(configuration);
     if (!may_change_user()) {
-        if (::geteuid() == 0) log::warning("the daemon may not change users (CAP_SETUID, CAP_SETGID): QEMU runs as root, as the daemon does");
+        if (::geteuid() == 0)
+            log::warning(
+                "the daemon may not change users (CAP_SETUID, CAP_SETGID): QEMU runs as root, as the daemon does");
         return settings;
     }
     settings.views = configuration.qemu_mount_namespaces && may_give_views(options);
@@ -123,9 +130,12 @@ compute::Settings domain_settings(const Options& options, const Configuration& c
     const auto& group_name = configuration.qemu_group.empty() ? configuration.qemu_user : configuration.qemu_group;
     const auto user = find_user(configuration.qemu_user);
     if (!user)
-        throw Error(ErrorCode::conf_syntax, ErrorDomain::conf, fmt::format("there is no user '{}' to run QEMU as", configuration.qemu_user));
+        throw Error(ErrorCode::conf_syntax, ErrorDomain::conf,
+                    fmt::format("there is no user '{}' to run QEMU as", configuration.qemu_user));
     const auto group = find_group(group_name);
-    if (!group) throw Error(ErrorCode::conf_syntax, ErrorDomain::conf, fmt::format("there is no group '{}' to run QEMU as", group_name));
+    if (!group)
+        throw Error(ErrorCode::conf_syntax, ErrorDomain::conf,
+                    fmt::format("there is no group '{}' to run QEMU as", group_name));
     settings.user = compute::GuestUser{*user, *group};
     return settings;
 }
@@ -143,23 +153,36 @@ void raise_file_limit() {
 Configuration load_configuration(const Options& options) {
     Configuration configuration;
     const auto own = places(options).configuration / "domus.toml";
-    if (!options.configuration_file.empty()) read_configuration(options.configuration_file, configuration);
-    else if (fs::exists(own)) read_configuration(own, configuration);
+    if (!options.configuration_file.empty())
+        read_configuration(options.configuration_file, configuration);
+    else if (fs::exists(own))
+        read_configuration(own, configuration);
     return configuration;
 }
 
-void start_log(const Configuration& configuration) { log::start({configuration.log_level, configuration.log_file, configuration.log_json}); }
+void start_log(const Configuration& configuration) {
+    log::start({configuration.log_level, configuration.log_file, configuration.log_json});
+}
 
 class Daemon {
 public:
     Daemon(const Options& options, Configuration configuration)
-        : options_(options), configuration_(std::move(configuration)), places_(places(options)), executor_(loop_.get_executor()),
-          events_(executor_), qemu_(executor_, places_.cache / "capabilities"),
-          networks_(executor_, network_folders(places_), [this](const network::NetworkView& view, network::NetworkEvent event) { service_.networks.events.tell(view, event); }),
+        : options_(options), configuration_(std::move(configuration)), places_(places(options)),
+          executor_(loop_.get_executor()), events_(executor_), qemu_(executor_, places_.cache / "capabilities"),
+          networks_(executor_, network_folders(places_),
+                    [this](const network::NetworkView& view, network::NetworkEvent event) {
+                        service_.networks.events.tell(view, event);
+                    }),
           secrets_(executor_, secret_folders(places_),
-                   [this](const secret::SecretView& view, secret::SecretEvent event) { service_.secrets.events.tell(view, event); }),
-          pools_(executor_, storage_folders(places_, options), [this](model::SecretReference wanted) { return secret_value(std::move(wanted)); },
-                 [this](const storage::PoolView& view, storage::PoolEvent event) { service_.storage.events.tell(view, event); }),
+                   [this](const secret::SecretView& view, secret::SecretEvent event) {
+                       service_.secrets.events.tell(view, event);
+                   }),
+          pools_(
+              executor_, storage_folders(places_, options),
+              [this](model::SecretReference wanted) { return secret_value(std::move(wanted)); },
+              [this](const storage::PoolView& view, storage::PoolEvent event) {
+                  service_.storage.events.tell(view, event);
+              }),
           logs_(executor_, {.size = configuration_.guest_log_size, .backups = configuration_.guest_log_backups}),
           environment_{.executor = executor_,
                        .settings = domain_settings(options, configuration_),
@@ -181,17 +204,20 @@ public:
                    .storage = service::StorageOperations(pools_),
                    .events = events_,
                    .uri = options.session ? "qemu:///session" : "qemu:///system"},
-          server_(executor_, dispatcher_, limits(configuration_)), signals_(executor_, SIGTERM, SIGINT), hangups_(executor_, SIGHUP) {
+          server_(executor_, dispatcher_, limits(configuration_)), signals_(executor_, SIGTERM, SIGINT),
+          hangups_(executor_, SIGHUP) {
         environment_.domains = &domains_;
         pools_.set_device_users(environment_.settings.rules.host_devices);
-        pools_.set_boot_medium([this](const std::string& path) { return compute::only_boot_medium(environment_, domains_, path); });
+        pools_.set_boot_medium(
+            [this](const std::string& path) { return compute::only_boot_medium(environment_, domains_, path); });
     }
 
     int run() {
         wire::serve_all(dispatcher_, service_);
         server_.on_session([this](const std::shared_ptr<wire::Session>& session) {
             domains_.connection_opened(session->caller().connection);
-            session->on_close(this, [this, connection = session->caller().connection] { domains_.connection_closed(connection); });
+            session->on_close(
+                this, [this, connection = session->caller().connection] { domains_.connection_closed(connection); });
         });
         const auto lock = FileLock::acquire(places_.state / "domusd.pid");
         asio::co_spawn(executor_, start(), [this](const std::exception_ptr& failure) {
@@ -237,7 +263,8 @@ private:
         open_sockets();
         events_.end_start();
         const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
-        log::info("domusd {} serves {} domains on '{}' after {} ms", DOMUS_VERSION, domains_.size(), socket_path().string(), took.count());
+        log::info("domusd {} serves {} domains on '{}' after {} ms", DOMUS_VERSION, domains_.size(),
+                  socket_path().string(), took.count());
         notify_service_manager("READY=1");
         if (!options_.session) co_await networks_.autostart();
         co_await pools_.autostart();
@@ -269,7 +296,8 @@ private:
     }
 
     void listen(const fs::path& path, mode_t mode, bool read_only) {
-        auto socket = wire::listen_unix(path, options_.session ? 0700 : mode, read_only ? std::nullopt : socket_group());
+        auto socket =
+            wire::listen_unix(path, options_.session ? 0700 : mode, read_only ? std::nullopt : socket_group());
         made_.push_back(path);
         server_.listen(std::move(socket), read_only);
     }
@@ -278,7 +306,9 @@ private:
     std::optional<gid_t> socket_group() const {
         if (!configuration_.socket_group.empty()) {
             const auto group = find_group(configuration_.socket_group);
-            if (!group) throw Error(ErrorCode::conf_syntax, ErrorDomain::conf, fmt::format("there is no group '{}'", configuration_.socket_group));
+            if (!group)
+                throw Error(ErrorCode::conf_syntax, ErrorDomain::conf,
+                            fmt::format("there is no group '{}'", configuration_.socket_group));
             return group;
         }
         if (options_.session) return std::nullopt;
@@ -329,7 +359,8 @@ private:
             configuration_.log_file = fresh.log_file;
             configuration_.log_json = fresh.log_json;
             log::info("the configuration was read again");
-            if (fresh != configuration_) log::warning("what has changed in the configuration beside [log] counts at the next start");
+            if (fresh != configuration_)
+                log::warning("what has changed in the configuration beside [log] counts at the next start");
         } catch (const std::exception& error) {
             log::error("the configuration stays as it was: {}", error.what());
         }

@@ -24,10 +24,12 @@ int main(int argc, char** argv) {
     }
     try {
         options.root = std::filesystem::absolute(root).lexically_normal();
-        if (options.root.has_parent_path() && options.root.filename().empty()) options.root = options.root.parent_path();
+        if (options.root.has_parent_path() && options.root.filename().empty())
+            options.root = options.root.parent_path();
         options.configuration_file = file;
         if (::geteuid() != 0 && !options.session)
-            throw domus::Error(domus::ErrorCode::operation_denied, domus::ErrorDomain::conf, "the system's daemon needs root")
+            throw domus::Error(domus::ErrorCode::operation_denied, domus::ErrorDomain::conf,
+                               "the system's daemon needs root")
                 .hint("run one for yourself with 'domusd --session'");
         return domus::daemon::run(options);
     } catch (const std::exception& error) {

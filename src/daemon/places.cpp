@@ -26,8 +26,8 @@ Places places(const Options& options) {
     const auto cache = variable("XDG_CACHE_HOME", home / ".cache");
     // As stock clients look for their sockets. Never below /tmp, where others may come first.
     const auto runtime = variable("XDG_RUNTIME_DIR", cache);
-    return {variable("XDG_CONFIG_HOME", home / ".config") / "domus", variable("XDG_DATA_HOME", home / ".local/share") / "domus",
-            runtime / "domus", cache / "domus",
+    return {variable("XDG_CONFIG_HOME", home / ".config") / "domus",
+            variable("XDG_DATA_HOME", home / ".local/share") / "domus", runtime / "domus", cache / "domus",
             variable("XDG_STATE_HOME", home / ".local/state") / "domus"};
 }
 

@@ -56,9 +56,7 @@ using testing::IsEmpty;
 
 } // namespace
 
-TEST(Difference, is_none_between_equal_values) {
-    EXPECT_THAT(differences(sample(), sample()), IsEmpty());
-}
+TEST(Difference, is_none_between_equal_values) { EXPECT_THAT(differences(sample(), sample()), IsEmpty()); }
 
 TEST(Difference, names_each_place_with_both_texts) {
     auto changed = sample();

@@ -54,8 +54,10 @@ private:
         for (const auto& field : node_.attributes) add(schema, node_, field, path);
         if (node_.content) {
             const auto& field = *node_.content;
-            if (field.type->schema) enter(field.type->schema(), path);
-            else add(schema, node_, field, path);
+            if (field.type->schema)
+                enter(field.type->schema(), path);
+            else
+                add(schema, node_, field, path);
         }
         for (const auto& child : node_.children) {
             if (!child.refusal.empty()) continue;
@@ -91,14 +93,17 @@ private:
 };
 
 inline bool is_selected(const pugi::xml_node& element, const FieldPlace& place, std::size_t depth) {
-    return place.selector.empty() || depth != place.selector_depth || place.selected == element.attribute(place.selector.c_str()).value();
+    return place.selector.empty() || depth != place.selector_depth
+           || place.selected == element.attribute(place.selector.c_str()).value();
 }
 
 /// Elements of a document that can have the field.
-inline void find_elements(const pugi::xml_node& element, const FieldPlace& place, std::size_t depth, std::vector<pugi::xml_node>& found) {
+inline void find_elements(const pugi::xml_node& element, const FieldPlace& place, std::size_t depth,
+                          std::vector<pugi::xml_node>& found) {
     if (!is_selected(element, place, depth)) return;
     if (depth == place.elements.size()) return found.push_back(element);
-    for (const auto& child : element.children(place.elements[depth].c_str())) find_elements(child, place, depth + 1, found);
+    for (const auto& child : element.children(place.elements[depth].c_str()))
+        find_elements(child, place, depth + 1, found);
 }
 
 inline pugi::xml_node make_element(pugi::xml_node element, const FieldPlace& place) {
@@ -110,7 +115,8 @@ inline pugi::xml_node make_element(pugi::xml_node element, const FieldPlace& pla
             return element.append_child(name);
         };
         element = next();
-        if (!is_selected(element, place, depth)) element.append_attribute(place.selector.c_str()).set_value(place.selected.c_str());
+        if (!is_selected(element, place, depth))
+            element.append_attribute(place.selector.c_str()).set_value(place.selected.c_str());
     }
     return element;
 }
@@ -127,15 +133,19 @@ inline void set_field(pugi::xml_node element, const FieldPlace& place, const std
         return;
     }
     if (place.field->place == Place::flag) return;
-    const auto is_text = [](const pugi::xml_node& child) { return child.type() == pugi::node_pcdata || child.type() == pugi::node_cdata; };
+    const auto is_text = [](const pugi::xml_node& child) {
+        return child.type() == pugi::node_pcdata || child.type() == pugi::node_cdata;
+    };
     const bool raw = place.field->place == Place::raw;
     for (auto child = element.first_child(); child;) {
         const auto next = child.next_sibling();
         if (raw || is_text(child)) element.remove_child(child);
         child = next;
     }
-    if (raw && !value->empty()) element.append_child("p:probe").append_attribute("xmlns:p").set_value("urn:probe");
-    else if (!value->empty()) element.prepend_child(pugi::node_pcdata).set_value(value->c_str());
+    if (raw && !value->empty())
+        element.append_child("p:probe").append_attribute("xmlns:p").set_value("urn:probe");
+    else if (!value->empty())
+        element.prepend_child(pugi::node_pcdata).set_value(value->c_str());
 }
 
 inline std::string text_of(const pugi::xml_document& document) {
@@ -158,7 +168,8 @@ inline Occurrence occurrence(const pugi::xml_document& document, const FieldPlac
     std::vector<pugi::xml_node> found;
     detail::find_elements(document.document_element(), place, 0, found);
     Occurrence result{found.size(), false};
-    for (const auto& element : found) result.set |= !place.is_attribute() || element.attribute(place.field->name.c_str());
+    for (const auto& element : found)
+        result.set |= !place.is_attribute() || element.attribute(place.field->name.c_str());
     return result;
 }
 
@@ -177,8 +188,8 @@ inline std::size_t depth_reached(const pugi::xml_document& document, const Field
 enum class Missing { leave, make }; ///< elements that the document does not have
 
 /// The document with the field at that value, or without it; one text for each element that can have it.
-inline std::vector<std::string> with_value(const pugi::xml_document& document, const FieldPlace& place, const std::optional<std::string>& value,
-                                           Missing missing = Missing::leave) {
+inline std::vector<std::string> with_value(const pugi::xml_document& document, const FieldPlace& place,
+                                           const std::optional<std::string>& value, Missing missing = Missing::leave) {
     std::vector<pugi::xml_node> found;
     detail::find_elements(document.document_element(), place, 0, found);
     std::vector<std::string> texts;
@@ -207,13 +218,17 @@ inline std::vector<std::string> values_to_try(const Field& field) {
     if (!type.words.empty()) return {type.words.begin(), type.words.end()};
     if (type.json == JsonKind::boolean) return {"yes", "no"};
     if (type.name == "UUID") return {"99999999-8888-4777-8666-555555555555"};
-    std::vector<std::string> values{"1", "2", "5", "0", "16", "64", "512", "1024", "4096", "8192", "100000", "1048576", "-1"};
+    std::vector<std::string> values{"1",    "2",    "5",    "0",      "16",      "64", "512",
+                                    "1024", "4096", "8192", "100000", "1048576", "-1"};
     if (type.name != "text") return values;
-    values.insert(values.begin(), {"probe", "/probe/file", "10.20.30.40", "52:54:00:aa:bb:cc", "yes", "on", "0-1", "virtio-transitional", "2026-11-29T20:00:00"});
+    values.insert(values.begin(), {"probe", "/probe/file", "10.20.30.40", "52:54:00:aa:bb:cc", "yes", "on", "0-1",
+                                   "virtio-transitional", "2026-11-29T20:00:00"});
     std::string word;
     for (const char c : std::string(field.doc) + " ") {
-        const bool inside = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == ':';
-        if (inside) word += c;
+        const bool inside = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-'
+                            || c == '_' || c == '.' || c == ':';
+        if (inside)
+            word += c;
         else {
             while (!word.empty() && (word.back() == ':' || word.back() == '.')) word.pop_back();
             if (!word.empty()) values.push_back(word);

@@ -27,7 +27,8 @@ inline double cpu_seconds(const std::function<void()>& work) {
 
 /// `times` as much costs its square if it is quadratic; the limit lies half way (in magnitude) between linear and that. Each
 /// attempt keeps the best time of either size, so that only what is slow every time fails.
-inline void expect_linear(const std::string& what, std::size_t few, std::size_t times, const std::function<void(std::size_t)>& work) {
+inline void expect_linear(const std::string& what, std::size_t few, std::size_t times,
+                          const std::function<void(std::size_t)>& work) {
     // Memory that was used before is used again: page faults cost the more the busier the machine is.
     constexpr int always = 1 << 30;
     ::mallopt(M_MMAP_THRESHOLD, always);
@@ -40,7 +41,8 @@ inline void expect_linear(const std::string& what, std::size_t few, std::size_t 
         large = std::min(large, cpu_seconds([&] { work(few * times); }));
         if (large < small * limit) return;
     }
-    ADD_FAILURE() << what << ": " << few << " cost " << small * 1e3 << " ms, " << times << " times as many " << large * 1e3 << " ms";
+    ADD_FAILURE() << what << ": " << few << " cost " << small * 1e3 << " ms, " << times << " times as many "
+                  << large * 1e3 << " ms";
 }
 
 } // namespace domus::format

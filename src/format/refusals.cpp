@@ -30,7 +30,8 @@ bool is_set(const Field& field, const void* value) {
 }
 
 bool says_something(const Node& node, const void* value) {
-    return std::ranges::any_of(node.attributes, [&](const Field& field) { return is_set(field, value); }) || (node.content && is_set(*node.content, value))
+    return std::ranges::any_of(node.attributes, [&](const Field& field) { return is_set(field, value); })
+           || (node.content && is_set(*node.content, value))
            || std::ranges::any_of(node.children, [&](const Node& child) { return says_something(child, value); });
 }
 

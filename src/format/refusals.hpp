@@ -18,10 +18,11 @@ namespace domus::format {
 
 struct Refusal {
     const Schema& (*schema)() = nullptr;
-    std::string_view path;     ///< as in the table: "vlan", "port@isolated", "." for its own text
+    std::string_view path; ///< as in the table: "vlan", "port@isolated", "." for its own text
     std::string_view why;
     std::string_view harmless; ///< values that ask for nothing, separated by blanks
-    bool (*counts)(const void* record) = nullptr; ///< whether the field has an effect in the record: then it is not refused
+    bool (*counts)(const void* record) =
+        nullptr; ///< whether the field has an effect in the record: then it is not refused
 };
 
 namespace detail {

@@ -48,9 +48,7 @@ const Rest* Schema::rest(const void* object) const {
     return reinterpret_cast<const Rest*>(static_cast<const std::byte*>(object) + rest_offset_);
 }
 
-Rest* Schema::rest(void* object) const {
-    return const_cast<Rest*>(rest(static_cast<const void*>(object)));
-}
+Rest* Schema::rest(void* object) const { return const_cast<Rest*>(rest(static_cast<const void*>(object))); }
 
 Node& Schema::locate(std::string_view path, std::string& attribute) {
     Node* node = &root_;

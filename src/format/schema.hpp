@@ -67,12 +67,14 @@ template <class... Text> constexpr auto word_list(const Text&... text) {
 }
 
 template <class Enum>
-requires std::is_enum_v<Enum> std::string_view word(Enum value) {
+    requires std::is_enum_v<Enum>
+std::string_view word(Enum value) {
     return words<Enum>[static_cast<std::size_t>(value)];
 }
 
 template <class Enum>
-requires std::is_enum_v<Enum> std::optional<Enum> from_word(std::string_view text) {
+    requires std::is_enum_v<Enum>
+std::optional<Enum> from_word(std::string_view text) {
     for (std::size_t i = 0; i < words<Enum>.size(); ++i)
         if (words<Enum>[i] == text) return static_cast<Enum>(i);
     return std::nullopt;
@@ -126,10 +128,10 @@ struct Holder {
 
 enum Option : unsigned {
     plain = 0,
-    required = 1,  ///< reading fails where it is missing
-    live_only = 2, ///< written only for a running object
-    secret = 4,    ///< written only when secrets were asked for
-    implied = 8,   ///< an attribute: where the element stands without it, it has its type's first value
+    required = 1,         ///< reading fails where it is missing
+    live_only = 2,        ///< written only for a running object
+    secret = 4,           ///< written only when secrets were asked for
+    implied = 8,          ///< an attribute: where the element stands without it, it has its type's first value
     empty_is_absent = 16, ///< an attribute that is no text: '' is as if it were not there
     keep_empty = 32,      ///< an empty text is a value, or an error for what is no text
     fresh_if_empty = 64,  ///< an empty UUID is a new one
@@ -234,9 +236,7 @@ void print_hex(std::uint64_t value, int digits, std::string& out);
 
 template <class T> constexpr bool is_hex = false;
 template <int Digits> constexpr bool is_hex<Hex<Digits>> = true;
-template <int Digits> constexpr int hex_digits(Hex<Digits>) {
-    return Digits;
-}
+template <int Digits> constexpr int hex_digits(Hex<Digits>) { return Digits; }
 
 template <class T> bool parse_scalar(std::string_view text, void* target) {
     T& value = *static_cast<T*>(target);
@@ -384,7 +384,7 @@ template <class T> struct Held<std::vector<T>> {
 
 /// A pointer to a data member is the member's offset in the Itanium C++ ABI (section 2.3.1), which g++ and clang
 /// follow.
-template <class Owner, class M> std::ptrdiff_t offset_of(M Owner::*member) {
+template <class Owner, class M> std::ptrdiff_t offset_of(M Owner::* member) {
     static_assert(sizeof member == sizeof(std::ptrdiff_t));
     return std::bit_cast<std::ptrdiff_t>(member);
 }
@@ -399,14 +399,14 @@ public:
     }
 
     template <class M>
-    Describe& field(std::string_view path, M T::*member, std::string_view doc = {}, unsigned options = plain) {
+    Describe& field(std::string_view path, M T::* member, std::string_view doc = {}, unsigned options = plain) {
         return add(path, make(path, member, doc, options));
     }
 
     /// A number that is written in hexadecimal with at least Digits digits.
     template <int Digits, class M>
-    requires std::is_same_v < typename detail::Held<M>::Value,
-    unsigned > Describe& hex(std::string_view path, M T::*member, std::string_view doc = {}, unsigned options = plain) {
+        requires std::is_same_v<typename detail::Held<M>::Value, unsigned>
+    Describe& hex(std::string_view path, M T::* member, std::string_view doc = {}, unsigned options = plain) {
         auto field = make(path, member, doc, options);
         field.type = &detail::hex_type<Digits>;
         return add(path, std::move(field));
@@ -414,9 +414,9 @@ public:
 
     /// An amount that is counted in a unit which stands nowhere in the document.
     template <class M>
-    requires std::is_same_v<typename detail::Held<M>::Value, ByteCount> Describe&
-    amount(std::string_view path, M T::*member, std::string_view unit, std::string_view doc = {},
-           unsigned options = plain) {
+        requires std::is_same_v<typename detail::Held<M>::Value, ByteCount>
+    Describe& amount(std::string_view path, M T::* member, std::string_view unit, std::string_view doc = {},
+                     unsigned options = plain) {
         auto field = make(path, member, doc, options);
         field.read_unit = field.write_unit = unit;
         return add(path, std::move(field));
@@ -431,7 +431,8 @@ public:
 
     /// The field just named counts only where the selecting word is one of these.
     template <class... Enum>
-    requires(std::is_enum_v<Enum>&&...) Describe& only(Enum... values) {
+        requires(std::is_enum_v<Enum> && ...)
+    Describe& only(Enum... values) {
         static_assert(((sizeof(Enum) == sizeof(int)) && ...), "a selecting word is read as an int");
         last_->choices = ((std::uint64_t{1} << static_cast<unsigned>(values)) | ...);
         last_->selector = selector_offset_;
@@ -445,7 +446,7 @@ public:
     }
 
     /// True where the element stands.
-    Describe& flag(std::string_view path, bool T::*member, std::string_view doc = {}) {
+    Describe& flag(std::string_view path, bool T::* member, std::string_view doc = {}) {
         auto field = make(path, member, doc, plain);
         field.place = Place::flag;
         return add(path, std::move(field));
@@ -453,9 +454,9 @@ public:
 
     /// An amount whose unit stands in the attribute `unit`: read_unit where it is missing, written in write_unit.
     template <class M>
-    requires std::is_same_v<typename detail::Held<M>::Value, ByteCount> Describe&
-    scaled(std::string_view path, M T::*member, std::string_view read_unit, std::string_view write_unit,
-           std::string_view doc = {}, unsigned options = plain) {
+        requires std::is_same_v<typename detail::Held<M>::Value, ByteCount>
+    Describe& scaled(std::string_view path, M T::* member, std::string_view read_unit, std::string_view write_unit,
+                     std::string_view doc = {}, unsigned options = plain) {
         auto field = make(path, member, doc, options);
         if (field.place == Place::attribute)
             field.scaled = true;
@@ -467,7 +468,7 @@ public:
     }
 
     /// Everything inside the element, word for word.
-    Describe& raw(std::string_view path, std::optional<std::string> T::*member, std::string_view doc = {},
+    Describe& raw(std::string_view path, std::optional<std::string> T::* member, std::string_view doc = {},
                   unsigned options = plain) {
         auto field = make(path, member, doc, options);
         field.place = Place::raw;
@@ -489,7 +490,7 @@ public:
     }
 
 private:
-    template <class M> Field make(std::string_view path, M T::*member, std::string_view doc, unsigned options) {
+    template <class M> Field make(std::string_view path, M T::* member, std::string_view doc, unsigned options) {
         using Value = typename detail::Held<M>::Value;
         Field field;
         field.doc = doc;

@@ -30,9 +30,11 @@ std::size_t count_elements(std::string_view text) {
 
 void require_within(std::string_view text, std::size_t bytes, std::size_t elements, ErrorDomain domain) {
     if (text.size() > bytes)
-        throw Error(ErrorCode::xml_error, domain, fmt::format("the XML document of {} bytes is larger than {}", text.size(), bytes));
+        throw Error(ErrorCode::xml_error, domain,
+                    fmt::format("the XML document of {} bytes is larger than {}", text.size(), bytes));
     if (const auto count = count_elements(text); count > elements)
-        throw Error(ErrorCode::xml_error, domain, fmt::format("the XML document has {} elements, at most {} are possible", count, elements));
+        throw Error(ErrorCode::xml_error, domain,
+                    fmt::format("the XML document has {} elements, at most {} are possible", count, elements));
 }
 
 class Loader {

@@ -24,9 +24,7 @@ std::string print(const pugi::xml_node& node, unsigned how) {
     return std::move(text).str();
 }
 
-std::string word_for_word(const pugi::xml_node& node) {
-    return print(node, pugi::format_attribute_single_quote);
-}
+std::string word_for_word(const pugi::xml_node& node) { return print(node, pugi::format_attribute_single_quote); }
 
 /// In double quotes, as libxml2 writes and thus libvirt's clients know their metadata.
 std::string contents_word_for_word(const pugi::xml_node& node) {
@@ -42,9 +40,7 @@ std::string text_of(const pugi::xml_node& node) {
     return text;
 }
 
-std::string_view quoted(std::string_view text) {
-    return cut_text(text, longest_quotation);
-}
+std::string_view quoted(std::string_view text) { return cut_text(text, longest_quotation); }
 
 std::string choices(const ValueType& type) {
     if (type.words.empty()) return fmt::format("a {}", type.name);
@@ -106,7 +102,8 @@ private:
 struct Subject {
     std::string_view element, attribute;
     std::string text() const {
-        return attribute.empty() ? fmt::format("<{}>", element) : fmt::format("attribute '{}' of <{}>", attribute, element);
+        return attribute.empty() ? fmt::format("<{}>", element)
+                                 : fmt::format("attribute '{}' of <{}>", attribute, element);
     }
 };
 
@@ -138,13 +135,16 @@ private:
 
     /// Only as many are put into words as may be quoted: a document of nothing but errors costs no more than another.
     template <class... Part>
-    void add_finding(Findings& list, const pugi::xml_node& element, bool unsupported, fmt::format_string<Part...> text, Part&&... parts) {
+    void add_finding(Findings& list, const pugi::xml_node& element, bool unsupported, fmt::format_string<Part...> text,
+                     Part&&... parts) {
         const bool worded = list.size() < most_findings_worded;
-        list.push_back({line_of(element), worded ? fmt::format(text, std::forward<Part>(parts)...) : std::string(), unsupported});
+        list.push_back(
+            {line_of(element), worded ? fmt::format(text, std::forward<Part>(parts)...) : std::string(), unsupported});
     }
 
     void report_unknown(const pugi::xml_node& element, const pugi::xml_node& inside) {
-        add_finding(strange_.unknown, element, false, "<{}> has the element <{}>, which is not known", inside.name(), element.name());
+        add_finding(strange_.unknown, element, false, "<{}> has the element <{}>, which is not known", inside.name(),
+                    element.name());
     }
 
     /// The name by which the table knows an element: with the table's prefix for its namespace. Empty for an element
@@ -154,7 +154,8 @@ private:
         const auto colon = name.find(':');
         if (!namespace_) return std::string(name);
         if (colon == name.npos)
-            return namespaces_.uri(element, "") == namespace_->uri ? fmt::format("{}:{}", namespace_->prefix, name) : std::string(name);
+            return namespaces_.uri(element, "") == namespace_->uri ? fmt::format("{}:{}", namespace_->prefix, name)
+                                                                   : std::string(name);
         const auto prefix = name.substr(0, colon);
         const auto uri = namespaces_.uri(element, prefix);
         if (uri == namespace_->uri) return fmt::format("{}{}", namespace_->prefix, name.substr(colon));
@@ -205,8 +206,8 @@ private:
     void unknown_attribute(const pugi::xml_node& element, const pugi::xml_attribute& attribute, Rest* rest,
                            const std::string& path) {
         if (!std::string_view(attribute.name()).starts_with("xmlns"))
-            add_finding(strange_.unknown, element, false, "<{}> has the attribute '{}', which is not known", element.name(),
-                        attribute.name());
+            add_finding(strange_.unknown, element, false, "<{}> has the attribute '{}', which is not known",
+                        element.name(), attribute.name());
         if (rest && !declares_namespace(attribute))
             rest->items.push_back({path, "", attribute.name(), attribute.value()});
     }
@@ -301,7 +302,8 @@ private:
                 kept = repeated;
                 continue;
             }
-            add_finding(strange_.duplicates, repeated, false, "duplicate element <{}> in <{}>", repeated.name(), element.name());
+            add_finding(strange_.duplicates, repeated, false, "duplicate element <{}> in <{}>", repeated.name(),
+                        element.name());
             while (only_holds(*known) && repeated.first_child()) kept.append_move(repeated.first_child());
             element.remove_child(repeated);
         }
@@ -404,7 +406,8 @@ namespace {
 void judge_strictly(Findings findings, const Strange& strange, ErrorDomain domain, std::string_view what) {
     const bool invalid = !strange.unknown.empty() || !strange.duplicates.empty();
     if (!invalid && std::ranges::all_of(findings, &Finding::unsupported)) return throw_findings(findings, domain, what);
-    for (const auto* list : {&strange.unknown, &strange.duplicates}) findings.insert(findings.end(), list->begin(), list->end());
+    for (const auto* list : {&strange.unknown, &strange.duplicates})
+        findings.insert(findings.end(), list->begin(), list->end());
     std::ranges::stable_sort(findings, {}, &Finding::line);
     throw_invalid(findings);
 }

@@ -30,7 +30,9 @@ struct Lock {
     std::string path;
     std::optional<int> offset;
     static const Schema& schema() {
-        static const Schema table = Describe<Lock>("lock", "A lock.").field("target@path", &Lock::path, "", required).field("target@offset", &Lock::offset);
+        static const Schema table = Describe<Lock>("lock", "A lock.")
+                                        .field("target@path", &Lock::path, "", required)
+                                        .field("target@offset", &Lock::offset);
         return table;
     }
 };
@@ -100,9 +102,7 @@ constexpr std::string_view sample = R"(<thing>
 
 } // namespace
 
-TEST(Xml, writes_what_it_read) {
-    EXPECT_EQ(to_xml(from_xml<Thing>(sample)), sample);
-}
+TEST(Xml, writes_what_it_read) { EXPECT_EQ(to_xml(from_xml<Thing>(sample)), sample); }
 
 TEST(Xml, reads_values_of_every_place) {
     const auto thing = from_xml<Thing>(sample);
@@ -144,7 +144,8 @@ TEST(Xml, omits_live_fields_and_secrets_unless_asked) {
 
 TEST(Xml, requires_an_element_that_has_a_required_attribute) {
     EXPECT_EQ(from_xml<Lock>("<lock><target path='/l'/></lock>").path, "/l");
-    for (const auto* text : {"<lock/>", "<lock><targgt path='/l'/></lock>", "<lock><target offset='1'/></lock>", "<lock><target path=''/></lock>"})
+    for (const auto* text : {"<lock/>", "<lock><targgt path='/l'/></lock>", "<lock><target offset='1'/></lock>",
+                             "<lock><target path=''/></lock>"})
         EXPECT_THROW((void)from_xml<Lock>(text), Error) << text;
 }
 
@@ -193,15 +194,17 @@ TEST(Xml, names_on_demand_all_that_a_lenient_reader_passes) {
     EXPECT_EQ(invalid(sample), "");
     const std::string start = "<thing xmlns:x='urn:x'>\n<name>n</name>\n";
     EXPECT_EQ(invalid(start + "</thing>"), "");
-    EXPECT_THAT(invalid(start + "<nmae/></thing>"), HasSubstr("line 3: <thing> has the element <nmae>, which is not known"));
+    EXPECT_THAT(invalid(start + "<nmae/></thing>"),
+                HasSubstr("line 3: <thing> has the element <nmae>, which is not known"));
     EXPECT_THAT(invalid(start + "<source\n file='/a'\n fiel='/b'/></thing>"),
                 HasSubstr("line 3: <source> has the attribute 'fiel', which is not known"));
     EXPECT_THAT(invalid(start + "<source file='/a'/>\n<source file='/a'/></thing>"),
                 HasSubstr("line 4: duplicate element <source> in <thing>"));
     EXPECT_THAT(invalid(start + "<devices>\n<action>fly</action></devices></thing>"),
                 HasSubstr("line 4: <action> is 'fly', it must be one of reset, inject-nmi"));
-    EXPECT_THAT(invalid(start + "<devices>\n<part name='p'><a/></part></devices>\n<b/></thing>"),
-                HasSubstr("line 4: <part> has the element <a>, which is not known; line 5: <thing> has the element <b>"));
+    EXPECT_THAT(
+        invalid(start + "<devices>\n<part name='p'><a/></part></devices>\n<b/></thing>"),
+        HasSubstr("line 4: <part> has the element <a>, which is not known; line 5: <thing> has the element <b>"));
 }
 
 TEST(Xml, refuses_by_name_what_this_version_cannot_honour) {

@@ -74,7 +74,8 @@ DescribedCpu parse_cpu(const std::string& xml) {
     described.cpu = format::from_xml<model::Cpu>(print(node), ErrorDomain::cpu);
     constexpr std::size_t most_features = 2000; // no processor has a fourth of that
     if (const auto count = described.cpu.features.size(); count > most_features)
-        throw Error(ErrorCode::xml_error, ErrorDomain::cpu, fmt::format("XML error: <cpu> has {} <feature>; at most {} are possible", count, most_features));
+        throw Error(ErrorCode::xml_error, ErrorDomain::cpu,
+                    fmt::format("XML error: <cpu> has {} <feature>; at most {} are possible", count, most_features));
     return described;
 }
 

@@ -14,7 +14,7 @@ struct Check {
     std::string subject; ///< "KVM"
     Verdict verdict = Verdict::good;
     std::string found;
-    std::string hint;    ///< empty where nothing is to be mended
+    std::string hint; ///< empty where nothing is to be mended
 };
 
 /// `root`: below which the paths of the daemon lie.

@@ -57,7 +57,12 @@ void add_cells(const Element& host, const Node& node) {
         cpus.set("num", cell.cpus.size());
         for (const auto& cpu : node.cpus)
             if (cpu.cell == cell.id)
-                cpus.child("cpu").set("id", cpu.id).set("socket_id", cpu.socket).set("die_id", cpu.die).set("core_id", cpu.core).set("siblings", cpu.siblings);
+                cpus.child("cpu")
+                    .set("id", cpu.id)
+                    .set("socket_id", cpu.socket)
+                    .set("die_id", cpu.die)
+                    .set("core_id", cpu.core)
+                    .set("siblings", cpu.siblings);
     }
 }
 
@@ -120,9 +125,10 @@ void add_os(const Element& root, const DomainCapabilitiesFacts& facts) {
 /// Who makes the processors that a model describes, as libvirt's CPU map has it.
 std::string_view vendor_of(std::string_view model) {
     constexpr auto amd = std::to_array<std::string_view>({"EPYC", "Opteron", "athlon", "phenom"});
-    constexpr auto intel = std::to_array<std::string_view>({"Broadwell", "Cascadelake", "Conroe", "Cooperlake", "Denverton", "Haswell", "Icelake", "IvyBridge",
-                                                            "KnightsMill", "Nehalem", "Penryn", "SandyBridge", "SapphireRapids", "Skylake", "Snowridge",
-                                                            "Westmere", "core2duo", "coreduo", "n270"});
+    constexpr auto intel = std::to_array<std::string_view>(
+        {"Broadwell", "Cascadelake", "Conroe", "Cooperlake", "Denverton", "Haswell", "Icelake", "IvyBridge",
+         "KnightsMill", "Nehalem", "Penryn", "SandyBridge", "SapphireRapids", "Skylake", "Snowridge", "Westmere",
+         "core2duo", "coreduo", "n270"});
     const auto begins_with_one = [&](const auto& families) {
         return std::ranges::any_of(families, [&](std::string_view family) { return model.starts_with(family); });
     };
@@ -135,8 +141,10 @@ void add_host_model(const Element& cpu, const std::optional<model::Cpu>& model) 
     const auto mode = cpu.child("mode").set("name", "host-model").set("supported", model ? "yes" : "no");
     if (!model) return;
     mode.child("model").set("fallback", "forbid").text(model->model.value_or(""));
-    if (const auto vendor = vendor_of(model->model.value_or("")); vendor != "unknown") mode.child("vendor").text(vendor);
-    for (const auto& feature : model->features) mode.child("feature").set("policy", "require").set("name", feature.name);
+    if (const auto vendor = vendor_of(model->model.value_or("")); vendor != "unknown")
+        mode.child("vendor").text(vendor);
+    for (const auto& feature : model->features)
+        mode.child("feature").set("policy", "require").set("name", feature.name);
 }
 
 void add_cpu(const Element& root, const Capabilities& emulator, bool kvm, const std::optional<model::Cpu>& host_model) {
@@ -148,7 +156,10 @@ void add_cpu(const Element& root, const Capabilities& emulator, bool kvm, const 
     const auto custom = cpu.child("mode").set("name", "custom").set("supported", "yes");
     for (const auto& model : emulator.cpus) {
         if (model.name == "host" || model.name == "base" || model.name == "max") continue;
-        custom.child("model").set("usable", model.usable ? "yes" : "no").set("vendor", vendor_of(model.name)).text(model.name);
+        custom.child("model")
+            .set("usable", model.usable ? "yes" : "no")
+            .set("vendor", vendor_of(model.name))
+            .text(model.name);
     }
 }
 
@@ -164,7 +175,8 @@ constexpr std::array<KnownVideo, 7> videos{{{"vga", "VGA"},
                                             {"ramfb", "ramfb"}}};
 
 void add_displays(const Element& devices, const Capabilities& emulator, bool spice) {
-    add_supported(devices, "graphics", "type", spice ? Values{"vnc", "spice", "egl-headless"} : Values{"vnc", "egl-headless"});
+    add_supported(devices, "graphics", "type",
+                  spice ? Values{"vnc", "spice", "egl-headless"} : Values{"vnc", "egl-headless"});
     Values models;
     for (const auto& video : videos)
         if (emulator.has_device(video.device)) models.push_back(video.model);
@@ -190,14 +202,17 @@ void add_filesystem(const Element& devices, const Capabilities& emulator, bool v
     add_supported(devices, "filesystem", "driverType", drivers);
 }
 
-void add_devices(const Element& root, const Capabilities& emulator, const std::string& machine, const DomainCapabilitiesFacts& facts) {
+void add_devices(const Element& root, const Capabilities& emulator, const std::string& machine,
+                 const DomainCapabilitiesFacts& facts) {
     const auto devices = root.child("devices");
     const bool spice = emulator.has_device("qxl");
     const bool ide = machine.find("q35") == machine.npos;
     const Values virtio_models{"virtio", "virtio-transitional", "virtio-non-transitional"};
     const auto disk = devices.child("disk").set("supported", "yes");
     add_enum(disk, "diskDevice", {"disk", "cdrom", "floppy", "lun"});
-    add_enum(disk, "bus", ide ? Values{"ide", "fdc", "scsi", "virtio", "usb", "sata"} : Values{"fdc", "scsi", "virtio", "usb", "sata"});
+    add_enum(disk, "bus",
+             ide ? Values{"ide", "fdc", "scsi", "virtio", "usb", "sata"}
+                 : Values{"fdc", "scsi", "virtio", "usb", "sata"});
     add_enum(disk, "model", virtio_models);
     add_displays(devices, emulator, spice);
     const auto hostdev = devices.child("hostdev").set("supported", "yes");
@@ -215,7 +230,8 @@ void add_devices(const Element& root, const Capabilities& emulator, const std::s
 
 } // namespace
 
-std::string capabilities_xml(const Node& node, const std::string& uuid, const std::vector<engine::qemu::CapabilitiesPtr>& emulators,
+std::string capabilities_xml(const Node& node, const std::string& uuid,
+                             const std::vector<engine::qemu::CapabilitiesPtr>& emulators,
                              const std::optional<model::Cpu>& described) {
     pugi::xml_document document;
     const Element root(document.append_child("capabilities"));
@@ -224,8 +240,15 @@ std::string capabilities_xml(const Node& node, const std::string& uuid, const st
     const auto cpu = host.child("cpu");
     cpu.child("arch").text(node.architecture);
     if (described) cpu.child("model").text(*described->model);
-    if (!node.vendor.empty()) cpu.child("vendor").text(node.vendor == "GenuineIntel" ? "Intel" : node.vendor == "AuthenticAMD" ? "AMD" : node.vendor);
-    cpu.child("topology").set("sockets", node.sockets).set("dies", 1u).set("cores", node.cores).set("threads", node.threads);
+    if (!node.vendor.empty())
+        cpu.child("vendor").text(node.vendor == "GenuineIntel"   ? "Intel"
+                                 : node.vendor == "AuthenticAMD" ? "AMD"
+                                                                 : node.vendor);
+    cpu.child("topology")
+        .set("sockets", node.sockets)
+        .set("dies", 1u)
+        .set("cores", node.cores)
+        .set("threads", node.threads);
     if (described)
         for (const auto& feature : described->features) cpu.child("feature").set("name", feature.name);
     cpu.child("pages").set("unit", "KiB").set("size", 4u);
@@ -242,14 +265,16 @@ std::string capabilities_xml(const Node& node, const std::string& uuid, const st
     return print(document);
 }
 
-std::string domain_capabilities_xml(const Capabilities& emulator, const DomainCapabilitiesWish& wish, const DomainCapabilitiesFacts& facts) {
+std::string domain_capabilities_xml(const Capabilities& emulator, const DomainCapabilitiesWish& wish,
+                                    const DomainCapabilitiesFacts& facts) {
     const auto machine = emulator.canonical_machine(wish.machine);
     if (wish.virt_type == "kvm" && !emulator.kvm)
         throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "invalid argument: KVM is not supported by this host")
             .because(emulator.kvm_reason)
             .hint(emulator.kvm_hint.empty() ? "see 'domus doctor'" : emulator.kvm_hint);
     if (!wish.virt_type.empty() && wish.virt_type != "kvm" && wish.virt_type != "qemu")
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, fmt::format("invalid argument: unknown virttype: {}", wish.virt_type));
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                    fmt::format("invalid argument: unknown virttype: {}", wish.virt_type));
     const bool kvm = wish.virt_type.empty() ? emulator.kvm : wish.virt_type == "kvm";
     pugi::xml_document document;
     const Element root(document.append_child("domainCapabilities"));

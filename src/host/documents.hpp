@@ -12,7 +12,8 @@ namespace domus::host {
 
 /// <capabilities>: the host, and each emulator's guests. KVM is named only where it truly works.
 /// `described`: the host's processor by model and features, where they are known.
-std::string capabilities_xml(const Node& node, const std::string& uuid, const std::vector<engine::qemu::CapabilitiesPtr>& emulators,
+std::string capabilities_xml(const Node& node, const std::string& uuid,
+                             const std::vector<engine::qemu::CapabilitiesPtr>& emulators,
                              const std::optional<model::Cpu>& described);
 
 struct DomainCapabilitiesWish {

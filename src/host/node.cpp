@@ -170,7 +170,8 @@ CpuTimes read_cpu_times(std::optional<unsigned> cpu, const std::string& root) {
         if (label != wanted) continue;
         return {(system + irq + softirq) * tick_ns, (user + nice) * tick_ns, idle * tick_ns, iowait * tick_ns};
     }
-    throw Error(ErrorCode::invalid_arg, ErrorDomain::none, fmt::format("invalid argument: Invalid cpuNum in {}", __func__));
+    throw Error(ErrorCode::invalid_arg, ErrorDomain::none,
+                fmt::format("invalid argument: Invalid cpuNum in {}", __func__));
 }
 
 MemoryFigures read_memory(std::optional<unsigned> cell, const std::string& root) {
@@ -181,8 +182,12 @@ MemoryFigures read_memory(std::optional<unsigned> cell, const std::string& root)
     const auto path = fmt::format("{}/sys/devices/system/node/node{}/meminfo", root, *cell);
     const auto text = read(path);
     if (text.empty())
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::none, fmt::format("invalid argument: this host has no NUMA cell {}", *cell));
-    return {kib_of(text, fmt::format("Node {} MemTotal", *cell)), kib_of(text, fmt::format("Node {} MemFree", *cell)), {}, {}};
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::none,
+                    fmt::format("invalid argument: this host has no NUMA cell {}", *cell));
+    return {kib_of(text, fmt::format("Node {} MemTotal", *cell)),
+            kib_of(text, fmt::format("Node {} MemFree", *cell)),
+            {},
+            {}};
 }
 
 std::string host_uuid(const std::string& root) {

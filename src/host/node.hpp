@@ -31,8 +31,8 @@ struct Node {
     std::string vendor;
     unsigned mhz = 0;
     ByteCount memory;
-    std::vector<Cpu> cpus;    ///< online ones
-    std::vector<Cell> cells;  ///< one at least
+    std::vector<Cpu> cpus;                        ///< online ones
+    std::vector<Cell> cells;                      ///< one at least
     unsigned sockets = 1, cores = 1, threads = 1; ///< per cell, per socket, per core
     std::vector<std::string> flags;
 };

@@ -16,7 +16,7 @@ namespace {
 using Identity = std::pair<dev_t, ino_t>;
 
 Identity identity(const UniqueFd& fd, const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
     // Devices are known by their number, not by the node that names them.
     return S_ISBLK(info.st_mode) ? Identity{0, info.st_rdev} : Identity{info.st_dev, info.st_ino};
@@ -35,7 +35,8 @@ Error without_format(const Link& link) {
     return Error(ErrorCode::operation_invalid, ErrorDomain::storage,
                  fmt::format("the format of backing image '{}' of image '{}' was not specified in the image metadata",
                              *link.header.backing_file, link.path))
-        .hint(fmt::format("domus image rebase --unsafe --backing-format FORMAT --backing '{}' '{}'", *link.header.backing_file, link.path));
+        .hint(fmt::format("domus image rebase --unsafe --backing-format FORMAT --backing '{}' '{}'",
+                          *link.header.backing_file, link.path));
 }
 
 Error too_long(const std::string& path) {
@@ -50,9 +51,7 @@ Error loop(const std::string& path) {
 
 } // namespace
 
-UniqueFd open_image(const std::string& path) {
-    return open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-}
+UniqueFd open_image(const std::string& path) { return open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY); }
 
 bool is_elsewhere(std::string_view named) {
     const auto colon = named.find(':'); // as QEMU has it: a protocol's name before the first slash

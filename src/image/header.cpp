@@ -28,9 +28,7 @@ Header read_as(const Format& format, Reader& image) {
 
 } // namespace
 
-std::span<const std::string_view> known_formats() {
-    return names;
-}
+std::span<const std::string_view> known_formats() { return names; }
 
 Header read_header(int fd, std::string_view name) {
     const auto format = std::ranges::find(all, name, [](const Format* each) { return each->name; });

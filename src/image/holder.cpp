@@ -41,7 +41,8 @@ std::optional<Holder> find_process(const struct stat& file) {
 } // namespace
 
 Holder describe_holder(int pid) {
-    Holder holder{.pid = pid, .program = read_proc(fmt::format("/proc/{}/comm", pid)), .domain = {}, .uuid = {}, .host = {}};
+    Holder holder{
+        .pid = pid, .program = read_proc(fmt::format("/proc/{}/comm", pid)), .domain = {}, .uuid = {}, .host = {}};
     while (!holder.program.empty() && holder.program.back() == '\n') holder.program.pop_back();
     if (!holder.program.starts_with("qemu-system") && !holder.program.ends_with("kvm")) return holder;
     auto domain = domain_of(pid);
@@ -63,7 +64,7 @@ std::string Holder::text() const {
 }
 
 std::optional<Holder> find_holder(int fd, const std::string& path) {
-    struct stat file {};
+    struct stat file{};
     if (::fstat(fd, &file) < 0) return std::nullopt;
     if (auto holder = find_process(file)) return holder;
     const auto lease = read_lease(path);
@@ -81,7 +82,8 @@ std::string way_out(const std::optional<Holder>& holder, const std::string& path
 Error in_use(const std::string& path, int fd) {
     const auto holder = find_holder(fd, path);
     return Error(ErrorCode::resource_busy, ErrorDomain::locking,
-                 fmt::format("resource busy: the image '{}' is in use by {}", path, holder ? holder->text() : "somebody else"))
+                 fmt::format("resource busy: the image '{}' is in use by {}", path,
+                             holder ? holder->text() : "somebody else"))
         .hint(way_out(holder, path));
 }
 

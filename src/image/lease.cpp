@@ -25,10 +25,9 @@ constexpr std::string_view suffix = ".domus-lease";
 constexpr std::size_t longest_lease = 4096;
 
 /// Of statfs(2); those that linux/magic.h lacks by number.
-constexpr std::array<std::uint32_t, 9> shared_file_systems{
-    NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC, OCFS2_SUPER_MAGIC,
-    CEPH_SUPER_MAGIC, FUSE_SUPER_MAGIC, V9FS_MAGIC,
-    0x01161970 /* GFS2 */};
+constexpr std::array<std::uint32_t, 9> shared_file_systems{NFS_SUPER_MAGIC,  SMB_SUPER_MAGIC,   CIFS_SUPER_MAGIC,
+                                                           SMB2_SUPER_MAGIC, OCFS2_SUPER_MAGIC, CEPH_SUPER_MAGIC,
+                                                           FUSE_SUPER_MAGIC, V9FS_MAGIC,        0x01161970 /* GFS2 */};
 
 } // namespace
 
@@ -41,7 +40,7 @@ const format::Schema& Lease::schema() {
 }
 
 bool is_shared(int fd) {
-    struct statfs info {};
+    struct statfs info{};
     if (::fstatfs(fd, &info) < 0) return false;
     return std::ranges::find(shared_file_systems, static_cast<std::uint32_t>(info.f_type)) != shared_file_systems.end();
 }
@@ -66,7 +65,7 @@ std::optional<Lease> read_lease(const std::string& image) {
 
 void write_lease(const Credentials& who, const std::string& image, const Lease& lease) {
     const auto path = lease_path(image);
-    struct stat info {};
+    struct stat info{};
     if (::lstat(path.c_str(), &info) == 0) remove_as(who, path);
     // Never through what somebody else has put there.
     const auto fd = open_as(who, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
@@ -79,7 +78,7 @@ void remove_lease(const std::string& image, const Lease& lease) {
 
 void forget_lease(const std::string& image) {
     const auto path = lease_path(image);
-    struct stat info {};
+    struct stat info{};
     if (::lstat(path.c_str(), &info) < 0) return;
     Credentials owner;
     owner.uid = info.st_uid;

@@ -66,13 +66,13 @@ Use look_for_use(int fd) {
 
 bool claim(int fd, Claim how) {
     // No more than every disk of that kind has: QEMU adds what else its format needs.
-    if (how.write) return how.share ? claim(fd, {consistent_read, write}, {}) : claim(fd, {consistent_read, write}, {write, resize});
+    if (how.write)
+        return how.share ? claim(fd, {consistent_read, write}, {})
+                         : claim(fd, {consistent_read, write}, {write, resize});
     return how.share ? claim(fd, {consistent_read}, {}) : claim(fd, {consistent_read}, {write, resize});
 }
 
-bool claim_alone(int fd) {
-    return claim(fd, {write, resize}, {consistent_read, write, write_unchanged, resize});
-}
+bool claim_alone(int fd) { return claim(fd, {write, resize}, {consistent_read, write, write_unchanged, resize}); }
 
 UniqueFd hold_alone(const std::string& path) {
     auto fd = open_file(path, O_RDONLY | O_NONBLOCK);

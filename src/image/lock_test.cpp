@@ -16,7 +16,8 @@ namespace {
 
 class Locks : public testing::Test {
 protected:
-    std::filesystem::path folder = std::filesystem::temp_directory_path() / ("domus-locks-" + std::to_string(::getpid()));
+    std::filesystem::path folder =
+        std::filesystem::temp_directory_path() / ("domus-locks-" + std::to_string(::getpid()));
     std::string path = (folder / "image").string();
 
     void SetUp() override {
@@ -35,8 +36,8 @@ protected:
     }
 };
 
-constexpr Claim reader{.write = false, .share = false}, writer{.write = true, .share = false}, sharer{.write = true, .share = true},
-    onlooker{.write = false, .share = true};
+constexpr Claim reader{.write = false, .share = false}, writer{.write = true, .share = false},
+    sharer{.write = true, .share = true}, onlooker{.write = false, .share = true};
 
 } // namespace
 
@@ -77,7 +78,8 @@ TEST_F(Locks, held_alone_it_is_nobody_elses) {
 }
 
 TEST_F(Locks, notes_are_taken_away_by_whom_they_are_of) {
-    const Lease ours{.host = "alpha", .domain = "web", .uuid = "u"}, others{.host = "beta", .domain = "db", .uuid = "v"};
+    const Lease ours{.host = "alpha", .domain = "web", .uuid = "u"},
+        others{.host = "beta", .domain = "db", .uuid = "v"};
     const auto link = (folder / "link").string();
     std::filesystem::create_symlink(path, link);
     write_lease(own_credentials(), path, others);

@@ -36,13 +36,14 @@ void remove_unused(const fs::path& folder) {
 }
 
 bool has_gone(int fd) {
-    struct stat info {};
+    struct stat info{};
     return ::fstat(fd, &info) == 0 && info.st_nlink == 0;
 }
 
 Error in_use(const std::string& source, const std::string& path, const std::optional<Holder>& holder) {
     return Error(ErrorCode::resource_busy, ErrorDomain::locking,
-                 fmt::format("resource busy: the image '{}' is in use by {}", source, holder ? holder->text() : "somebody else"))
+                 fmt::format("resource busy: the image '{}' is in use by {}", source,
+                             holder ? holder->text() : "somebody else"))
         .hint(way_out(holder, path));
 }
 

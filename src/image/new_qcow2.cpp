@@ -16,8 +16,8 @@ namespace domus::image {
 namespace {
 
 constexpr std::uint64_t sector = 512, smallest_cluster = 512, largest_cluster = 2u << 20;
-constexpr std::uint64_t smallest_extended = 16384;  // a subcluster, of 32, is a sector at least
-constexpr std::uint64_t most_l1_bytes = 32u << 20;  // as QEMU opens
+constexpr std::uint64_t smallest_extended = 16384; // a subcluster, of 32, is a sector at least
+constexpr std::uint64_t most_l1_bytes = 32u << 20; // as QEMU opens
 constexpr std::uint64_t most_refcount_bytes = 8u << 20;
 constexpr std::size_t longest_name = 1023;
 constexpr std::uint32_t header_length_2 = 72, header_length_3 = 112;
@@ -25,7 +25,8 @@ constexpr std::uint32_t backing_format_extension = 0xe2792aca, end_extension = 0
 constexpr unsigned refcount_order = 4; // 16 bits each
 
 Error refused(std::string_view why) {
-    return Error(ErrorCode::config_unsupported, ErrorDomain::storage, fmt::format("unsupported configuration: a qcow2 image {}", why));
+    return Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                 fmt::format("unsupported configuration: a qcow2 image {}", why));
 }
 
 std::uint64_t quotient_up(std::uint64_t of, std::uint64_t by) { return of / by + (of % by != 0); }
@@ -60,7 +61,8 @@ Layout layout_of(const NewQcow2& wanted) {
     const auto entries_of_l2 = layout.cluster / (wanted.extended_l2 ? 16 : 8);
     layout.l1_entries = quotient_up(layout.virtual_size, layout.cluster * entries_of_l2);
     if (layout.l1_entries > most_l1_bytes / 8)
-        throw refused(fmt::format("of {} bytes needs clusters of more than {} bytes", layout.virtual_size, layout.cluster));
+        throw refused(
+            fmt::format("of {} bytes needs clusters of more than {} bytes", layout.virtual_size, layout.cluster));
     layout.table = layout.blocks = 1;
     layout.l1 = quotient_up(layout.l1_entries * 8, layout.cluster);
     // The refcounts count the clusters of the refcounts as well.
@@ -78,10 +80,12 @@ void check(const NewQcow2& wanted) {
     if (!std::has_single_bit(cluster) || cluster < smallest_cluster || cluster > largest_cluster)
         throw refused(fmt::format("has clusters of a power of two from 512 to 2097152 bytes, not of {}", cluster));
     if (wanted.version < 3 && wanted.lazy_refcounts) throw refused("has lazy refcounts only with <compat>1.1</compat>");
-    if (wanted.version < 3 && wanted.extended_l2) throw refused("has extended L2 entries only with <compat>1.1</compat>");
+    if (wanted.version < 3 && wanted.extended_l2)
+        throw refused("has extended L2 entries only with <compat>1.1</compat>");
     if (wanted.extended_l2 && cluster < smallest_extended)
         throw refused(fmt::format("has extended L2 entries only with clusters of {} bytes or more", smallest_extended));
-    if (wanted.virtual_size.bytes > std::uint64_t{1} << 62) throw refused(fmt::format("cannot have {} bytes", wanted.virtual_size.bytes));
+    if (wanted.virtual_size.bytes > std::uint64_t{1} << 62)
+        throw refused(fmt::format("cannot have {} bytes", wanted.virtual_size.bytes));
 }
 
 Bytes header_of(const NewQcow2& wanted, const Layout& layout) {
@@ -130,7 +134,8 @@ Bytes header_of(const NewQcow2& wanted, const Layout& layout) {
 
 void put_at(int fd, const Bytes& bytes, std::uint64_t at) {
     const std::string_view text = bytes.text();
-    if (write_at(fd, text, at) < text.size()) throw system_error(errno, "cannot write the qcow2 image", ErrorDomain::storage);
+    if (write_at(fd, text, at) < text.size())
+        throw system_error(errno, "cannot write the qcow2 image", ErrorDomain::storage);
 }
 
 } // namespace
@@ -138,7 +143,8 @@ void put_at(int fd, const Bytes& bytes, std::uint64_t at) {
 void write_new_qcow2(int fd, const NewQcow2& wanted) {
     check(wanted);
     const auto layout = layout_of(wanted);
-    if (layout.blocks * 8 > most_refcount_bytes) throw refused(fmt::format("of {} bytes is too large", layout.virtual_size));
+    if (layout.blocks * 8 > most_refcount_bytes)
+        throw refused(fmt::format("of {} bytes is too large", layout.virtual_size));
     const auto header = header_of(wanted, layout);
     Bytes table, counts;
     for (std::uint64_t i = 0; i < layout.blocks; ++i) table.put((layout.first_block() + i) * layout.cluster, 8);

@@ -49,19 +49,30 @@ TEST_P(NewQcow2Cases, areAsQemuMakesThem) {
 }
 
 constexpr std::uint64_t kib = 1024, gib = 1u << 30;
-INSTANTIATE_TEST_SUITE_P(Images, NewQcow2Cases, testing::Values(
-    Case{"plain", {.virtual_size = ByteCount{20 * gib}}, "compat=1.1"},
-    Case{"old", {.virtual_size = ByteCount{gib}, .version = 2}, "compat=0.10"},
-    Case{"odd", {.virtual_size = ByteCount{1000}}, "compat=1.1"},
-    Case{"empty", {.virtual_size = ByteCount{0}}, "compat=1.1"},
-    Case{"lazy", {.virtual_size = ByteCount{gib}, .lazy_refcounts = true}, "lazy_refcounts=on"},
-    Case{"extended", {.virtual_size = ByteCount{gib}, .cluster_size = ByteCount{128 * kib}, .extended_l2 = true}, "extended_l2=on,cluster_size=128k"},
-    Case{"smallClusters", {.virtual_size = ByteCount{100 * gib}, .cluster_size = ByteCount{512}}, "cluster_size=512"},
-    Case{"largeClusters", {.virtual_size = ByteCount{1024 * gib}, .cluster_size = ByteCount{2048 * kib}}, "cluster_size=2M"},
-    Case{"large", {.virtual_size = ByteCount{1024 * 1024 * gib}}, "compat=1.1"},
-    Case{"backed", {.virtual_size = ByteCount{5 * gib}, .backing_file = "base.raw", .backing_format = "raw"}, "backing_file=base.raw,backing_fmt=raw"},
-    Case{"backedOld", {.virtual_size = ByteCount{5 * gib}, .version = 2, .backing_file = "base.raw", .backing_format = "raw"},
-         "compat=0.10,backing_file=base.raw,backing_fmt=raw"}),
+INSTANTIATE_TEST_SUITE_P(
+    Images, NewQcow2Cases,
+    testing::Values(
+        Case{"plain", {.virtual_size = ByteCount{20 * gib}}, "compat=1.1"},
+        Case{"old", {.virtual_size = ByteCount{gib}, .version = 2}, "compat=0.10"},
+        Case{"odd", {.virtual_size = ByteCount{1000}}, "compat=1.1"},
+        Case{"empty", {.virtual_size = ByteCount{0}}, "compat=1.1"},
+        Case{"lazy", {.virtual_size = ByteCount{gib}, .lazy_refcounts = true}, "lazy_refcounts=on"},
+        Case{"extended",
+             {.virtual_size = ByteCount{gib}, .cluster_size = ByteCount{128 * kib}, .extended_l2 = true},
+             "extended_l2=on,cluster_size=128k"},
+        Case{"smallClusters",
+             {.virtual_size = ByteCount{100 * gib}, .cluster_size = ByteCount{512}},
+             "cluster_size=512"},
+        Case{"largeClusters",
+             {.virtual_size = ByteCount{1024 * gib}, .cluster_size = ByteCount{2048 * kib}},
+             "cluster_size=2M"},
+        Case{"large", {.virtual_size = ByteCount{1024 * 1024 * gib}}, "compat=1.1"},
+        Case{"backed",
+             {.virtual_size = ByteCount{5 * gib}, .backing_file = "base.raw", .backing_format = "raw"},
+             "backing_file=base.raw,backing_fmt=raw"},
+        Case{"backedOld",
+             {.virtual_size = ByteCount{5 * gib}, .version = 2, .backing_file = "base.raw", .backing_format = "raw"},
+             "compat=0.10,backing_file=base.raw,backing_fmt=raw"}),
     [](const auto& each) { return std::string(each.param.name); });
 
 TEST_F(NewImages, canBeWrittenToAndReadBack) {
@@ -88,11 +99,16 @@ TEST_F(NewImages, refuseWhatTheFormatCannotHave) {
     EXPECT_THAT(message({.virtual_size = size, .cluster_size = ByteCount{4096 * kib}}), HasSubstr("not of 4194304"));
     EXPECT_THAT(message({.virtual_size = size, .version = 2, .lazy_refcounts = true}), HasSubstr("lazy refcounts"));
     EXPECT_THAT(message({.virtual_size = size, .version = 2, .extended_l2 = true}), HasSubstr("extended L2"));
-    EXPECT_THAT(message({.virtual_size = size, .cluster_size = ByteCount{4096}, .extended_l2 = true}), HasSubstr("16384"));
-    EXPECT_THAT(message({.virtual_size = ByteCount{std::numeric_limits<std::uint64_t>::max()}}), HasSubstr("cannot have"));
-    EXPECT_THAT(message({.virtual_size = ByteCount{1024 * gib}, .cluster_size = ByteCount{512}}), HasSubstr("more than 512"));
-    EXPECT_THAT(message({.virtual_size = size, .backing_file = std::string(1024, 'x'), .backing_format = "raw"}), HasSubstr("so long"));
-    EXPECT_THAT(message({.virtual_size = size, .cluster_size = ByteCount{512}, .backing_file = std::string(500, 'x')}), HasSubstr("so long"));
+    EXPECT_THAT(message({.virtual_size = size, .cluster_size = ByteCount{4096}, .extended_l2 = true}),
+                HasSubstr("16384"));
+    EXPECT_THAT(message({.virtual_size = ByteCount{std::numeric_limits<std::uint64_t>::max()}}),
+                HasSubstr("cannot have"));
+    EXPECT_THAT(message({.virtual_size = ByteCount{1024 * gib}, .cluster_size = ByteCount{512}}),
+                HasSubstr("more than 512"));
+    EXPECT_THAT(message({.virtual_size = size, .backing_file = std::string(1024, 'x'), .backing_format = "raw"}),
+                HasSubstr("so long"));
+    EXPECT_THAT(message({.virtual_size = size, .cluster_size = ByteCount{512}, .backing_file = std::string(500, 'x')}),
+                HasSubstr("so long"));
 }
 
 } // namespace

@@ -24,7 +24,7 @@ Error damage(std::string_view format, std::string_view what) {
 }
 
 std::uint64_t size_of(int fd) {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd, &info) < 0) throw system_error(errno, "cannot look at the image", ErrorDomain::storage);
     if (S_ISREG(info.st_mode)) return static_cast<std::uint64_t>(info.st_size);
     const auto end = ::lseek(fd, 0, SEEK_END);
@@ -104,9 +104,7 @@ Block Reader::block_up_to(std::uint64_t offset, std::uint64_t length, std::strin
     return Block(format, std::move(what), std::move(bytes));
 }
 
-Error Reader::damaged(std::string_view what) const {
-    return damage(format, what);
-}
+Error Reader::damaged(std::string_view what) const { return damage(format, what); }
 
 Error Reader::unsupported(std::string_view what) const {
     return Error(ErrorCode::config_unsupported, ErrorDomain::storage,

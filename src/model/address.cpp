@@ -69,9 +69,7 @@ std::string Address::text() const {
     }
 }
 
-std::string PciAddress::text() const {
-    return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", domain, bus, slot, function);
-}
+std::string PciAddress::text() const { return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", domain, bus, slot, function); }
 
 const Schema& PciAddress::schema() {
     static const Schema table = Describe<PciAddress>("address", "A PCI device of the host.")

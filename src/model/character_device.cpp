@@ -56,7 +56,8 @@ const Schema& CharacterLog::schema() {
 const Schema& CharacterTarget::schema() {
     static const Schema table =
         Describe<CharacterTarget>("target", "The guest's end.")
-            .field("@type", &CharacterTarget::type, "kind of port: isa-serial, virtio, serial, guestfwd, ...", never_empty)
+            .field("@type", &CharacterTarget::type, "kind of port: isa-serial, virtio, serial, guestfwd, ...",
+                   never_empty)
             .field("@name", &CharacterTarget::name, "channel: name by which the guest finds it")
             .field("@state", &CharacterTarget::state, "channel: whether a program in the guest has it open",
                    live_only | empty_is_absent)

@@ -105,9 +105,9 @@ struct CharacterDevice {
 
 namespace domus::format {
 template <>
-inline constexpr auto words<model::CharacterType> = word_list("null", "vc", "pty", "dev", "file", "pipe", "stdio",
-                                                              "udp", "tcp", "unix", "spicevmc", "spiceport", "nmdm",
-                                                              "qemu-vdagent", "dbus");
+inline constexpr auto words<model::CharacterType> =
+    word_list("null", "vc", "pty", "dev", "file", "pipe", "stdio", "udp", "tcp", "unix", "spicevmc", "spiceport",
+              "nmdm", "qemu-vdagent", "dbus");
 template <> inline constexpr auto words<model::CharacterProtocol> = word_list("raw", "telnet", "telnets", "tls");
 template <> inline constexpr auto words<model::MouseMode> = word_list("server", "client");
 } // namespace domus::format

@@ -129,11 +129,14 @@ void pins(const Domain& domain, Report& report) {
 
 } // namespace
 
-void object_name(const std::string& name, std::string_view what, const format::Rest& where, Report& report, std::size_t longest) {
-    if (name.find_first_not_of(" \t\r\n") == name.npos) report.add(where, "the <name> of the {} is empty; give it one", what);
+void object_name(const std::string& name, std::string_view what, const format::Rest& where, Report& report,
+                 std::size_t longest) {
+    if (name.find_first_not_of(" \t\r\n") == name.npos)
+        report.add(where, "the <name> of the {} is empty; give it one", what);
     if (name.find_first_of("/\n") != name.npos || name == "." || name == "..")
         report.add(where, "the name '{}' must not contain '/' or a line break, nor be '.' or '..'", name);
-    if (name.size() > longest) report.add(where, "the name has {} bytes, at most {} are possible", name.size(), longest);
+    if (name.size() > longest)
+        report.add(where, "the name has {} bytes, at most {} are possible", name.size(), longest);
 }
 
 bool is_cpuset(std::string_view text) {

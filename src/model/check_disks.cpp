@@ -29,9 +29,7 @@ std::string_view lacks(DiskType type, const DiskSource& source) {
     return "";
 }
 
-bool removable(const Disk& disk) {
-    return disk.device == DiskDevice::cdrom || disk.device == DiskDevice::floppy;
-}
+bool removable(const Disk& disk) { return disk.device == DiskDevice::cdrom || disk.device == DiskDevice::floppy; }
 
 void source(const Disk& disk, Report& report) {
     if (disk.source.empty() && removable(disk)) return;

@@ -9,9 +9,7 @@ namespace {
 
 constexpr std::size_t longest_device_name = 15; // IFNAMSIZ without its end
 
-bool is_hexadecimal(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
+bool is_hexadecimal(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 /// What a source of the type must have, as it stands in the document; empty if it has it.
 std::string_view lacks(const Interface& interface) {

@@ -142,7 +142,8 @@ void translation(const Network& network, Report& report) {
     if (const auto& range = forward.nat_addresses) {
         const auto start = IpNumber::parse(range->start), end = IpNumber::parse(range->end);
         if (!start || !end || start->v6 || end->v6 || *end < *start)
-            report.add(range->rest, "the addresses {} to {} of <nat> are no range of IPv4 addresses", range->start, range->end);
+            report.add(range->rest, "the addresses {} to {} of <nat> are no range of IPv4 addresses", range->start,
+                       range->end);
     }
 }
 

@@ -25,9 +25,7 @@ Domain domain_with(const std::string& devices, const std::string& before = "") {
                                     + "<os><type>hvm</type></os>\n<devices>\n" + devices + "</devices></domain>");
 }
 
-auto says(const char* text) {
-    return Contains(Field(&format::Finding::text, HasSubstr(text)));
-}
+auto says(const char* text) { return Contains(Field(&format::Finding::text, HasSubstr(text))); }
 
 std::string disk(const std::string& target, const std::string& inside = "") {
     return "<disk><source file='/x'/><target dev='" + target + "' bus='virtio'/>" + inside + "</disk>\n";
@@ -54,8 +52,8 @@ TEST(Check, says_the_line_and_what_to_do) {
 
 TEST(Check, wants_secrets_of_disks_named_once) {
     const auto with = [](const std::string& inside, const std::string& beside) {
-        return findings_of(domain_with("<disk type='file'><source file='/a'>" + inside
-                                       + "</source><target dev='vda'/>" + beside + "</disk>"));
+        return findings_of(domain_with("<disk type='file'><source file='/a'>" + inside + "</source><target dev='vda'/>"
+                                       + beside + "</disk>"));
     };
     const std::string luks = "<encryption format='luks'><secret type='passphrase' usage='/a'/></encryption>";
     EXPECT_THAT(with(luks, ""), IsEmpty());
@@ -63,8 +61,9 @@ TEST(Check, wants_secrets_of_disks_named_once) {
     EXPECT_EQ(with(luks, luks).size(), 1u);
     EXPECT_EQ(with("", "<encryption format='luks'><secret type='passphrase'/></encryption>").size(), 1u);
     EXPECT_EQ(with("<auth username='u'><secret type='iscsi'/></auth>", "").size(), 1u);
-    EXPECT_EQ(with("<auth username='u'><secret usage='a'/></auth>", "<auth username='u'><secret usage='a'/></auth>").size(),
-              1u);
+    EXPECT_EQ(
+        with("<auth username='u'><secret usage='a'/></auth>", "<auth username='u'><secret usage='a'/></auth>").size(),
+        1u);
 }
 
 TEST(Check, judges_names) {

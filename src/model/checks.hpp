@@ -15,7 +15,8 @@ public:
 
     template <class... Part> void add(const format::Rest& where, fmt::format_string<Part...> text, Part&&... parts) {
         const bool worded = findings_.size() < format::most_findings_worded;
-        findings_.push_back({where.line, worded ? fmt::format(text, std::forward<Part>(parts)...) : std::string(), false});
+        findings_.push_back(
+            {where.line, worded ? fmt::format(text, std::forward<Part>(parts)...) : std::string(), false});
     }
 
 private:
@@ -23,7 +24,8 @@ private:
 };
 
 /// Reports a list that is longer than what follows can be judged and built for.
-template <class List> bool within(const List& list, std::size_t most, std::string_view owner, std::string_view what, Report& report) {
+template <class List>
+bool within(const List& list, std::size_t most, std::string_view owner, std::string_view what, Report& report) {
     if (list.size() <= most) return true;
     report.add(list[most].rest, "{} has {} {}; at most {} are possible", owner, list.size(), what, most);
     return false;

@@ -27,9 +27,10 @@ const Schema& SecretReference::schema() {
 }
 
 const Schema& Auth::schema() {
-    static const Schema table = Describe<Auth>("auth", "Who enters the storage server.")
-                                    .field("@username", &Auth::username, "name of the user", format::required | never_empty)
-                                    .field("secret", &Auth::secret);
+    static const Schema table =
+        Describe<Auth>("auth", "Who enters the storage server.")
+            .field("@username", &Auth::username, "name of the user", format::required | never_empty)
+            .field("secret", &Auth::secret);
     return table;
 }
 

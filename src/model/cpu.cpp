@@ -4,8 +4,8 @@ namespace domus::model {
 
 using format::Describe;
 using format::empty_is_absent;
-using format::required;
 using format::never_empty;
+using format::required;
 using format::Schema;
 
 std::uint64_t CpuTopology::product() const {

@@ -5,8 +5,8 @@ namespace domus::model {
 using format::Describe;
 using format::empty_is_absent;
 using format::live_only;
-using format::required;
 using format::never_empty;
+using format::required;
 using format::Schema;
 
 namespace {
@@ -84,20 +84,19 @@ const Schema& Rng::schema() {
 }
 
 const Schema& TpmBackend::schema() {
-    static const Schema table =
-        Describe<TpmBackend>("backend", "What is behind the TPM.")
-            .field("@type", &TpmBackend::type, "kind", required)
-            .field("@version", &TpmBackend::version, "emulator: version of the TPM")
-            .field("@persistent_state", &TpmBackend::persistent_state,
-                   "emulator: whether a transient domain keeps its state")
-            .field("device@path", &TpmBackend::device, "passthrough: device of the host")
-            .field("encryption@secret", &TpmBackend::encryption_secret, "emulator: secret that encrypts the state",
-                   empty_is_absent)
-            .flag("active_pcr_banks/sha1", &TpmBackend::sha1, "bank of SHA-1 registers")
-            .flag("active_pcr_banks/sha256", &TpmBackend::sha256, "bank of SHA-256 registers")
-            .flag("active_pcr_banks/sha384", &TpmBackend::sha384, "bank of SHA-384 registers")
-            .flag("active_pcr_banks/sha512", &TpmBackend::sha512, "bank of SHA-512 registers")
-            .field("source", &TpmBackend::sources, "external: socket");
+    static const Schema table = Describe<TpmBackend>("backend", "What is behind the TPM.")
+                                    .field("@type", &TpmBackend::type, "kind", required)
+                                    .field("@version", &TpmBackend::version, "emulator: version of the TPM")
+                                    .field("@persistent_state", &TpmBackend::persistent_state,
+                                           "emulator: whether a transient domain keeps its state")
+                                    .field("device@path", &TpmBackend::device, "passthrough: device of the host")
+                                    .field("encryption@secret", &TpmBackend::encryption_secret,
+                                           "emulator: secret that encrypts the state", empty_is_absent)
+                                    .flag("active_pcr_banks/sha1", &TpmBackend::sha1, "bank of SHA-1 registers")
+                                    .flag("active_pcr_banks/sha256", &TpmBackend::sha256, "bank of SHA-256 registers")
+                                    .flag("active_pcr_banks/sha384", &TpmBackend::sha384, "bank of SHA-384 registers")
+                                    .flag("active_pcr_banks/sha512", &TpmBackend::sha512, "bank of SHA-512 registers")
+                                    .field("source", &TpmBackend::sources, "external: socket");
     return table;
 }
 
@@ -172,7 +171,8 @@ const Schema& MemoryDevice::schema() {
             .field("@access", &MemoryDevice::access, "whether other processes may map it")
             .field("@discard", &MemoryDevice::discard, "whether the contents are dropped at the end")
             .field("uuid", &MemoryDevice::uuid, "nvdimm of pSeries: its UUID")
-            .field("source/path", &MemoryDevice::source_path, "nvdimm, virtio-pmem: file with the contents", never_empty)
+            .field("source/path", &MemoryDevice::source_path, "nvdimm, virtio-pmem: file with the contents",
+                   never_empty)
             .field("source/nodemask", &MemoryDevice::source_nodemask, "nodes of the host")
             .scaled("source/pagesize", &MemoryDevice::source_pagesize, "KiB", "KiB", "size of the host's pages")
             .scaled("source/alignsize", &MemoryDevice::source_alignsize, "KiB", "KiB", "nvdimm: alignment of the file")

@@ -313,7 +313,7 @@ template <class Visitor> void for_each_kind(Visitor&& visit) {
 
 /// Calls visit(element name, device) for every device of those kinds.
 template <class D, class Visitor>
-requires std::is_same_v<std::remove_const_t<D>, Devices>
+    requires std::is_same_v<std::remove_const_t<D>, Devices>
 void for_each_device(D& devices, Visitor&& visit) {
     for_each_kind([&](std::string_view name, auto member) {
         auto& kind = devices.*member;
@@ -332,8 +332,8 @@ template <>
 inline constexpr auto words<model::InputType> = word_list("mouse", "tablet", "keyboard", "passthrough", "evdev");
 template <> inline constexpr auto words<model::InputBus> = word_list("ps2", "usb", "xen", "virtio", "none");
 template <>
-inline constexpr auto words<model::WatchdogAction> = word_list("reset", "shutdown", "poweroff", "pause", "none", "dump",
-                                                               "inject-nmi");
+inline constexpr auto words<model::WatchdogAction> =
+    word_list("reset", "shutdown", "poweroff", "pause", "none", "dump", "inject-nmi");
 template <> inline constexpr auto words<model::RngBackendModel> = word_list("random", "egd", "builtin");
 template <> inline constexpr auto words<model::TpmBackendType> = word_list("passthrough", "emulator", "external");
 template <> inline constexpr auto words<model::TpmVersion> = word_list("1.2", "2.0");

@@ -7,8 +7,8 @@ namespace domus::model {
 using format::Describe;
 using format::empty_is_absent;
 using format::live_only;
-using format::required;
 using format::never_empty;
+using format::required;
 using format::Schema;
 
 bool DiskSource::empty() const {
@@ -53,11 +53,12 @@ const Schema& DiskDriver::schema() {
 }
 
 const Schema& SourceHost::schema() {
-    static const Schema table = Describe<SourceHost>("host", "A server that has the image.")
-                                    .field("@transport", &SourceHost::transport, "how it is reached")
-                                    .field("@name", &SourceHost::name, "its name or address")
-                                    .field("@port", &SourceHost::port, "its port")
-                                    .field("@socket", &SourceHost::socket, "its socket, for transport unix", never_empty);
+    static const Schema table =
+        Describe<SourceHost>("host", "A server that has the image.")
+            .field("@transport", &SourceHost::transport, "how it is reached")
+            .field("@name", &SourceHost::name, "its name or address")
+            .field("@port", &SourceHost::port, "its port")
+            .field("@socket", &SourceHost::socket, "its socket, for transport unix", never_empty);
     return table;
 }
 

@@ -225,15 +225,15 @@ struct Disk {
 
 namespace domus::format {
 template <>
-inline constexpr auto words<model::DiskType> = word_list("file", "block", "dir", "network", "volume", "nvme",
-                                                         "vhostuser", "vhostvdpa");
+inline constexpr auto words<model::DiskType> =
+    word_list("file", "block", "dir", "network", "volume", "nvme", "vhostuser", "vhostvdpa");
 template <> inline constexpr auto words<model::DiskDevice> = word_list("disk", "cdrom", "floppy", "lun");
 template <>
-inline constexpr auto words<model::DiskBus> = word_list("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata",
-                                                        "sd");
+inline constexpr auto words<model::DiskBus> =
+    word_list("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd");
 template <>
-inline constexpr auto words<model::DiskCache> = word_list("default", "none", "writeback", "writethrough", "directsync",
-                                                          "unsafe");
+inline constexpr auto words<model::DiskCache> =
+    word_list("default", "none", "writeback", "writethrough", "directsync", "unsafe");
 template <> inline constexpr auto words<model::DiskIo> = word_list("threads", "native", "io_uring");
 template <> inline constexpr auto words<model::DiskDiscard> = word_list("unmap", "ignore");
 template <> inline constexpr auto words<model::DetectZeroes> = word_list("off", "on", "unmap");

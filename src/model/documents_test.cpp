@@ -24,9 +24,7 @@ template <class T> format::Findings findings_of(const T& value) {
     return findings;
 }
 
-auto says(const char* text) {
-    return Contains(Field(&format::Finding::text, HasSubstr(text)));
-}
+auto says(const char* text) { return Contains(Field(&format::Finding::text, HasSubstr(text))); }
 
 Network network_with(const std::string& text) {
     return from_xml<Network>("<network>\n<name>n</name>" + text + "</network>");
@@ -85,11 +83,14 @@ TEST(NetworkCheck, wants_addresses_of_the_subnet) {
 
 TEST(NetworkCheck, wants_addresses_of_one_machine) {
     const auto with_host = [](const std::string& mac) {
-        return network_with("<ip address='10.0.0.1' prefix='24'><dhcp><host mac='" + mac + "' ip='10.0.0.2'/></dhcp></ip>");
+        return network_with("<ip address='10.0.0.1' prefix='24'><dhcp><host mac='" + mac
+                            + "' ip='10.0.0.2'/></dhcp></ip>");
     };
     EXPECT_THAT(findings_of(with_host("52:54:00:00:00:01")), IsEmpty());
-    EXPECT_THAT(findings_of(with_host("01:54:00:00:00:01")), says("expected unicast mac address, found multicast '01:54:00:00:00:01'"));
-    EXPECT_THAT(findings_of(network_with("<mac address='fF:ff:ff:ff:ff:ff'/>")), says("found multicast 'fF:ff:ff:ff:ff:ff'"));
+    EXPECT_THAT(findings_of(with_host("01:54:00:00:00:01")),
+                says("expected unicast mac address, found multicast '01:54:00:00:00:01'"));
+    EXPECT_THAT(findings_of(network_with("<mac address='fF:ff:ff:ff:ff:ff'/>")),
+                says("found multicast 'fF:ff:ff:ff:ff:ff'"));
 }
 
 TEST(NetworkCheck, knows_what_a_mode_asks) {

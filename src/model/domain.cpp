@@ -6,8 +6,8 @@ using format::Describe;
 using format::empty_is_absent;
 using format::keep_empty;
 using format::live_only;
-using format::required;
 using format::never_empty;
+using format::required;
 using format::Schema;
 
 const Schema& QemuArgument::schema() {
@@ -47,7 +47,8 @@ const Schema& Domain::schema() {
             .field("@id", &Domain::id, "number while it runs", live_only | empty_is_absent)
             .field("name", &Domain::name, "its name, unique on the host", required)
             .field("uuid", &Domain::uuid, "its identity; made at definition")
-            .field("genid", &Domain::genid, "generation, changed when the guest's state goes back in time; made if empty",
+            .field("genid", &Domain::genid,
+                   "generation, changed when the guest's state goes back in time; made if empty",
                    format::fresh_if_empty)
             .field("title", &Domain::title, "short description, one line")
             .field("description", &Domain::description, "long description")
@@ -79,7 +80,9 @@ const Schema& Domain::schema() {
             .field("clock", &Domain::clock)
             .field("on_poweroff", &Domain::on_poweroff, "what is done when the guest powers off")
             .field("on_reboot", &Domain::on_reboot, "what is done when the guest reboots")
-            .field("on_crash", &Domain::on_crash, "what is done when the guest crashes; coredump-destroy and coredump-restart put its memory into a file first, see domusd(8)")
+            .field("on_crash", &Domain::on_crash,
+                   "what is done when the guest crashes; coredump-destroy and coredump-restart put its memory into a "
+                   "file first, see domusd(8)")
             .field("on_lockfailure", &Domain::on_lockfailure, "what is done when a lease is lost")
             .field("pm/suspend-to-mem@enabled", &Domain::suspend_to_mem, "whether the guest may sleep")
             .field("pm/suspend-to-disk@enabled", &Domain::suspend_to_disk, "whether the guest may hibernate")

@@ -108,7 +108,7 @@ inline constexpr auto words<model::DomainType> = word_list("qemu", "kvm", "xen",
 template <>
 inline constexpr auto words<model::PowerAction> = word_list("destroy", "restart", "preserve", "rename-restart");
 template <>
-inline constexpr auto words<model::CrashAction> = word_list("destroy", "restart", "preserve", "rename-restart",
-                                                            "coredump-destroy", "coredump-restart");
+inline constexpr auto words<model::CrashAction> =
+    word_list("destroy", "restart", "preserve", "rename-restart", "coredump-destroy", "coredump-restart");
 template <> inline constexpr auto words<model::LockFailureAction> = word_list("poweroff", "restart", "pause", "ignore");
 } // namespace domus::format

@@ -97,8 +97,9 @@ TEST(DomainXml, keeps_arguments_for_qemu_whatever_the_prefix_of_their_namespace)
 
 TEST(DomainXml, is_not_misled_by_a_prefix_that_stands_for_something_else) {
     const std::string inside = "<name>n</name><memory>1024</memory><os><type>hvm</type></os>";
-    for (const auto* inside_default : {"<commandline xmlns='http://libvirt.org/schemas/domain/qemu/1.0'><arg value='-s'/></commandline>",
-                                       "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:arg value='-s'/></q:commandline>"}) {
+    for (const auto* inside_default :
+         {"<commandline xmlns='http://libvirt.org/schemas/domain/qemu/1.0'><arg value='-s'/></commandline>",
+          "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:arg value='-s'/></q:commandline>"}) {
         const auto read = from_xml<Domain>("<domain type='kvm'>" + inside + inside_default + "</domain>");
         ASSERT_EQ(read.qemu.arguments.size(), 1u) << inside_default;
         EXPECT_THAT(to_xml(read), HasSubstr("<qemu:arg value='-s'/>"));
@@ -154,20 +155,23 @@ TEST(StripLive, leaves_what_libvirt_calls_the_inactive_definition) {
 
 TEST(StripLive, takes_away_what_a_start_of_ours_chose) {
     const auto stripped = [](const std::string& devices) {
-        auto domain = from_xml<Domain>("<domain type='qemu' id='3'><name>n</name><memory>1</memory><os><type>hvm</type></os><devices>"
-                                       + devices + "</devices></domain>");
+        auto domain = from_xml<Domain>(
+            "<domain type='qemu' id='3'><name>n</name><memory>1</memory><os><type>hvm</type></os><devices>" + devices
+            + "</devices></domain>");
         strip_live(domain);
         const auto text = to_xml(domain, {.live = false});
         const auto begin = text.find("<devices>");
         return text.substr(begin, text.find("</devices>") - begin);
     };
     const std::string folder = "/var/lib/domus/qemu/domain-3-web/guest";
-    EXPECT_THAT(stripped("<channel type='unix'><source mode='bind' path='" + folder + "/org.qemu.guest_agent.0'/>"
-                         "<target type='virtio' name='org.qemu.guest_agent.0' state='connected'/></channel>"),
+    EXPECT_THAT(stripped("<channel type='unix'><source mode='bind' path='" + folder
+                         + "/org.qemu.guest_agent.0'/>"
+                           "<target type='virtio' name='org.qemu.guest_agent.0' state='connected'/></channel>"),
                 testing::Not(testing::AnyOf(HasSubstr("<source"), HasSubstr("state="))));
     EXPECT_THAT(stripped("<channel type='unix'><source mode='bind'/><target type='virtio' name='a'/></channel>"),
                 testing::Not(HasSubstr("<source")));
-    EXPECT_THAT(stripped("<channel type='unix'><source mode='bind' path='/srv/domain-x/a'/><target type='virtio' name='a'/></channel>"),
+    EXPECT_THAT(stripped("<channel type='unix'><source mode='bind' path='/srv/domain-x/a'/><target type='virtio' "
+                         "name='a'/></channel>"),
                 HasSubstr("path='/srv/domain-x/a'"));
     EXPECT_THAT(stripped("<graphics type='vnc' port='5903' autoport='yes' websocket='5700'/>"),
                 HasSubstr("port='-1' autoport='yes' websocket='-1'"));
@@ -176,17 +180,19 @@ TEST(StripLive, takes_away_what_a_start_of_ours_chose) {
     EXPECT_THAT(stripped("<graphics type='vnc' port='5903' autoport='no'/>"), HasSubstr("port='5903'"));
     EXPECT_THAT(stripped("<graphics type='vnc'><listen type='socket' socket='" + folder + "/vnc0.sock'/></graphics>"),
                 testing::Not(HasSubstr("socket=")));
-    EXPECT_THAT(stripped("<interface type='network'><source network='default' portid='cc1f6e95-1f3e-4d5c-8a5b-0a7a0c0b1a2c' "
-                         "bridge='virbr0'/><target dev='vnet3'/></interface>"),
-                testing::Not(testing::AnyOf(HasSubstr("vnet3"), HasSubstr("virbr0"), HasSubstr("portid"))));
+    EXPECT_THAT(
+        stripped("<interface type='network'><source network='default' portid='cc1f6e95-1f3e-4d5c-8a5b-0a7a0c0b1a2c' "
+                 "bridge='virbr0'/><target dev='vnet3'/></interface>"),
+        testing::Not(testing::AnyOf(HasSubstr("vnet3"), HasSubstr("virbr0"), HasSubstr("portid"))));
     EXPECT_THAT(stripped("<disk type='file'><source file='/a' index='1'/><backingStore/><target dev='vda'/></disk>"),
                 testing::Not(testing::AnyOf(HasSubstr("backingStore"), HasSubstr("index"))));
 }
 
 TEST(StripLive, keeps_a_chain_that_the_user_ended_and_his_security_labels) {
-    auto domain = from_xml<Domain>("<domain type='qemu'><name>n</name><memory>1</memory><os><type>hvm</type></os><devices>"
-                                   "<disk type='file'><source file='/a'/><backingStore/><target dev='vda'/></disk></devices>"
-                                   "<seclabel type='dynamic' model='dac' relabel='yes'/></domain>");
+    auto domain =
+        from_xml<Domain>("<domain type='qemu'><name>n</name><memory>1</memory><os><type>hvm</type></os><devices>"
+                         "<disk type='file'><source file='/a'/><backingStore/><target dev='vda'/></disk></devices>"
+                         "<seclabel type='dynamic' model='dac' relabel='yes'/></domain>");
     strip_live(domain);
     EXPECT_EQ(domain.devices.disks.at(0).backing_store.size(), 1u);
     EXPECT_EQ(domain.seclabels.size(), 1u);

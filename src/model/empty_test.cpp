@@ -30,18 +30,28 @@ struct Case {
 
 template <class T> std::vector<std::string> sample_names();
 template <> std::vector<std::string> sample_names<Domain>() {
-    return {"xml/domain-every-element-a.xml", "xml/domain-every-element-b.xml", "xml/domain-every-element-c.xml",
-            "argv/platform.xml", "argv/devices.xml", "argv/disks.xml", "argv/interfaces.xml", "argv/characters.xml"};
+    return {"xml/domain-every-element-a.xml",
+            "xml/domain-every-element-b.xml",
+            "xml/domain-every-element-c.xml",
+            "argv/platform.xml",
+            "argv/devices.xml",
+            "argv/disks.xml",
+            "argv/interfaces.xml",
+            "argv/characters.xml"};
 }
 template <> std::vector<std::string> sample_names<Network>() {
-    return {"xml/network-every-element.xml", "xml/network-bridge.xml", "xml/network-passthrough.xml", "xml/network-hostdev.xml"};
+    return {"xml/network-every-element.xml", "xml/network-bridge.xml", "xml/network-passthrough.xml",
+            "xml/network-hostdev.xml"};
 }
 template <> std::vector<std::string> sample_names<Pool>() {
-    return {"xml/pool-iscsi.xml", "xml/pool-logical.xml", "xml/pool-netfs.xml", "xml/pool-rbd.xml", "xml/pool-dir.xml", "xml/pool-scsi.xml"};
+    return {"xml/pool-iscsi.xml", "xml/pool-logical.xml", "xml/pool-netfs.xml",
+            "xml/pool-rbd.xml",   "xml/pool-dir.xml",     "xml/pool-scsi.xml"};
 }
 template <> std::vector<std::string> sample_names<Volume>() { return {"xml/vol-every-element.xml"}; }
 template <> std::vector<std::string> sample_names<Snapshot>() { return {"xml/snapshot.xml"}; }
-template <> std::vector<std::string> sample_names<Secret>() { return {"xml/secret-volume.xml", "xml/secret-ceph.xml", "xml/secret-iscsi.xml"}; }
+template <> std::vector<std::string> sample_names<Secret>() {
+    return {"xml/secret-volume.xml", "xml/secret-ceph.xml", "xml/secret-iscsi.xml"};
+}
 
 using Samples = std::vector<std::unique_ptr<pugi::xml_document>>;
 
@@ -63,7 +73,11 @@ std::optional<Case> case_of(const FieldPlace& place, const Samples& documents, b
         const bool fits = there.elements > 0 ? there.set || !must_be_set : may_make;
         if (!fits) continue;
         const auto missing = may_make ? format::Missing::make : format::Missing::leave;
-        Case each{place.path, document->document_element().name(), text_of(*document), format::with_value(*document, place, "", missing).front(), {}};
+        Case each{place.path,
+                  document->document_element().name(),
+                  text_of(*document),
+                  format::with_value(*document, place, "", missing).front(),
+                  {}};
         each.without = format::with_value(*document, place, std::nullopt, missing).front();
         return each;
     }
@@ -74,7 +88,8 @@ std::optional<Case> case_of(const FieldPlace& place, const Samples& documents, b
 template <class T> void add_cases(std::vector<Case>& cases, std::set<const format::Field*>& known) {
     const auto documents = samples<T>();
     const auto places = format::every_field(T::schema());
-    for (const auto& [must_be_set, may_make] : std::array{std::pair{true, false}, std::pair{false, false}, std::pair{false, true}})
+    for (const auto& [must_be_set, may_make] :
+         std::array{std::pair{true, false}, std::pair{false, false}, std::pair{false, true}})
         for (const auto& place : places) {
             if (place.field->place == format::Place::flag || known.contains(place.field)) continue; // a flag is empty
             auto each = case_of(place, documents, must_be_set, may_make);
@@ -159,8 +174,13 @@ std::map<std::string, Line> stored() {
 void write_cases(const std::vector<Case>& cases, const char* path) {
     std::ofstream file(path);
     for (const auto& each : cases)
-        file << boost::json::serialize(boost::json::value{{"path", each.path}, {"kind", each.kind}, {"whole", each.whole},
-                                                         {"empty", each.empty}, {"without", each.without}, {"ours", verdict(each)}}) << "\n";
+        file << boost::json::serialize(boost::json::value{{"path", each.path},
+                                                          {"kind", each.kind},
+                                                          {"whole", each.whole},
+                                                          {"empty", each.empty},
+                                                          {"without", each.without},
+                                                          {"ours", verdict(each)}})
+             << "\n";
 }
 
 } // namespace
@@ -172,7 +192,8 @@ TEST(Empty, means_what_it_means_to_libvirt_in_every_field) {
     for (const auto& each : cases) {
         const auto found = lines.find(each.path);
         if (found == lines.end()) {
-            ADD_FAILURE() << each.path << " has no line in " << file_name << ": run tests/tools/ask_libvirtd, and see how libvirt takes it where it is empty";
+            ADD_FAILURE() << each.path << " has no line in " << file_name
+                          << ": run tests/tools/ask_libvirtd, and see how libvirt takes it where it is empty";
             continue;
         }
         const auto ours = verdict(each);
@@ -180,10 +201,12 @@ TEST(Empty, means_what_it_means_to_libvirt_in_every_field) {
         const auto differs = "ours " + ours + ": ";
         const bool meant = line.reason.size() > differs.size() && line.reason.starts_with(differs);
         EXPECT_TRUE(line.reason.empty() ? fits(line.verdict, ours) : meant)
-            << each.path << ": libvirt has it '" << line.verdict << "' and we '" << ours << "' (" << line.reason << "); mend its table, or say why in " << file_name;
+            << each.path << ": libvirt has it '" << line.verdict << "' and we '" << ours << "' (" << line.reason
+            << "); mend its table, or say why in " << file_name;
         lines.erase(found);
     }
-    for (const auto& [path, line] : lines) ADD_FAILURE() << path << " in " << file_name << " is no field any more; take the line out";
+    for (const auto& [path, line] : lines)
+        ADD_FAILURE() << path << " in " << file_name << " is no field any more; take the line out";
 }
 
 } // namespace domus::model

@@ -66,8 +66,8 @@ struct Filesystem {
 
 namespace domus::format {
 template <>
-inline constexpr auto words<model::FilesystemType> = word_list("mount", "template", "file", "block", "ram", "bind",
-                                                               "volume");
+inline constexpr auto words<model::FilesystemType> =
+    word_list("mount", "template", "file", "block", "ram", "bind", "volume");
 template <> inline constexpr auto words<model::AccessMode> = word_list("passthrough", "mapped", "squash");
 template <> inline constexpr auto words<model::MultiDevs> = word_list("default", "remap", "forbid", "warn");
 } // namespace domus::format

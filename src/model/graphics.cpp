@@ -5,8 +5,8 @@ namespace domus::model {
 using format::Describe;
 using format::empty_is_absent;
 using format::keep_empty;
-using format::required;
 using format::never_empty;
+using format::required;
 using format::Schema;
 
 const Schema& Listen::schema() {
@@ -90,7 +90,8 @@ const Schema& VideoModel::schema() {
             .field("@blob", &VideoModel::blob, "virtio: whether memory is shared with the host")
             .field("acceleration@accel3d", &VideoModel::accel3d, "whether 3D is drawn by the host")
             .field("acceleration@accel2d", &VideoModel::accel2d, "whether 2D is drawn by the host")
-            .field("acceleration@rendernode", &VideoModel::rendernode, "vhost-user: device of the host that draws", never_empty)
+            .field("acceleration@rendernode", &VideoModel::rendernode, "vhost-user: device of the host that draws",
+                   never_empty)
             .field("resolution@x", &VideoModel::width, "width at first")
             .field("resolution@y", &VideoModel::height, "height at first");
     return table;

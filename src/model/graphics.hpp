@@ -162,8 +162,8 @@ struct Audio {
 
 namespace domus::format {
 template <>
-inline constexpr auto words<model::GraphicsType> = word_list("sdl", "vnc", "rdp", "desktop", "spice", "egl-headless",
-                                                             "dbus");
+inline constexpr auto words<model::GraphicsType> =
+    word_list("sdl", "vnc", "rdp", "desktop", "spice", "egl-headless", "dbus");
 template <> inline constexpr auto words<model::ListenType> = word_list("none", "address", "network", "socket");
 template <> inline constexpr auto words<model::SharePolicy> = word_list("allow-exclusive", "force-shared", "ignore");
 template <> inline constexpr auto words<model::ConnectedAction> = word_list("keep", "disconnect", "fail");
@@ -175,7 +175,7 @@ template <> inline constexpr auto words<model::SpiceStreaming> = word_list("filt
 template <> inline constexpr auto words<model::VgaConf> = word_list("io", "on", "off");
 template <> inline constexpr auto words<model::CodecType> = word_list("duplex", "micro", "output");
 template <>
-inline constexpr auto words<model::AudioType> = word_list("none", "alsa", "coreaudio", "dbus", "jack", "oss",
-                                                          "pulseaudio", "sdl", "spice", "file");
+inline constexpr auto words<model::AudioType> =
+    word_list("none", "alsa", "coreaudio", "dbus", "jack", "oss", "pulseaudio", "sdl", "spice", "file");
 template <> inline constexpr auto words<model::SampleFormat> = word_list("s8", "u8", "s16", "u16", "s32", "u32", "f32");
 } // namespace domus::format

@@ -85,7 +85,7 @@ struct RedirectFilter {
 namespace domus::format {
 template <> inline constexpr auto words<model::HostdevMode> = word_list("subsystem", "capabilities");
 template <>
-inline constexpr auto words<model::HostdevType> = word_list("usb", "pci", "scsi", "scsi_host", "mdev", "storage",
-                                                            "misc", "net");
+inline constexpr auto words<model::HostdevType> =
+    word_list("usb", "pci", "scsi", "scsi_host", "mdev", "storage", "misc", "net");
 template <> inline constexpr auto words<model::GuestReset> = word_list("off", "uninitialized", "on");
 } // namespace domus::format

@@ -6,8 +6,8 @@ using format::Describe;
 using format::empty_is_absent;
 using format::keep_empty;
 using format::live_only;
-using format::required;
 using format::never_empty;
+using format::required;
 using format::Schema;
 
 const Schema& InterfaceSource::schema() {

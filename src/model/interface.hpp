@@ -164,9 +164,9 @@ struct Interface {
 
 namespace domus::format {
 template <>
-inline constexpr auto words<model::InterfaceType> = word_list("network", "bridge", "user", "ethernet", "direct",
-                                                              "hostdev", "vhostuser", "mcast", "server", "client",
-                                                              "udp", "internal", "vdpa", "null", "vds");
+inline constexpr auto words<model::InterfaceType> =
+    word_list("network", "bridge", "user", "ethernet", "direct", "hostdev", "vhostuser", "mcast", "server", "client",
+              "udp", "internal", "vdpa", "null", "vds");
 template <> inline constexpr auto words<model::LinkState> = word_list("up", "down");
 template <> inline constexpr auto words<model::MacType> = word_list("generated", "static");
 template <> inline constexpr auto words<model::PortProtocol> = word_list("tcp", "udp");

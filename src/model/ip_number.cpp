@@ -6,9 +6,7 @@ namespace domus::model {
 
 namespace {
 
-bool bit(const IpNumber& number, unsigned index) {
-    return (number.bytes[index / 8] >> (7 - index % 8) & 1) != 0;
-}
+bool bit(const IpNumber& number, unsigned index) { return (number.bytes[index / 8] >> (7 - index % 8) & 1) != 0; }
 
 } // namespace
 

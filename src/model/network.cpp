@@ -6,13 +6,11 @@ using format::Describe;
 using format::empty_is_absent;
 using format::keep_empty;
 using format::live_only;
-using format::required;
 using format::never_empty;
+using format::required;
 using format::Schema;
 
-ForwardMode Network::mode() const {
-    return forward ? forward->mode.value_or(ForwardMode::nat) : ForwardMode::none;
-}
+ForwardMode Network::mode() const { return forward ? forward->mode.value_or(ForwardMode::nat) : ForwardMode::none; }
 
 bool Network::has_own_bridge() const {
     return mode() == ForwardMode::none || mode() == ForwardMode::nat || mode() == ForwardMode::route
@@ -84,15 +82,15 @@ const Schema& DnsText::schema() {
 }
 
 const Schema& DnsService::schema() {
-    static const Schema table = Describe<DnsService>("srv", "A service record.")
-                                    .field("@service", &DnsService::service, "name of the service", required)
-                                    .field("@protocol", &DnsService::protocol, "tcp or udp", required)
-                                    .field("@domain", &DnsService::domain, "domain that offers it")
-                                    .field("@target", &DnsService::target, "host that offers it")
-                                    .field("@port", &DnsService::port, "port there", empty_is_absent)
-                                    .field("@priority", &DnsService::priority, "smaller is asked first",
-                                           empty_is_absent)
-                                    .field("@weight", &DnsService::weight, "share among equals", empty_is_absent);
+    static const Schema table =
+        Describe<DnsService>("srv", "A service record.")
+            .field("@service", &DnsService::service, "name of the service", required)
+            .field("@protocol", &DnsService::protocol, "tcp or udp", required)
+            .field("@domain", &DnsService::domain, "domain that offers it")
+            .field("@target", &DnsService::target, "host that offers it")
+            .field("@port", &DnsService::port, "port there", empty_is_absent)
+            .field("@priority", &DnsService::priority, "smaller is asked first", empty_is_absent)
+            .field("@weight", &DnsService::weight, "share among equals", empty_is_absent);
     return table;
 }
 

@@ -210,8 +210,8 @@ void check(const Network& network, format::Findings& findings);
 
 namespace domus::format {
 template <>
-inline constexpr auto words<model::ForwardMode> = word_list("none", "nat", "route", "open", "bridge", "private", "vepa",
-                                                            "passthrough", "hostdev");
+inline constexpr auto words<model::ForwardMode> =
+    word_list("none", "nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev");
 template <> inline constexpr auto words<model::MacTableManager> = word_list("kernel", "libvirt");
 template <> inline constexpr auto words<model::LeaseUnit> = word_list("seconds", "minutes", "hours");
 } // namespace domus::format

@@ -4,8 +4,8 @@ namespace domus::model {
 
 using format::Describe;
 using format::empty_is_absent;
-using format::required;
 using format::never_empty;
+using format::required;
 using format::Schema;
 
 const Schema& VlanTag::schema() {
@@ -65,11 +65,12 @@ const Schema& Route::schema() {
 }
 
 const Schema& IpAddress::schema() {
-    static const Schema table = Describe<IpAddress>("ip", "An address of the interface.")
-                                    .field("@address", &IpAddress::address, "the address", required)
-                                    .field("@family", &IpAddress::family, "kind of address", empty_is_absent)
-                                    .field("@prefix", &IpAddress::prefix, "length of the prefix")
-                                    .field("@peer", &IpAddress::peer, "the other end of a point-to-point link", never_empty);
+    static const Schema table =
+        Describe<IpAddress>("ip", "An address of the interface.")
+            .field("@address", &IpAddress::address, "the address", required)
+            .field("@family", &IpAddress::family, "kind of address", empty_is_absent)
+            .field("@prefix", &IpAddress::prefix, "length of the prefix")
+            .field("@peer", &IpAddress::peer, "the other end of a point-to-point link", never_empty);
     return table;
 }
 

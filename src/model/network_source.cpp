@@ -23,8 +23,9 @@ std::optional<std::string> network_source(DiskType type, const DiskSource& sourc
     if (found == protocols.end()) return std::nullopt;
     std::vector<std::string> hosts; // and their ports
     for (const auto& host : source.hosts)
-        hosts.push_back(host.transport == HostTransport::unix_socket ? "unix:" + host.socket.value_or("")
-                                                                           : fmt::format("{}:{}", host.name.value_or(""), host.port.value_or(found->port)));
+        hosts.push_back(host.transport == HostTransport::unix_socket
+                            ? "unix:" + host.socket.value_or("")
+                            : fmt::format("{}:{}", host.name.value_or(""), host.port.value_or(found->port)));
     std::ranges::sort(hosts); // whichever server comes first
     auto name = source.name.value_or("");
     if (found->name == "iscsi" && name.find('/') == name.npos) name += "/0"; // its first unit

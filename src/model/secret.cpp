@@ -7,8 +7,8 @@
 namespace domus::model {
 
 using format::Describe;
-using format::required;
 using format::empty_is_absent;
+using format::required;
 using format::Schema;
 
 namespace {
@@ -17,7 +17,7 @@ namespace {
 struct UsageKind {
     SecretUsageType type;
     std::string_view element;
-    std::optional<std::string> SecretUsage::*id;
+    std::optional<std::string> SecretUsage::* id;
 };
 constexpr std::array<UsageKind, 5> usage_kinds{{
     {SecretUsageType::volume, "volume", &SecretUsage::volume},
@@ -48,8 +48,10 @@ const Schema& Secret::schema() {
     static const Schema table =
         Describe<Secret>("secret", "A passphrase or key that the daemon keeps. Its value is set by itself, and is "
                                    "encrypted on the disk.")
-            .field("@ephemeral", &Secret::ephemeral, "whether it is only in memory, and gone with the daemon", empty_is_absent)
-            .field("@private", &Secret::private_, "whether no client may read its value, only the daemon use it", empty_is_absent)
+            .field("@ephemeral", &Secret::ephemeral, "whether it is only in memory, and gone with the daemon",
+                   empty_is_absent)
+            .field("@private", &Secret::private_, "whether no client may read its value, only the daemon use it",
+                   empty_is_absent)
             .field("uuid", &Secret::uuid, "its identity; made at definition")
             .field("description", &Secret::description, "for people")
             .field("usage", &Secret::usage);

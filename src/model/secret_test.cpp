@@ -6,9 +6,7 @@ namespace domus::model {
 
 namespace {
 
-std::string canonical(const std::string& xml) {
-    return format::to_xml(format::from_xml<Secret>(xml));
-}
+std::string canonical(const std::string& xml) { return format::to_xml(format::from_xml<Secret>(xml)); }
 
 std::size_t breaches(const std::string& xml, void (*judge)(const Secret&, format::Findings&)) {
     format::Findings findings;

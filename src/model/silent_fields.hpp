@@ -57,10 +57,12 @@ using OutcomeOf = std::function<Outcome(const std::string& document)>;
 class SilentFields {
 public:
     static constexpr std::string_view help =
-        " has no effect and is not refused: add a row to src/model/unsupported.cpp, or to the test's list of what is kept by design or shown elsewhere";
+        " has no effect and is not refused: add a row to src/model/unsupported.cpp, or to the test's list of what is "
+        "kept by design or shown elsewhere";
 
     /// `left_out`: places that tell nothing of the tables used there, since all of them is refused, or no reader counts it.
-    SilentFields(const format::Schema& schema, OutcomeOf outcome, const std::vector<std::string>& samples, std::span<const FieldNote> left_out = {})
+    SilentFields(const format::Schema& schema, OutcomeOf outcome, const std::vector<std::string>& samples,
+                 std::span<const FieldNote> left_out = {})
         : places_(format::every_field(schema)), outcome_(std::move(outcome)) {
         std::erase_if(places_, [&](const auto& place) { return is_noted(place.path, {left_out}); });
         for (const auto& text : samples) {
@@ -109,9 +111,12 @@ private:
     bool is_silent(const format::FieldPlace& place) const {
         constexpr std::size_t enough = 6;
         for (const auto& sample : samples_)
-            if (format::occurrence(sample->document, place).elements > 0 && is_told(*sample, place, format::Missing::leave)) return false;
+            if (format::occurrence(sample->document, place).elements > 0
+                && is_told(*sample, place, format::Missing::leave))
+                return false;
         std::map<std::size_t, std::vector<const Sample*>> by_depth;
-        for (const auto& sample : samples_) by_depth[format::depth_reached(sample->document, place)].push_back(sample.get());
+        for (const auto& sample : samples_)
+            by_depth[format::depth_reached(sample->document, place)].push_back(sample.get());
         by_depth.erase(place.elements.size());
         if (by_depth.empty()) return true;
         for (const auto* sample : by_depth.rbegin()->second | std::views::take(enough))
@@ -125,11 +130,14 @@ private:
         return std::ranges::any_of(values, [&](const auto& value) { return tells(sample, place, value, missing); });
     }
 
-    bool tells(const Sample& sample, const format::FieldPlace& place, const std::optional<std::string>& value, format::Missing missing) const {
+    bool tells(const Sample& sample, const format::FieldPlace& place, const std::optional<std::string>& value,
+               format::Missing missing) const {
         for (const auto& text : format::with_value(sample.document, place, value, missing)) {
             try {
                 const auto now = outcome_(text);
-                if (now.refusal.empty() ? now.text != sample.outcome.text && sample.outcome.refusal.empty() : is_named(now.refusal, place)) return true;
+                if (now.refusal.empty() ? now.text != sample.outcome.text && sample.outcome.refusal.empty()
+                                        : is_named(now.refusal, place))
+                    return true;
             } catch (const Error&) {
                 continue; // no good value for it
             }
@@ -140,7 +148,8 @@ private:
     static bool is_named(const std::string& refusal, const format::FieldPlace& place) {
         if (place.is_attribute() && refusal.find("'" + place.field->name + "'") != refusal.npos) return true;
         for (const auto& element : place.elements)
-            if (refusal.find("<" + element + ">") != refusal.npos || refusal.find("<" + element + " ") != refusal.npos) return true;
+            if (refusal.find("<" + element + ">") != refusal.npos || refusal.find("<" + element + " ") != refusal.npos)
+                return true;
         return false;
     }
 

@@ -13,11 +13,10 @@ namespace domus::model {
 
 namespace {
 
-template <class T> Outcome outcome(const std::string& text) {
-    return refused(format::from_xml<T>(text));
-}
+template <class T> Outcome outcome(const std::string& text) { return refused(format::from_xml<T>(text)); }
 
-template <class T> void expect_no_silent(const char* name, std::span<const FieldNote> kept, std::span<const FieldNote> elsewhere) {
+template <class T>
+void expect_no_silent(const char* name, std::span<const FieldNote> kept, std::span<const FieldNote> elsewhere) {
     const SilentFields search(T::schema(), outcome<T>, {sample(name)});
     for (const auto& path : search.find({kept, elsewhere})) ADD_FAILURE() << path << SilentFields::help;
 }
@@ -29,7 +28,8 @@ TEST(Pools, have_no_silent_field) {
         {"pool/capacity", "what a dump tells"},
         {"pool/allocation", "what a dump tells"},
         {"pool/available", "what a dump tells"},
-        {"pool/target/permissions/label", "what a dump of libvirt tells on a host with SELinux; libvirt does not set it either"},
+        {"pool/target/permissions/label",
+         "what a dump of libvirt tells on a host with SELinux; libvirt does not set it either"},
         {"pool/source/vendor@name", "for people"},
         {"pool/source/product@name", "for people"},
     });
@@ -53,7 +53,8 @@ TEST(Pools, have_no_silent_field) {
         {"pool/target/permissions/owner", "tests/system/test_pool_definitions.py"},
         {"pool/target/permissions/group", "tests/system/test_pool_definitions.py"},
         {"pool/refresh/volume@allocation", "tests/servers/test_ceph_pools.py"},
-        {"pool/fs:mount_opts/fs:option@name", "src/storage/kinds/filesystem.cpp, network_filesystem.cpp: options of mount(8)"},
+        {"pool/fs:mount_opts/fs:option@name",
+         "src/storage/kinds/filesystem.cpp, network_filesystem.cpp: options of mount(8)"},
     });
     expect_no_silent<Pool>("pool-scsi.xml", kept, elsewhere);
 }
@@ -68,7 +69,8 @@ TEST(Volumes, have_no_silent_field) {
         {"volume/target/timestamps*", "what a dump tells"},
         {"volume/backingStore/timestamps*", "what a dump says about the image below"},
         {"volume/backingStore/permissions*", "what a dump says about the image below"},
-        {"volume/target/permissions/label", "what a dump of libvirt tells on a host with SELinux; libvirt does not set it either"},
+        {"volume/target/permissions/label",
+         "what a dump of libvirt tells on a host with SELinux; libvirt does not set it either"},
     });
     static constexpr auto elsewhere = std::to_array<FieldNote>({
         {"volume/name", "tests/system/test_storage.py"},

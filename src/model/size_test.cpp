@@ -22,10 +22,10 @@ namespace domus::model {
 
 namespace {
 
+using format::Described;
 using format::Node;
 using format::Place;
 using format::Schema;
-using format::Described;
 
 constexpr std::size_t few = 1000, times = 16;
 
@@ -44,7 +44,9 @@ struct Spot {
 class Spots {
 public:
     template <Described T> void add() {
-        visit(T::schema(), T::schema().name(), "", "", [](const std::string& text) { (void)format::from_xml<T>(text, ErrorDomain::xml, format::Reading::strict); });
+        visit(T::schema(), T::schema().name(), "", "", [](const std::string& text) {
+            (void)format::from_xml<T>(text, ErrorDomain::xml, format::Reading::strict);
+        });
     }
     const std::vector<Spot>& list() const { return list_; }
 
@@ -58,7 +60,8 @@ private:
         below(schema.root(), begin, end, read);
     }
 
-    void below(const Node& node, const std::string& open, const std::string& close, const std::function<void(const std::string&)>& read) {
+    void below(const Node& node, const std::string& open, const std::string& close,
+               const std::function<void(const std::string&)>& read) {
         for (const auto& child : node.children) {
             if (!child.refusal.empty()) continue;
             if (child.content && child.content->place == Place::element) {
@@ -69,8 +72,9 @@ private:
         }
     }
 
-    static constexpr const char* namespaces = " xmlns:x='http://x' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
-                                              " xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'";
+    static constexpr const char* namespaces =
+        " xmlns:x='http://x' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
+        " xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'";
     std::set<const Schema*> seen_;
     std::vector<Spot> list_;
 };
@@ -103,7 +107,9 @@ std::string document_of(const Spot& spot, std::size_t elements) {
     return text + spot.close;
 }
 
-bool is_list(const Node& node) { return node.content && node.content->place == Place::element && node.content->holder->many; }
+bool is_list(const Node& node) {
+    return node.content && node.content->place == Place::element && node.content->holder->many;
+}
 
 std::size_t count_lists(const Node& node) {
     std::size_t count = is_list(node);
@@ -147,7 +153,8 @@ TEST(Size, of_a_document_costs_no_more_to_read_than_it_grows) {
 }
 
 template <class T> class SizeOf : public testing::Test {};
-using Lists = testing::Types<Domain, Devices, Cpu, CpuTune, Network, NetworkIp, Dns, Pool, PoolSource, Volume, VolumeTarget, Snapshot, Secret>;
+using Lists = testing::Types<Domain, Devices, Cpu, CpuTune, Network, NetworkIp, Dns, Pool, PoolSource, Volume,
+                             VolumeTarget, Snapshot, Secret>;
 TYPED_TEST_SUITE(SizeOf, Lists);
 
 TYPED_TEST(SizeOf, lists_costs_no_more_to_write_and_compare_than_it_grows) {
@@ -180,7 +187,8 @@ TEST(Size, of_a_domain_has_an_end_for_each_kind_of_device) {
             format::Findings findings;
             check(domain, findings);
             ASSERT_EQ(findings.size(), 1u) << name;
-            EXPECT_EQ(findings.front().text, fmt::format("the domain has 1025 <{}> devices; at most 1024 are possible", name));
+            EXPECT_EQ(findings.front().text,
+                      fmt::format("the domain has 1025 <{}> devices; at most 1024 are possible", name));
         }
     });
 }

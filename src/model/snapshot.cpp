@@ -3,8 +3,8 @@
 namespace domus::model {
 
 using format::Describe;
-using format::required;
 using format::never_empty;
+using format::required;
 using format::Schema;
 
 const Schema& SnapshotDisk::schema() {

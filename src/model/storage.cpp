@@ -8,16 +8,17 @@ using format::Describe;
 using format::empty_is_absent;
 using format::keep_empty;
 using format::live_only;
-using format::required;
 using format::never_empty;
+using format::required;
 using format::Schema;
 
 const Schema& Permissions::schema() {
-    static const Schema table = Describe<Permissions>("permissions", "Who may do what with the file or folder.")
-                                    .field("mode", &Permissions::mode, "octal: 0711")
-                                    .field("owner", &Permissions::owner, "number of the user; -1 leaves it", keep_empty)
-                                    .field("group", &Permissions::group, "number of the group; -1 leaves it", keep_empty)
-                                    .field("label", &Permissions::label, "label of SELinux");
+    static const Schema table =
+        Describe<Permissions>("permissions", "Who may do what with the file or folder.")
+            .field("mode", &Permissions::mode, "octal: 0711")
+            .field("owner", &Permissions::owner, "number of the user; -1 leaves it", keep_empty)
+            .field("group", &Permissions::group, "number of the group; -1 leaves it", keep_empty)
+            .field("label", &Permissions::label, "label of SELinux");
     return table;
 }
 
@@ -74,7 +75,9 @@ const Schema& PoolSource::schema() {
 }
 
 const Schema& PoolSources::schema() {
-    static const Schema table = Describe<PoolSources>("sources", "What a search for storage found.").keep(".").field("source", &PoolSources::sources);
+    static const Schema table = Describe<PoolSources>("sources", "What a search for storage found.")
+                                    .keep(".")
+                                    .field("source", &PoolSources::sources);
     return table;
 }
 
@@ -191,10 +194,13 @@ constexpr std::size_t any_length = std::string::npos; // of volumes: what holds 
 void judge_permissions(const Permissions& permissions, checks::Report& report) {
     const auto& mode = permissions.mode;
     const auto digits = mode ? mode->find_first_not_of('0') : std::string::npos; // the first that counts
-    if (mode && (mode->empty() || mode->find_first_not_of("01234567") != std::string::npos || (digits != std::string::npos && mode->size() - digits > 3)))
+    if (mode
+        && (mode->empty() || mode->find_first_not_of("01234567") != std::string::npos
+            || (digits != std::string::npos && mode->size() - digits > 3)))
         report.add(permissions.rest, "the mode '{}' is not one of octal 0 to 0777; write it as 0711", *mode);
     for (const auto& [what, number] : {std::pair{"owner", permissions.owner}, std::pair{"group", permissions.group}})
-        if (number && *number < -1) report.add(permissions.rest, "the <{}> {} is no number of a user or group", what, *number);
+        if (number && *number < -1)
+            report.add(permissions.rest, "the <{}> {} is no number of a user or group", what, *number);
 }
 
 } // namespace
@@ -206,7 +212,9 @@ void check(const Pool& pool, format::Findings& findings) {
     if (pool.target && !pool.target->starts_with('/'))
         report.add(pool.rest, "the <path> '{}' of the <target> must begin with '/'", *pool.target);
     if (pool.refresh_allocation && *pool.refresh_allocation != "default" && *pool.refresh_allocation != "capacity")
-        findings.push_back({pool.rest.line, fmt::format("unknown storage pool volume refresh allocation type {}", *pool.refresh_allocation), true});
+        findings.push_back(
+            {pool.rest.line,
+             fmt::format("unknown storage pool volume refresh allocation type {}", *pool.refresh_allocation), true});
 }
 
 void check(const Volume& volume, format::Findings& findings) {

@@ -185,6 +185,5 @@ void check(const Volume& volume, format::Findings& findings);
 } // namespace domus::model
 
 template <>
-inline constexpr auto domus::format::words<domus::model::VolumeType> = domus::format::word_list("file", "block", "dir",
-                                                                                                "network", "netdir",
-                                                                                                "ploop");
+inline constexpr auto domus::format::words<domus::model::VolumeType> =
+    domus::format::word_list("file", "block", "dir", "network", "netdir", "ploop");

@@ -46,7 +46,8 @@ bool in_folder_of_a_run(const std::string& path) {
 
 bool chosen_by_start(CharacterType type, const CharacterSource& source) {
     if (type == CharacterType::pty) return true;
-    return type == CharacterType::unix_socket && (source.path ? in_folder_of_a_run(*source.path) : source.mode != "connect");
+    return type == CharacterType::unix_socket
+           && (source.path ? in_folder_of_a_run(*source.path) : source.mode != "connect");
 }
 
 void strip(CharacterDevice& device) {
@@ -76,8 +77,9 @@ void strip(Graphics& graphics) {
 void strip_live(Domain& domain) {
     const bool running = std::exchange(domain.id, std::nullopt).has_value();
     if (domain.partition == default_partition) domain.partition.reset();
-    std::erase_if(domain.seclabels,
-                  [](const Seclabel& label) { return label.type == SeclabelType::dynamic && label.label && !label.baselabel; });
+    std::erase_if(domain.seclabels, [](const Seclabel& label) {
+        return label.type == SeclabelType::dynamic && label.label && !label.baselabel;
+    });
     auto& devices = domain.devices;
     for_each_device(devices, [](std::string_view, auto& device) { strip_alias(device.alias); });
     for (auto& disk : devices.disks) strip(disk, running);

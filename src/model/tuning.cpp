@@ -4,14 +4,15 @@ namespace domus::model {
 
 using format::Describe;
 using format::empty_is_absent;
-using format::required;
 using format::never_empty;
+using format::required;
 using format::Schema;
 
 const Schema& HugePage::schema() {
-    static const Schema table = Describe<HugePage>("page", "Huge pages of one size.")
-                                    .scaled("@size", &HugePage::size, "KiB", "KiB", "the size", required)
-                                    .field("@nodeset", &HugePage::nodeset, "cells of the guest that get them", never_empty);
+    static const Schema table =
+        Describe<HugePage>("page", "Huge pages of one size.")
+            .scaled("@size", &HugePage::size, "KiB", "KiB", "the size", required)
+            .field("@nodeset", &HugePage::nodeset, "cells of the guest that get them", never_empty);
     return table;
 }
 

@@ -20,7 +20,8 @@ constexpr std::string_view no_switch = "there are no ports of Open vSwitch, 802.
 constexpr std::string_view no_trust = "addresses that the guest changes are not followed";
 constexpr std::string_view no_tuning = "the host's resources are not divided this way yet";
 constexpr std::string_view no_label = "files keep their owners and labels";
-constexpr std::string_view no_virtual_port = "virtual ports of Fibre Channel are not made; name the host: <adapter type='scsi_host' name='host3'/>";
+constexpr std::string_view no_virtual_port =
+    "virtual ports of Fibre Channel are not made; name the host: <adapter type='scsi_host' name='host3'/>";
 constexpr std::string_view no_external = "snapshots are kept inside the images of disks";
 constexpr std::string_view no_xen = "it belongs to Xen";
 constexpr std::string_view no_arm = "it belongs to ARM machines";
@@ -60,7 +61,8 @@ constexpr auto rows = std::to_array<Refusal>({
     {NumaTune::schema, "memnode", no_tuning, {}},
     {NumaTune::schema, "memory@nodeset", no_tuning, {}},
     {NumaTune::schema, "memory@placement", no_tuning, "static"},
-    {Domain::schema, "vcpu@placement", "no program says which CPUs of the host are best; name them with cpuset='...'", "static"},
+    {Domain::schema, "vcpu@placement", "no program says which CPUs of the host are best; name them with cpuset='...'",
+     "static"},
     {Nvram::schema, "source", "variables lie in a file of the host: <nvram>/path</nvram>", {}},
     {Nvram::schema, "@templateFormat", "variables and their template have one format", "raw"},
     {Features::schema, "gic", no_arm, {}},
@@ -123,7 +125,8 @@ constexpr auto rows = std::to_array<Refusal>({
     {PortGroup::schema, "vlan", no_vlan, {}},
     {PortGroup::schema, "virtualport", no_switch, {}},
     {PortGroup::schema, "@trustGuestRxFilters", no_trust, "no"},
-    {Pool::schema, "features/cow@state", "files are made as the file system makes them; a volume takes <nocow/>", "yes"},
+    {Pool::schema, "features/cow@state", "files are made as the file system makes them; a volume takes <nocow/>",
+     "yes"},
     {PoolAdapter::schema, "@parent", no_virtual_port, {}},
     {PoolAdapter::schema, "@managed", no_virtual_port, "no"},
     {PoolAdapter::schema, "@wwnn", no_virtual_port, {}},
@@ -162,14 +165,17 @@ void disk(const Disk& disk, Report& report) {
 void interface(const Interface& interface, Report& report) {
     const bool scripts = interface.script || interface.downscript;
     if (scripts)
-        report.add(interface.rest, "<script> and <downscript> are not supported by this version: programs that join interfaces are not run");
+        report.add(
+            interface.rest,
+            "<script> and <downscript> are not supported by this version: programs that join interfaces are not run");
     if (interface.type == InterfaceType::direct || interface.type == InterfaceType::ethernet)
         report.add(interface.rest,
                    "an interface of type '{}' is not supported by this version; take type='bridge' or type='network'",
                    format::word(interface.type));
     if (!interface.ips.empty() && interface.type != InterfaceType::user)
-        report.add(interface.ips.front().rest, "<ip> of an interface of type '{}' is not supported by this version: "
-                                               "the guest chooses its addresses",
+        report.add(interface.ips.front().rest,
+                   "<ip> of an interface of type '{}' is not supported by this version: "
+                   "the guest chooses its addresses",
                    format::word(interface.type));
 }
 
@@ -184,12 +190,14 @@ void spice_channels(const Domain& domain, Report& report) {
     if (has_spice(domain.devices)) return;
     const auto judge = [&](std::string_view element, CharacterType type, const format::Rest& rest) {
         if (type == CharacterType::spicevmc || type == CharacterType::spiceport)
-            report.add(rest, "chardev '{}' of a <{}> not supported without spice graphics; add <graphics type='spice'/>",
+            report.add(rest,
+                       "chardev '{}' of a <{}> not supported without spice graphics; add <graphics type='spice'/>",
                        format::word(type), element);
     };
     const auto& devices = domain.devices;
-    for (const auto& [element, list] : {std::pair{"serial", &devices.serials}, std::pair{"parallel", &devices.parallels},
-                                        std::pair{"console", &devices.consoles}, std::pair{"channel", &devices.channels}})
+    for (const auto& [element, list] :
+         {std::pair{"serial", &devices.serials}, std::pair{"parallel", &devices.parallels},
+          std::pair{"console", &devices.consoles}, std::pair{"channel", &devices.channels}})
         for (const auto& device : *list) judge(element, device.type, device.rest);
     for (const auto& device : devices.redirdevs) judge("redirdev", device.type, device.rest);
     for (const auto& device : devices.smartcards)
@@ -200,10 +208,12 @@ void spice_channels(const Domain& domain, Report& report) {
 void firmware(const Os& os, Report& report) {
     if (os.firmware) return;
     if (!os.firmware_features.empty())
-        report.add(os.firmware_features.front().rest, "cannot use feature-based firmware autoselection when firmware autoselection is disabled; "
-                                                      "write <os firmware='efi'>");
+        report.add(os.firmware_features.front().rest,
+                   "cannot use feature-based firmware autoselection when firmware autoselection is disabled; "
+                   "write <os firmware='efi'>");
     if (!os.loader.path && (os.loader.secure.value_or(false) || os.loader.stateless.value_or(false)))
-        report.add(os.loader.rest, "no loader path specified and firmware auto selection disabled; write <os firmware='efi'>");
+        report.add(os.loader.rest,
+                   "no loader path specified and firmware auto selection disabled; write <os firmware='efi'>");
 }
 
 /// An element that no table has, so that it is kept as it stands.
@@ -242,14 +252,16 @@ void devices(const Devices& devices, Report& report) {
         for (const auto& device : *list)
             for (const auto& source : device.sources) own_labels(source.seclabels, report);
     for (const auto& device : devices.hostdevs)
-        if (device.mode != HostdevMode::subsystem || device.type == HostdevType::scsi || device.type == HostdevType::storage
-            || device.type == HostdevType::misc || device.type == HostdevType::net)
+        if (device.mode != HostdevMode::subsystem || device.type == HostdevType::scsi
+            || device.type == HostdevType::storage || device.type == HostdevType::misc
+            || device.type == HostdevType::net)
             report.add(device.rest, "a <hostdev mode='{}' type='{}'> is not supported by this version",
                        format::word(device.mode), format::word(device.type));
     for (const auto& filesystem : devices.filesystems) {
         for (const auto& item : filesystem.rest.items) // of a domain it is for containers, and asks for nothing
             if (item.attribute.empty() && item.text.starts_with("<idmap"))
-                report.add(filesystem.rest, "<idmap> of a <filesystem> is not supported by this version: users are not mapped");
+                report.add(filesystem.rest,
+                           "<idmap> of a <filesystem> is not supported by this version: users are not mapped");
     }
 }
 
@@ -270,7 +282,8 @@ std::span<const format::Refusal> refusals() { return rows; }
 namespace {
 
 template <class T> void find_refused(const T& value, format::Findings& findings) {
-    for (const auto table : {refusals(), context_refusals()}) format::find_refused(T::schema(), &value, table, findings);
+    for (const auto table : {refusals(), context_refusals()})
+        format::find_refused(T::schema(), &value, table, findings);
 }
 
 } // namespace

@@ -18,12 +18,16 @@ bool is_virtio(const std::optional<std::string>& model) { return model && model-
 
 // ---- disks ------------------------------------------------------------------------------------------------------
 
-bool is_virtio_disk(const Disk& disk) { return disk.target.bus ? disk.target.bus == DiskBus::virtio : disk.target.dev.starts_with("vd"); }
+bool is_virtio_disk(const Disk& disk) {
+    return disk.target.bus ? disk.target.bus == DiskBus::virtio : disk.target.dev.starts_with("vd");
+}
 
 bool has_tray(const Disk& disk) { return disk.device == DiskDevice::cdrom || disk.device == DiskDevice::floppy; }
 
 /// Of a volume the pool knows the format.
-bool may_be_qcow2(const Disk& disk) { return disk.driver.type.value_or(disk.type == DiskType::volume ? "qcow2" : "raw") == "qcow2"; }
+bool may_be_qcow2(const Disk& disk) {
+    return disk.driver.type.value_or(disk.type == DiskType::volume ? "qcow2" : "raw") == "qcow2";
+}
 
 bool is_qcow2_below(const BackingStore& image) { return image.format == "qcow2"; }
 
@@ -31,7 +35,9 @@ bool is_qcow2_below(const BackingStore& image) { return image.format == "qcow2";
 
 bool is_pci(const Controller& controller) { return controller.type == ControllerType::pci; }
 
-bool is_pci_root(const Controller& controller) { return is_pci(controller) && (!controller.model || controller.model->ends_with("-root")); }
+bool is_pci_root(const Controller& controller) {
+    return is_pci(controller) && (!controller.model || controller.model->ends_with("-root"));
+}
 
 bool is_virtio_scsi(const Controller& controller) {
     return controller.type == ControllerType::scsi && (!controller.model || is_virtio(controller.model));
@@ -39,7 +45,9 @@ bool is_virtio_scsi(const Controller& controller) {
 
 bool is_virtio_serial(const Controller& controller) { return controller.type == ControllerType::virtio_serial; }
 
-bool has_ports(const Controller& controller) { return is_virtio_serial(controller) || controller.type == ControllerType::usb; }
+bool has_ports(const Controller& controller) {
+    return is_virtio_serial(controller) || controller.type == ControllerType::usb;
+}
 
 // ---- interfaces -------------------------------------------------------------------------------------------------
 
@@ -51,14 +59,17 @@ bool may_team(const Interface& interface) {
 
 /// The card tells the guest, or the host's device has it.
 bool has_mtu(const Interface& interface) {
-    constexpr std::array devices{InterfaceType::network, InterfaceType::bridge, InterfaceType::ethernet, InterfaceType::direct, InterfaceType::vhostuser};
+    constexpr std::array devices{InterfaceType::network, InterfaceType::bridge, InterfaceType::ethernet,
+                                 InterfaceType::direct, InterfaceType::vhostuser};
     return is_virtio_card(interface) || std::ranges::find(devices, interface.type) != devices.end();
 }
 
 // ---- character devices ------------------------------------------------------------------------------------------
 
 /// Without a mode it is who has a place to connect to.
-bool connects_from(const CharacterSource& source) { return source.mode ? source.mode == "connect" : source.path || source.host; }
+bool connects_from(const CharacterSource& source) {
+    return source.mode ? source.mode == "connect" : source.path || source.host;
+}
 
 /// A <reconnect> elsewhere than on a stream socket has no effect in libvirt either.
 template <class Device> bool connects(const Device& device) {
@@ -91,7 +102,9 @@ bool is_virtio_video(const Video& video) { return video.model.type == "virtio" |
 template <InputType type> bool is_input(const Input& input) { return input.type == type; }
 
 /// Without a bus a pointer or keyboard is on another one.
-bool is_virtio_input(const Input& input) { return input.bus ? input.bus == InputBus::virtio : is_input<InputType::passthrough>(input); }
+bool is_virtio_input(const Input& input) {
+    return input.bus ? input.bus == InputBus::virtio : is_input<InputType::passthrough>(input);
+}
 
 bool is_virtiofs(const Filesystem& filesystem) { return filesystem.driver.type == "virtiofs"; }
 
@@ -141,9 +154,11 @@ constexpr std::string_view virtio_video = "for virtio devices; take type='virtio
 constexpr std::string_view virtio_input = "for bus='virtio'; leave it out";
 constexpr std::string_view evdev = "for type='evdev'; leave it out";
 constexpr std::string_view migratable = "for mode='host-passthrough'; leave it out";
-constexpr std::string_view own_bridge = "for networks whose bridge is made here: mode='nat', 'route' and 'open', or without <forward>; leave it out";
+constexpr std::string_view own_bridge =
+    "for networks whose bridge is made here: mode='nat', 'route' and 'open', or without <forward>; leave it out";
 constexpr std::string_view nat = "for <forward mode='nat'>; leave <nat> out";
-constexpr std::string_view not_open = "for mode='nat' and 'route': in mode 'open' the host's own rules forward; leave it out";
+constexpr std::string_view not_open =
+    "for mode='nat' and 'route': in mode 'open' the host's own rules forward; leave it out";
 constexpr std::string_view names = "where <dns> serves names; leave enable='no' out";
 constexpr std::string_view qcow2 = "for format 'qcow2'; leave it out";
 
@@ -154,9 +169,21 @@ constexpr auto rows = std::to_array<Refusal>({
     {BackingStore::schema, "format/metadata_cache/max_size", cache, "0", where<is_qcow2_below>},
     {Controller::schema, "target", pci, {}, where<is_pci>},
     {Controller::schema, "model@name", pci, {}, where<is_pci>},
-    {Controller::schema, "pcihole64", "for <controller type='pci' model='pcie-root'>; leave it out", {}, where<is_pci_root>},
-    {Controller::schema, "@ports", "for <controller type='virtio-serial'> and xHCI; leave it out", {}, where<has_ports>},
-    {Controller::schema, "@vectors", "for <controller type='virtio-serial'>; leave it out", {}, where<is_virtio_serial>},
+    {Controller::schema,
+     "pcihole64",
+     "for <controller type='pci' model='pcie-root'>; leave it out",
+     {},
+     where<is_pci_root>},
+    {Controller::schema,
+     "@ports",
+     "for <controller type='virtio-serial'> and xHCI; leave it out",
+     {},
+     where<has_ports>},
+    {Controller::schema,
+     "@vectors",
+     "for <controller type='virtio-serial'>; leave it out",
+     {},
+     where<is_virtio_serial>},
     {Controller::schema, "driver@queues", virtio_scsi, {}, where<is_virtio_scsi>},
     {Controller::schema, "driver@cmd_per_lun", virtio_scsi, {}, where<is_virtio_scsi>},
     {Controller::schema, "driver@max_sectors", virtio_scsi, {}, where<is_virtio_scsi>},
@@ -167,7 +194,11 @@ constexpr auto rows = std::to_array<Refusal>({
     {Interface::schema, "driver@packed", virtio_card, {}, where<is_virtio_card>},
     {Interface::schema, "driver@page_per_vq", virtio_card, {}, where<is_virtio_card>},
     {Interface::schema, "teaming", virtio_card, {}, where<may_team>},
-    {Interface::schema, "mtu@size", "for virtio devices, and for type='network' and 'bridge'; leave it out", {}, where<has_mtu>},
+    {Interface::schema,
+     "mtu@size",
+     "for virtio devices, and for type='network' and 'bridge'; leave it out",
+     {},
+     where<has_mtu>},
     {CharacterDevice::schema, "source/reconnect", connecting, {}, where<connects<CharacterDevice>>},
     {RedirectedDevice::schema, "source/reconnect", connecting, {}, where<connects<RedirectedDevice>>},
     {Smartcard::schema, "source/reconnect", connecting, {}, where<connects<Smartcard>>},
@@ -203,7 +234,11 @@ constexpr auto rows = std::to_array<Refusal>({
     {Video::schema, "driver@packed", virtio_video, {}, where<is_virtio_video>},
     {Video::schema, "driver@page_per_vq", virtio_video, {}, where<is_virtio_video>},
     {Input::schema, "@model", virtio_input, {}, where<is_virtio_input>},
-    {Input::schema, "source@evdev", "for type='passthrough'; leave it out", {}, where<is_input<InputType::passthrough>>},
+    {Input::schema,
+     "source@evdev",
+     "for type='passthrough'; leave it out",
+     {},
+     where<is_input<InputType::passthrough>>},
     {Input::schema, "source@dev", evdev, {}, where<is_input<InputType::evdev>>},
     {Input::schema, "source@grab", evdev, {}, where<is_input<InputType::evdev>>},
     {Input::schema, "source@grabToggle", evdev, {}, where<is_input<InputType::evdev>>},
@@ -213,7 +248,11 @@ constexpr auto rows = std::to_array<Refusal>({
     {Cpu::schema, "@migratable", migratable, "on", where<may_hinder_migration>},
     {Timer::schema, "@track", "for the timer 'rtc'; leave it out", {}, where<is_rtc>},
     {Timer::schema, "@frequency", "for the timer 'tsc'; leave it out", {}, where<is_tsc>},
-    {Timer::schema, "@tickpolicy", "for timers that tick, not for paravirtual clocks; leave it out", {}, where<has_ticks>},
+    {Timer::schema,
+     "@tickpolicy",
+     "for timers that tick, not for paravirtual clocks; leave it out",
+     {},
+     where<has_ticks>},
     {Network::schema, "mac@address", own_bridge, {}, where<has_own_bridge>},
     {Network::schema, "mtu@size", own_bridge, {}, where<has_own_bridge>},
     {Network::schema, "domain@name", own_bridge, {}, where<has_own_bridge>},

@@ -20,16 +20,22 @@ struct Example {
     std::string_view row, field, inside, outside;
 };
 
-constexpr std::string_view disk_of_bus = "<disk type='file' %><source file='/a'/><target dev='vda' bus='virtio'/></disk>";
-constexpr std::string_view disk_elsewhere = "<disk type='file' %><source file='/a'/><target dev='sda' bus='sata'/></disk>";
+constexpr std::string_view disk_of_bus =
+    "<disk type='file' %><source file='/a'/><target dev='vda' bus='virtio'/></disk>";
+constexpr std::string_view disk_elsewhere =
+    "<disk type='file' %><source file='/a'/><target dev='sda' bus='sata'/></disk>";
 constexpr std::string_view cdrom = "<disk type='file' device='cdrom'><target dev='sda' bus='sata' %/></disk>";
 constexpr std::string_view hard_disk = "<disk type='file'><source file='/a'/><target dev='sda' bus='sata' %/></disk>";
-constexpr std::string_view qcow2_disk = "<disk type='file'><driver type='qcow2'>%</driver><source file='/a'/><target dev='vda'/></disk>";
-constexpr std::string_view raw_disk = "<disk type='file'><driver type='raw'>%</driver><source file='/a'/><target dev='vda'/></disk>";
-constexpr std::string_view above_qcow2 = "<disk type='file'><driver type='qcow2'/><source file='/a'/><backingStore type='file'>"
-                                         "<format type='qcow2'>%</format><source file='/b'/></backingStore><target dev='vda'/></disk>";
-constexpr std::string_view above_raw = "<disk type='file'><driver type='qcow2'/><source file='/a'/><backingStore type='file'>"
-                                       "<format type='raw'>%</format><source file='/b'/></backingStore><target dev='vda'/></disk>";
+constexpr std::string_view qcow2_disk =
+    "<disk type='file'><driver type='qcow2'>%</driver><source file='/a'/><target dev='vda'/></disk>";
+constexpr std::string_view raw_disk =
+    "<disk type='file'><driver type='raw'>%</driver><source file='/a'/><target dev='vda'/></disk>";
+constexpr std::string_view above_qcow2 =
+    "<disk type='file'><driver type='qcow2'/><source file='/a'/><backingStore type='file'>"
+    "<format type='qcow2'>%</format><source file='/b'/></backingStore><target dev='vda'/></disk>";
+constexpr std::string_view above_raw =
+    "<disk type='file'><driver type='qcow2'/><source file='/a'/><backingStore type='file'>"
+    "<format type='raw'>%</format><source file='/b'/></backingStore><target dev='vda'/></disk>";
 constexpr std::string_view cache = "<metadata_cache><max_size unit='KiB'>64</max_size></metadata_cache>";
 constexpr std::string_view root = "<controller type='pci' model='pcie-root'>%</controller>";
 constexpr std::string_view port = "<controller type='pci' model='pcie-root-port'>%</controller>";
@@ -60,13 +66,17 @@ constexpr std::string_view nat_network = "<network><name>n</name><forward mode='
 constexpr std::string_view in_open = "<network><name>n</name><forward mode='open'>%</forward></network>";
 constexpr std::string_view in_nat = "<network><name>n</name><forward mode='nat'>%</forward></network>";
 constexpr std::string_view own_bridge = "<network><name>n</name>%<bridge name='virbr9'/></network>";
-constexpr std::string_view host_bridge = "<network><name>n</name><forward mode='bridge'/>%<bridge name='br0'/></network>";
+constexpr std::string_view host_bridge =
+    "<network><name>n</name><forward mode='bridge'/>%<bridge name='br0'/></network>";
 constexpr std::string_view of_own_bridge = "<network><name>n</name><bridge name='virbr9' %/></network>";
-constexpr std::string_view of_host_bridge = "<network><name>n</name><forward mode='bridge'/><bridge name='br0' %/></network>";
+constexpr std::string_view of_host_bridge =
+    "<network><name>n</name><forward mode='bridge'/><bridge name='br0' %/></network>";
 constexpr std::string_view names = "<network><name>n</name><dns>%</dns></network>";
 constexpr std::string_view no_names = "<network><name>n</name><dns enable='no'>%</dns></network>";
-constexpr std::string_view qcow2 = "<volume><name>v</name><capacity>1</capacity><target><format type='qcow2'/>%</target></volume>";
-constexpr std::string_view vmdk = "<volume><name>v</name><capacity>1</capacity><target><format type='vmdk'/>%</target></volume>";
+constexpr std::string_view qcow2 =
+    "<volume><name>v</name><capacity>1</capacity><target><format type='qcow2'/>%</target></volume>";
+constexpr std::string_view vmdk =
+    "<volume><name>v</name><capacity>1</capacity><target><format type='vmdk'/>%</target></volume>";
 
 constexpr auto examples = std::to_array<Example>({
     {"disk @model", "model='virtio-transitional'", disk_of_bus, disk_elsewhere},
@@ -88,15 +98,23 @@ constexpr auto examples = std::to_array<Example>({
     {"interface driver@packed", "<driver packed='on'/>", card, other_card},
     {"interface driver@page_per_vq", "<driver page_per_vq='on'/>", card, other_card},
     {"interface teaming", "<teaming type='persistent'/>", card, other_card},
-    {"interface mtu@size", "<mtu size='1400'/>", "<interface type='bridge'><source bridge='br0'/><model type='e1000e'/>%</interface>", other_card},
-    {"serial source/reconnect", reconnect, "<serial type='tcp'><source mode='connect' host='a' service='1'>%</source></serial>",
+    {"interface mtu@size", "<mtu size='1400'/>",
+     "<interface type='bridge'><source bridge='br0'/><model type='e1000e'/>%</interface>", other_card},
+    {"serial source/reconnect", reconnect,
+     "<serial type='tcp'><source mode='connect' host='a' service='1'>%</source></serial>",
      "<serial type='unix'><source mode='bind' path='/s'>%</source></serial>"},
-    {"redirdev source/reconnect", reconnect, "<graphics type='spice'/><redirdev bus='usb' type='tcp'><source mode='connect' host='a' service='1'>%</source></redirdev>",
+    {"redirdev source/reconnect", reconnect,
+     "<graphics type='spice'/><redirdev bus='usb' type='tcp'><source mode='connect' host='a' "
+     "service='1'>%</source></redirdev>",
      "<redirdev bus='usb' type='tcp'><source mode='bind' host='a' service='1'>%</source></redirdev>"},
-    {"smartcard source/reconnect", reconnect, "<smartcard mode='passthrough' type='tcp'><source mode='connect' host='a' service='1'>%</source></smartcard>",
+    {"smartcard source/reconnect", reconnect,
+     "<smartcard mode='passthrough' type='tcp'><source mode='connect' host='a' service='1'>%</source></smartcard>",
      "<smartcard mode='passthrough' type='tcp'><source mode='bind' host='a' service='1'>%</source></smartcard>"},
-    {"backend source/reconnect", reconnect, "<rng model='virtio'><backend model='egd' type='tcp'><source mode='connect' host='a' service='1'>%</source></backend></rng>",
-     "<rng model='virtio'><backend model='egd' type='tcp'><source mode='bind' host='a' service='1'>%</source></backend></rng>"},
+    {"backend source/reconnect", reconnect,
+     "<rng model='virtio'><backend model='egd' type='tcp'><source mode='connect' host='a' "
+     "service='1'>%</source></backend></rng>",
+     "<rng model='virtio'><backend model='egd' type='tcp'><source mode='bind' host='a' "
+     "service='1'>%</source></backend></rng>"},
     {"graphics @tlsPort", "tlsPort='5988'", spice, vnc},
     {"graphics @defaultMode", "defaultMode='secure'", spice, vnc},
     {"graphics channel", "<channel name='main' mode='secure'/>", in_spice, in_vnc},
@@ -128,12 +146,15 @@ constexpr auto examples = std::to_array<Example>({
     {"video driver@packed", "<driver packed='on'/>", driven_video, driven_vga},
     {"video driver@page_per_vq", "<driver page_per_vq='on'/>", driven_video, driven_vga},
     {"input @model", "model='virtio'", "<input type='tablet' bus='virtio' %/>", "<input type='tablet' bus='usb' %/>"},
-    {"input source@evdev", "<source evdev='/dev/input/event1'/>", "<input type='passthrough' bus='virtio'>%</input>", "<input type='tablet' bus='virtio'>%</input>"},
-    {"input source@dev", "<source dev='/dev/input/event1'/>", "<input type='evdev'>%</input>", "<input type='tablet' bus='usb'>%</input>"},
+    {"input source@evdev", "<source evdev='/dev/input/event1'/>", "<input type='passthrough' bus='virtio'>%</input>",
+     "<input type='tablet' bus='virtio'>%</input>"},
+    {"input source@dev", "<source dev='/dev/input/event1'/>", "<input type='evdev'>%</input>",
+     "<input type='tablet' bus='usb'>%</input>"},
     {"input source@grab", "grab='all'", evdev, tablet},
     {"input source@grabToggle", "grabToggle='ctrl-ctrl'", evdev, tablet},
     {"input source@repeat", "repeat='on'", evdev, tablet},
-    {"filesystem driver@queue", "queue='64'", "<filesystem type='mount'><driver type='virtiofs' %/><source dir='/a'/><target dir='t'/></filesystem>",
+    {"filesystem driver@queue", "queue='64'",
+     "<filesystem type='mount'><driver type='virtiofs' %/><source dir='/a'/><target dir='t'/></filesystem>",
      "<filesystem type='mount'><driver type='path' %/><source dir='/a'/><target dir='t'/></filesystem>"},
     {"cpu @migratable", "migratable='on'", "<cpu mode='host-passthrough' %/>", "<cpu mode='host-model' %/>"},
     {"cpu @migratable", "migratable='off'", "<cpu mode='host-passthrough' %/>", "<cpu mode='maximum' %/>"},
@@ -171,14 +192,20 @@ constexpr std::string_view asks_nothing = "asks for what is so anyway";
 
 constexpr auto kept = std::to_array<Kept>({
     {"<serial type='file'><source path='/f'><reconnect enabled='yes' timeout='5'/></source></serial>", left_out},
-    {"<serial type='udp'><source mode='connect' host='a' service='1'><reconnect enabled='yes' timeout='5'/></source></serial>", left_out},
+    {"<serial type='udp'><source mode='connect' host='a' service='1'><reconnect enabled='yes' "
+     "timeout='5'/></source></serial>",
+     left_out},
     {"<serial type='unix'><source mode='bind' path='/s' append='on'/></serial>", left_out},
     {"<serial type='pty'><protocol type='telnet'/></serial>", left_out},
     {"<disk type='file'><source file='/a'/><target dev='vda' tray='closed'/></disk>", asks_nothing},
-    {"<interface type='user'><model type='e1000e'/><driver rss_hash_report='on' event_idx='off' ioeventfd='off'/></interface>", left_out},
+    {"<interface type='user'><model type='e1000e'/><driver rss_hash_report='on' event_idx='off' "
+     "ioeventfd='off'/></interface>",
+     left_out},
     {"<interface type='user'><model type='virtio'/><driver name='vhost'/></interface>", no_effect},
-    {"<interface type='user'><model type='virtio'/><target dev='foo'/><tune><sndbuf>100</sndbuf></tune></interface>", no_effect},
-    {"<controller type='scsi' model='lsilogic'><driver iommu='on' packed='on' page_per_vq='on'/></controller>", no_effect},
+    {"<interface type='user'><model type='virtio'/><target dev='foo'/><tune><sndbuf>100</sndbuf></tune></interface>",
+     no_effect},
+    {"<controller type='scsi' model='lsilogic'><driver iommu='on' packed='on' page_per_vq='on'/></controller>",
+     no_effect},
     {"<controller type='usb' model='qemu-xhci'><driver iommu='on' packed='on'/></controller>", no_effect},
     {"<controller type='sata'><driver iommu='on' packed='on'/></controller>", no_effect},
     {"<controller type='pci' model='pcie-root-port'><driver iommu='on' packed='on'/></controller>", no_effect},
@@ -187,18 +214,30 @@ constexpr auto kept = std::to_array<Kept>({
     {"<video><model type='virtio' vram='16384' heads='1'/></video>", no_effect},
     {"<video><driver iommu='on'/><model type='none' heads='2' vram='16384'/></video>", left_out},
     {"<graphics type='vnc' tlsPort='-1' fullscreen='no'/>", asks_nothing},
-    {"<memballoon model='none' autodeflate='on' freePageReporting='on'><stats period='10'/><driver iommu='on'/></memballoon>", no_effect},
+    {"<memballoon model='none' autodeflate='on' freePageReporting='on'><stats period='10'/><driver "
+     "iommu='on'/></memballoon>",
+     no_effect},
     {"<sound model='ac97'><codec type='micro'/></sound>", left_out},
     {"<input type='tablet' bus='usb'><driver iommu='on'/></input>", no_effect},
-    {"<filesystem type='mount'><binary path='/usr/libexec/virtiofsd' xattr='on'/><source dir='/a'/><target dir='t'/></filesystem>", left_out},
+    {"<filesystem type='mount'><binary path='/usr/libexec/virtiofsd' xattr='on'/><source dir='/a'/><target "
+     "dir='t'/></filesystem>",
+     left_out},
     {"<memoryBacking><source type='anonymous'/><discard/></memoryBacking>", no_effect},
-    {"<clock offset='utc'><timer name='tsc' present='no' tickpolicy='delay'/><timer name='rtc' present='no'/></clock>", no_effect},
+    {"<clock offset='utc'><timer name='tsc' present='no' tickpolicy='delay'/><timer name='rtc' present='no'/></clock>",
+     no_effect},
     {"<clock offset='utc'><timer name='hpet' tickpolicy='merge'/></clock>", no_effect},
-    {"<network><name>n</name><forward mode='bridge'/><bridge name='br0' delay='0'/><dns><forwarder addr='10.0.0.1'/></dns></network>", no_effect},
+    {"<network><name>n</name><forward mode='bridge'/><bridge name='br0' delay='0'/><dns><forwarder "
+     "addr='10.0.0.1'/></dns></network>",
+     no_effect},
     {"<network><name>n</name><forward mode='route' dev='eth0'/></network>", "forwarded through that device only"},
-    {"<volume><name>v</name><capacity>1</capacity><target><format type='raw'/><compat>0.10</compat><clusterSize unit='KiB'>128</clusterSize>"
-     "<features><lazy_refcounts/><extended_l2/></features><permissions><label>x</label></permissions></target></volume>", no_effect},
-    {"<pool type='dir'><name>p</name><source><host name='h'/><dir path='/x'/><device path='/dev/sda'/><format type='ext4'/></source><target><path>/p</path></target></pool>", no_effect},
+    {"<volume><name>v</name><capacity>1</capacity><target><format type='raw'/><compat>0.10</compat><clusterSize "
+     "unit='KiB'>128</clusterSize>"
+     "<features><lazy_refcounts/><extended_l2/></features><permissions><label>x</label></permissions></target></"
+     "volume>",
+     no_effect},
+    {"<pool type='dir'><name>p</name><source><host name='h'/><dir path='/x'/><device path='/dev/sda'/><format "
+     "type='ext4'/></source><target><path>/p</path></target></pool>",
+     no_effect},
 });
 
 template <class T> std::string said_of(const std::string& document) {
@@ -212,13 +251,17 @@ template <class T> std::string said_of(const std::string& document) {
 
 /// A whole document of its own, a part of a domain, or a device.
 std::string said_of(const std::string& text) {
-    const auto is = [&](std::string_view element) { return text.starts_with(fmt::format("<{}>", element)) || text.starts_with(fmt::format("<{} ", element)); };
+    const auto is = [&](std::string_view element) {
+        return text.starts_with(fmt::format("<{}>", element)) || text.starts_with(fmt::format("<{} ", element));
+    };
     if (is("network")) return said_of<Network>(text);
     if (is("volume")) return said_of<Volume>(text);
     if (is("pool")) return said_of<Pool>(text);
     const bool part = is("cpu") || is("clock") || is("memoryBacking");
-    return said_of<Domain>(fmt::format("<domain type='qemu'><name>n</name><memory>1024</memory><os><type>hvm</type></os>{}<devices>\n{}</devices></domain>",
-                                       part ? text : "", part ? "" : text));
+    return said_of<Domain>(fmt::format(
+        "<domain "
+        "type='qemu'><name>n</name><memory>1024</memory><os><type>hvm</type></os>{}<devices>\n{}</devices></domain>",
+        part ? text : "", part ? "" : text));
 }
 
 std::string with(std::string_view document, std::string_view field) {
@@ -245,17 +288,23 @@ TEST(Context, a_field_is_taken_where_it_has_an_effect_and_refused_elsewhere) {
     for (const auto& example : examples) {
         EXPECT_EQ(said_of(with(example.inside, example.field)), "") << example.row;
         EXPECT_EQ(said_of(with(example.outside, "")), "") << example.row;
-        EXPECT_THAT(said_of(with(example.outside, example.field)), testing::AllOf(HasSubstr(name_of(example.row)), HasSubstr("is only valid"))) << example.row;
+        EXPECT_THAT(said_of(with(example.outside, example.field)),
+                    testing::AllOf(HasSubstr(name_of(example.row)), HasSubstr("is only valid")))
+            << example.row;
     }
 }
 
 TEST(Context, a_refusal_tells_the_line_and_what_to_do) {
-    EXPECT_EQ(said_of(with(hard_disk, "tray='open'")), "line 2: attribute 'tray' of <target> ('open') is only valid for device='cdrom' and 'floppy'; leave it out\n");
-    EXPECT_EQ(said_of(with(vga, "heads='2'")), "line 2: attribute 'heads' of <model> ('2') is only valid for type='qxl' and 'virtio'; leave it out\n");
+    EXPECT_EQ(
+        said_of(with(hard_disk, "tray='open'")),
+        "line 2: attribute 'tray' of <target> ('open') is only valid for device='cdrom' and 'floppy'; leave it out\n");
+    EXPECT_EQ(said_of(with(vga, "heads='2'")),
+              "line 2: attribute 'heads' of <model> ('2') is only valid for type='qxl' and 'virtio'; leave it out\n");
 }
 
 TEST(Context, what_libvirt_takes_without_effect_is_taken) {
-    for (const auto& each : kept) EXPECT_EQ(said_of(std::string(each.document)), "") << each.document << ": " << each.why;
+    for (const auto& each : kept)
+        EXPECT_EQ(said_of(std::string(each.document)), "") << each.document << ": " << each.why;
 }
 
 } // namespace domus::model

@@ -16,7 +16,8 @@ struct DnsmasqFiles {
 };
 
 /// dnsmasq.conf (dnsmasq(8)) of a network.
-std::string dnsmasq_configuration(const model::Network& network, const std::vector<Subnet>& subnets, const DnsmasqFiles& files);
+std::string dnsmasq_configuration(const model::Network& network, const std::vector<Subnet>& subnets,
+                                  const DnsmasqFiles& files);
 /// Fixed addresses: a line for each host.
 std::string dnsmasq_hosts(const model::Network& network);
 std::string dnsmasq_addresses(const model::Network& network);

@@ -21,21 +21,25 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::string_view default_network = "<network><name>default</name><forward mode='nat'/><bridge name='virbr0' stp='on' delay='0'/></network>";
+constexpr std::string_view default_network =
+    "<network><name>default</name><forward mode='nat'/><bridge name='virbr0' stp='on' delay='0'/></network>";
 
 Error no_network(const std::string& by, const std::string& what) {
-    return Error(ErrorCode::no_network, ErrorDomain::network, fmt::format("Network not found: no network with matching {} '{}'", by, what))
+    return Error(ErrorCode::no_network, ErrorDomain::network,
+                 fmt::format("Network not found: no network with matching {} '{}'", by, what))
         .hint("see 'domus net-list --all'");
 }
 
 Error invalid(std::string what) {
-    return Error(ErrorCode::operation_invalid, ErrorDomain::network, fmt::format("Requested operation is not valid: {}", what));
+    return Error(ErrorCode::operation_invalid, ErrorDomain::network,
+                 fmt::format("Requested operation is not valid: {}", what));
 }
 
 model::Network read_definition(const std::string& name, const std::string& text) {
     auto network = format::from_xml<model::Network>(text, ErrorDomain::network);
     if (network.name != name)
-        throw Error(ErrorCode::xml_error, ErrorDomain::network, fmt::format("the file is not named after the network '{}' in it", network.name));
+        throw Error(ErrorCode::xml_error, ErrorDomain::network,
+                    fmt::format("the file is not named after the network '{}' in it", network.name));
     if (!network.uuid) network.uuid = Uuid::random();
     return network;
 }
@@ -49,7 +53,9 @@ Driver::Driver(Executor executor, Folders folders, std::function<void(const Netw
 Driver::~Driver() = default;
 
 NetworkView Driver::view(const Network& network) const {
-    NetworkView view{network.name, network.uuid, network.live != nullptr, network.autostart, network.definition != nullptr, network.live, network.definition};
+    NetworkView view{
+        network.name, network.uuid,      network.live != nullptr, network.autostart, network.definition != nullptr,
+        network.live, network.definition};
     if (!view.live) return view;
     auto live = std::make_shared<model::Network>(*view.live);
     unsigned connections = 0;
@@ -81,8 +87,8 @@ NetworkView Driver::get(const Uuid& uuid, const std::string& name) const { retur
 NetworkView Driver::get_name(const std::string& name) const { return view(*find_name(name)); }
 
 DnsmasqFiles Driver::files_of(const std::string& name) const {
-    return {folders_.library / (name + ".conf"), folders_.library / (name + ".hostsfile"), folders_.library / (name + ".addnhosts"),
-            folders_.library / (name + ".leases")};
+    return {folders_.library / (name + ".conf"), folders_.library / (name + ".hostsfile"),
+            folders_.library / (name + ".addnhosts"), folders_.library / (name + ".leases")};
 }
 
 std::string Driver::xml(const NetworkView& view, bool inactive) const {
@@ -103,9 +109,9 @@ void Driver::require_new_identity(model::Network& wanted) const {
                         fmt::format("operation failed: network '{}' is already defined with uuid {}", name,
                                     wanted.uuid->text()));
         if (name == wanted.name && network->uuid != *wanted.uuid)
-            throw Error(ErrorCode::operation_failed, ErrorDomain::network,
-                        fmt::format("operation failed: network '{}' already exists with uuid {}", name,
-                                    network->uuid.text()));
+            throw Error(
+                ErrorCode::operation_failed, ErrorDomain::network,
+                fmt::format("operation failed: network '{}' already exists with uuid {}", name, network->uuid.text()));
     }
 }
 
@@ -137,7 +143,8 @@ std::string Driver::free_bridge_name(const model::Network& wanted, const std::ve
 Task<std::shared_ptr<model::Network>> Driver::read(std::string xml, format::Reading how) {
     const auto size = xml.size();
     auto work = [xml = std::move(xml), how] {
-        auto wanted = std::make_shared<model::Network>(format::from_xml<model::Network>(xml, ErrorDomain::network, how));
+        auto wanted =
+            std::make_shared<model::Network>(format::from_xml<model::Network>(xml, ErrorDomain::network, how));
         format::Findings findings;
         model::check(*wanted, findings);
         model::find_unsupported(*wanted, findings);
@@ -169,7 +176,8 @@ Task<> Driver::save(std::shared_ptr<const model::Network> definition) {
     const auto known = networks_.find(definition->name);
     const bool fresh = known == networks_.end() || !known->second->definition;
     auto work = [folder = folders_.definitions, definition, fresh] {
-        StoredFolder(folder, largest_definition).save(definition->name, format::to_xml(*definition, {.live = false}), fresh);
+        StoredFolder(folder, largest_definition)
+            .save(definition->name, format::to_xml(*definition, {.live = false}), fresh);
     };
     co_await lane_.run(Deadline::in(patience), std::move(work));
 }
@@ -200,7 +208,8 @@ Task<NetworkView> Driver::create(std::string xml, format::Reading how) {
     const auto wanted = co_await read(std::move(xml), how);
     co_await admit(wanted);
     const auto found = networks_.find(wanted->name);
-    if (found != networks_.end() && found->second->live) throw invalid(fmt::format("network '{}' is already active", wanted->name));
+    if (found != networks_.end() && found->second->live)
+        throw invalid(fmt::format("network '{}' is already active", wanted->name));
     // One that is defined and stopped runs as this document says until it is stopped; its definition stays.
     const auto network = found != networks_.end() ? found->second : std::make_shared<Network>();
     network->name = wanted->name;
@@ -214,7 +223,8 @@ Task<> Driver::undefine(Uuid uuid, std::string name) {
     const auto turn = co_await jobs_.enter("undefine", Deadline::in(patience));
     const auto network = find(uuid, name);
     if (!network->definition) throw invalid("can't undefine transient network");
-    auto work = [definition = folders_.definitions / (network->name + ".xml"), link = folders_.autostart / (network->name + ".xml")] {
+    auto work = [definition = folders_.definitions / (network->name + ".xml"),
+                 link = folders_.autostart / (network->name + ".xml")] {
         remove_durably(definition); // the next start of the daemon removes what a kill leaves
         remove_if_possible(link);
     };
@@ -237,9 +247,12 @@ Task<> Driver::set_autostart(Uuid uuid, std::string name, bool on) {
     const auto turn = co_await jobs_.enter("autostart", Deadline::in(patience));
     const auto network = find(uuid, name);
     if (!network->definition) throw invalid("cannot set autostart for transient network");
-    auto work = [definition = folders_.definitions / (network->name + ".xml"), link = folders_.autostart / (network->name + ".xml"), on] {
-        if (on) make_link_durably(definition, link);
-        else remove_durably(link);
+    auto work = [definition = folders_.definitions / (network->name + ".xml"),
+                 link = folders_.autostart / (network->name + ".xml"), on] {
+        if (on)
+            make_link_durably(definition, link);
+        else
+            remove_durably(link);
     };
     co_await lane_.run(Deadline::in(patience), std::move(work));
     network->autostart = on;
@@ -279,7 +292,9 @@ Task<std::vector<Lease>> Driver::leases(Uuid uuid, std::string name) {
 
 /// Throws for a record from which nothing could be taken over.
 Driver::Record Driver::read_record(const std::string& name, const std::string& text) {
-    const auto broken = [](std::string why) { return Error(ErrorCode::xml_error, ErrorDomain::network, std::move(why)); };
+    const auto broken = [](std::string why) {
+        return Error(ErrorCode::xml_error, ErrorDomain::network, std::move(why));
+    };
     auto record = format::from_xml<Record>(text, ErrorDomain::network);
     const auto& network = record.network;
     if (network.name != name) throw broken(fmt::format("it is the record of network '{}'", network.name));
@@ -292,7 +307,8 @@ Driver::Record Driver::read_record(const std::string& name, const std::string& t
 
 Driver::Loaded Driver::read_folders(const Folders& folders) {
     Loaded loaded;
-    for (const auto* folder : {&folders.definitions, &folders.autostart, &folders.library}) ensure_directory_durably(*folder, 0755);
+    for (const auto* folder : {&folders.definitions, &folders.autostart, &folders.library})
+        ensure_directory_durably(*folder, 0755);
     ensure_directory(folders.state, 0755);
     remove_leftovers(folders.library);
     StoredFolder definitions(folders.definitions, largest_definition), records(folders.state, largest_record);
@@ -332,15 +348,19 @@ Task<> Driver::load() {
         auto& network = networks_[record.network.name];
         if (!network) network = std::make_shared<Network>();
         network->name = record.network.name;
-        if (network->definition) record.network.uuid = network->uuid; // what differs is damage
-        else require_own_uuid(record);
+        if (network->definition)
+            record.network.uuid = network->uuid; // what differs is damage
+        else
+            require_own_uuid(record);
         network->uuid = *record.network.uuid;
         if (auto process = Process::adopt(record.pid, record.start_time)) {
             network->dnsmasq = std::make_shared<Process>(std::move(*process));
             network->dnsmasq->release();
         } else {
-            network->dnsmasq = co_await find_dnsmasq(network->name); // run again meanwhile, and the record could not be written
-            if (!network->dnsmasq && record.pid != 0) log::warning("network '{}': its dnsmasq has ended while the daemon was away", network->name);
+            network->dnsmasq =
+                co_await find_dnsmasq(network->name); // run again meanwhile, and the record could not be written
+            if (!network->dnsmasq && record.pid != 0)
+                log::warning("network '{}': its dnsmasq has ended while the daemon was away", network->name);
         }
         network->live = std::make_shared<const model::Network>(std::move(record.network));
         watch(network);
@@ -355,7 +375,9 @@ Task<> Driver::find_leftovers() {
     auto work = [beginning = alias_beginning(folders_)] { return bridges_with_alias(beginning); };
     const auto bridges = co_await lane_.run(Deadline::in(patience), std::move(work));
     for (const auto& [bridge, alias] : bridges) {
-        const auto has_alias = [&](const auto& network) { return alias_of(folders_, network.first) == alias; }; // which may be cut
+        const auto has_alias = [&](const auto& network) {
+            return alias_of(folders_, network.first) == alias;
+        }; // which may be cut
         const auto known = std::ranges::find_if(networks_, has_alias);
         const auto name = known != networks_.end() ? known->first : alias.substr(alias_beginning(folders_).size());
         if (known != networks_.end() && known->second->live) continue;
@@ -384,11 +406,15 @@ Task<> Driver::restart(NetworkPtr network) {
 }
 
 BridgeWish Driver::bridge_of(const Folders& folders, const model::Network& live) {
-    return {.name = live.bridge.name.value_or(""), .mac = live.mac.value_or(""), .mtu = live.mtu, .alias = alias_of(folders, live.name)};
+    return {.name = live.bridge.name.value_or(""),
+            .mac = live.mac.value_or(""),
+            .mtu = live.mtu,
+            .alias = alias_of(folders, live.name)};
 }
 
 /// `bridges`: those of this daemon, with their aliases.
-Driver::Fault Driver::fault_of(const Record& record, const std::map<std::string, std::string>& bridges, const Folders& folders) {
+Driver::Fault Driver::fault_of(const Record& record, const std::map<std::string, std::string>& bridges,
+                               const Folders& folders) {
     const auto wish = bridge_of(folders, record.network);
     const auto has_alias = [&](const auto& bridge) { return bridge.second == wish.alias; };
     if (!record.network.has_own_bridge()) {
@@ -396,7 +422,8 @@ Driver::Fault Driver::fault_of(const Record& record, const std::map<std::string,
         if (own != bridges.end()) return {fmt::format("its record does not know of its bridge '{}'", own->first), true};
     } else if (!link_exists(wish.name)) {
         return {fmt::format("its bridge '{}' is gone", wish.name)};
-    } else if (const auto known = bridges.find(wish.name); known != bridges.end() ? known->second != wish.alias : !is_bridge_of(wish)) {
+    } else if (const auto known = bridges.find(wish.name);
+               known != bridges.end() ? known->second != wish.alias : !is_bridge_of(wish)) {
         return {fmt::format("'{}', which its record names, is not its bridge", wish.name), known != bridges.end()};
     }
     return {record.unfinished ? "its start or stop was cut off" : ""};
@@ -404,10 +431,13 @@ Driver::Fault Driver::fault_of(const Record& record, const std::map<std::string,
 
 /// Of a network that is not kept.
 void Driver::require_own_uuid(Record& record) const {
-    const auto has_it = [&](const auto& other) { return other.first != record.network.name && other.second->uuid == record.network.uuid; };
+    const auto has_it = [&](const auto& other) {
+        return other.first != record.network.name && other.second->uuid == record.network.uuid;
+    };
     const auto other = std::ranges::find_if(networks_, has_it);
     if (other == networks_.end()) return;
-    log::warning("network '{}': its record has the UUID of network '{}'; it gets a new one", record.network.name, other->first);
+    log::warning("network '{}': its record has the UUID of network '{}'; it gets a new one", record.network.name,
+                 other->first);
     record.network.uuid = Uuid::random();
 }
 
@@ -415,7 +445,8 @@ void Driver::require_own_uuid(Record& record) const {
 Task<> Driver::forget(Record record, Fault fault) {
     auto network = std::make_shared<Network>();
     network->name = record.network.name;
-    if (auto process = Process::adopt(record.pid, record.start_time)) network->dnsmasq = std::make_shared<Process>(std::move(*process));
+    if (auto process = Process::adopt(record.pid, record.start_time))
+        network->dnsmasq = std::make_shared<Process>(std::move(*process));
     auto live = std::make_shared<const model::Network>(std::move(record.network));
     log::warning("network '{}': {}", network->name, fault.why);
     co_await take_down(network, live, live->has_own_bridge() && !fault.of_another ? Made::files : Made::nothing);
@@ -461,7 +492,8 @@ Task<Port> Driver::attach(model::Interface interface, std::string domain) {
         port.bridge = network->live->bridge.name.value_or("");
         if (!mtu) mtu = network->live->mtu;
         if (port.bridge.empty())
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::network, fmt::format("this version does not attach domains to network '{}' without a bridge", name));
+            throw Error(ErrorCode::config_unsupported, ErrorDomain::network,
+                        fmt::format("this version does not attach domains to network '{}' without a bridge", name));
     } else if (interface.type == model::InterfaceType::bridge) {
         port.bridge = interface.source.bridge.value_or("");
     }

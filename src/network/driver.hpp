@@ -24,8 +24,8 @@ struct BridgeWish;
 struct Folders {
     std::filesystem::path definitions; ///< NAME.xml: /etc/domus/qemu/networks
     std::filesystem::path autostart;
-    std::filesystem::path state;       ///< records of running networks: /run/domus/network
-    std::filesystem::path library;     ///< leases, dnsmasq's files: /var/lib/domus/dnsmasq
+    std::filesystem::path state;   ///< records of running networks: /run/domus/network
+    std::filesystem::path library; ///< leases, dnsmasq's files: /var/lib/domus/dnsmasq
 };
 
 /// virNetworkEventLifecycleType.
@@ -105,7 +105,8 @@ private:
     static Record read_record(const std::string& name, const std::string& text);
     static Loaded read_folders(const Folders& folders);
     struct Fault;
-    static Fault fault_of(const Record& record, const std::map<std::string, std::string>& bridges, const Folders& folders);
+    static Fault fault_of(const Record& record, const std::map<std::string, std::string>& bridges,
+                          const Folders& folders);
     Task<> forget(Record record, Fault fault);
     void require_own_uuid(Record& record) const;
     Task<> define_default();
@@ -114,7 +115,9 @@ private:
     std::filesystem::path pid_file_of(const std::string& name) const { return folders_.state / (name + ".pid"); }
     std::filesystem::path log_of(const std::string& name) const { return folders_.library / (name + ".log"); }
     /// How our bridges are known: of this daemon, of this network.
-    static std::string alias_of(const Folders& folders, const std::string& name) { return std::string(cut_text(alias_beginning(folders) + name, 255)); }
+    static std::string alias_of(const Folders& folders, const std::string& name) {
+        return std::string(cut_text(alias_beginning(folders) + name, 255));
+    }
     static std::string alias_beginning(const Folders& folders) { return "domus " + folders.state.string() + " "; }
     static BridgeWish bridge_of(const Folders& folders, const model::Network& live);
     /// Checks what a user wrote and fills what he left open.

@@ -6,7 +6,9 @@ namespace domus::network {
 
 namespace {
 
-std::string table(const model::Network& network) { return fmt::format("inet domus_{}", network.bridge.name.value_or("")); }
+std::string table(const model::Network& network) {
+    return fmt::format("inet domus_{}", network.bridge.name.value_or(""));
+}
 
 /// The device of the host by which packets leave, where the network has only one: <forward dev> or its <interface>.
 std::string way_out(const model::Network& network) {
@@ -17,12 +19,16 @@ std::string way_out(const model::Network& network) {
 
 /// With the addresses and ports of <nat>, or else those of the device that packets leave by.
 std::string translation(const model::Forward& forward, const Subnet& subnet) {
-    const auto leaving = fmt::format("ip saddr {0} ip daddr != {{ {0}, 224.0.0.0/24, 255.255.255.255 }}", subnet.text());
-    const auto ports = forward.nat_ports ? fmt::format("{}-{}", forward.nat_ports->start, forward.nat_ports->end) : "1024-65535";
+    const auto leaving =
+        fmt::format("ip saddr {0} ip daddr != {{ {0}, 224.0.0.0/24, 255.255.255.255 }}", subnet.text());
+    const auto ports =
+        forward.nat_ports ? fmt::format("{}-{}", forward.nat_ports->start, forward.nat_ports->end) : "1024-65535";
     if (!forward.nat_addresses)
-        return fmt::format("    {0} meta l4proto {{ tcp, udp }} masquerade to :{1}\n    {0} masquerade\n", leaving, ports);
+        return fmt::format("    {0} meta l4proto {{ tcp, udp }} masquerade to :{1}\n    {0} masquerade\n", leaving,
+                           ports);
     const auto addresses = fmt::format("{}-{}", forward.nat_addresses->start, forward.nat_addresses->end);
-    return fmt::format("    {0} meta l4proto {{ tcp, udp }} snat ip to {1}:{2}\n    {0} snat ip to {1}\n", leaving, addresses, ports);
+    return fmt::format("    {0} meta l4proto {{ tcp, udp }} snat ip to {1}:{2}\n    {0} snat ip to {1}\n", leaving,
+                       addresses, ports);
 }
 
 } // namespace
@@ -41,7 +47,9 @@ std::string firewall_rules(const model::Network& network, const std::vector<Subn
     const auto in = device.empty() ? std::string() : fmt::format("iifname \"{}\" ", device);
     auto script = firewall_removal(network);
     if (mode == Mode::open) return script;
-    script += fmt::format("table {} {{\n  chain forward {{\n    type filter hook forward priority filter; policy accept;\n", table(network));
+    script +=
+        fmt::format("table {} {{\n  chain forward {{\n    type filter hook forward priority filter; policy accept;\n",
+                    table(network));
     script += fmt::format("    iifname \"{0}\" oifname \"{0}\" accept\n", bridge);
     for (const auto& subnet : subnets) {
         if (mode == Mode::none) break;

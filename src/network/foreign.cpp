@@ -38,9 +38,7 @@ bool drops_ours(const json::object& chain) {
            && !text(chain, "table").starts_with("domus_");
 }
 
-std::string mark(const std::string& bridge) {
-    return fmt::format("domus {}", bridge);
-}
+std::string mark(const std::string& bridge) { return fmt::format("domus {}", bridge); }
 
 } // namespace
 

@@ -26,10 +26,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-template <auto Release>
-struct Releaser {
-    template <class T>
-    void operator()(T* object) const { Release(object); }
+template <auto Release> struct Releaser {
+    template <class T> void operator()(T* object) const { Release(object); }
 };
 using Socket = std::unique_ptr<nl_sock, Releaser<nl_socket_free>>;
 using Link = std::unique_ptr<rtnl_link, Releaser<rtnl_link_put>>;
@@ -39,7 +37,8 @@ using Cache = std::unique_ptr<nl_cache, Releaser<nl_cache_free>>;
 
 void require(int result, std::string_view what, const std::string& name) {
     if (result >= 0) return;
-    throw Error(ErrorCode::system_error, ErrorDomain::network, fmt::format("cannot {} '{}': {}", what, name, nl_geterror(result)));
+    throw Error(ErrorCode::system_error, ErrorDomain::network,
+                fmt::format("cannot {} '{}': {}", what, name, nl_geterror(result)));
 }
 
 Socket connect() {
@@ -57,7 +56,9 @@ Link find(nl_sock* socket, const std::string& name) {
 Link get(nl_sock* socket, const std::string& name) {
     auto link = find(socket, name);
     if (!link)
-        throw Error(ErrorCode::operation_failed, ErrorDomain::network, fmt::format("there is no network device '{}'", name)).hint("see 'ip link'");
+        throw Error(ErrorCode::operation_failed, ErrorDomain::network,
+                    fmt::format("there is no network device '{}'", name))
+            .hint("see 'ip link'");
     return link;
 }
 
@@ -89,15 +90,15 @@ std::optional<Subnet> from_nl(const nl_addr* address) {
     return Subnet{ntohl(bytes), nl_addr_get_prefixlen(address)};
 }
 
-template <class Visit>
-void each(nl_cache* cache, const Visit& visit) {
+template <class Visit> void each(nl_cache* cache, const Visit& visit) {
     for (auto* object = nl_cache_get_first(cache); object; object = nl_cache_get_next(object)) visit(object);
 }
 
 Error no_tap(int number, const std::string& name) {
     auto error = system_error(number, fmt::format("cannot create the tap device '{}'", name), ErrorDomain::network);
     if (number != EBUSY) return error;
-    return std::move(error).hint("a network device of this name exists: choose another name in <target dev=.../>, or leave <target> out");
+    return std::move(error).hint(
+        "a network device of this name exists: choose another name in <target dev=.../>, or leave <target> out");
 }
 
 } // namespace
@@ -165,7 +166,8 @@ void set_spanning_tree(const BridgeWish& wish) {
 void create_bridge(const BridgeWish& wish) {
     const auto socket = connect();
     if (find(socket.get(), wish.name))
-        throw Error(ErrorCode::operation_failed, ErrorDomain::network, fmt::format("a network device '{}' exists already", wish.name))
+        throw Error(ErrorCode::operation_failed, ErrorDomain::network,
+                    fmt::format("a network device '{}' exists already", wish.name))
             .hint("choose another <bridge name=.../>, or remove it with 'ip link delete'");
     const Link bridge(rtnl_link_bridge_alloc());
     rtnl_link_set_name(bridge.get(), wish.name.c_str());
@@ -190,7 +192,8 @@ bool is_bridge_of(const BridgeWish& wish) {
 std::map<std::string, std::string> bridges_with_alias(const std::string& beginning) {
     std::map<std::string, std::string> found;
     for (const auto& name : link_names())
-        if (auto alias = attribute(name, "ifalias"); alias.starts_with(beginning) && fs::exists(sysfs_of(name) / "bridge"))
+        if (auto alias = attribute(name, "ifalias");
+            alias.starts_with(beginning) && fs::exists(sysfs_of(name) / "bridge"))
             found.emplace(name, std::move(alias));
     return found;
 }
@@ -198,7 +201,8 @@ std::map<std::string, std::string> bridges_with_alias(const std::string& beginni
 std::vector<std::string> bridge_ports(const std::string& name) {
     std::vector<std::string> ports;
     std::error_code none;
-    for (const auto& entry : fs::directory_iterator(sysfs_of(name) / "brif", none)) ports.push_back(entry.path().filename().string());
+    for (const auto& entry : fs::directory_iterator(sysfs_of(name) / "brif", none))
+        ports.push_back(entry.path().filename().string());
     return ports;
 }
 
@@ -220,7 +224,8 @@ void enslave(const std::string& device, const std::string& bridge) {
     const auto socket = connect();
     const auto master = get(socket.get(), bridge);
     const auto slave = get(socket.get(), device);
-    require(rtnl_link_enslave(socket.get(), master.get(), slave.get()), fmt::format("put into the bridge '{}'", bridge), device);
+    require(rtnl_link_enslave(socket.get(), master.get(), slave.get()), fmt::format("put into the bridge '{}'", bridge),
+            device);
 }
 
 void add_address(const std::string& name, const Subnet& wanted) {
@@ -258,7 +263,8 @@ Tap open_tap(const std::string& name, unsigned queues, Existing existing) {
     wanted.copy(request.ifr_name, IFNAMSIZ - 1);
     for (unsigned i = 0; i < queues; ++i) {
         auto fd = open_file("/dev/net/tun", O_RDWR | O_NONBLOCK);
-        const bool must_be_new = i == 0 && existing == Existing::refused; // the next queues join the device of the first
+        const bool must_be_new =
+            i == 0 && existing == Existing::refused; // the next queues join the device of the first
         request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (queues > 1 ? IFF_MULTI_QUEUE : 0)
                                                | (must_be_new ? IFF_TUN_EXCL : 0));
         if (::ioctl(fd.get(), TUNSETIFF, &request) < 0) throw no_tap(errno, wanted);

@@ -17,9 +17,7 @@ namespace domus::network {
 
 namespace {
 
-Subnet subnet(std::string_view address, unsigned prefix) {
-    return {*parse_address(address), prefix};
-}
+Subnet subnet(std::string_view address, unsigned prefix) { return {*parse_address(address), prefix}; }
 
 } // namespace
 

@@ -59,7 +59,7 @@ UniqueFd open_log(const fs::path& path) {
 
 /// The dnsmasq that writes to this log.
 std::shared_ptr<Process> stray_dnsmasq(const fs::path& log) {
-    struct stat file {};
+    struct stat file{};
     if (::stat(log.c_str(), &file) < 0) return nullptr;
     auto found = lock_holding_processes(file, LockKind::flock, exec_timeout);
     return found.empty() ? nullptr : std::make_shared<Process>(std::move(found.front()));
@@ -105,7 +105,12 @@ std::string random_mac() {
 }
 
 BridgeWish bridge_wish(const model::Network& live, std::string alias) {
-    return {*live.bridge.name, live.mac.value_or(random_mac()), live.bridge.stp != model::OnOff::off, live.bridge.delay.value_or(0), live.mtu, std::move(alias)};
+    return {*live.bridge.name,
+            live.mac.value_or(random_mac()),
+            live.bridge.stp != model::OnOff::off,
+            live.bridge.delay.value_or(0),
+            live.mtu,
+            std::move(alias)};
 }
 
 std::string words_of(const std::exception_ptr& failure) {
@@ -172,17 +177,20 @@ Task<> Driver::close_foreign_chains(std::string bridge) {
 /// Until dnsmasq has read all its files, has its sockets and has given up its rights, and so cannot fail to start any more:
 /// then it says in its log that it is started. Throws what it says instead.
 Task<> Driver::wait_until_ready(Process& process, fs::path log) {
-    constexpr std::string_view started = ": started, version "; // main() of dnsmasq.c, after "dnsmasq[PID]"; its locale is C
+    constexpr std::string_view started =
+        ": started, version "; // main() of dnsmasq.c, after "dnsmasq[PID]"; its locale is C
     const auto by = Deadline::in(patience);
     auto read = [log] { return read_file(log, longest_complaint); };
     for (;;) {
         const auto ended = process.poll(); // before the log is read: then that is whole
         const auto said = co_await lane_.run(by, read);
         if (ended)
-            throw Error(ErrorCode::operation_failed, ErrorDomain::network, fmt::format("dnsmasq {}", ended->text())).because(said);
+            throw Error(ErrorCode::operation_failed, ErrorDomain::network, fmt::format("dnsmasq {}", ended->text()))
+                .because(said);
         if (said.contains(started)) co_return;
         if (by.expired())
-            throw Error(ErrorCode::operation_timeout, ErrorDomain::network, fmt::format("dnsmasq is not ready after {} s", patience.count()))
+            throw Error(ErrorCode::operation_timeout, ErrorDomain::network,
+                        fmt::format("dnsmasq is not ready after {} s", patience.count()))
                 .because(said)
                 .hint("look whether the host is overloaded, and start the network again");
         co_await sleep_until(Deadline::in(between_looks));
@@ -207,7 +215,8 @@ Task<> Driver::run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Netw
         throw Error(ErrorCode::operation_failed, ErrorDomain::network, "dnsmasq refuses the network's configuration")
             .because(output.err);
     Command command("dnsmasq");
-    command.arguments = {"--keep-in-foreground", "--log-facility=-", fmt::format("--conf-file={}", files.configuration.string()),
+    command.arguments = {"--keep-in-foreground", "--log-facility=-",
+                         fmt::format("--conf-file={}", files.configuration.string()),
                          fmt::format("--pid-file={}", pid_file_of(network->name).string())};
     const auto log = log_of(network->name);
     command.redirect(open_log(log), 2);
@@ -217,7 +226,8 @@ Task<> Driver::run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Netw
     network->dnsmasq = process;
 }
 
-Task<> Driver::write_record(NetworkPtr network, std::shared_ptr<const model::Network> live, bool kept, bool unfinished) {
+Task<> Driver::write_record(NetworkPtr network, std::shared_ptr<const model::Network> live, bool kept,
+                            bool unfinished) {
     Record record;
     record.unfinished = unfinished;
     if (network->dnsmasq) {
@@ -348,7 +358,8 @@ Task<> Driver::take_down(NetworkPtr network, std::shared_ptr<const model::Networ
     const auto files = files_of(network->name);
     std::vector<fs::path> made_files{pid_file_of(network->name)};
     if (made >= Made::files)
-        for (const auto& file : {files.configuration, files.hosts, files.addresses, log_of(network->name)}) made_files.push_back(file);
+        for (const auto& file : {files.configuration, files.hosts, files.addresses, log_of(network->name)})
+            made_files.push_back(file);
     if (!trouble) made_files.push_back(record_of(network->name)); // last; what stays is tried again by the next daemon
     auto work = [bridge = bridge_of(folders_, *live), bridged = made >= Made::bridge, made_files] {
         if (bridged && is_bridge_of(bridge)) delete_link(bridge.name);

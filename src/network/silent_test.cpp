@@ -27,7 +27,8 @@ constexpr auto kept = std::to_array<FieldNote>({
 constexpr auto elsewhere = std::to_array<FieldNote>({
     {"network/name", "tests/system/test_network.py: by it the network is found"},
     {"network/uuid", "tests/system/test_network.py: by it the network is found"},
-    {"network/dnsmasq:options/dnsmasq:option@value", "src/network/network_test.cpp: options that do no harm are handed over, others refused"},
+    {"network/dnsmasq:options/dnsmasq:option@value",
+     "src/network/network_test.cpp: options that do no harm are handed over, others refused"},
 });
 
 constexpr std::array samples{
@@ -70,7 +71,8 @@ model::Outcome outcome(const std::string& text) {
     if (!network.mac) network.mac = "52:54:00:00:00:00";
     if (!network.has_own_bridge()) return result;
     const auto subnets = subnets_of(network);
-    result.text = dnsmasq_configuration(network, subnets, {"/c", "/h", "/a", "/l"}) + dnsmasq_hosts(network) + dnsmasq_addresses(network) + firewall_rules(network, subnets);
+    result.text = dnsmasq_configuration(network, subnets, {"/c", "/h", "/a", "/l"}) + dnsmasq_hosts(network)
+                  + dnsmasq_addresses(network) + firewall_rules(network, subnets);
     const auto wish = bridge_wish(network, "");
     result.text += fmt::format("{} {} {} {} {}", wish.name, wish.mac, wish.stp, wish.delay_s, wish.mtu.value_or(0));
     return result;

@@ -73,7 +73,8 @@ sockaddr_un address_of(const std::filesystem::path& socket) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     const auto& path = socket.native();
-    if (path.size() >= sizeof address.sun_path) throw system_error(ENAMETOOLONG, fmt::format("the socket's path '{}' cannot be used", path));
+    if (path.size() >= sizeof address.sun_path)
+        throw system_error(ENAMETOOLONG, fmt::format("the socket's path '{}' cannot be used", path));
     path.copy(address.sun_path, path.size());
     return address;
 }
@@ -132,12 +133,14 @@ UniqueFd listen_as(const Credentials& who, const std::filesystem::path& path) {
     UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!socket) throw failed(errno);
     const FileSystemIdentity identity(who);
-    struct stat info {};
+    struct stat info{};
     if (::lstat(path.c_str(), &info) == 0) {
         if (!S_ISSOCK(info.st_mode)) throw failed(EEXIST);
         if (::unlink(path.c_str()) < 0) throw failed(errno);
     }
-    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 || ::listen(socket.get(), 1) < 0) throw failed(errno);
+    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0
+        || ::listen(socket.get(), 1) < 0)
+        throw failed(errno);
     return socket;
 }
 

@@ -66,7 +66,9 @@ std::vector<Hierarchy> hierarchies(const fs::path& proc) {
     return all;
 }
 
-bool has_word(const std::string& list, const std::string& word) { return ("," + list + ",").find("," + word + ",") != std::string::npos; }
+bool has_word(const std::string& list, const std::string& word) {
+    return ("," + list + ",").find("," + word + ",") != std::string::npos;
+}
 
 /// Our own group in that hierarchy, as a folder; empty if it is not below what is mounted there.
 fs::path own_folder(const Hierarchy& hierarchy, const std::string& path, const fs::path& root) {
@@ -78,7 +80,10 @@ fs::path own_folder(const Hierarchy& hierarchy, const std::string& path, const f
     return root / fs::path(hierarchy.folder + below).lexically_normal().relative_path();
 }
 
-bool can_make_groups(const fs::path& folder) { return !folder.empty() && ::access((folder / "cgroup.procs").c_str(), W_OK) == 0 && ::access(folder.c_str(), W_OK) == 0; }
+bool can_make_groups(const fs::path& folder) {
+    return !folder.empty() && ::access((folder / "cgroup.procs").c_str(), W_OK) == 0
+           && ::access(folder.c_str(), W_OK) == 0;
+}
 
 } // namespace
 
@@ -90,7 +95,8 @@ fs::path find_cgroup_parent(const fs::path& proc, const fs::path& root) {
         for (const auto& group : groups)
             for (const auto& mount : mounts) {
                 const bool same = wanted.empty() ? group.controllers.empty() && mount.v2
-                                                 : !mount.v2 && has_word(group.controllers, wanted) && has_word(mount.options, wanted);
+                                                 : !mount.v2 && has_word(group.controllers, wanted)
+                                                       && has_word(mount.options, wanted);
                 if (!same) continue;
                 auto folder = own_folder(mount, group.path, root).lexically_normal();
                 if (folder.native().size() > 1 && folder.native().back() == '/') folder = folder.parent_path();
@@ -105,7 +111,8 @@ bool is_cgroup_v2(const fs::path& group) {
 }
 
 void make_cgroup(const fs::path& group) {
-    if (::mkdir(group.c_str(), 0755) < 0 && errno != EEXIST) throw path_error(errno, "cannot make the control group", group);
+    if (::mkdir(group.c_str(), 0755) < 0 && errno != EEXIST)
+        throw path_error(errno, "cannot make the control group", group);
 }
 
 bool has_process(const fs::path& group, int pid) {

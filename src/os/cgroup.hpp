@@ -15,7 +15,8 @@
 namespace domus {
 
 /// The folder of a cgroup in which we may make others; empty where there is none. `proc` and `root` are for tests.
-std::filesystem::path find_cgroup_parent(const std::filesystem::path& proc = "/proc/self", const std::filesystem::path& root = "/");
+std::filesystem::path find_cgroup_parent(const std::filesystem::path& proc = "/proc/self",
+                                         const std::filesystem::path& root = "/");
 /// Throws system_error. One that is there already is taken as it is.
 void make_cgroup(const std::filesystem::path& group);
 /// False if there is no such group.

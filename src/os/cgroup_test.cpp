@@ -42,7 +42,9 @@ protected:
 /// A process that leaves another behind, which is in no session and has no parent of ours; its pid is in `note`.
 Command leaves_one_behind(const fs::path& note) {
     Command command("sh");
-    command.arguments = {"-c", "setsid sh -c 'echo $$ >\"$1.new\"; mv \"$1.new\" \"$1\"; sleep 1000' x \"$1\" & sleep 1000", "x", note.string()};
+    command.arguments = {"-c",
+                         "setsid sh -c 'echo $$ >\"$1.new\"; mv \"$1.new\" \"$1\"; sleep 1000' x \"$1\" & sleep 1000",
+                         "x", note.string()};
     return command;
 }
 
@@ -65,14 +67,16 @@ int noted(const fs::path& note) {
 
 TEST_F(CgroupTest, the_parent_is_our_own_group_of_version_2) {
     group("sys/fs/cgroup/system.slice/domusd.service");
-    const std::string mounts = "24 1 0:2 / /proc rw - proc proc rw\n30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw\n";
+    const std::string mounts =
+        "24 1 0:2 / /proc rw - proc proc rw\n30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw\n";
     EXPECT_EQ(parent("0::/system.slice/domusd.service\n", mounts), root_ / "sys/fs/cgroup/system.slice/domusd.service");
     EXPECT_EQ(parent("0::/system.slice/other.service\n", mounts), "") << "it is not there";
 }
 
 TEST_F(CgroupTest, the_parent_in_a_container_is_below_what_is_mounted) {
     group("sys/fs/cgroup/inner");
-    EXPECT_EQ(parent("0::/docker/1/inner\n", "30 23 0:26 /docker/1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"), root_ / "sys/fs/cgroup/inner");
+    EXPECT_EQ(parent("0::/docker/1/inner\n", "30 23 0:26 /docker/1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"),
+              root_ / "sys/fs/cgroup/inner");
     EXPECT_EQ(parent("0::/elsewhere\n", "30 23 0:26 /docker/1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"), "");
 }
 
@@ -97,7 +101,9 @@ TEST_F(CgroupTest, what_is_not_there_is_removed_and_has_nobody) {
 
 TEST_F(CgroupTest, ends_all_that_a_process_has_started) {
     std::vector<fs::path> parents{find_cgroup_parent(), "/sys/fs/cgroup/freezer", "/sys/fs/cgroup/pids"};
-    std::erase_if(parents, [](const fs::path& parent) { return parent.empty() || ::access((parent / "cgroup.procs").c_str(), W_OK) != 0; });
+    std::erase_if(parents, [](const fs::path& parent) {
+        return parent.empty() || ::access((parent / "cgroup.procs").c_str(), W_OK) != 0;
+    });
     if (parents.empty()) GTEST_SKIP() << "no control groups can be made here";
     for (const auto& parent : parents) {
         const auto own = parent / root_.filename();

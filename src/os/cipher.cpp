@@ -18,7 +18,8 @@ using Context = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
 
 /// Looked up once, and not for each value: threads that look for the same at the same time make OpenSSL 3.0 leak.
 const EVP_CIPHER* aes_256_gcm() {
-    static const std::unique_ptr<EVP_CIPHER, decltype(&EVP_CIPHER_free)> cipher(EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr), &EVP_CIPHER_free);
+    static const std::unique_ptr<EVP_CIPHER, decltype(&EVP_CIPHER_free)> cipher(
+        EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr), &EVP_CIPHER_free);
     return cipher.get();
 }
 
@@ -32,12 +33,8 @@ Context make_context() {
     return context;
 }
 
-const unsigned char* bytes(std::string_view text) {
-    return reinterpret_cast<const unsigned char*>(text.data());
-}
-unsigned char* bytes(char* text) {
-    return reinterpret_cast<unsigned char*>(text);
-}
+const unsigned char* bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+unsigned char* bytes(char* text) { return reinterpret_cast<unsigned char*>(text); }
 
 /// The library counts in int.
 int length(std::string_view text) {
@@ -51,9 +48,7 @@ std::string random_text(std::size_t size) {
     return text;
 }
 
-void require_key(const Sensitive& key) {
-    require(key.size() == cipher_key_size);
-}
+void require_key(const Sensitive& key) { require(key.size() == cipher_key_size); }
 
 } // namespace
 

@@ -40,8 +40,8 @@ std::vector<gid_t> groups_of(uid_t uid, gid_t gid) {
 bool Credentials::unrestricted() const { return root() || uid == ::geteuid(); }
 
 bool Granted::includes(const Credentials& who) const {
-    return who.unrestricted() || users.contains(who.uid) || groups.contains(who.gid) ||
-           std::ranges::any_of(who.groups, [this](gid_t group) { return groups.contains(group); });
+    return who.unrestricted() || users.contains(who.uid) || groups.contains(who.gid)
+           || std::ranges::any_of(who.groups, [this](gid_t group) { return groups.contains(group); });
 }
 
 std::string owner_mark(const std::optional<Credentials>& owner) {
@@ -80,9 +80,7 @@ Credentials peer_credentials(int socket) {
     return who;
 }
 
-Credentials own_credentials() {
-    return {::geteuid(), ::getegid(), ::getpid(), {}};
-}
+Credentials own_credentials() { return {::geteuid(), ::getegid(), ::getpid(), {}}; }
 
 bool may_change_user() {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};

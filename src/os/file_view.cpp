@@ -24,18 +24,20 @@ using Use = FileView::Use;
 
 unsigned long mount_flags(Use use) {
     switch (use) {
-    case Use::read: return MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY;
-    case Use::programs: return MS_NOSUID | MS_NODEV | MS_RDONLY;
-    case Use::write: return MS_NOSUID | MS_NODEV | MS_NOEXEC;
-    case Use::devices: return MS_NOSUID | MS_NOEXEC;
+    case Use::read:
+        return MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY;
+    case Use::programs:
+        return MS_NOSUID | MS_NODEV | MS_RDONLY;
+    case Use::write:
+        return MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    case Use::devices:
+        return MS_NOSUID | MS_NOEXEC;
     }
     return 0;
 }
 
 /// Relative to the new root, which is the current folder while it is put together.
-const char* inside(const std::string& path) {
-    return path.c_str() + 1;
-}
+const char* inside(const std::string& path) { return path.c_str() + 1; }
 
 ViewStep folder_step(std::string path, mode_t mode = 0755) {
     return {ViewStep::Kind::folder, std::move(path), {}, 0, 0, mode};
@@ -51,11 +53,15 @@ void add_parents(std::vector<ViewStep>& steps, std::set<std::string>& made, cons
 
 ViewStep step_of(const FileView::Part& part) {
     switch (part.kind) {
-    case Kind::folder: return folder_step(part.path, part.mode);
-    case Kind::link: return {ViewStep::Kind::link, part.path, part.source};
-    case Kind::device: return {ViewStep::Kind::device, part.path, {}, 0, part.device, part.mode, part.uid, part.gid};
+    case Kind::folder:
+        return folder_step(part.path, part.mode);
+    case Kind::link:
+        return {ViewStep::Kind::link, part.path, part.source};
+    case Kind::device:
+        return {ViewStep::Kind::device, part.path, {}, 0, part.device, part.mode, part.uid, part.gid};
     case Kind::bind: {
-        ViewStep step{ViewStep::Kind::bind, part.path, part.source, mount_flags(part.use) | (part.deep ? unsigned{MS_REC} : 0U)};
+        ViewStep step{ViewStep::Kind::bind, part.path, part.source,
+                      mount_flags(part.use) | (part.deep ? unsigned{MS_REC} : 0U)};
         step.device = part.device;
         step.inode = part.inode;
         return step;
@@ -64,9 +70,7 @@ ViewStep step_of(const FileView::Part& part) {
     return folder_step(part.path);
 }
 
-bool there(bool done) {
-    return done || errno == EEXIST;
-}
+bool there(bool done) { return done || errno == EEXIST; }
 
 bool make_device(const ViewStep& step) {
     const char* path = inside(step.path);
@@ -92,17 +96,25 @@ bool is_wanted(const ViewStep& step, const char* path) {
 
 bool bind(const ViewStep& step) {
     const char* path = inside(step.path);
-    return ::mount(step.source.c_str(), path, nullptr, MS_BIND | (step.flags & MS_REC), nullptr) == 0 && is_wanted(step, path)
-           && ::mount(nullptr, path, nullptr, MS_BIND | MS_REMOUNT | (step.flags & ~static_cast<unsigned long>(MS_REC)), nullptr) == 0;
+    return ::mount(step.source.c_str(), path, nullptr, MS_BIND | (step.flags & MS_REC), nullptr) == 0
+           && is_wanted(step, path)
+           && ::mount(nullptr, path, nullptr, MS_BIND | MS_REMOUNT | (step.flags & ~static_cast<unsigned long>(MS_REC)),
+                      nullptr)
+                  == 0;
 }
 
 bool run(const ViewStep& step) {
     switch (step.kind) {
-    case ViewStep::Kind::folder: return make_folder(step);
-    case ViewStep::Kind::file: return there(::mknod(inside(step.path), S_IFREG | 0644, 0) == 0);
-    case ViewStep::Kind::link: return there(::symlink(step.source.c_str(), inside(step.path)) == 0);
-    case ViewStep::Kind::device: return make_device(step);
-    case ViewStep::Kind::bind: return bind(step);
+    case ViewStep::Kind::folder:
+        return make_folder(step);
+    case ViewStep::Kind::file:
+        return there(::mknod(inside(step.path), S_IFREG | 0644, 0) == 0);
+    case ViewStep::Kind::link:
+        return there(::symlink(step.source.c_str(), inside(step.path)) == 0);
+    case ViewStep::Kind::device:
+        return make_device(step);
+    case ViewStep::Kind::bind:
+        return bind(step);
     }
     return false;
 }
@@ -123,7 +135,8 @@ bool begin_root(const FileView& view) {
 }
 
 bool finish_root(const FileView& view) {
-    return mount_proc(view.settings) && ::syscall(SYS_pivot_root, ".", ".") == 0 && ::umount2(".", MNT_DETACH) == 0 && ::chdir("/") == 0;
+    return mount_proc(view.settings) && ::syscall(SYS_pivot_root, ".", ".") == 0 && ::umount2(".", MNT_DETACH) == 0
+           && ::chdir("/") == 0;
 }
 
 } // namespace
@@ -140,7 +153,8 @@ void FileView::show(const std::string& path, Use use, bool deep) {
 void FileView::show_folder(std::string path, int folder, Use use) {
     struct stat info{};
     if (::fstat(folder, &info) < 0) throw system_error(errno, "cannot look at a folder");
-    Part part{Part::Kind::bind, std::move(path), std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(folder)), use};
+    Part part{Part::Kind::bind, std::move(path),
+              std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(folder)), use};
     part.deep = use != Use::read; // what is mounted below it could be written to
     part.device = info.st_dev;
     part.inode = info.st_ino;

@@ -33,8 +33,8 @@ struct FileView {
         bool deep = true;      ///< bind: with what is mounted below it
         ino_t inode = 0;       ///< bind: the source must be this one, on `device`; 0: whatever it is by then
         dev_t device = 0;      ///< device: its number; bind: see `inode`
-        mode_t mode = 0666; ///< device, folder
-        uid_t uid = 0;      ///< device
+        mode_t mode = 0666;    ///< device, folder
+        uid_t uid = 0;         ///< device
         gid_t gid = 0;
         bool operator==(const Part&) const = default;
     };
@@ -49,7 +49,9 @@ struct FileView {
         part.mode = mode;
         parts.push_back(std::move(part));
     }
-    void link(std::string path, std::string target) { parts.push_back({Part::Kind::link, std::move(path), std::move(target)}); }
+    void link(std::string path, std::string target) {
+        parts.push_back({Part::Kind::link, std::move(path), std::move(target)});
+    }
     /// A file or folder of ours at the same place; nothing happens if it is not there. Blocks as stat(2) does.
     void show(const std::string& path, Use use = Use::read, bool deep = true);
     /// The folder that a descriptor has open, at another place. Its path is looked up again in the child; whoever puts

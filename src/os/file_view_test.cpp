@@ -67,7 +67,8 @@ TEST_F(View, shows_what_is_in_it_and_nothing_else) {
     auto shown = view();
     shown.show((folder / "closed/shown").string());
     shown.link("/dev/nothing", "null");
-    EXPECT_EQ(run(shown, "cat " + (folder / "closed/*").string() + "; ls -d /* | tr '\\n' ' '; : >/dev/nothing && echo written"),
+    EXPECT_EQ(run(shown, "cat " + (folder / "closed/*").string()
+                             + "; ls -d /* | tr '\\n' ' '; : >/dev/nothing && echo written"),
               "shown/bin /dev /lib /lib64 /proc /tmp /usr written\n");
     EXPECT_TRUE(fs::is_empty(folder / "root"));
 }
@@ -76,7 +77,8 @@ TEST_F(View, is_written_to_only_where_it_may_be) {
     auto shown = view();
     shown.show((folder / "own").string(), FileView::Use::write);
     const auto own = (folder / "own/file").string();
-    EXPECT_EQ(run(shown, "echo text >" + own + "; cat " + own + "; for f in /new /usr/new /tmp/new; do true 2>/dev/null >$f && echo $f; done"),
+    EXPECT_EQ(run(shown, "echo text >" + own + "; cat " + own
+                             + "; for f in /new /usr/new /tmp/new; do true 2>/dev/null >$f && echo $f; done"),
               "text\n");
     EXPECT_EQ(read_file(own, 100), "text\n");
     shown.parts.back().use = FileView::Use::read;
@@ -101,16 +103,20 @@ TEST_F(View, has_the_settings_of_the_kernel_only_where_they_are_wanted) {
 }
 
 TEST_F(View, has_no_processes_but_its_own) {
-    EXPECT_EQ(run(view(), "test -e /proc/1 || echo none; test -e /proc/$$/status && echo own; test -e /proc/sys || echo closed"),
-              "none\nown\nclosed\n");
+    EXPECT_EQ(
+        run(view(),
+            "test -e /proc/1 || echo none; test -e /proc/$$/status && echo own; test -e /proc/sys || echo closed"),
+        "none\nown\nclosed\n");
 }
 
 TEST_F(View, has_devices_that_belong_to_its_user) {
     auto shown = view();
     shown.show_device("/dev/zero", 0600, somebody, somebody);
     shown.show_device("/dev/full", 0600);
-    EXPECT_EQ(run(shown, "stat -c '%F %u %a' /dev/zero; head -c 3 /dev/zero | wc -c; cat /dev/full 2>/dev/null || echo refused"),
-              "character special file 65534 600\n3\nrefused\n");
+    EXPECT_EQ(
+        run(shown,
+            "stat -c '%F %u %a' /dev/zero; head -c 3 /dev/zero | wc -c; cat /dev/full 2>/dev/null || echo refused"),
+        "character special file 65534 600\n3\nrefused\n");
 }
 
 TEST_F(View, of_a_process_that_runs_gets_devices_and_loses_them) {

@@ -29,7 +29,7 @@ namespace {
 std::string guilty_component(int number, const fs::path& path) {
     const auto uid = ::setfsuid(static_cast<uid_t>(-1)); // no such user: nothing changes, and it tells who we are
     fs::path walked, above;
-    struct stat info {};
+    struct stat info{};
     for (const auto& part : path) {
         above = walked;
         walked /= part;
@@ -61,7 +61,9 @@ constexpr std::string_view random_letters = "XXXXXX";
 class Replacement {
 public:
     Replacement(const fs::path& target, mode_t mode)
-        : target_(target), name_((target.parent_path() / fmt::format("{}{}{}", replacement_prefix, random_letters, replacement_suffix)).string()) {
+        : target_(target),
+          name_((target.parent_path() / fmt::format("{}{}{}", replacement_prefix, random_letters, replacement_suffix))
+                    .string()) {
         fd_.reset(::mkostemps(name_.data(), static_cast<int>(replacement_suffix.size()), O_CLOEXEC));
         if (!fd_) throw path_error(errno, "cannot create a file beside", target);
         ::flock(fd_.get(), LOCK_EX | LOCK_NB);
@@ -80,15 +82,17 @@ public:
     /// The same, but what was there has the temporary name until the end, so that it can be put back. File systems that
     /// exchange no names (NFS) go without.
     void exchange() {
-        struct stat there {};
+        struct stat there{};
         fresh_ = ::lstat(target_.c_str(), &there) < 0 && errno == ENOENT;
         const bool plain = !fresh_ && !S_ISDIR(there.st_mode);
         exchanged_ = plain && ::renameat2(AT_FDCWD, name_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0;
         if (!exchanged_) rename();
     }
     void take_back() {
-        if (exchanged_) renamed_ = ::rename(name_.c_str(), target_.c_str()) == 0;
-        else if (fresh_) ::unlink(target_.c_str());
+        if (exchanged_)
+            renamed_ = ::rename(name_.c_str(), target_.c_str()) == 0;
+        else if (fresh_)
+            ::unlink(target_.c_str());
     }
 
 private:
@@ -101,7 +105,9 @@ private:
 
 /// A name beside `path` that nobody has, and that remove_leftovers() knows.
 fs::path spare_name(const fs::path& path) {
-    return path.parent_path() / fmt::format("{}{}{}", replacement_prefix, Uuid::random().text().substr(0, random_letters.size()), replacement_suffix);
+    return path.parent_path()
+           / fmt::format("{}{}{}", replacement_prefix, Uuid::random().text().substr(0, random_letters.size()),
+                         replacement_suffix);
 }
 
 bool is_replacement(std::string_view name) {
@@ -119,8 +125,12 @@ void sync_folder_of(const fs::path& path) {
 
 Error path_error(int number, std::string_view what, const fs::path& path) {
     auto error = system_error(number, fmt::format("{} '{}'", what, path.string()));
-    if (number == ENOSPC || number == EDQUOT) return std::move(error).hint(fmt::format("free space there: see 'df -h {0}' and 'df -i {0}'", path.parent_path().string()));
-    if (number == EROFS) return std::move(error).hint(fmt::format("its file system is read-only: see 'findmnt -T {}' and the kernel's log", path.parent_path().string()));
+    if (number == ENOSPC || number == EDQUOT)
+        return std::move(error).hint(
+            fmt::format("free space there: see 'df -h {0}' and 'df -i {0}'", path.parent_path().string()));
+    if (number == EROFS)
+        return std::move(error).hint(fmt::format(
+            "its file system is read-only: see 'findmnt -T {}' and the kernel's log", path.parent_path().string()));
     if (number == EACCES || number == ENOENT || number == ENOTDIR) error.add_cause(guilty_component(number, path));
     return error;
 }
@@ -140,19 +150,23 @@ std::string_view kind_of_file(mode_t mode) {
     return "a device";
 }
 
-bool same_file(const struct stat& one, const struct stat& other) { return one.st_dev == other.st_dev && one.st_ino == other.st_ino; }
+bool same_file(const struct stat& one, const struct stat& other) {
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
 
 bool is_name_of(const fs::path& name, int fd, int folder) {
-    struct stat opened {}, named {};
-    return ::fstat(fd, &opened) == 0 && ::fstatat(folder, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 && same_file(opened, named);
+    struct stat opened{}, named{};
+    return ::fstat(fd, &opened) == 0 && ::fstatat(folder, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0
+           && same_file(opened, named);
 }
 
 std::string read_whole(int fd, std::size_t limit, const fs::path& path) {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd, &info) < 0) throw path_error(errno, "cannot read", path);
     if (!S_ISREG(info.st_mode))
-        throw Error(ErrorCode::operation_failed, ErrorDomain::none,
-                    fmt::format("cannot read '{}': it is {}, not a regular file", path.string(), kind_of_file(info.st_mode)));
+        throw Error(
+            ErrorCode::operation_failed, ErrorDomain::none,
+            fmt::format("cannot read '{}': it is {}, not a regular file", path.string(), kind_of_file(info.st_mode)));
     std::string contents;
     char buffer[16384];
     for (;;) {
@@ -250,11 +264,12 @@ bool rename_durably(const fs::path& from, const fs::path& to) {
 }
 
 void remove_durably(const fs::path& path) {
-    struct stat info {};
+    struct stat info{};
     if (::lstat(path.c_str(), &info) < 0 && errno == ENOENT) return;
     // It has another name until that is on disk, so that it can be put back.
     const auto going = spare_name(path);
-    const bool renamed = !S_ISDIR(info.st_mode) && ::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, going.c_str(), RENAME_NOREPLACE) == 0;
+    const bool renamed =
+        !S_ISDIR(info.st_mode) && ::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, going.c_str(), RENAME_NOREPLACE) == 0;
     try {
         if (renamed) sync_folder_of(path);
         if (::unlink((renamed ? going : path).c_str()) < 0) throw path_error(errno, "cannot remove", path);
@@ -289,7 +304,7 @@ namespace {
 /// The first folder above that is there.
 fs::path nearest_folder(const fs::path& path) {
     auto from = path.parent_path();
-    struct stat info {};
+    struct stat info{};
     while (from != from.parent_path() && ::stat(from.c_str(), &info) < 0) from = from.parent_path();
     return from;
 }
@@ -298,7 +313,9 @@ fs::path nearest_folder(const fs::path& path) {
 
 void ensure_directory(const fs::path& path, mode_t mode) { require_own_folder(path, mode, nearest_folder(path)); }
 
-void ensure_directory_durably(const fs::path& path, mode_t mode) { require_own_folder(path, mode, nearest_folder(path), NewFolders::synced); }
+void ensure_directory_durably(const fs::path& path, mode_t mode) {
+    require_own_folder(path, mode, nearest_folder(path), NewFolders::synced);
+}
 
 namespace {
 
@@ -335,7 +352,7 @@ UniqueFd copy_to_memfd(const char* name, int from) {
 }
 
 struct flock lock_range(short type, off_t first, off_t count) {
-    struct flock range {};
+    struct flock range{};
     range.l_type = type;
     range.l_whence = SEEK_SET;
     range.l_start = first;
@@ -366,15 +383,16 @@ LockResult lock_for_writing(int fd, struct flock& range, const fs::path& path) {
 FileLock FileLock::acquire(const fs::path& path) {
     constexpr int attempts = 10; // others may replace the file at the same time
     for (int attempt = 0; attempt < attempts; ++attempt) {
-        struct stat there {};
+        struct stat there{};
         if (::lstat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) ::unlink(path.c_str());
         auto fd = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
-        struct flock holder {};
+        struct flock holder{};
         const auto result = lock_for_writing(fd.get(), holder, path);
         if (result == LockResult::written_by_another)
             throw Error(ErrorCode::resource_busy, ErrorDomain::none, fmt::format("'{}' is locked", path.string()))
-                .because(holder.l_type == F_WRLCK && holder.l_pid > 0 ? fmt::format("by process {}", holder.l_pid) : "");
-        struct stat opened {};
+                .because(holder.l_type == F_WRLCK && holder.l_pid > 0 ? fmt::format("by process {}", holder.l_pid)
+                                                                      : "");
+        struct stat opened{};
         if (::fstat(fd.get(), &opened) < 0) throw path_error(errno, "cannot look at", path);
         if (!is_name_of(path, fd.get())) continue;
         if (result == LockResult::taken && is_private(opened)) {
@@ -383,7 +401,8 @@ FileLock FileLock::acquire(const fs::path& path) {
             return FileLock(std::move(fd));
         }
         // One that others could open is given up for a new one: whoever holds the old one open holds nothing then.
-        if (::unlink(path.c_str()) < 0 && errno != ENOENT) throw path_error(errno, "cannot replace the lock file", path);
+        if (::unlink(path.c_str()) < 0 && errno != ENOENT)
+            throw path_error(errno, "cannot replace the lock file", path);
     }
     throw Error(ErrorCode::resource_busy, ErrorDomain::none, fmt::format("'{}' cannot be locked", path.string()))
         .because("it is replaced again and again");

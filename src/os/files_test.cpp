@@ -58,7 +58,7 @@ TEST_F(Files, a_durable_write_replaces_the_whole_file_and_leaves_nothing_else) {
     write_file_durably(folder / "a", "second", 0640);
     EXPECT_EQ(read_file(folder / "a", 100), "second");
     EXPECT_EQ(entries(), 1u);
-    struct stat info {};
+    struct stat info{};
     ASSERT_EQ(::stat((folder / "a").c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777, 0640u);
 }
@@ -73,7 +73,9 @@ TEST_F(Files, a_write_that_fails_leaves_no_temporary_file) {
 TEST_F(Files, what_cannot_be_synced_is_taken_back) {
     write_file_durably(folder / "old", "old", 0644);
     constexpr uid_t nobody = 65534;
-    if (::geteuid() == 0) { ASSERT_EQ(::chown(folder.c_str(), nobody, nobody), 0); }
+    if (::geteuid() == 0) {
+        ASSERT_EQ(::chown(folder.c_str(), nobody, nobody), 0);
+    }
     const auto refused = in_another_process([&] {
         if (::geteuid() == 0 && ::setresuid(nobody, nobody, nobody) < 0) ::_exit(1);
         ::chmod(folder.c_str(), 0300); // files come and go, but the folder cannot be opened
@@ -190,7 +192,7 @@ TEST_F(Files, a_lock_goes_with_its_process_whatever_becomes_of_the_children) {
 TEST_F(Files, a_lock_file_is_one_that_nobody_else_can_open) {
     const auto path = folder / "lock";
     const auto mode_now = [&] {
-        struct stat info {};
+        struct stat info{};
         EXPECT_EQ(::lstat(path.c_str(), &info), 0);
         return info.st_mode;
     };
@@ -217,7 +219,7 @@ TEST_F(Files, a_lock_is_not_kept_from_us_by_who_may_only_read) {
     const int reader = ::fork();
     if (reader == 0) {
         const int fd = ::open(path.c_str(), O_RDONLY);
-        struct flock all {};
+        struct flock all{};
         all.l_type = F_RDLCK;
         ::_exit(::fcntl(fd, F_SETLK, &all) == 0 && ::write(ends[1].get(), "x", 1) == 1 ? ::pause() : 1);
     }

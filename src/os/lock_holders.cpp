@@ -28,11 +28,13 @@ bool closes_on_exec(const std::string& info) {
 
 /// Nothing if that descriptor of a process has no such lock on that file. The number of the inode is compared first: asking
 /// for more may wait for whatever storage it lies on.
-std::optional<LockHolder> holder_by(const fs::path& process, const fs::path& descriptor, const struct stat& file, LockKind kind) {
+std::optional<LockHolder> holder_by(const fs::path& process, const fs::path& descriptor, const struct stat& file,
+                                    LockKind kind) {
     const auto info = read_proc(process / "fdinfo" / descriptor);
     const auto word = kind == LockKind::flock ? ": FLOCK " : ": OFDLCK ";
-    if (info.find(word) == info.npos || info.find(fmt::format("ino:\t{}\n", file.st_ino)) == info.npos) return std::nullopt;
-    struct stat there {};
+    if (info.find(word) == info.npos || info.find(fmt::format("ino:\t{}\n", file.st_ino)) == info.npos)
+        return std::nullopt;
+    struct stat there{};
     if (::stat((process / "fd" / descriptor).c_str(), &there) < 0 || !same_file(there, file)) return std::nullopt;
     return LockHolder{std::atoi(process.filename().c_str()), !closes_on_exec(info)};
 }
@@ -41,7 +43,8 @@ std::optional<LockHolder> holder_by(const fs::path& process, const fs::path& des
 std::optional<LockHolder> holder_among(const fs::path& process, const struct stat& file, LockKind kind) {
     std::optional<LockHolder> found;
     std::error_code failure;
-    for (fs::directory_iterator entry(process / "fdinfo", failure), end; !failure && entry != end; entry.increment(failure)) {
+    for (fs::directory_iterator entry(process / "fdinfo", failure), end; !failure && entry != end;
+         entry.increment(failure)) {
         const auto holder = holder_by(process, entry->path().filename(), file, kind);
         if (holder && (!found || holder->survives_exec)) found = holder;
     }
@@ -53,7 +56,8 @@ std::vector<fs::path> all_processes() {
     std::vector<fs::path> processes;
     std::error_code failure;
     for (fs::directory_iterator entry("/proc", failure), end; !failure && entry != end; entry.increment(failure))
-        if (entry->path().filename().string().find_first_not_of("0123456789") == std::string::npos) processes.push_back(entry->path());
+        if (entry->path().filename().string().find_first_not_of("0123456789") == std::string::npos)
+            processes.push_back(entry->path());
     return processes;
 }
 
@@ -70,14 +74,16 @@ bool is_open_though_removed(const fs::path& file) {
     std::error_code failure;
     const auto name = fs::weakly_canonical(file, failure).string() + " (deleted)"; // as proc(5) shows it
     for (const auto& process : all_processes())
-        for (fs::directory_iterator entry(process / "fd", failure), end; !failure && entry != end; entry.increment(failure)) {
+        for (fs::directory_iterator entry(process / "fd", failure), end; !failure && entry != end;
+             entry.increment(failure)) {
             std::error_code closed;
             if (fs::read_symlink(entry->path(), closed) == name) return true;
         }
     return false;
 }
 
-std::vector<Process> lock_holding_processes(const struct stat& file, LockKind kind, std::chrono::milliseconds exec_timeout) {
+std::vector<Process> lock_holding_processes(const struct stat& file, LockKind kind,
+                                            std::chrono::milliseconds exec_timeout) {
     constexpr std::chrono::milliseconds pause{10};
     const auto by = std::chrono::steady_clock::now() + exec_timeout;
     auto holders = find_lock_holders(file, kind);

@@ -24,7 +24,8 @@ std::vector<LockHolder> find_lock_holders(const struct stat& file, LockKind kind
 
 /// Other processes that hold it; one that leads its session first, as what we started does. A child that a killed process
 /// has just forked gets that much time to run its program.
-std::vector<Process> lock_holding_processes(const struct stat& file, LockKind kind, std::chrono::milliseconds exec_timeout);
+std::vector<Process> lock_holding_processes(const struct stat& file, LockKind kind,
+                                            std::chrono::milliseconds exec_timeout);
 
 /// Whether a process has a file open that had this name when it was removed: it may hold a lock that cannot be seen any more.
 bool is_open_though_removed(const std::filesystem::path& file);

@@ -24,13 +24,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int most_links = 40;   ///< as the kernel
+constexpr int most_links = 40;    ///< as the kernel
 constexpr int deepest_tree = 100; ///< each level holds a descriptor
 
 Error distrust(const fs::path& folder, const fs::path& component, const std::string& why) {
-    return Error(ErrorCode::operation_denied, ErrorDomain::none, fmt::format("cannot rely on the folder '{}'", folder.string()))
+    return Error(ErrorCode::operation_denied, ErrorDomain::none,
+                 fmt::format("cannot rely on the folder '{}'", folder.string()))
         .because(fmt::format("'{}' {}", component.string(), why))
-        .hint(fmt::format("see 'namei -l {}': every part of it must belong to root or to uid {}, and be writable by nobody else", folder.string(), ::geteuid()));
+        .hint(fmt::format(
+            "see 'namei -l {}': every part of it must belong to root or to uid {}, and be writable by nobody else",
+            folder.string(), ::geteuid()));
 }
 
 /// Whether a group has this user and nobody else in it, as many systems make one for each user.
@@ -38,9 +41,11 @@ bool is_private_group(gid_t group) {
     char users[4096], groups[4096];
     passwd of_user{}, *user = nullptr;
     ::group of_group{}, *entry = nullptr;
-    if (::getpwuid_r(::geteuid(), &of_user, users, sizeof users, &user) != 0 || !user || user->pw_gid != group) return false;
+    if (::getpwuid_r(::geteuid(), &of_user, users, sizeof users, &user) != 0 || !user || user->pw_gid != group)
+        return false;
     const std::string name = user->pw_name;
-    if (::getgrgid_r(group, &of_group, groups, sizeof groups, &entry) != 0 || !entry || entry->gr_name != name) return false;
+    if (::getgrgid_r(group, &of_group, groups, sizeof groups, &entry) != 0 || !entry || entry->gr_name != name)
+        return false;
     for (char** member = entry->gr_mem; *member; ++member)
         if (*member != name) return false;
     return true;
@@ -51,7 +56,7 @@ class Walk {
 public:
     Walk(const fs::path& folder, mode_t mode, const fs::path& from, NewFolders new_folders)
         : folder_(folder), mode_(mode), new_folders_(new_folders) {
-        struct stat root {};
+        struct stat root{};
         if (::stat("/", &root) == 0) system_owner_ = root.st_uid; // not 0 in a user namespace without root
         start(from);
         for (const auto& part : folder.lexically_relative(from))
@@ -79,7 +84,7 @@ private:
         UniqueFd fd(::openat(at_.get(), part.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
         if (!fd && errno == ENOENT) fd = make(part, next);
         if (!fd) throw path_error(errno, "cannot open", next);
-        struct stat info {};
+        struct stat info{};
         if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", next);
         if (S_ISLNK(info.st_mode)) return follow(fd, info, next);
         if (!S_ISDIR(info.st_mode)) throw distrust(folder_, next, "is not a folder");
@@ -92,7 +97,8 @@ private:
         const bool made = ::mkdirat(at_.get(), part.c_str(), mode_) == 0;
         if (!made && errno != EEXIST) throw path_error(errno, "cannot create the folder", next);
         // Whatever the umask.
-        if (made && ::fchmodat(at_.get(), part.c_str(), mode_, 0) < 0) throw path_error(errno, "cannot set the mode of", next);
+        if (made && ::fchmodat(at_.get(), part.c_str(), mode_, 0) < 0)
+            throw path_error(errno, "cannot set the mode of", next);
         if (made && new_folders_ == NewFolders::synced) sync_new(part, next);
         return UniqueFd(::openat(at_.get(), part.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     }
@@ -123,13 +129,17 @@ private:
     bool trusted(uid_t owner) const { return owner == ::geteuid() || owner == 0 || owner == system_owner_; }
 
     void require_trusted(int fd, const fs::path& path, bool last) const {
-        struct stat info {};
+        struct stat info{};
         if (::fstat(fd, &info) < 0) throw path_error(errno, "cannot look at", path);
         if (!trusted(info.st_uid)) throw distrust(folder_, path, fmt::format("belongs to uid {}", info.st_uid));
-        if ((info.st_mode & S_ISVTX) && !last) return; // what is below it is looked at too, and nobody else may rename that
-        if (info.st_mode & S_IWOTH) throw distrust(folder_, path, fmt::format("has mode {:o}: everybody may write to it", info.st_mode & 07777));
+        if ((info.st_mode & S_ISVTX) && !last)
+            return; // what is below it is looked at too, and nobody else may rename that
+        if (info.st_mode & S_IWOTH)
+            throw distrust(folder_, path,
+                           fmt::format("has mode {:o}: everybody may write to it", info.st_mode & 07777));
         if ((info.st_mode & S_IWGRP) && info.st_gid != 0 && !is_private_group(info.st_gid))
-            throw distrust(folder_, path, fmt::format("has mode {:o}: group {} may write to it", info.st_mode & 07777, info.st_gid));
+            throw distrust(folder_, path,
+                           fmt::format("has mode {:o}: group {} may write to it", info.st_mode & 07777, info.st_gid));
     }
 
     const fs::path& folder_;
@@ -164,16 +174,20 @@ void remove_contents(UniqueFd folder, const fs::path& path, int depth, const std
         remove_contents(std::move(below), path / name, depth - 1);
         if (::unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0) throw path_error(errno, "cannot remove", path / name);
     }
-    if (!last.empty() && ::unlinkat(fd, last.c_str(), 0) < 0 && errno != ENOENT) throw path_error(errno, "cannot remove", path / last);
+    if (!last.empty() && ::unlinkat(fd, last.c_str(), 0) < 0 && errno != ENOENT)
+        throw path_error(errno, "cannot remove", path / last);
 }
 
 } // namespace
 
-void require_own_folder(const fs::path& folder, mode_t mode, const fs::path& from, NewFolders made) { Walk(folder, mode, from, made).run(); }
+void require_own_folder(const fs::path& folder, mode_t mode, const fs::path& from, NewFolders made) {
+    Walk(folder, mode, from, made).run();
+}
 
 void remove_tree(const fs::path& parent, const std::string& name, std::string_view last) {
     if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
-        throw Error(ErrorCode::internal_error, ErrorDomain::none, fmt::format("'{}' is no name of a folder in '{}'", name, parent.string()));
+        throw Error(ErrorCode::internal_error, ErrorDomain::none,
+                    fmt::format("'{}' is no name of a folder in '{}'", name, parent.string()));
     const UniqueFd above(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!above && errno == ENOENT) return;
     if (!above) throw path_error(errno, "cannot open", parent);
@@ -181,7 +195,8 @@ void remove_tree(const fs::path& parent, const std::string& name, std::string_vi
     if (!folder && errno == ENOENT) return;
     if (!folder) throw path_error(errno, "cannot remove", parent / name);
     remove_contents(std::move(folder), parent / name, deepest_tree, std::string(last));
-    if (::unlinkat(above.get(), name.c_str(), AT_REMOVEDIR) < 0) throw path_error(errno, "cannot remove", parent / name);
+    if (::unlinkat(above.get(), name.c_str(), AT_REMOVEDIR) < 0)
+        throw path_error(errno, "cannot remove", parent / name);
 }
 
 } // namespace domus

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-
 namespace domus {
 
 namespace fs = std::filesystem;
@@ -28,14 +27,13 @@ struct OwnFolder : FolderTest {
         return {};
     }
     void give_away(const fs::path& path) const { ASSERT_EQ(::lchown(path.c_str(), somebody, somebody), 0); }
-
 };
 
 } // namespace
 
 TEST_F(OwnFolder, is_made_with_what_is_above_it) {
     EXPECT_EQ(complaint(folder / "a/b/c"), "");
-    struct stat info {};
+    struct stat info{};
     ASSERT_EQ(::stat((folder / "a/b/c").c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 07777, 0700u);
     EXPECT_EQ(complaint(folder / "a/b/c"), "");
@@ -48,7 +46,9 @@ TEST_F(OwnFolder, of_somebody_else_is_refused_wherever_it_stands_on_the_way) {
     require_own_folder(folder / "a/b/c", 0700);
     for (const auto* name : {"a", "a/b", "a/b/c"}) {
         give_away(folder / name);
-        EXPECT_NE(complaint(folder / "a/b/c").find((folder / name).string() + "' belongs to uid 54321"), std::string::npos) << complaint(folder / "a/b/c");
+        EXPECT_NE(complaint(folder / "a/b/c").find((folder / name).string() + "' belongs to uid 54321"),
+                  std::string::npos)
+            << complaint(folder / "a/b/c");
         ASSERT_EQ(::chown((folder / name).c_str(), 0, 0), 0);
     }
     EXPECT_EQ(complaint(folder / "a/b/c"), "");
@@ -61,7 +61,8 @@ TEST_F(OwnFolder, of_somebody_else_is_refused_wherever_it_stands_on_the_way) {
 TEST_F(OwnFolder, that_others_may_write_to_is_refused) {
     require_own_folder(folder / "a/b", 0700);
     ::chmod((folder / "a").c_str(), 0777);
-    EXPECT_NE(complaint(folder / "a/b").find("a' has mode 777: everybody may write to it"), std::string::npos) << complaint(folder / "a/b");
+    EXPECT_NE(complaint(folder / "a/b").find("a' has mode 777: everybody may write to it"), std::string::npos)
+        << complaint(folder / "a/b");
     ::chmod((folder / "a").c_str(), 01777);
     EXPECT_EQ(complaint(folder / "a/b"), "") << "nobody can rename what is ours in it";
     ::chmod((folder / "a/b").c_str(), 01777);
@@ -101,7 +102,8 @@ TEST_F(OwnFolder, a_tree_is_removed_whole_and_nothing_that_its_links_name) {
     EXPECT_FALSE(fs::exists(folder / "tree"));
     remove_tree(folder, "tree");
     EXPECT_THROW(remove_tree(folder, "link"), Error);
-    for (const auto* name : {"", ".", "..", "../kept", "kept/", "kept/file"}) EXPECT_THROW(remove_tree(folder, name), Error) << name;
+    for (const auto* name : {"", ".", "..", "../kept", "kept/", "kept/file"})
+        EXPECT_THROW(remove_tree(folder, name), Error) << name;
     EXPECT_TRUE(fs::exists(folder / "kept/file"));
 }
 

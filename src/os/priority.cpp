@@ -28,7 +28,9 @@ void raise_priority() {
     if (::getsid(0) != ::getpid()) return; // the group is somebody's shell
     const UniqueFd group(::open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC));
     const auto text = fmt::format("{}", wanted);
-    if (group) (void)!::write(group.get(), text.data(), text.size()); // a kernel without such groups, or that is asked too often
+    if (group)
+        (void)!::write(group.get(), text.data(),
+                       text.size()); // a kernel without such groups, or that is asked too often
 }
 
 void restore_priority() {

@@ -84,9 +84,7 @@ std::optional<ProcessUser> user_of(int pid) {
     return ProcessUser{*uid, *gid};
 }
 
-std::optional<ProcessFigures> read_process(int pid) {
-    return parse(fmt::format("/proc/{}/stat", pid));
-}
+std::optional<ProcessFigures> read_process(int pid) { return parse(fmt::format("/proc/{}/stat", pid)); }
 
 std::optional<ProcessFigures> read_thread(int pid, int thread) {
     return parse(fmt::format("/proc/{}/task/{}/stat", pid, thread));

@@ -87,7 +87,9 @@ struct Trouble {
 Error cannot_run(const std::string& program, const std::vector<ViewStep>& view, const Trouble& trouble) {
     auto what = fmt::format("cannot run '{}'", program);
     if (trouble.step == Trouble::outside_view) return system_error(trouble.number, what);
-    const auto where = trouble.step < 0 ? std::string("its mount namespace") : fmt::format("'{}' in its mount namespace", view[static_cast<std::size_t>(trouble.step)].path);
+    const auto where = trouble.step < 0 ? std::string("its mount namespace")
+                                        : fmt::format("'{}' in its mount namespace",
+                                                      view[static_cast<std::size_t>(trouble.step)].path);
     return system_error(trouble.number, fmt::format("{}: cannot set up {}", what, where));
 }
 
@@ -271,9 +273,7 @@ std::string find_program(const std::string& name) {
     return {};
 }
 
-int Command::pass(UniqueFd fd) {
-    return pass(std::make_shared<UniqueFd>(std::move(fd)));
-}
+int Command::pass(UniqueFd fd) { return pass(std::make_shared<UniqueFd>(std::move(fd))); }
 
 int Command::pass(std::shared_ptr<UniqueFd> fd) {
     int number = 3;
@@ -282,9 +282,7 @@ int Command::pass(std::shared_ptr<UniqueFd> fd) {
     return number;
 }
 
-void Command::redirect(UniqueFd fd, int number) {
-    fds.push_back({std::make_shared<UniqueFd>(std::move(fd)), number});
-}
+void Command::redirect(UniqueFd fd, int number) { fds.push_back({std::make_shared<UniqueFd>(std::move(fd)), number}); }
 
 std::string Command::text() const {
     std::string text = quote(program);

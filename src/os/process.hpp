@@ -39,8 +39,8 @@ struct Command {
 
     std::optional<uid_t> uid;
     std::optional<gid_t> gid;
-    std::vector<gid_t> groups; ///< supplementary ones, with uid
-    bool unprivileged = false; ///< it has no capabilities and never gains any, whatever it runs
+    std::vector<gid_t> groups;    ///< supplementary ones, with uid
+    bool unprivileged = false;    ///< it has no capabilities and never gains any, whatever it runs
     std::optional<FileView> view; ///< what it sees of the file system; none: what we see
     bool new_session = true;
     std::optional<int> death_signal; ///< sent when the thread that started it ends; never for guests

@@ -80,7 +80,8 @@ TEST(Process, has_no_capabilities_and_gains_none) {
     command.fds.clear();
     const auto text = pipe.all();
     const std::string none = "0000000000000000";
-    for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapAmb"}) EXPECT_TRUE(text.contains(set + (":\t" + none))) << text;
+    for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapAmb"})
+        EXPECT_TRUE(text.contains(set + (":\t" + none))) << text;
     EXPECT_TRUE(text.contains("NoNewPrivs:\t1")) << text;
     if (::geteuid() != 0) return;
     EXPECT_TRUE(text.contains("CapBnd:\t" + none)) << text;
@@ -198,7 +199,8 @@ TEST(Process, what_is_missing_is_named_with_its_package) {
     EXPECT_EQ(how_to_install("nft"), "install its package with 'apt install nftables'");
     EXPECT_EQ(how_to_install("swtpm_setup"), "install its package with 'apt install swtpm swtpm-tools'");
     EXPECT_EQ(how_to_install("dnsmasq"), "install its package with 'apt install dnsmasq-base'");
-    EXPECT_EQ(how_to_install("zfs"), "install its package with 'apt install zfsutils-linux', from Debian's component contrib");
+    EXPECT_EQ(how_to_install("zfs"),
+              "install its package with 'apt install zfsutils-linux', from Debian's component contrib");
     EXPECT_EQ(how_to_install("unheard"), "find its package with 'apt-file search bin/unheard'");
 }
 

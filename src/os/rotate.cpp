@@ -58,7 +58,8 @@ void rotate(int log, int folder, const std::string& name, const Rotation& rotati
         if (rotation.backups > 0) {
             const auto to = make_room(folder, name, rotation.backups);
             struct stat info{};
-            if (::fstat(log, &info) == 0 && ::fchown(to.get(), info.st_uid, info.st_gid) == 0) ::fchmod(to.get(), info.st_mode & 0777);
+            if (::fstat(log, &info) == 0 && ::fchown(to.get(), info.st_uid, info.st_gid) == 0)
+                ::fchmod(to.get(), info.st_mode & 0777);
             copy_end(log, to.get(), backup(name, 0), rotation.size);
         }
     } catch (...) {

@@ -55,8 +55,10 @@ public:
         parallel_for(found.size(), [&](std::size_t i) { values[i] = attempt<Value>(found[i], make); });
         std::vector<Stored<Value>> loaded;
         for (std::size_t i = 0; i < found.size(); ++i)
-            if (values[i]) loaded.push_back({std::move(found[i].name), std::move(*values[i])});
-            else settle(found[i]);
+            if (values[i])
+                loaded.push_back({std::move(found[i].name), std::move(*values[i])});
+            else
+                settle(found[i]);
         return loaded;
     }
 

@@ -33,7 +33,8 @@ struct StoredFiles : testing::Test {
         StoredFolder folder(root, limit);
         std::vector<std::string> names;
         const auto make = [](const std::string&, const std::string& text) {
-            if (text.starts_with("bad") || text.empty()) throw Error(ErrorCode::xml_error, ErrorDomain::none, "it is bad");
+            if (text.starts_with("bad") || text.empty())
+                throw Error(ErrorCode::xml_error, ErrorDomain::none, "it is bad");
             return text;
         };
         for (const auto& [name, text] : folder.load(make)) names.push_back(name);
@@ -145,7 +146,8 @@ TEST_F(StoredFiles, the_oldest_of_several_with_one_key_stays) {
 }
 
 TEST_F(StoredFiles, temporary_files_of_a_killed_writer_go_and_those_in_use_stay) {
-    for (const auto* name : {".domus-abcDEF.new", ".domus-busy00.new", ".domus-short.new", "good.xml"}) write(name, "good");
+    for (const auto* name : {".domus-abcDEF.new", ".domus-busy00.new", ".domus-short.new", "good.xml"})
+        write(name, "good");
     const UniqueFd writer(::open((root / ".domus-busy00.new").c_str(), O_RDWR | O_CLOEXEC));
     ASSERT_EQ(::flock(writer.get(), LOCK_EX), 0);
     EXPECT_EQ(load().size(), 1u);

@@ -38,7 +38,8 @@ UniqueFd open_terminal_of(int pid, const std::string& path) {
         auto fd = open_file(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
         if (::isatty(fd.get())) return fd;
     }
-    throw Error(ErrorCode::internal_error, ErrorDomain::qemu, fmt::format("internal error: '{}' is not a terminal of process {}", path, pid));
+    throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
+                fmt::format("internal error: '{}' is not a terminal of process {}", path, pid));
 }
 
 } // namespace domus

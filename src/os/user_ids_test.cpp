@@ -20,7 +20,9 @@ struct UserIdsTest : testing::Test {
         file = std::filesystem::path(::mkdtemp(name.data())) / "lock";
     }
     void TearDown() override { std::filesystem::remove_all(file.parent_path()); }
-    UserIdClaim claim(std::uint32_t count, std::uint32_t start) const { return UserIdClaim::make({first, count}, start, file); }
+    UserIdClaim claim(std::uint32_t count, std::uint32_t start) const {
+        return UserIdClaim::make({first, count}, start, file);
+    }
     std::filesystem::path file;
 };
 
@@ -29,7 +31,8 @@ struct UserIdsTest : testing::Test {
 TEST_F(UserIdsTest, a_range_is_read_from_text) {
     EXPECT_EQ(parse_user_ids("100-199"), (UserIds{100, 100}));
     EXPECT_EQ(parse_user_ids("7-8"), (UserIds{7, 2}));
-    for (const char* wrong : {"", "7", "-", "7-", "-7", "9-7", "7-7", "0-7", "a-b", "1-4294967295", "1-99999999999", "1 - 7"})
+    for (const char* wrong :
+         {"", "7", "-", "7-", "-7", "9-7", "7-7", "0-7", "a-b", "1-4294967295", "1-99999999999", "1 - 7"})
         EXPECT_EQ(parse_user_ids(wrong), std::nullopt) << wrong;
 }
 

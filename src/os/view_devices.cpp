@@ -28,7 +28,8 @@ std::vector<Node> nodes_of(const std::vector<std::string>& paths) {
     std::vector<Node> nodes;
     struct stat info{};
     for (const auto& path : paths)
-        if (::stat(path.c_str(), &info) == 0 && (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode))) nodes.push_back({path, info.st_mode & S_IFMT, info.st_rdev});
+        if (::stat(path.c_str(), &info) == 0 && (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)))
+            nodes.push_back({path, info.st_mode & S_IFMT, info.st_rdev});
     return nodes;
 }
 
@@ -55,7 +56,8 @@ void inside(int pidfd, const std::function<bool()>& work) {
 }
 
 void make_folders(const std::string& path) {
-    for (auto slash = path.find('/', 1); slash != path.npos; slash = path.find('/', slash + 1)) ::mkdir(path.substr(0, slash).c_str(), 0755);
+    for (auto slash = path.find('/', 1); slash != path.npos; slash = path.find('/', slash + 1))
+        ::mkdir(path.substr(0, slash).c_str(), 0755);
 }
 
 bool make(const Node& node, uid_t uid, gid_t gid) {

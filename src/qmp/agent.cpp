@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t longest_answer = 10u << 20; ///< as libvirt's
 constexpr std::size_t longest_synchronization = 4096;
 constexpr std::size_t most_answer_values = 100'000; ///< those of a guest with a thousand interfaces are some 20,000
-constexpr std::size_t parse_step = 4096; ///< bytes, without a look at the clock
+constexpr std::size_t parse_step = 4096;            ///< bytes, without a look at the clock
 constexpr char delimiter = '\xff';
 
 } // namespace
@@ -42,10 +42,12 @@ struct Agent::Channel {
 };
 
 Agent::Agent(Executor executor, Connect connect, std::string who)
-    : executor_(executor), connect_(std::move(connect)), who_(std::move(who)), turns_(executor, fmt::format("agent of {}", who_)) {}
+    : executor_(executor), connect_(std::move(connect)), who_(std::move(who)),
+      turns_(executor, fmt::format("agent of {}", who_)) {}
 
 Error Agent::silent(std::string_view why) const {
-    return Error(ErrorCode::agent_unresponsive, ErrorDomain::qemu, fmt::format("Guest agent is not responding: {}", why))
+    return Error(ErrorCode::agent_unresponsive, ErrorDomain::qemu,
+                 fmt::format("Guest agent is not responding: {}", why))
         .hint(fmt::format("install and start qemu-guest-agent in the guest of {}", who_));
 }
 
@@ -89,7 +91,8 @@ Task<> Agent::fill(ChannelPtr channel, Deadline by) {
     if (by.expired()) throw failed({}, by);
     const CancelAt limit(channel->socket, by);
     boost::system::error_code failure;
-    const auto n = co_await channel->socket->async_read_some(asio::buffer(channel->bytes), asio::redirect_error(use_task, failure));
+    const auto n = co_await channel->socket->async_read_some(asio::buffer(channel->bytes),
+                                                             asio::redirect_error(use_task, failure));
     channel->share.begin();
     if (failure) throw failed(failure, by);
     channel->unread = {channel->bytes.data(), n};
@@ -120,7 +123,8 @@ Task<std::optional<std::string>> Agent::read_line(ChannelPtr channel, std::size_
 Task<> Agent::synchronize(ChannelPtr channel, Deadline by) {
     static std::mt19937_64 numbers{std::random_device{}()};
     const auto id = static_cast<std::int64_t>(numbers() & 0x7fffffff);
-    const auto request = json::serialize(json::object{{"execute", "guest-sync-delimited"}, {"arguments", {{"id", id}}}});
+    const auto request =
+        json::serialize(json::object{{"execute", "guest-sync-delimited"}, {"arguments", {{"id", id}}}});
     // A leading 0xff makes the agent drop what it had read of an earlier, broken request.
     co_await write(channel, std::string(1, delimiter) + request + "\n", by);
     for (;;) {
@@ -147,7 +151,8 @@ Task<json::value> Agent::ask(ChannelPtr channel, std::string request, Deadline b
 }
 
 Error Agent::unreadable(std::string why) const {
-    return Error(ErrorCode::agent_unresponsive, ErrorDomain::qemu, fmt::format("the guest agent of {} sent an answer that cannot be read", who_))
+    return Error(ErrorCode::agent_unresponsive, ErrorDomain::qemu,
+                 fmt::format("the guest agent of {} sent an answer that cannot be read", who_))
         .because(std::move(why));
 }
 
@@ -160,7 +165,8 @@ Task<json::value> Agent::parse(ChannelPtr channel, std::string_view text, Deadli
         const auto step = text.substr(0, parse_step);
         text.remove_prefix(step.size());
         values += count_separators(step);
-        if (values > most_answer_values) throw unreadable(fmt::format("it has more than {} values", most_answer_values));
+        if (values > most_answer_values)
+            throw unreadable(fmt::format("it has more than {} values", most_answer_values));
         parser.write(step.data(), step.size(), failure);
         if (failure) throw unreadable(failure.message());
         if (channel->share.used_up()) co_await channel->share.rest();
@@ -193,10 +199,12 @@ Task<json::value> Agent::execute(std::string command, json::object arguments, De
     if (answer.is_object()) {
         if (auto* value = answer.as_object().if_contains("return")) co_return std::move(*value);
         if (const auto* error = answer.as_object().if_contains("error"))
-            throw Error(ErrorCode::agent_command_failed, ErrorDomain::qemu, fmt::format("the guest agent of {} refused '{}'", who_, command))
+            throw Error(ErrorCode::agent_command_failed, ErrorDomain::qemu,
+                        fmt::format("the guest agent of {} refused '{}'", who_, command))
                 .because(json::serialize(*error));
     }
-    throw Error(ErrorCode::agent_command_failed, ErrorDomain::qemu, fmt::format("the guest agent of {} answered '{}' with neither a result nor an error", who_, command));
+    throw Error(ErrorCode::agent_command_failed, ErrorDomain::qemu,
+                fmt::format("the guest agent of {} answered '{}' with neither a result nor an error", who_, command));
 }
 
 Task<std::string> Agent::raw(std::string request, Deadline by) {

@@ -26,7 +26,8 @@ struct Guest {
 
     UniqueFd connect() {
         int ends[2];
-        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) throw system_error(errno, "socketpair");
+        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+            throw system_error(errno, "socketpair");
         socket = StreamFd(socket.get_executor(), ends[1]);
         return UniqueFd(ends[0]);
     }
@@ -57,7 +58,8 @@ void run(std::function<Task<>(std::shared_ptr<Agent>, Guest&)> body) {
     ::signal(SIGPIPE, SIG_IGN); // as the daemon does
     Loop loop{1};
     Guest guest(loop.get_executor());
-    const auto agent = std::make_shared<Agent>(loop.get_executor(), [&guest] { return guest.connect(); }, "domain 'web'");
+    const auto agent =
+        std::make_shared<Agent>(loop.get_executor(), [&guest] { return guest.connect(); }, "domain 'web'");
     agent->set_guest_side_open(true);
     std::exception_ptr failure;
     bool over = false;
@@ -94,8 +96,8 @@ std::string lines(std::string_view line, std::size_t count) {
 } // namespace
 
 TEST(Agent, a_guest_that_writes_without_end_costs_no_more_than_the_deadline) {
-    for (const auto& noise : {lines("y\n", 4096), std::string(8192, 'x'), std::string(8192, '\0'), lines("\xff\n", 4096),
-                              lines("{\"return\": 1}\n", 500)}) {
+    for (const auto& noise : {lines("y\n", 4096), std::string(8192, 'x'), std::string(8192, '\0'),
+                              lines("\xff\n", 4096), lines("{\"return\": 1}\n", 500)}) {
         run([noise](std::shared_ptr<Agent> agent, Guest& guest) -> Task<> {
             guest.socket = StreamFd(guest.socket.get_executor());
             const auto flood = [](Guest& from, std::string text) -> Task<> {
@@ -163,7 +165,8 @@ TEST(Agent, what_is_not_for_us_is_dropped) {
             const auto connected = [&from] { return from.socket.is_open(); };
             co_await eventually(connected);
             const auto synchronized = co_await from.hear_synchronization();
-            co_await from.say("{\"return\": {\"late\": true}}\n{\"return\": 4711}\nnonsense\n[1]\n" + lines("[", 3000) + "\n");
+            co_await from.say("{\"return\": {\"late\": true}}\n{\"return\": 4711}\nnonsense\n[1]\n" + lines("[", 3000)
+                              + "\n");
             co_await from.say(std::string(100'000, 'x') + "\xff" + synchronized);
             (void)co_await from.hear();
             co_await from.say("{\"return\": {}}\n");
@@ -175,9 +178,10 @@ TEST(Agent, what_is_not_for_us_is_dropped) {
 }
 
 TEST(Agent, an_answer_that_cannot_be_read_is_an_error_at_once) {
-    for (const auto& [answer, reason] : {std::pair{std::string(11u << 20, 'x'), "longer than 10 MiB"}, std::pair{lines("[", 3000), "too deep"},
-                                         std::pair{std::string("nonsense"), "syntax"}, std::pair{std::string("{\"return\": 1"), "incomplete"},
-                                         std::pair{"{\"return\": [" + lines("0,", 5'000'000) + "0]}", "more than 100000 values"}}) {
+    for (const auto& [answer, reason] :
+         {std::pair{std::string(11u << 20, 'x'), "longer than 10 MiB"}, std::pair{lines("[", 3000), "too deep"},
+          std::pair{std::string("nonsense"), "syntax"}, std::pair{std::string("{\"return\": 1"), "incomplete"},
+          std::pair{"{\"return\": [" + lines("0,", 5'000'000) + "0]}", "more than 100000 values"}}) {
         run([answer, reason](std::shared_ptr<Agent> agent, Guest& guest) -> Task<> {
             const auto script = [](Guest& from, std::string text) -> Task<> {
                 const auto connected = [&from] { return from.socket.is_open(); };

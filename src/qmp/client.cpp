@@ -62,7 +62,8 @@ Error Client::gone() const {
     Error error(ErrorCode::operation_failed, ErrorDomain::qemu, fmt::format("the monitor of {} has gone", who_));
     if (why_closed_.empty()) return error;
     error.add_cause(why_closed_);
-    return std::move(error).hint("the daemon connects to it again after a while; 'domus destroy' ends the domain at once");
+    return std::move(error).hint(
+        "the daemon connects to it again after a while; 'domus destroy' ends the domain at once");
 }
 
 Task<> Client::read_all(std::shared_ptr<Client> self) {
@@ -101,7 +102,8 @@ std::size_t Client::take(std::string_view bytes) {
     if (failure) throw std::runtime_error(fmt::format("it sent a message that cannot be read ({})", failure.message()));
     if (message_bytes_ > largest_now())
         throw std::runtime_error(fmt::format("it sent a message of more than {} KiB", largest_now() >> 10));
-    if (message_values_ > most_values) throw std::runtime_error(fmt::format("it sent a message of more than {} values", most_values));
+    if (message_values_ > most_values)
+        throw std::runtime_error(fmt::format("it sent a message of more than {} values", most_values));
     if (!parser_.done()) return used;
     auto message = parser_.release();
     parser_.reset();
@@ -121,7 +123,8 @@ void Client::dispatch(json::value message) {
     if (object.contains("event")) {
         static const json::object nothing;
         const auto* data = object.if_contains("data");
-        if (const auto handler = event_) (*handler)(text_of(object, "event"), data && data->is_object() ? data->as_object() : nothing);
+        if (const auto handler = event_)
+            (*handler)(text_of(object, "event"), data && data->is_object() ? data->as_object() : nothing);
         return;
     }
     if (unanswered_ > 0) --unanswered_;
@@ -135,8 +138,10 @@ void Client::dispatch(json::value message) {
     const auto* error = object.if_contains("error");
     const auto reason = error && error->is_object() ? text_of(error->as_object(), "desc") : "no reason was given";
     // With libvirt's code and words, which clients look for.
-    slot->fail(std::make_exception_ptr(
-        Error(ErrorCode::internal_error, ErrorDomain::qemu, fmt::format("internal error: unable to execute QEMU command '{}'", command)).because(reason)));
+    slot->fail(
+        std::make_exception_ptr(Error(ErrorCode::internal_error, ErrorDomain::qemu,
+                                      fmt::format("internal error: unable to execute QEMU command '{}'", command))
+                                    .because(reason)));
 }
 
 Client::Slot Client::enqueue(const Command& command, std::string& out) {
@@ -207,7 +212,8 @@ Task<std::vector<json::value>> Client::handshake(Deadline by, std::vector<Comman
 
 void Client::send(std::string bytes, UniqueFd fd) {
     if (output_bytes_ + bytes.size() > most_output)
-        throw Error(ErrorCode::resource_busy, ErrorDomain::qemu, fmt::format("the monitor of {} does not read its commands", who_))
+        throw Error(ErrorCode::resource_busy, ErrorDomain::qemu,
+                    fmt::format("the monitor of {} does not read its commands", who_))
             .hint("its process hangs or is stopped; 'domus destroy' ends it");
     output_bytes_ += bytes.size();
     if (fd || output_.empty()) {
@@ -240,10 +246,11 @@ void Client::flush() {
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno == EAGAIN) {
             waiting_to_write_ = true;
-            socket_.async_wait(StreamFd::wait_write, [self = shared_from_this()](const boost::system::error_code& failure) {
-                self->waiting_to_write_ = false;
-                if (!failure) self->flush();
-            });
+            socket_.async_wait(StreamFd::wait_write,
+                               [self = shared_from_this()](const boost::system::error_code& failure) {
+                                   self->waiting_to_write_ = false;
+                                   if (!failure) self->flush();
+                               });
             return;
         }
         if (n < 0) return close();

@@ -19,7 +19,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::string_view greeting = R"({"QMP": {"version": {}, "capabilities": []}})" "\r\n";
+constexpr std::string_view greeting = R"({"QMP": {"version": {}, "capabilities": []}})"
+                                      "\r\n";
 
 /// QEMU's side of a monitor, played by a script.
 struct ScriptedMonitor {
@@ -73,7 +74,9 @@ TEST(Qmp, answers_are_matched_by_id_in_whatever_order_and_pieces_they_come) {
             const auto asked = co_await from.hear();
             EXPECT_NE(asked.find("qmp_capabilities"), std::string::npos);
             EXPECT_NE(asked.find("query-status"), std::string::npos) << "they go out in one write";
-            const std::string answer = R"({"event": "RESUME"}{"return": {"status": "running"}, "id": 2}{"return": {}, "id": 1})" "\r\n";
+            const std::string answer =
+                R"({"event": "RESUME"}{"return": {"status": "running"}, "id": 2}{"return": {}, "id": 1})"
+                "\r\n";
             for (const char c : answer) co_await from.say(std::string(1, c));
         };
         spawn(executor, script(monitor), "script");
@@ -102,7 +105,8 @@ TEST(Qmp, commands_that_come_before_the_handshake_wait_for_it) {
         const auto asked = co_await monitor.hear();
         EXPECT_LT(asked.find("qmp_capabilities"), asked.find("query-status"));
         EXPECT_NE(asked.find("query-status"), std::string::npos);
-        co_await monitor.say(R"({"return": {}, "id": 1}{"return": {"status": "paused"}, "id": 2})" "\r\n");
+        co_await monitor.say(R"({"return": {}, "id": 1}{"return": {"status": "paused"}, "id": 2})"
+                             "\r\n");
         (void)co_await client->handshake(Deadline::in(patience));
         const auto it_is_answered = [&] { return !status.is_null(); };
         co_await eventually(it_is_answered);
@@ -118,7 +122,9 @@ TEST(Qmp, an_answer_may_nest_as_deep_as_a_chain_of_images) {
             (void)co_await from.hear();
             std::string image = "null";
             for (int depth = 0; depth < 800; ++depth) image = R"({"backing-image": )" + image + "}";
-            co_await from.say(R"({"return": )" + image + R"(, "id": 2})" "\r\n");
+            co_await from.say(R"({"return": )" + image
+                              + R"(, "id": 2})"
+                                "\r\n");
         };
         spawn(executor, script(monitor), "script");
         const auto answer = co_await client->execute("query-named-block-nodes", {}, Deadline::in(patience));
@@ -168,10 +174,12 @@ TEST(Qmp, what_a_stopped_qemu_does_not_read_is_bounded) {
 TEST(Qmp, refusals_quote_qemu) {
     run([](Executor executor, ScriptedMonitor& monitor) -> Task<> {
         const auto client = Client::open(executor, std::move(monitor.ours), "domain 'web'");
-        co_await monitor.say(std::string(greeting) + R"({"error": {"class": "GenericError", "desc": "Device 'x' not found"}, "id": 2})");
+        co_await monitor.say(std::string(greeting)
+                             + R"({"error": {"class": "GenericError", "desc": "Device 'x' not found"}, "id": 2})");
         std::exception_ptr failure;
         json::object nothing;
-        const auto pending = [](std::shared_ptr<Client> of, json::object arguments, std::exception_ptr& thrown) -> Task<> {
+        const auto pending = [](std::shared_ptr<Client> of, json::object arguments,
+                                std::exception_ptr& thrown) -> Task<> {
             try {
                 (void)co_await of->execute("device_del", std::move(arguments), Deadline::in(patience));
             } catch (...) {
@@ -249,8 +257,10 @@ std::string refusal_of(std::string text, bool asked) {
 } // namespace
 
 TEST(Qmp, a_message_that_is_too_large_ends_the_connection) {
-    EXPECT_NE(refusal_of(R"({"event": ")" + std::string(1u << 20, 'x'), false).find("more than 256 KiB"), std::string::npos);
-    EXPECT_NE(refusal_of(R"({"return": ")" + std::string(17u << 20, 'x'), true).find("more than 16384 KiB"), std::string::npos);
+    EXPECT_NE(refusal_of(R"({"event": ")" + std::string(1u << 20, 'x'), false).find("more than 256 KiB"),
+              std::string::npos);
+    EXPECT_NE(refusal_of(R"({"return": ")" + std::string(17u << 20, 'x'), true).find("more than 16384 KiB"),
+              std::string::npos);
     std::string list = R"({"return": [0)";
     for (int i = 0; i < 600'000; ++i) list += ",0";
     EXPECT_NE(refusal_of(list, true).find("more than 500000 values"), std::string::npos);
@@ -269,7 +279,8 @@ TEST(Qmp, a_large_answer_to_a_question_that_nobody_waits_for_any_more_is_dropped
         }
         std::vector<std::string> events;
         client->on_event([&](std::string_view name, const json::object&) { events.emplace_back(name); });
-        co_await monitor.say(std::string(greeting) + R"({"return": ")" + std::string(1u << 20, 'x') + R"(", "id": 2}{"event": "RESUME"})");
+        co_await monitor.say(std::string(greeting) + R"({"return": ")" + std::string(1u << 20, 'x')
+                             + R"(", "id": 2}{"event": "RESUME"})");
         const auto the_event_comes = [&] { return !events.empty(); };
         co_await eventually(the_event_comes);
         EXPECT_TRUE(client->connected());
@@ -296,7 +307,9 @@ TEST(Qmp, a_flood_of_events_leaves_the_loop_to_others) {
         const auto flood = [](ScriptedMonitor& from) -> Task<> {
             co_await from.say(std::string(greeting));
             std::string text;
-            for (int i = 0; i < all; ++i) text += R"({"event": "RESUME"})" "\r\n";
+            for (int i = 0; i < all; ++i)
+                text += R"({"event": "RESUME"})"
+                        "\r\n";
             co_await from.say(text);
         };
         spawn(executor, others(since_others), "others");

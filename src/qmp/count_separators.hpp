@@ -9,7 +9,8 @@ namespace domus::qmp {
 
 /// No more values than that are in these bytes, but for one.
 inline std::size_t count_separators(std::string_view bytes) {
-    return static_cast<std::size_t>(std::ranges::count_if(bytes, [](char c) { return c == ',' || c == ':' || c == '[' || c == '{'; }));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(bytes, [](char c) { return c == ',' || c == ':' || c == '[' || c == '{'; }));
 }
 
 } // namespace domus::qmp

@@ -79,9 +79,7 @@ const Secrets::Entry& Secrets::find(Uuid uuid) const {
     return found->second;
 }
 
-SecretView Secrets::get(Uuid uuid) const {
-    return {uuid, find(uuid).definition};
-}
+SecretView Secrets::get(Uuid uuid) const { return {uuid, find(uuid).definition}; }
 
 SecretView Secrets::get_usage(model::SecretUsageType type, const std::string& id) const {
     for (const auto& [uuid, entry] : secrets_)

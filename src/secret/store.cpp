@@ -34,7 +34,7 @@ Error unreadable(const fs::path& path, std::string why) {
 
 /// Anything at all, a link that leads nowhere too.
 bool is_there(const fs::path& path) {
-    struct stat info {};
+    struct stat info{};
     return ::lstat(path.c_str(), &info) == 0 || errno != ENOENT;
 }
 
@@ -52,9 +52,7 @@ model::Secret read_definition(const std::string& name, const std::string& text) 
 
 } // namespace
 
-fs::path Store::value_path(Uuid uuid) const {
-    return folders_.definitions / (uuid.text() + ".value");
-}
+fs::path Store::value_path(Uuid uuid) const { return folders_.definitions / (uuid.text() + ".value"); }
 
 void Store::prepare() const {
     ensure_directory_durably(folders_.definitions, 0700);
@@ -92,7 +90,8 @@ void Store::remove(Uuid uuid) const {
     try {
         remove_durably(value_path(uuid));
     } catch (const Error& error) {
-        log::warning("the value of secret '{}', which is gone, stays on the disk until the daemon starts again: {}", uuid.text(), error.text());
+        log::warning("the value of secret '{}', which is gone, stays on the disk until the daemon starts again: {}",
+                     uuid.text(), error.text());
     }
 }
 
@@ -111,16 +110,18 @@ void Store::remove_lone_values() const {
 // ---- values -------------------------------------------------------------------------------------------------------
 
 bool Store::has_values() const {
-    return std::ranges::any_of(names_in(folders_.definitions), [](const auto& name) { return name.ends_with(".value"); });
+    return std::ranges::any_of(names_in(folders_.definitions),
+                               [](const auto& name) { return name.ends_with(".value"); });
 }
 
 Sensitive Store::read_key() const {
-    struct stat info {};
+    struct stat info{};
     const auto fd = open_file(folders_.key, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", folders_.key);
     if (!S_ISREG(info.st_mode))
         throw Error(ErrorCode::operation_failed, ErrorDomain::secret,
-                    fmt::format("operation failed: '{}' is {}, not the host's key", folders_.key.string(), kind_of_file(info.st_mode)))
+                    fmt::format("operation failed: '{}' is {}, not the host's key", folders_.key.string(),
+                                kind_of_file(info.st_mode)))
             .hint("put the true file back; without it what was encrypted with it is lost");
     if (info.st_uid != ::geteuid() || (info.st_mode & 077) != 0)
         throw Error(ErrorCode::operation_failed, ErrorDomain::secret,

@@ -56,7 +56,9 @@ protected:
 TEST_F(SecretStore, a_definition_that_cannot_go_keeps_its_value_and_a_cut_leaves_no_value_alone) {
     const auto kept = saved(), cut = saved(), aside = saved();
     for (const auto& secret : {kept, cut, aside}) store.save_value(*secret.uuid, Sensitive(plain));
-    const auto file_of = [&](const model::Secret& secret) { return folders.definitions / (secret.uuid->text() + ".xml"); };
+    const auto file_of = [&](const model::Secret& secret) {
+        return folders.definitions / (secret.uuid->text() + ".xml");
+    };
     fs::rename(file_of(kept), root / "elsewhere");
     fs::create_directory(file_of(kept)); // no file that can be removed
     EXPECT_THROW(store.remove(*kept.uuid), Error);
@@ -77,7 +79,7 @@ TEST_F(SecretStore, gives_back_what_it_kept_and_only_encrypted_bytes_lie_on_the_
     EXPECT_EQ(store.read_value(*secret.uuid)->view(), plain);
     EXPECT_THAT(read_file(value_of(secret), 4096), Not(HasSubstr(plain.substr(0, 7))));
     for (const auto& path : {value_of(secret), folders.key}) {
-        struct stat info {};
+        struct stat info{};
         ASSERT_EQ(::stat(path.c_str(), &info), 0);
         EXPECT_EQ(info.st_mode & 0777, 0600u) << path;
     }

@@ -54,13 +54,15 @@ Task<> DomainOperations::update_device(Caller caller, DomainRef ref, std::string
     co_await domain->update_device(std::move(xml), impact_of(flags), flags & modify::force, caller.who);
 }
 
-Task<> DomainOperations::resize_disk(Caller caller, DomainRef ref, std::string disk, std::uint64_t size, unsigned flags) {
+Task<> DomainOperations::resize_disk(Caller caller, DomainRef ref, std::string disk, std::uint64_t size,
+                                     unsigned flags) {
     constexpr unsigned in_bytes = 1; // virDomainBlockResizeFlags
     require_flags(flags, in_bytes, "virDomainBlockResize");
     constexpr std::uint64_t kib = 1024, most = std::numeric_limits<std::int64_t>::max();
     const auto unit = flags & in_bytes ? 1 : kib;
     if (size > most / unit)
-        throw Error(ErrorCode::overflow, ErrorDomain::qemu, fmt::format("numerical overflow: size must be less than {}", most / unit));
+        throw Error(ErrorCode::overflow, ErrorDomain::qemu,
+                    fmt::format("numerical overflow: size must be less than {}", most / unit));
     const auto domain = find(ref);
     for (const auto& one : domain->view()->summary().disks)
         if (!one.source.empty() && one.source == disk) disk = one.target;

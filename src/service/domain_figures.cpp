@@ -82,11 +82,14 @@ Task<compute::ImageSizes> DomainOperations::block_info(DomainRef ref, std::strin
     auto named = disk_of(*view(ref), found.target);
     const auto placed = co_await domains_.placed(std::move(named));
     if (!placed.source.file && !placed.source.dev)
-        throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu, fmt::format("Operation not supported: disk '{}' is no file and no device of this host", disk))
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu,
+                    fmt::format("Operation not supported: disk '{}' is no file and no device of this host", disk))
             .hint("'domus domstats --block' shows what the guest reads and writes");
     const auto executor = co_await asio::this_coro::executor;
     Lane lane(executor, "a look at an image", 1); // of its own: what hangs here holds up nobody
-    auto work = [path = placed.source.file ? *placed.source.file : *placed.source.dev, format = found.format] { return compute::read_image_sizes(path, format); };
+    auto work = [path = placed.source.file ? *placed.source.file : *placed.source.dev, format = found.format] {
+        return compute::read_image_sizes(path, format);
+    };
     const auto info = co_await lane.run(Deadline::in(10s), std::move(work));
     co_return info;
 }
@@ -102,12 +105,14 @@ std::string DomainOperations::image_of(const DomainView& view, std::size_t disk)
 Task<std::vector<compute::DiskSizes>> DomainOperations::disk_sizes(std::vector<DomainViewPtr> views, Deadline by) {
     std::vector<compute::ImageName> images;
     for (const auto& view : views)
-        for (std::size_t i = 0; view && i < view->summary().disks.size(); ++i) images.push_back({image_of(*view, i), view->summary().disks[i].format});
+        for (std::size_t i = 0; view && i < view->summary().disks.size(); ++i)
+            images.push_back({image_of(*view, i), view->summary().disks[i].format});
     auto all = co_await domains_.image_sizes().read(std::move(images), by);
     std::vector<compute::DiskSizes> sizes(views.size());
     auto next = all.begin();
     for (std::size_t i = 0; i < views.size(); ++i)
-        for (std::size_t disk = 0; views[i] && disk < views[i]->summary().disks.size(); ++disk) sizes[i].push_back(*next++);
+        for (std::size_t disk = 0; views[i] && disk < views[i]->summary().disks.size(); ++disk)
+            sizes[i].push_back(*next++);
     co_return sizes;
 }
 

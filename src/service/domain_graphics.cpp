@@ -17,7 +17,8 @@ constexpr unsigned skip_authentication = 1; // virDomainOpenGraphicsFlags
 Task<> DomainOperations::open_graphics(Caller caller, DomainRef ref, unsigned index, UniqueFd client, unsigned flags) {
     require_flags(flags, skip_authentication, "virDomainOpenGraphics");
     const auto domain = find(ref);
-    log::info("open display {} of domain '{}' asked by uid {} (connection {})", index, domain->name(), caller.who.uid, caller.connection);
+    log::info("open display {} of domain '{}' asked by uid {} (connection {})", index, domain->name(), caller.who.uid,
+              caller.connection);
     co_await domain->open_graphics(index, std::move(client), (flags & skip_authentication) != 0);
 }
 

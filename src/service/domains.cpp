@@ -1,7 +1,7 @@
 #include "service/domains.hpp"
 
-#include "async/spawn.hpp"
 #include "async/signal.hpp"
+#include "async/spawn.hpp"
 #include "base/log.hpp"
 #include "compute/xml.hpp"
 #include "service/flags.hpp"
@@ -42,10 +42,14 @@ bool chosen(const DomainView& view, unsigned flags) {
     constexpr unsigned states = running | paused | shutoff | other;
     if (!(flags & states)) return true;
     switch (view.status.state) {
-    case compute::State::running: return flags & running;
-    case compute::State::paused: return flags & paused;
-    case compute::State::shutoff: return flags & shutoff;
-    default: return flags & other;
+    case compute::State::running:
+        return flags & running;
+    case compute::State::paused:
+        return flags & paused;
+    case compute::State::shutoff:
+        return flags & shutoff;
+    default:
+        return flags & other;
     }
 }
 
@@ -66,7 +70,9 @@ compute::ShutdownMode shutdown_mode(unsigned flags, std::string_view function) {
 } // namespace
 
 DomainRef DomainOperations::lookup_by_uuid(const Uuid& uuid) const { return domains_.get(uuid, "")->view()->ref; }
-DomainRef DomainOperations::lookup_by_name(const std::string& name) const { return domains_.get_name(name)->view()->ref; }
+DomainRef DomainOperations::lookup_by_name(const std::string& name) const {
+    return domains_.get_name(name)->view()->ref;
+}
 DomainRef DomainOperations::lookup_by_id(int id) const { return domains_.get_id(id)->view()->ref; }
 DomainViewPtr DomainOperations::view(const DomainRef& ref) const { return find(ref)->view(); }
 
@@ -103,8 +109,7 @@ Task<DomainRef> DomainOperations::define(Caller caller, std::string xml, unsigne
 namespace {
 
 namespace start_flag { // virDomainCreateFlags
-constexpr unsigned paused = 1, autodestroy = 2, bypass_cache = 4, force_boot = 8, validate = 16,
-                   reset_nvram = 32;
+constexpr unsigned paused = 1, autodestroy = 2, bypass_cache = 4, force_boot = 8, validate = 16, reset_nvram = 32;
 }
 
 compute::StartRequest start_request(const Caller& caller, unsigned flags, std::string_view function) {
@@ -125,7 +130,8 @@ compute::StartRequest start_request(const Caller& caller, unsigned flags, std::s
 
 Task<DomainRef> DomainOperations::create_xml(Caller caller, std::string xml, unsigned flags) {
     auto request = start_request(caller, flags, "virDomainCreateXML");
-    const auto domain = co_await domains_.create(std::move(xml), std::move(request), format::reading(flags & start_flag::validate));
+    const auto domain =
+        co_await domains_.create(std::move(xml), std::move(request), format::reading(flags & start_flag::validate));
     audit(caller, "create", domain->name());
     co_return domain->ref();
 }
@@ -145,7 +151,8 @@ Task<> DomainOperations::undefine(Caller caller, DomainRef ref, unsigned flags) 
         throw Error(ErrorCode::invalid_arg, ErrorDomain::dom,
                     "virDomainUndefineFlags: flags NVRAM and KEEP_NVRAM exclude each other");
     if ((flags & tpm) && (flags & keep_tpm))
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::dom, "virDomainUndefineFlags: flags TPM and KEEP_TPM exclude each other");
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::dom,
+                    "virDomainUndefineFlags: flags TPM and KEEP_TPM exclude each other");
     const auto domain = find(ref);
     audit(caller, "undefine", domain->name());
     co_await domain->undefine(flags);
@@ -217,7 +224,8 @@ Task<> DomainOperations::set_memory(Caller caller, DomainRef ref, std::uint64_t 
 Task<> DomainOperations::set_memory_stats_period(Caller caller, DomainRef ref, int seconds, unsigned flags) {
     require_flags(flags, 3, "virDomainSetMemoryStatsPeriod");
     if (seconds < 0)
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "period in virDomainSetMemoryStatsPeriod must be zero or greater");
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                    "period in virDomainSetMemoryStatsPeriod must be zero or greater");
     const auto domain = find(ref);
     audit(caller, "set the period of memory statistics of", domain->name());
     co_await domain->set_memory_stats_period(std::chrono::seconds(seconds), impact_of(flags));
@@ -253,7 +261,8 @@ Task<> DomainOperations::set_metadata(Caller caller, DomainRef ref, int type, st
     co_await domain->set_metadata(type, std::move(text), std::move(key), std::move(uri), impact_of(flags));
 }
 
-std::string DomainOperations::get_metadata(const DomainRef& ref, int type, const std::string& uri, unsigned flags) const {
+std::string DomainOperations::get_metadata(const DomainRef& ref, int type, const std::string& uri,
+                                           unsigned flags) const {
     require_flags(flags, 3, "virDomainGetMetadata");
     return compute::domain_metadata(*view(ref), type, uri, impact_of(flags));
 }
@@ -281,8 +290,9 @@ Task<std::vector<DomainOperations::Record>> DomainOperations::statistics(std::ve
     require_flags(flags, 0xff | no_wait | backing | enforce, "virConnectGetAllDomainStats");
     if (groups == 0) groups = compute::group::all;
     if ((groups & ~compute::group::all) && (flags & enforce))
-        throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu,
-                    fmt::format("stats types bits 0x{:x} are not supported by this daemon", groups & ~compute::group::all));
+        throw Error(
+            ErrorCode::argument_unsupported, ErrorDomain::qemu,
+            fmt::format("stats types bits 0x{:x} are not supported by this daemon", groups & ~compute::group::all));
     std::vector<DomainPtr> domains;
     if (names.empty()) {
         domains.reserve(domains_.size());
@@ -292,7 +302,8 @@ Task<std::vector<DomainOperations::Record>> DomainOperations::statistics(std::ve
     } else {
         std::set<Uuid> asked; // a call names up to 16,384 domains; naming one of them again costs nothing
         for (const auto& name : names)
-            if (auto domain = domains_.find(name.uuid); domain && asked.insert(name.uuid).second) domains.push_back(std::move(domain));
+            if (auto domain = domains_.find(name.uuid); domain && asked.insert(name.uuid).second)
+                domains.push_back(std::move(domain));
     }
 
     const auto executor = co_await asio::this_coro::executor;
@@ -320,8 +331,10 @@ Task<std::vector<DomainOperations::Record>> DomainOperations::statistics(std::ve
         const auto view = domains[i]->view();
         if (!view || (!view->live && !view->definition)) continue; // it went while it was asked
         // Sizes are those of the disks that it had a moment ago; what was plugged in since has its own next time.
-        const bool same = i < views.size() && views[i] && views[i]->summary().disks.size() == view->summary().disks.size();
-        records.push_back({view->ref, compute::statistics(*view, collection->figures[i].get(), same ? sizes[i] : compute::DiskSizes(), groups)});
+        const bool same =
+            i < views.size() && views[i] && views[i]->summary().disks.size() == view->summary().disks.size();
+        records.push_back({view->ref, compute::statistics(*view, collection->figures[i].get(),
+                                                          same ? sizes[i] : compute::DiskSizes(), groups)});
     }
     co_return records;
 }
@@ -330,7 +343,8 @@ Task<std::vector<compute::MemoryStatistic>> DomainOperations::memory_statistics(
     require_flags(flags, 0, "virDomainMemoryStats");
     const auto domain = find(ref);
     if (!domain->view()->active())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: domain is not running");
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: domain is not running");
     const auto view = domain->view(); // it may go while the guest is asked
     const auto figures = co_await domain->figures(250ms, Deadline::in(800ms));
     co_return compute::memory_statistics(*view, figures.get());
@@ -368,7 +382,8 @@ Task<compute::Domain::Screenshot> DomainOperations::screenshot(Caller caller, Do
 DomainOperations::Control DomainOperations::control(const DomainRef& ref) const {
     const auto domain = find(ref);
     if (!domain->view()->active())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: domain is not running");
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: domain is not running");
     const auto job = domain->job();
     if (job.name.empty()) return {};
     const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - job.since).count();

@@ -112,7 +112,8 @@ public:
 
     Task<> inject_nmi(Caller caller, DomainRef ref, unsigned flags);
     /// `codeset`: virKeycodeSet (key_codes.hpp).
-    Task<> send_key(Caller caller, DomainRef ref, unsigned codeset, std::vector<std::uint32_t> codes, unsigned hold_ms, unsigned flags);
+    Task<> send_key(Caller caller, DomainRef ref, unsigned codeset, std::vector<std::uint32_t> codes, unsigned hold_ms,
+                    unsigned flags);
     UniqueFd open_console(const Caller& caller, const DomainRef& ref, const std::string& device);
     /// A display for a client on its own socket, or on one whose other end is returned. Flags: virDomainOpenGraphicsFlags.
     Task<> open_graphics(Caller caller, DomainRef ref, unsigned index, UniqueFd client, unsigned flags);

@@ -53,20 +53,25 @@ host::DomainCapabilitiesFacts firmware_facts(const engine::qemu::Capabilities& e
     for (const auto& firmware : engine::qemu::read_firmware_descriptors(engine::qemu::default_firmware_folders())) {
         if (!firmware.uefi || !firmware.runs_on(emulator.architecture, machine)) continue;
         facts.secure_boot |= firmware.has("secure-boot") && firmware.has("requires-smm");
-        if (std::ranges::find(facts.firmware_images, firmware.code) == facts.firmware_images.end()) facts.firmware_images.push_back(firmware.code);
+        if (std::ranges::find(facts.firmware_images, firmware.code) == facts.firmware_images.end())
+            facts.firmware_images.push_back(firmware.code);
     }
     return facts;
 }
 
 } // namespace
 
-Task<std::string> HostOperations::domain_capabilities(Caller caller, std::string emulator, std::string arch, std::string machine, std::string virt_type) {
-    if (emulator.empty() && !arch.empty()) emulator = fmt::format("/usr/bin/qemu-system-{}", arch == "i686" ? "i386" : arch);
+Task<std::string> HostOperations::domain_capabilities(Caller caller, std::string emulator, std::string arch,
+                                                      std::string machine, std::string virt_type) {
+    if (emulator.empty() && !arch.empty())
+        emulator = fmt::format("/usr/bin/qemu-system-{}", arch == "i686" ? "i386" : arch);
     compute::require_emulator(rules_, caller.who, emulator);
     const auto found = co_await qemu_.capabilities(emulator);
     if (!arch.empty() && arch != found->architecture)
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
-                    fmt::format("invalid argument: architecture from emulator '{}' doesn't match given architecture '{}'", found->architecture, arch));
+        throw Error(
+            ErrorCode::invalid_arg, ErrorDomain::qemu,
+            fmt::format("invalid argument: architecture from emulator '{}' doesn't match given architecture '{}'",
+                        found->architecture, arch));
     auto facts = firmware_facts(*found, found->canonical_machine(machine));
     facts.host_tpm = std::filesystem::exists("/dev/tpm0");
     facts.swtpm = !find_program("swtpm").empty() && !find_program("swtpm_setup").empty();
@@ -74,7 +79,8 @@ Task<std::string> HostOperations::domain_capabilities(Caller caller, std::string
     const auto table = co_await qemu_.cpu_table(emulator);
     try {
         const bool kvm = found->kvm && virt_type != "qemu";
-        facts.host_model = host::describe(kvm ? host::host_features(host::read_node().flags, *table) : table->most(), *table);
+        facts.host_model =
+            host::describe(kvm ? host::host_features(host::read_node().flags, *table) : table->most(), *table);
     } catch (const Error&) {
         // no model fits this processor
     }
@@ -112,24 +118,34 @@ Task<std::vector<host::DescribedCpu>> HostOperations::parse_cpus(std::vector<std
     co_return cpus;
 }
 
-Task<host::FeatureSet> HostOperations::features_there(std::optional<Hypervisor> hypervisor, std::shared_ptr<const host::CpuTable> table) {
+Task<host::FeatureSet> HostOperations::features_there(std::optional<Hypervisor> hypervisor,
+                                                      std::shared_ptr<const host::CpuTable> table) {
     if (!hypervisor) co_return host::host_features(host::read_node().flags, *table);
     const auto emulator = co_await qemu_.capabilities(hypervisor->emulator);
     if (!hypervisor->architecture.empty() && hypervisor->architecture != emulator->architecture)
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
-                    fmt::format("invalid argument: architecture from emulator '{}' doesn't match given architecture '{}'", emulator->architecture, hypervisor->architecture));
+        throw Error(
+            ErrorCode::invalid_arg, ErrorDomain::qemu,
+            fmt::format("invalid argument: architecture from emulator '{}' doesn't match given architecture '{}'",
+                        emulator->architecture, hypervisor->architecture));
     (void)emulator->canonical_machine(hypervisor->machine);
     const auto& type = hypervisor->virt_type;
-    if (!type.empty() && type != "qemu" && type != "kvm") throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, fmt::format("invalid argument: unknown virttype: {}", type));
+    if (!type.empty() && type != "qemu" && type != "kvm")
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                    fmt::format("invalid argument: unknown virttype: {}", type));
     if (type == "kvm" && !emulator->kvm)
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "invalid argument: KVM is not supported by this host").because(emulator->kvm_reason).hint(emulator->kvm_hint);
-    if (type == "kvm" || (type.empty() && emulator->kvm)) co_return host::host_features(host::read_node().flags, *table);
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "invalid argument: KVM is not supported by this host")
+            .because(emulator->kvm_reason)
+            .hint(emulator->kvm_hint);
+    if (type == "kvm" || (type.empty() && emulator->kvm))
+        co_return host::host_features(host::read_node().flags, *table);
     co_return table->most();
 }
 
-Task<host::Comparison> HostOperations::compare_cpu(Caller caller, std::string xml, unsigned flags, std::optional<Hypervisor> hypervisor) {
+Task<host::Comparison> HostOperations::compare_cpu(Caller caller, std::string xml, unsigned flags,
+                                                   std::optional<Hypervisor> hypervisor) {
     constexpr unsigned fail_incompatible = 1, validate = 2;
-    require_flags(flags, fail_incompatible | validate, hypervisor ? "virConnectCompareHypervisorCPU" : "virConnectCompareCPU");
+    require_flags(flags, fail_incompatible | validate,
+                  hypervisor ? "virConnectCompareHypervisorCPU" : "virConnectCompareCPU");
     std::vector<std::string> xmls;
     xmls.push_back(std::move(xml));
     const auto parsed = co_await parse_cpus(std::move(xmls));
@@ -140,11 +156,13 @@ Task<host::Comparison> HostOperations::compare_cpu(Caller caller, std::string xm
     const auto there = co_await features_there(hypervisor, table);
     const auto judgement = host::compare(wanted, there, host::read_node().architecture, *table);
     if (judgement.result == host::Comparison::incompatible && (flags & fail_incompatible))
-        throw Error(ErrorCode::cpu_incompatible, ErrorDomain::cpu, fmt::format("the CPU is incompatible with host CPU: {}", judgement.why));
+        throw Error(ErrorCode::cpu_incompatible, ErrorDomain::cpu,
+                    fmt::format("the CPU is incompatible with host CPU: {}", judgement.why));
     co_return judgement.result;
 }
 
-Task<std::string> HostOperations::baseline_cpu(Caller caller, std::vector<std::string> xmls, unsigned flags, std::optional<Hypervisor> hypervisor) {
+Task<std::string> HostOperations::baseline_cpu(Caller caller, std::vector<std::string> xmls, unsigned flags,
+                                               std::optional<Hypervisor> hypervisor) {
     constexpr unsigned expand = 1, migratable = 2;
     require_flags(flags, expand | migratable, hypervisor ? "virConnectBaselineHypervisorCPU" : "virConnectBaselineCPU");
     const auto cpus = co_await parse_cpus(std::move(xmls));

@@ -27,7 +27,8 @@ public:
     Task<unsigned> version();
     Task<std::string> capabilities();
     /// An emulator that is named is run, so that it must be one that the caller may have run.
-    Task<std::string> domain_capabilities(Caller caller, std::string emulator, std::string arch, std::string machine, std::string virt_type);
+    Task<std::string> domain_capabilities(Caller caller, std::string emulator, std::string arch, std::string machine,
+                                          std::string virt_type);
     Task<std::vector<std::string>> cpu_models(std::string arch);
     Task<unsigned> max_vcpus(std::string virt_type);
 
@@ -36,13 +37,16 @@ public:
         std::string emulator, architecture, machine, virt_type; ///< "" the usual one
     };
     /// virConnectCompareCPU, and with a hypervisor virConnectCompareHypervisorCPU. Flags: virConnectCompareCPUFlags.
-    Task<host::Comparison> compare_cpu(Caller caller, std::string xml, unsigned flags, std::optional<Hypervisor> hypervisor);
+    Task<host::Comparison> compare_cpu(Caller caller, std::string xml, unsigned flags,
+                                       std::optional<Hypervisor> hypervisor);
     /// Flags: virConnectBaselineCPUFlags.
-    Task<std::string> baseline_cpu(Caller caller, std::vector<std::string> xmls, unsigned flags, std::optional<Hypervisor> hypervisor);
+    Task<std::string> baseline_cpu(Caller caller, std::vector<std::string> xmls, unsigned flags,
+                                   std::optional<Hypervisor> hypervisor);
 
 private:
     Task<std::vector<host::DescribedCpu>> parse_cpus(std::vector<std::string> xmls);
-    Task<host::FeatureSet> features_there(std::optional<Hypervisor> hypervisor, std::shared_ptr<const host::CpuTable> table);
+    Task<host::FeatureSet> features_there(std::optional<Hypervisor> hypervisor,
+                                          std::shared_ptr<const host::CpuTable> table);
 
     engine::qemu::Qemu& qemu_;
     compute::Rules rules_;

@@ -40,7 +40,8 @@ std::vector<std::pair<std::string, std::string>> neighbours() {
 
 network::Driver& NetworkOperations::driver() const {
     if (driver_) return *driver_;
-    throw Error(ErrorCode::operation_unsupported, ErrorDomain::network, "this daemon runs without privileges and has no networks")
+    throw Error(ErrorCode::operation_unsupported, ErrorDomain::network,
+                "this daemon runs without privileges and has no networks")
         .hint("use <interface type='user'>, or the system's daemon: qemu:///system");
 }
 
@@ -50,18 +51,22 @@ std::vector<NetworkView> NetworkOperations::list(unsigned flags) const {
     std::vector<NetworkView> chosen;
     if (!driver_) return chosen;
     for (auto& view : driver_->list())
-        if (passes(flags, active, inactive, view.active) && passes(flags, persistent, transient, view.persistent) &&
-            passes(flags, autostart, no_autostart, view.autostart))
+        if (passes(flags, active, inactive, view.active) && passes(flags, persistent, transient, view.persistent)
+            && passes(flags, autostart, no_autostart, view.autostart))
             chosen.push_back(std::move(view));
     return chosen;
 }
 
 NetworkView NetworkOperations::lookup_by_name(const std::string& name) const {
-    if (!driver_) throw Error(ErrorCode::no_network, ErrorDomain::network, fmt::format("Network not found: no network with matching name '{}'", name));
+    if (!driver_)
+        throw Error(ErrorCode::no_network, ErrorDomain::network,
+                    fmt::format("Network not found: no network with matching name '{}'", name));
     return driver_->get_name(name);
 }
 
-NetworkView NetworkOperations::lookup_by_uuid(const Uuid& uuid, const std::string& name) const { return driver().get(uuid, name); }
+NetworkView NetworkOperations::lookup_by_uuid(const Uuid& uuid, const std::string& name) const {
+    return driver().get(uuid, name);
+}
 
 std::string NetworkOperations::xml(const Uuid& uuid, const std::string& name, unsigned flags) const {
     constexpr unsigned inactive = 1;
@@ -72,7 +77,8 @@ std::string NetworkOperations::xml(const Uuid& uuid, const std::string& name, un
 std::string NetworkOperations::bridge_name(const Uuid& uuid, const std::string& name) const {
     const auto view = lookup_by_uuid(uuid, name);
     if (view.current().bridge.name) return *view.current().bridge.name;
-    throw Error(ErrorCode::internal_error, ErrorDomain::network, fmt::format("internal error: network '{}' does not have a bridge name.", view.name));
+    throw Error(ErrorCode::internal_error, ErrorDomain::network,
+                fmt::format("internal error: network '{}' does not have a bridge name.", view.name));
 }
 
 Task<NetworkView> NetworkOperations::define(Caller caller, std::string xml, unsigned flags) {
@@ -115,7 +121,9 @@ Task<std::vector<NetworkOperations::Lease>> NetworkOperations::leases(Uuid uuid,
     std::vector<Lease> chosen;
     const auto& ips = view.current().ips;
     const auto netmask = ips.empty() ? std::optional<std::string>() : ips.front().netmask;
-    const auto prefix = ips.empty() ? 24u : ips.front().prefix.value_or(netmask ? network::prefix_of_netmask(*netmask).value_or(24) : 24);
+    const auto prefix =
+        ips.empty() ? 24u
+                    : ips.front().prefix.value_or(netmask ? network::prefix_of_netmask(*netmask).value_or(24) : 24);
     for (const auto& lease : all)
         if (mac.empty() || lease.mac == mac) chosen.push_back({view.current().bridge.name.value_or(""), lease, prefix});
     co_return chosen;
@@ -124,9 +132,11 @@ Task<std::vector<NetworkOperations::Lease>> NetworkOperations::leases(Uuid uuid,
 Task<std::vector<compute::GuestInterface>> NetworkOperations::addresses(DomainViewPtr domain, unsigned source) {
     constexpr unsigned from_leases = 0, from_neighbours = 2;
     if (!domain->active())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: domain is not running");
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: domain is not running");
     if (source != from_leases && source != from_neighbours)
-        throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu, fmt::format("argument unsupported: Unknown IP address data source {}", source));
+        throw Error(ErrorCode::argument_unsupported, ErrorDomain::qemu,
+                    fmt::format("argument unsupported: Unknown IP address data source {}", source));
     std::vector<compute::GuestInterface> found;
     for (const auto& interface : domain->live->domain->devices.interfaces) {
         compute::GuestInterface entry{interface.target_dev.value_or(""), interface.mac.value_or(""), {}};

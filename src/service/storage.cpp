@@ -41,14 +41,13 @@ void audit(const Caller& caller, std::string_view operation, const std::string& 
 /// The formats that a kind knows, the first of which is the default.
 std::string options(std::string_view what, std::string_view enumeration, const std::vector<std::string_view>& values) {
     if (values.empty()) return {};
-    auto text = fmt::format("    <{}Options>\n      <defaultFormat type='{}'/>\n      <enum name='{}'>\n", what, values[0], enumeration);
+    auto text = fmt::format("    <{}Options>\n      <defaultFormat type='{}'/>\n      <enum name='{}'>\n", what,
+                            values[0], enumeration);
     for (const auto value : values) text += fmt::format("        <value>{}</value>\n", value);
     return text + fmt::format("      </enum>\n    </{}Options>\n", what);
 }
 
-std::string whole(const VolumeRef& ref) {
-    return ref.pool + "/" + ref.name;
-}
+std::string whole(const VolumeRef& ref) { return ref.pool + "/" + ref.name; }
 
 } // namespace
 
@@ -198,9 +197,7 @@ PoolView StorageOperations::get_target(const std::string& path) const {
         .hint("only active pools have a target");
 }
 
-Task<VolumePtr> StorageOperations::look(VolumeRef ref) {
-    return pools_.look(std::move(ref));
-}
+Task<VolumePtr> StorageOperations::look(VolumeRef ref) { return pools_.look(std::move(ref)); }
 
 Task<std::shared_ptr<storage::VolumeData>> StorageOperations::open_volume(Caller caller, VolumeRef ref, bool write) {
     audit(caller, write ? "upload to volume" : "download of volume", whole(ref));

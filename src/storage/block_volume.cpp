@@ -30,7 +30,9 @@ void give_permissions(const std::string& path, const model::Permissions& permiss
         if (::chmod(path.c_str(), static_cast<mode_t>(std::stoul(*permissions.mode, nullptr, 8))) < 0)
             throw path_error(errno, "cannot set the mode of", path);
     if (!permissions.owner && !permissions.group) return;
-    if (::chown(path.c_str(), static_cast<uid_t>(permissions.owner.value_or(-1)), static_cast<gid_t>(permissions.group.value_or(-1))) < 0)
+    if (::chown(path.c_str(), static_cast<uid_t>(permissions.owner.value_or(-1)),
+                static_cast<gid_t>(permissions.group.value_or(-1)))
+        < 0)
         throw path_error(errno, "cannot give away", path);
 }
 
@@ -43,7 +45,8 @@ Task<> wait_for_device(std::string path, Site site) {
         };
         const bool there = co_await site.block(std::move(look));
         if (there) co_return;
-        if (until.expired()) throw path_error(ENOENT, "no device appeared as", path).hint("look whether udev runs: 'udevadm settle'");
+        if (until.expired())
+            throw path_error(ENOENT, "no device appeared as", path).hint("look whether udev runs: 'udevadm settle'");
         co_await sleep_until(Deadline::in(20ms));
     }
 }
@@ -52,7 +55,7 @@ Task<> wait_for_device(std::string path, Site site) {
 
 model::Volume read_block_volume(const std::string& path, const std::string& name, const std::string& key) {
     const auto fd = open_file(path, O_RDONLY | O_NONBLOCK);
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
     if (!S_ISBLK(info.st_mode)) throw path_error(ENOTBLK, "cannot use", path);
     model::Volume volume;
@@ -79,9 +82,11 @@ std::optional<model::Volume> measure_block_volume(const model::Volume& known) {
 
 void admit_block_volume(const model::Volume& wanted) {
     if (!wanted.capacity || wanted.capacity->bytes == 0)
-        throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: volume '{}' has no <capacity>", wanted.name));
+        throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                    fmt::format("XML error: volume '{}' has no <capacity>", wanted.name));
     if (wanted.target.encryption)
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: this version does not make encrypted volumes on block devices")
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                    "unsupported configuration: this version does not make encrypted volumes on block devices")
             .hint("use qcow2 or luks in a folder's pool, or encrypt inside the guest");
 }
 
@@ -91,7 +96,8 @@ Task<> fill_device(std::string path, Origin from, Site site) {
         const auto needed = volume->capacity.value_or(ByteCount{0}).bytes;
         if (there < needed)
             throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
-                        fmt::format("invalid argument: volume '{}' has {} bytes, '{}' holds {}", volume->name, needed, path, there));
+                        fmt::format("invalid argument: volume '{}' has {} bytes, '{}' holds {}", volume->name, needed,
+                                    path, there));
     };
     co_await site.block(std::move(check));
     model::Volume raw;
@@ -115,7 +121,8 @@ Task<> require_blank(std::string device, Site site) {
     const auto found = co_await site.attempt("blkid", std::move(probing));
     constexpr int nothing_there = 2;
     if (found.status.code == nothing_there) co_return;
-    throw Error(ErrorCode::storage_pool_built, ErrorDomain::storage, fmt::format("storage pool already built: '{}' holds data, or cannot be read", device))
+    throw Error(ErrorCode::storage_pool_built, ErrorDomain::storage,
+                fmt::format("storage pool already built: '{}' holds data, or cannot be read", device))
         .because(found.out + found.err)
         .hint("take --overwrite if what it holds is to be lost");
 }

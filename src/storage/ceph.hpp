@@ -19,16 +19,18 @@ Task<Sensitive> ceph_key(Definition pool, Site site);
 
 Task<Command> ceph_command(Definition pool, std::string program, std::vector<std::string> arguments, Site site);
 /// What it means that one of them failed: operation_timeout where nobody answers, else internal_error quoting it.
-Error ceph_failure(const model::Pool& pool, const CommandOutput& output, const std::string& program, const std::string& purpose);
+Error ceph_failure(const model::Pool& pool, const CommandOutput& output, const std::string& program,
+                   const std::string& purpose);
 
 /// The same limits as lines of a configuration, for what is no program of Ceph's: it gives up what is not answered.
 std::string ceph_limits();
 
 /// Runs one; its output. `purpose` completes "cannot ...".
-Task<std::string> call_ceph(Definition pool, std::string program, std::vector<std::string> arguments, std::string purpose, Site site,
-                            std::string input = {});
+Task<std::string> call_ceph(Definition pool, std::string program, std::vector<std::string> arguments,
+                            std::string purpose, Site site, std::string input = {});
 /// The same, for its output as JSON.
-Task<boost::json::value> ask_ceph(Definition pool, std::string program, std::vector<std::string> arguments, std::string purpose, Site site);
+Task<boost::json::value> ask_ceph(Definition pool, std::string program, std::vector<std::string> arguments,
+                                  std::string purpose, Site site);
 /// rbd(8) for what may fail: whether it did not.
 Task<bool> try_rbd(Definition pool, std::vector<std::string> arguments, Site site);
 

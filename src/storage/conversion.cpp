@@ -21,7 +21,8 @@ constexpr auto between_looks = 15s;
 
 /// Checks what the image to read from names, and keeps all of it as it was checked until the command has ended.
 Task<> hold_source(Origin from, std::shared_ptr<Command> command, Site site) {
-    auto check = [command, file = from.file, path = *from.volume->target.path, format = format_of(*from.volume)](const Opener& asker) {
+    auto check = [command, file = from.file, path = *from.volume->target.path,
+                  format = format_of(*from.volume)](const Opener& asker) {
         if (format == "raw") return; // it names nothing
         if (!image::claim(file->get(), {})) throw image::in_use(path, file->get());
         for (auto& named : hold_named_files(asker, path, *file, format)) command->pass(std::move(named));
@@ -60,7 +61,9 @@ Task<std::vector<std::string>> source_words(Origin from, std::shared_ptr<Command
 
 Task<std::shared_ptr<UniqueFd>> source_file(Origin from, Site site) {
     if (from.file) co_return from.file;
-    auto open = [path = *from.volume->target.path] { return std::make_shared<UniqueFd>(open_volume_file(path, O_RDONLY)); };
+    auto open = [path = *from.volume->target.path] {
+        return std::make_shared<UniqueFd>(open_volume_file(path, O_RDONLY));
+    };
     auto file = co_await site.block(std::move(open));
     co_return file;
 }
@@ -73,7 +76,8 @@ void pass_secret(Command& command, std::string_view key, std::string_view value)
     command.arguments.insert(command.arguments.begin() + 1, {"--object", object});
 }
 
-Task<std::shared_ptr<Command>> conversion(Origin from, model::Volume wanted, std::vector<std::string> options, Site site) {
+Task<std::shared_ptr<Command>> conversion(Origin from, model::Volume wanted, std::vector<std::string> options,
+                                          Site site) {
     const auto command = std::make_shared<Command>(making_command());
     const auto format = wanted.target.format.value_or(format_of(*from.volume));
     const bool luks = wanted.target.encryption && format == "raw";
@@ -92,14 +96,17 @@ Task<std::shared_ptr<Command>> conversion(Origin from, model::Volume wanted, std
 Task<> convert(std::shared_ptr<Command> command, bool encrypts, std::string purpose, Site site) {
     std::optional<Error> failure;
     try {
-        if (encrypts) co_await make_encrypted(command, purpose, site);
-        else (void)co_await site.run(std::move(*command), purpose);
+        if (encrypts)
+            co_await make_encrypted(command, purpose, site);
+        else
+            (void)co_await site.run(std::move(*command), purpose);
     } catch (const Error& error) {
         failure = error;
     }
     if (!failure) co_return;
     for (const std::string_view driver : {"driver 'rbd'", "driver 'iscsi'", "driver 'gluster'"})
-        if (failure->text().contains(driver)) throw std::move(*failure).hint("install QEMU's driver with 'apt install qemu-block-extra'");
+        if (failure->text().contains(driver))
+            throw std::move(*failure).hint("install QEMU's driver with 'apt install qemu-block-extra'");
     throw std::move(*failure);
 }
 

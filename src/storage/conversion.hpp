@@ -16,7 +16,8 @@ Task<std::shared_ptr<UniqueFd>> source_file(Origin from, Site site);
 
 /// `qemu-img convert` from a volume to one like `wanted`, with further options: the caller adds the name of what is
 /// written to. Throws no_secret, and what the pool's kind does.
-Task<std::shared_ptr<Command>> conversion(Origin from, model::Volume wanted, std::vector<std::string> options, Site site);
+Task<std::shared_ptr<Command>> conversion(Origin from, model::Volume wanted, std::vector<std::string> options,
+                                          Site site);
 
 /// Runs qemu-img; `encrypts` if it makes an encrypted image. Names the package of a driver that it lacks.
 Task<> convert(std::shared_ptr<Command> command, bool encrypts, std::string purpose, Site site);

@@ -28,7 +28,8 @@ namespace {
 
 /// XML cannot carry other names, nor can a client take text that is not UTF-8.
 bool nameable(std::string_view name) {
-    return format::is_xml_text(name) && std::ranges::none_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+    return format::is_xml_text(name)
+           && std::ranges::none_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
 }
 
 /// Of a volume in the making, and of a note beside one: files that are no volumes.
@@ -46,7 +47,7 @@ std::string path_of(const model::Pool& pool, const std::string& volume) {
 
 Contents sizes_of(const model::Pool& pool) {
     Contents contents;
-    struct statvfs space {};
+    struct statvfs space{};
     if (::statvfs(pool.target->c_str(), &space) < 0) throw path_error(errno, "cannot look at", *pool.target);
     contents.capacity = {std::uint64_t{space.f_frsize} * space.f_blocks};
     contents.available = {std::uint64_t{space.f_frsize} * space.f_bfree};
@@ -57,24 +58,27 @@ Contents sizes_of(const model::Pool& pool) {
 /// Nothing of these file systems is on another machine.
 bool is_local(const std::string& folder) {
     constexpr unsigned zfs = 0x2fc12fc1; // has no name in linux/magic.h
-    constexpr std::array<unsigned, 7> local{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC, F2FS_SUPER_MAGIC, MSDOS_SUPER_MAGIC, zfs};
-    struct statfs system {};
-    return ::statfs(folder.c_str(), &system) == 0 && std::ranges::find(local, static_cast<unsigned>(system.f_type)) != local.end();
+    constexpr std::array<unsigned, 7> local{
+        EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC, F2FS_SUPER_MAGIC, MSDOS_SUPER_MAGIC, zfs};
+    struct statfs system{};
+    return ::statfs(folder.c_str(), &system) == 0
+           && std::ranges::find(local, static_cast<unsigned>(system.f_type)) != local.end();
 }
 
 /// The known volume of that name if the file in the local folder is as it was then.
 VolumePtr still_known(const Known& known, int folder, const std::string& name) {
     if (!known.volumes) return nullptr;
     const auto found = known.volumes->find(name);
-    struct stat info {};
-    if (found == known.volumes->end() || ::fstatat(folder, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0) return nullptr;
+    struct stat info{};
+    if (found == known.volumes->end() || ::fstatat(folder, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0)
+        return nullptr;
     return is_unchanged(*found->second, info, known.since) ? found->second : nullptr;
 }
 
 Contents look_into(const model::Pool& pool, const Known& known) {
     auto contents = sizes_of(pool);
     const auto folder = open_file(*pool.target, O_PATH | O_DIRECTORY);
-    struct stat info {};
+    struct stat info{};
     if (::fstat(folder.get(), &info) < 0) throw path_error(errno, "cannot look at", *pool.target);
     contents.permissions = permissions_of(info);
     if (is_local(*pool.target)) contents.local_device = info.st_dev;
@@ -85,8 +89,10 @@ Contents look_into(const model::Pool& pool, const Known& known) {
         if (is_unfinished(name)) sweep_unfinished(entry->path().string());
         if (is_hidden(name) || !nameable(name)) continue;
         // What another machine has is asked for anew: our kernel's knowledge of it may be old.
-        if (auto same = contents.local_device ? still_known(known, folder.get(), name) : nullptr) contents.unchanged.push_back(std::move(same));
-        else if (auto volume = read_volume_file(entry->path().string(), name)) contents.volumes.push_back(std::move(*volume));
+        if (auto same = contents.local_device ? still_known(known, folder.get(), name) : nullptr)
+            contents.unchanged.push_back(std::move(same));
+        else if (auto volume = read_volume_file(entry->path().string(), name))
+            contents.volumes.push_back(std::move(*volume));
     }
     if (failure) throw path_error(failure.value(), "cannot read", *pool.target);
     return contents;
@@ -96,7 +102,8 @@ Contents look_into(const model::Pool& pool, const Known& known) {
 void make_folders(const fs::path& folder) {
     std::vector<fs::path> missing;
     std::error_code failure;
-    for (auto each = folder; each.has_relative_path() && !fs::exists(each, failure); each = each.parent_path()) missing.push_back(each);
+    for (auto each = folder; each.has_relative_path() && !fs::exists(each, failure); each = each.parent_path())
+        missing.push_back(each);
     fs::create_directories(folder, failure);
     if (failure) throw path_error(failure.value(), "cannot make", folder);
     for (const auto& made : missing) sync_folder_of(made);
@@ -126,8 +133,7 @@ void FolderKind::make_folder(const model::Pool& pool) {
     const bool there = fs::is_directory(*pool.target);
     make_folders(*pool.target);
     if (!there || permissions.mode)
-        if (::chmod(pool.target->c_str(), mode) < 0)
-            throw path_error(errno, "cannot set the mode of", *pool.target);
+        if (::chmod(pool.target->c_str(), mode) < 0) throw path_error(errno, "cannot set the mode of", *pool.target);
     if (permissions.owner || permissions.group)
         if (::chown(pool.target->c_str(), static_cast<uid_t>(permissions.owner.value_or(-1)),
                     static_cast<gid_t>(permissions.group.value_or(-1)))
@@ -138,12 +144,14 @@ void FolderKind::make_folder(const model::Pool& pool) {
 void FolderKind::refuse_formatting(const model::Pool& pool, unsigned flags) {
     if (!(flags & (build_flag::overwrite | build_flag::no_overwrite))) return;
     throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
-                fmt::format("Requested operation is not valid: No source device specified when formatting pool '{}'", pool.name))
-        .hint(fmt::format("a pool of type '{}' has no device: build it without --overwrite and --no-overwrite", pool.type));
+                fmt::format("Requested operation is not valid: No source device specified when formatting pool '{}'",
+                            pool.name))
+        .hint(fmt::format("a pool of type '{}' has no device: build it without --overwrite and --no-overwrite",
+                          pool.type));
 }
 
 void FolderKind::require_folder(const model::Pool& pool) {
-    struct stat info {};
+    struct stat info{};
     if (::stat(pool.target->c_str(), &info) < 0) {
         auto error = path_error(errno, "cannot open directory", *pool.target);
         throw std::move(error).hint(fmt::format("make it with 'domus pool-build {}'", pool.name));
@@ -159,7 +167,9 @@ Task<> FolderKind::remove(Definition pool, Site site) const {
     return site.block(std::move(work));
 }
 
-Task<Contents> FolderKind::look(Definition pool, Site site) const { return look_again(std::move(pool), {}, std::move(site)); }
+Task<Contents> FolderKind::look(Definition pool, Site site) const {
+    return look_again(std::move(pool), {}, std::move(site));
+}
 
 Task<Contents> FolderKind::look_again(Definition pool, Known known, Site site) const {
     auto work = [pool, known] { return look_into(*pool, known); };
@@ -171,8 +181,9 @@ bool FolderKind::surely_unchanged(const model::Volume& known, dev_t device, cons
     open_how how{};
     how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
     how.resolve = RESOLVE_CACHED;
-    const UniqueFd file(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, known.target.path->c_str(), &how, sizeof how)));
-    struct stat info {};
+    const UniqueFd file(
+        static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, known.target.path->c_str(), &how, sizeof how)));
+    struct stat info{};
     return file && ::fstat(file.get(), &info) == 0 && info.st_dev == device && is_unchanged(known, info, since);
 }
 
@@ -181,7 +192,9 @@ Task<Contents> FolderKind::measure(Definition pool, Site site) const {
     return site.block(std::move(work));
 }
 
-std::optional<std::string> FolderKind::file_of(const model::Pool& pool, const std::string& volume) const { return path_of(pool, volume); }
+std::optional<std::string> FolderKind::file_of(const model::Pool& pool, const std::string& volume) const {
+    return path_of(pool, volume);
+}
 
 Task<model::Volume> FolderKind::look_at(Definition pool, std::string volume, Site site) const {
     auto work = [pool, volume] {
@@ -196,7 +209,9 @@ Task<model::Volume> FolderKind::look_at(Definition pool, std::string volume, Sit
 
 Task<> FolderKind::remove_volume(Definition, VolumePtr volume, unsigned flags, Site site) const {
     if (flags & delete_flag::with_snapshots) // they are inside the image, and nobody need say that they go with it
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, fmt::format("unsupported flags (0x{:x}) in function virStorageVolDelete", delete_flag::with_snapshots));
+        throw Error(
+            ErrorCode::invalid_arg, ErrorDomain::storage,
+            fmt::format("unsupported flags (0x{:x}) in function virStorageVolDelete", delete_flag::with_snapshots));
     auto work = [volume] { remove_volume_file(*volume->target.path); };
     return site.block(std::move(work));
 }

@@ -21,6 +21,7 @@ constexpr unsigned gluster_port = 24007; ///< where a definition names none
 constexpr int gluster_library_missing = 3, gluster_not_permitted = 4;
 
 /// `what` is said in gluster_main.cc. The program lies beside the daemon's.
-Command gluster_command(std::string what, std::string host, std::optional<unsigned> port, std::string volume, std::string path);
+Command gluster_command(std::string what, std::string host, std::optional<unsigned> port, std::string volume,
+                        std::string path);
 
 } // namespace domus::storage

@@ -71,7 +71,8 @@ struct Library {
 private:
     template <class Function> void find(Function& function, const char* name) {
         function = reinterpret_cast<Function>(::dlsym(handle_, name));
-        if (!function) throw Error(ErrorCode::no_support, ErrorDomain::storage, fmt::format("libgfapi has no '{}'", name));
+        if (!function)
+            throw Error(ErrorCode::no_support, ErrorDomain::storage, fmt::format("libgfapi has no '{}'", name));
     }
     void* handle_;
 };
@@ -91,15 +92,16 @@ UniqueFd fetch_header(const Library& library, Volume* volume, const std::string&
     return copy;
 }
 
-storage::GlusterListing look(const Library& library, Volume* volume, const std::string& name, const std::string& folder) {
+storage::GlusterListing look(const Library& library, Volume* volume, const std::string& name,
+                             const std::string& folder) {
     storage::GlusterListing listing;
-    struct statvfs sizes {};
+    struct statvfs sizes{};
     if (library.statvfs(volume, folder.c_str(), &sizes) < 0) throw path_error(errno, "cannot look at", folder);
     listing.capacity = {sizes.f_frsize * sizes.f_blocks};
     listing.available = {sizes.f_frsize * sizes.f_bavail};
     auto* entries = library.opendir(volume, folder.c_str());
     if (!entries) throw path_error(errno, "cannot list", folder);
-    struct stat info {};
+    struct stat info{};
     while (const auto* entry = library.readdirplus(entries, &info)) {
         const std::string file = entry->d_name;
         if (file == "." || file == "..") continue;
@@ -123,9 +125,11 @@ void become(const std::string& uid, const std::string& gid) {
 void require_access(const Library& library, Volume* volume, const std::string& path, bool writes) {
     if (library.access(volume, path.c_str(), writes ? R_OK | W_OK : R_OK) == 0) return;
     if (errno != EACCES && errno != EPERM) throw path_error(errno, "cannot look at", path);
-    struct stat info {};
+    struct stat info{};
     std::cerr << "uid " << ::getuid() << " may not";
-    if (library.stat(volume, path.c_str(), &info) == 0) std::cerr << fmt::format(": it belongs to uid {}, gid {} and has mode {:04o}", info.st_uid, info.st_gid, info.st_mode & 07777u);
+    if (library.stat(volume, path.c_str(), &info) == 0)
+        std::cerr << fmt::format(": it belongs to uid {}, gid {} and has mode {:04o}", info.st_uid, info.st_gid,
+                                 info.st_mode & 07777u);
     std::cerr << '\n';
     std::cerr.flush();
     ::_exit(storage::gluster_not_permitted);
@@ -133,12 +137,15 @@ void require_access(const Library& library, Volume* volume, const std::string& p
 
 void run(const std::vector<std::string>& arguments) {
     if (arguments.size() == 7) become(arguments[5], arguments[6]);
-    const auto& [what, host, port, name, path] = std::tie(arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]);
+    const auto& [what, host, port, name, path] =
+        std::tie(arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]);
     const Library library;
     auto* volume = library.make(name.c_str());
     const bool ready = volume && library.set_server(volume, "tcp", host.c_str(), std::atoi(port.c_str())) == 0
                        && library.set_logging(volume, "/dev/null", 0) == 0 && library.init(volume) == 0;
-    if (!ready) throw system_error(errno, fmt::format("cannot enter volume '{}' of Gluster at {}:{}", name, host, port), ErrorDomain::storage);
+    if (!ready)
+        throw system_error(errno, fmt::format("cannot enter volume '{}' of Gluster at {}:{}", name, host, port),
+                           ErrorDomain::storage);
     if (what == "remove") {
         if (library.unlink(volume, path.c_str()) < 0) throw path_error(errno, "cannot remove", path);
         return;

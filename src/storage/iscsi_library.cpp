@@ -42,7 +42,8 @@ struct Library {
 };
 
 Error unusable(const char* why) {
-    return Error(ErrorCode::no_support, ErrorDomain::storage, fmt::format("the library '{}' cannot be loaded", file_name))
+    return Error(ErrorCode::no_support, ErrorDomain::storage,
+                 fmt::format("the library '{}' cannot be loaded", file_name))
         .because(why ? why : "")
         .hint("install its package with 'apt install libiscsi7'");
 }
@@ -89,7 +90,8 @@ const Library& library() {
 
 Error failed(iscsi_context* context, std::string_view what) {
     const char* why = library().error(context);
-    return Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("operation failed: cannot {}", what)).because(why ? why : "");
+    return Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("operation failed: cannot {}", what))
+        .because(why ? why : "");
 }
 
 struct FreeTask {
@@ -112,7 +114,9 @@ std::uint64_t blocks_at_once(const IscsiUnit& unit) {
 
 iscsi_context* open_context(const IscsiLogin& login) {
     auto* context = library().create(login.initiator.c_str());
-    if (!context) throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("operation failed: '{}' cannot be an initiator's name", login.initiator));
+    if (!context)
+        throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
+                    fmt::format("operation failed: '{}' cannot be an initiator's name", login.initiator));
     library().set_no_reconnect(context, 1); // it would go on for ever
     library().set_timeout(context, patience);
     return context;
@@ -125,13 +129,16 @@ void log_in(iscsi_context* context, const IscsiLogin& login) {
         cleanse(password);
         if (set != 0) throw failed(context, "use the name and password");
     }
-    if (library().connect(context, login.portal.c_str()) != 0) throw failed(context, fmt::format("reach iSCSI server '{}'", login.portal));
+    if (library().connect(context, login.portal.c_str()) != 0)
+        throw failed(context, fmt::format("reach iSCSI server '{}'", login.portal));
     if (library().login(context) == 0) return;
     auto failure = failed(context, fmt::format("log in to iSCSI server '{}'", login.portal));
     const std::string_view why = library().error(context);
     constexpr std::string_view refused = "(513)"; // class 2, detail 1 of a login response: RFC 7143, 11.13.5
     if (why.find(refused) == why.npos) throw failure;
-    throw Error(ErrorCode::auth_failed, ErrorDomain::storage, fmt::format("authentication failed: iSCSI server '{}' does not take the login", login.portal)).because(std::string(why));
+    throw Error(ErrorCode::auth_failed, ErrorDomain::storage,
+                fmt::format("authentication failed: iSCSI server '{}' does not take the login", login.portal))
+        .because(std::string(why));
 }
 
 } // namespace
@@ -188,7 +195,8 @@ std::string IscsiSession::read(const IscsiUnit& unit, std::uint64_t at, std::uin
     std::string data;
     for (const auto end = at + count; at < end;) {
         const auto length = static_cast<std::uint32_t>(std::min(end - at, blocks_at_once(unit)) * unit.block_size);
-        const Reply task(library().read(context_.get(), unit.number, at, length, static_cast<int>(unit.block_size), 0, 0, 0, 0, 0));
+        const Reply task(
+            library().read(context_.get(), unit.number, at, length, static_cast<int>(unit.block_size), 0, 0, 0, 0, 0));
         if (!good(task) || task->datain.size < 0 || static_cast<std::uint32_t>(task->datain.size) != length)
             throw failed(context_.get(), fmt::format("read unit {} at block {}", unit.number, at));
         data.append(reinterpret_cast<const char*>(task->datain.data), length);
@@ -201,7 +209,9 @@ void IscsiSession::write(const IscsiUnit& unit, std::uint64_t at, std::string_vi
     while (!data.empty()) {
         const auto piece = data.substr(0, blocks_at_once(unit) * unit.block_size);
         auto* bytes = reinterpret_cast<unsigned char*>(const_cast<char*>(piece.data()));
-        const Reply task(library().write(context_.get(), unit.number, at, bytes, static_cast<std::uint32_t>(piece.size()), static_cast<int>(unit.block_size), 0, 0, 0, 0, 0));
+        const Reply task(library().write(context_.get(), unit.number, at, bytes,
+                                         static_cast<std::uint32_t>(piece.size()), static_cast<int>(unit.block_size), 0,
+                                         0, 0, 0, 0));
         if (!good(task)) throw failed(context_.get(), fmt::format("write unit {} at block {}", unit.number, at));
         at += piece.size() / unit.block_size;
         data.remove_prefix(piece.size());
@@ -213,11 +223,17 @@ void IscsiSession::clear(const IscsiUnit& unit, std::uint64_t at, std::uint64_t 
     std::string zeros(unit.block_size, '\0');
     const auto end = at + count;
     while (repeats_ && at < end) {
-        const auto now = static_cast<std::uint32_t>(std::min(end - at, std::max<std::uint64_t>(most_at_once / unit.block_size, 1)));
-        const Reply task(library().write_same(context_.get(), unit.number, at, reinterpret_cast<unsigned char*>(zeros.data()), unit.block_size, now, 0, 0, 0, 0));
-        if (good(task)) at += now;
-        else if (task && task->sense.key == SCSI_SENSE_ILLEGAL_REQUEST) repeats_ = false;
-        else throw failed(context_.get(), fmt::format("overwrite unit {} at block {}", unit.number, at));
+        const auto now =
+            static_cast<std::uint32_t>(std::min(end - at, std::max<std::uint64_t>(most_at_once / unit.block_size, 1)));
+        const Reply task(library().write_same(context_.get(), unit.number, at,
+                                              reinterpret_cast<unsigned char*>(zeros.data()), unit.block_size, now, 0,
+                                              0, 0, 0));
+        if (good(task))
+            at += now;
+        else if (task && task->sense.key == SCSI_SENSE_ILLEGAL_REQUEST)
+            repeats_ = false;
+        else
+            throw failed(context_.get(), fmt::format("overwrite unit {} at block {}", unit.number, at));
     }
     zeros.resize(blocks_at_once(unit) * unit.block_size);
     for (; at < end; at += std::min(end - at, blocks_at_once(unit)))

@@ -21,8 +21,9 @@ constexpr std::string_view password_key = "node.session.auth.password";
 
 void admit_login(const model::PoolAuth& auth) {
     if (auth.type != "chap")
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
-                    fmt::format("unsupported configuration: iSCSI pools only support 'chap' auth type, not '{}'", auth.type));
+        throw Error(
+            ErrorCode::config_unsupported, ErrorDomain::storage,
+            fmt::format("unsupported configuration: iSCSI pools only support 'chap' auth type, not '{}'", auth.type));
     if (!auth.username || auth.username->empty())
         throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: missing username for auth")
             .hint("write <auth type='chap' username='name'><secret usage='target'/></auth>");
@@ -43,7 +44,8 @@ std::vector<fs::path> records_of(const std::string& target, const model::PoolHos
         const auto folder = fs::path(database) / target;
         for (const auto& entry : fs::recursive_directory_iterator(folder, failure)) {
             const auto name = fs::relative(entry.path(), folder, failure).begin()->string();
-            if (entry.is_regular_file(failure) && (name == portal || name.starts_with(portal + ","))) records.push_back(entry.path());
+            if (entry.is_regular_file(failure) && (name == portal || name.starts_with(portal + ",")))
+                records.push_back(entry.path());
         }
     }
     return records;
@@ -58,14 +60,20 @@ std::string portal_of(const model::PoolHost& host) {
 }
 
 void admit_target(const model::Pool& pool) {
-    constexpr auto example = "write <source><host name='server'/><device path='iqn.2026-01.org.example:disks'/></source>";
+    constexpr auto example =
+        "write <source><host name='server'/><device path='iqn.2026-01.org.example:disks'/></source>";
     if (pool.source.hosts.size() != 1 || pool.source.hosts[0].name.empty())
-        throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: missing storage pool source host name").hint(example);
+        throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: missing storage pool source host name")
+            .hint(example);
     if (pool.source.devices.size() != 1 || pool.source.devices[0].path.empty())
-        throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: missing storage pool source device name").hint(example);
+        throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: missing storage pool source device name")
+            .hint(example);
     // It becomes a part of paths, and of arguments.
-    if (target_of(pool).find('/') != std::string::npos || target_of(pool).starts_with('.') || target_of(pool).starts_with('-'))
-        throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: '{}' is not the name of a target", target_of(pool))).hint(example);
+    if (target_of(pool).find('/') != std::string::npos || target_of(pool).starts_with('.')
+        || target_of(pool).starts_with('-'))
+        throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                    fmt::format("XML error: '{}' is not the name of a target", target_of(pool)))
+            .hint(example);
     if (pool.source.auth) admit_login(*pool.source.auth);
 }
 
@@ -104,10 +112,14 @@ Task<Sensitive> target_password(Definition pool, Site site) {
 }
 
 Error login_refused(const model::Pool& pool) {
-    const auto who = pool.source.auth ? fmt::format("the name '{}' with the secret's password", *pool.source.auth->username) : "a login without a password";
-    return Error(ErrorCode::auth_failed, ErrorDomain::storage, fmt::format("authentication failed: target '{}' does not take {}", target_of(pool), who))
-        .hint(pool.source.auth ? "set the secret's value anew: 'domus secret-set-value SECRET --interactive'"
-                               : "add <auth type='chap' username='name'><secret usage='target'/></auth> to the <source>");
+    const auto who = pool.source.auth
+                         ? fmt::format("the name '{}' with the secret's password", *pool.source.auth->username)
+                         : "a login without a password";
+    return Error(ErrorCode::auth_failed, ErrorDomain::storage,
+                 fmt::format("authentication failed: target '{}' does not take {}", target_of(pool), who))
+        .hint(pool.source.auth
+                  ? "set the secret's value anew: 'domus secret-set-value SECRET --interactive'"
+                  : "add <auth type='chap' username='name'><secret usage='target'/></auth> to the <source>");
 }
 
 Sensitive with_password(std::string_view record, const Sensitive& password) {
@@ -116,9 +128,11 @@ Sensitive with_password(std::string_view record, const Sensitive& password) {
     const auto control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
     if (value.empty() || blank(value.front()) || blank(value.back()) || std::ranges::any_of(value, control))
         throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
-                    "unsupported configuration: a password for CHAP that is empty, begins or ends with a blank or has control characters cannot be used");
+                    "unsupported configuration: a password for CHAP that is empty, begins or ends with a blank or has "
+                    "control characters cannot be used");
     std::string text;
-    text.reserve(record.size() + password_key.size() + value.size() + 8); // no second copy of the password is left behind
+    text.reserve(record.size() + password_key.size() + value.size()
+                 + 8); // no second copy of the password is left behind
     bool written = false;
     const auto write = [&] {
         if (!text.empty() && text.back() != '\n') text += '\n';
@@ -140,7 +154,8 @@ Sensitive with_password(std::string_view record, const Sensitive& password) {
 void write_password(const std::string& target, const model::PoolHost& host, const Sensitive& password) {
     const auto records = records_of(target, host);
     if (records.empty())
-        throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("operation failed: open-iscsi keeps no record of target '{}'", target))
+        throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
+                    fmt::format("operation failed: open-iscsi keeps no record of target '{}'", target))
             .hint("look below /etc/iscsi/nodes and /var/lib/iscsi/nodes");
     for (const auto& record : records) {
         const Sensitive before(read_file(record, longest_record)); // may hold a password too

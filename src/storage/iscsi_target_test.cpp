@@ -10,7 +10,9 @@ constexpr std::string_view record = "# BEGIN RECORD 2.1.8\n"
                                     "node.session.auth.username = me\n"
                                     "# END RECORD\n";
 
-std::string with(std::string_view text, std::string_view password) { return std::string(with_password(text, Sensitive(password)).view()); }
+std::string with(std::string_view text, std::string_view password) {
+    return std::string(with_password(text, Sensitive(password)).view());
+}
 
 TEST(IscsiRecord, the_password_is_a_line_before_the_end) {
     EXPECT_EQ(with(record, "two words = 1"), "# BEGIN RECORD 2.1.8\n"
@@ -30,7 +32,8 @@ TEST(IscsiRecord, an_old_password_is_replaced_and_its_length_stays) {
 }
 
 TEST(IscsiRecord, what_would_not_come_back_from_a_line_is_refused) {
-    for (const auto* password : {"", " a", "a ", "a\nnode.startup = automatic", "a\tb", "\x7f"}) EXPECT_THROW(with(record, password), Error) << password;
+    for (const auto* password : {"", " a", "a ", "a\nnode.startup = automatic", "a\tb", "\x7f"})
+        EXPECT_THROW(with(record, password), Error) << password;
 }
 
 model::Pool pool() {

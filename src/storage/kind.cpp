@@ -10,25 +10,35 @@ namespace {
 
 Error elsewhere(const model::Volume& volume) {
     return Error(ErrorCode::no_support, ErrorDomain::storage,
-                 fmt::format("this function is not supported by the connection driver: volume '{}' is not on this host", volume.name));
+                 fmt::format("this function is not supported by the connection driver: volume '{}' is not on this host",
+                             volume.name));
 }
 
 } // namespace
 
 void Kind::unsupported(std::string_view what) const {
-    throw Error(ErrorCode::no_support, ErrorDomain::storage,
-                fmt::format("this function is not supported by the connection driver: storage pool does not support {}", what))
+    throw Error(
+        ErrorCode::no_support, ErrorDomain::storage,
+        fmt::format("this function is not supported by the connection driver: storage pool does not support {}", what))
         .hint(fmt::format("pools of type '{}' cannot do that", name()));
 }
 
-Task<Contents> Kind::look_again(Definition pool, Known, Site site) const { return look(std::move(pool), std::move(site)); }
+Task<Contents> Kind::look_again(Definition pool, Known, Site site) const {
+    return look(std::move(pool), std::move(site));
+}
 
 Task<> Kind::build(Definition, unsigned, Site) const { co_return; }
 Task<> Kind::stop(Definition, Site) const { co_return; }
-Task<> Kind::remove(Definition, Site) const { unsupported("pool deletion"); co_return; }
+Task<> Kind::remove(Definition, Site) const {
+    unsupported("pool deletion");
+    co_return;
+}
 Task<std::vector<model::PoolSource>> Kind::find_sources(model::PoolSource, Site) const {
-    throw Error(ErrorCode::no_support, ErrorDomain::storage,
-                fmt::format("this function is not supported by the connection driver: pool type '{}' does not support source discovery", name()));
+    throw Error(
+        ErrorCode::no_support, ErrorDomain::storage,
+        fmt::format(
+            "this function is not supported by the connection driver: pool type '{}' does not support source discovery",
+            name()));
     co_return std::vector<model::PoolSource>();
 }
 Task<model::Volume> Kind::look_at(Definition pool, std::string volume, Site site) const {
@@ -38,13 +48,25 @@ Task<model::Volume> Kind::look_at(Definition pool, std::string volume, Site site
     throw Error(ErrorCode::no_storage_vol, ErrorDomain::storage,
                 fmt::format("Storage volume not found: no storage vol with matching name '{}'", volume));
 }
-Task<> Kind::remove_volume(Definition, VolumePtr, unsigned, Site) const { unsupported("vol deletion"); co_return; }
-Task<> Kind::create(Definition, model::Volume, unsigned, Site) const { unsupported("volume creation"); co_return; }
-Task<> Kind::copy(Definition, model::Volume, Origin, unsigned, Site) const { unsupported("volume creation from an existing volume"); co_return; }
+Task<> Kind::remove_volume(Definition, VolumePtr, unsigned, Site) const {
+    unsupported("vol deletion");
+    co_return;
+}
+Task<> Kind::create(Definition, model::Volume, unsigned, Site) const {
+    unsupported("volume creation");
+    co_return;
+}
+Task<> Kind::copy(Definition, model::Volume, Origin, unsigned, Site) const {
+    unsupported("volume creation from an existing volume");
+    co_return;
+}
 Task<> Kind::wipe(Definition, VolumePtr volume, unsigned algorithm, Site site) const {
     return storage::wipe(*volume->target.path, algorithm, std::move(site));
 }
-Task<> Kind::resize(Definition, VolumePtr, ByteCount, unsigned, Site) const { unsupported("changing of volume capacity"); co_return; }
+Task<> Kind::resize(Definition, VolumePtr, ByteCount, unsigned, Site) const {
+    unsupported("changing of volume capacity");
+    co_return;
+}
 Task<std::string> Kind::image_name(Definition, VolumePtr volume, std::string, std::shared_ptr<Command>, Site) const {
     throw elsewhere(*volume);
     co_return std::string();
@@ -57,7 +79,8 @@ Task<std::shared_ptr<VolumeData>> Kind::open(Definition, VolumePtr volume, Site)
 
 Place Kind::place(const model::Pool&, const model::Volume& volume, std::optional<model::VolumeMode> mode) const {
     if (mode)
-        throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: disk source mode is only valid when storage pool is of iscsi type")
+        throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                    "XML error: disk source mode is only valid when storage pool is of iscsi type")
             .hint(fmt::format("leave mode='{}' out: the pool is of type '{}'", format::word(*mode), name()));
     Place place{model::DiskType::file, {}};
     switch (volume.type.value_or(model::VolumeType::file)) {
@@ -78,13 +101,15 @@ Place Kind::place(const model::Pool&, const model::Volume& volume, std::optional
         break;
     }
     throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
-                fmt::format("unsupported configuration: volume '{}' of type '{}' cannot be the disk of a domain", volume.name, format::word(*volume.type)));
+                fmt::format("unsupported configuration: volume '{}' of type '{}' cannot be the disk of a domain",
+                            volume.name, format::word(*volume.type)));
 }
 
 std::vector<const Kind*> all_kinds() {
-    return {&directory_kind(), &filesystem_kind(), &network_filesystem_kind(), &logical_kind(), &disk_kind(),
-            &iscsi_kind(),     &iscsi_direct_kind(), &scsi_kind(),             &multipath_kind(), &rbd_kind(),
-            &gluster_kind(),   &zfs_kind()};
+    return {&directory_kind(),    &filesystem_kind(), &network_filesystem_kind(),
+            &logical_kind(),      &disk_kind(),       &iscsi_kind(),
+            &iscsi_direct_kind(), &scsi_kind(),       &multipath_kind(),
+            &rbd_kind(),          &gluster_kind(),    &zfs_kind()};
 }
 
 const Kind* find_kind(std::string_view name) {

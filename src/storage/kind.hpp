@@ -29,7 +29,7 @@ struct Contents {
     /// st_dev of the folder that holds them if looking at it never waits for another machine.
     std::optional<dev_t> local_device{};
     std::optional<model::Permissions> permissions{}; ///< of the folder that holds them
-    std::vector<model::SourceDevice> devices; ///< of the source, where looking tells more than the definition
+    std::vector<model::SourceDevice> devices;        ///< of the source, where looking tells more than the definition
 };
 
 /// What was known of a pool when it is looked at again.
@@ -45,8 +45,9 @@ struct Origin {
     VolumePtr volume;
     const Kind* kind;
     Definition pool;
-    std::shared_ptr<UniqueFd> file{}; ///< opened for reading with the rights of that pool; null for one on a server, and for a device of the pool that gets the copy
-    std::optional<Site> reader{};     ///< where a program reads the file, if whose rights count in the other pool may not
+    std::shared_ptr<UniqueFd>
+        file{}; ///< opened for reading with the rights of that pool; null for one on a server, and for a device of the pool that gets the copy
+    std::optional<Site> reader{}; ///< where a program reads the file, if whose rights count in the other pool may not
 };
 
 /// virStoragePoolBuildFlags.
@@ -144,7 +145,8 @@ public:
     virtual Task<> resize(Definition pool, VolumePtr volume, ByteCount capacity, unsigned flags, Site site) const;
 
     /// What qemu-img calls a volume on a server; what opens it, the command gets as the object `key`. Throws no_support.
-    virtual Task<std::string> image_name(Definition pool, VolumePtr volume, std::string key, std::shared_ptr<Command> command, Site site) const;
+    virtual Task<std::string> image_name(Definition pool, VolumePtr volume, std::string key,
+                                         std::shared_ptr<Command> command, Site site) const;
     /// While a program reads from that server: throws if it does not answer and the program would not tell.
     virtual Task<> require_answer(Definition pool, Site site) const;
 
@@ -152,7 +154,8 @@ public:
     virtual Task<std::shared_ptr<VolumeData>> open(Definition pool, VolumePtr volume, Site site) const;
 
     /// `mode`: what the disk says beside the volume's name. Throws xml_error for one that is not for this kind.
-    virtual Place place(const model::Pool& pool, const model::Volume& volume, std::optional<model::VolumeMode> mode) const;
+    virtual Place place(const model::Pool& pool, const model::Volume& volume,
+                        std::optional<model::VolumeMode> mode) const;
 
 protected:
     /// VIR_ERR_NO_SUPPORT: "storage pool does not support ...".

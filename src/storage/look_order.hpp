@@ -52,8 +52,8 @@ private:
     }
 
     std::uint64_t clock_ = 0;
-    std::uint64_t listing_ = 0, sizes_ = 0, watch_ = 0;   ///< when the reads began from which these are known
-    std::map<std::string, std::uint64_t> volumes_;        ///< the same for single volumes, while reads are under way
+    std::uint64_t listing_ = 0, sizes_ = 0, watch_ = 0; ///< when the reads began from which these are known
+    std::map<std::string, std::uint64_t> volumes_;      ///< the same for single volumes, while reads are under way
     unsigned under_way_ = 0;
 };
 

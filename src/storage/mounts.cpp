@@ -44,7 +44,8 @@ std::vector<Mount> parse_mounts(std::string_view text) {
         std::istringstream words(line);
         std::string word, folder;
         for (int i = 0; i < 5 && words >> word; ++i) folder = word;
-        while (words >> word && word != "-") {}
+        while (words >> word && word != "-") {
+        }
         std::string type, source;
         if (words >> type >> source) mounts.push_back({unescape(source), unescape(folder), type});
     }

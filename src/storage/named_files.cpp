@@ -21,20 +21,22 @@ constexpr int for_reading = O_RDONLY | O_NONBLOCK | O_NOCTTY;
 
 Error denied(const Opener& asker, const std::string& image, const std::string& name) {
     return Error(ErrorCode::operation_denied, ErrorDomain::storage,
-                 fmt::format("operation denied: '{}' names '{}', which is not opened for uid {} with the rights of the pool", image, name,
-                             asker.who.uid))
+                 fmt::format(
+                     "operation denied: '{}' names '{}', which is not opened for uid {} with the rights of the pool",
+                     image, name, asker.who.uid))
         .hint("put that image into the pool first: 'domus vol-create' and 'domus vol-upload'");
 }
 
 Error not_roots(const Opener& asker, const std::string& image) {
     return Error(ErrorCode::operation_denied, ErrorDomain::storage,
-                 fmt::format("operation denied: '{}' is not opened for uid {} with the rights of the pool", image, asker.who.uid))
+                 fmt::format("operation denied: '{}' is not opened for uid {} with the rights of the pool", image,
+                             asker.who.uid))
         .because("users beside root may write to it, and change the files that it names")
         .hint(fmt::format("as root: 'chown root {0}; chmod go-w {0}'", image));
 }
 
 bool others_may_change(int fd, const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd, &info) < 0) throw path_error(errno, "cannot look at", path);
     return info.st_uid != 0 || (info.st_mode & (S_IWGRP | S_IWOTH));
 }
@@ -59,14 +61,16 @@ std::vector<std::string> data_files(const image::Header& header) {
 
 } // namespace
 
-void require_readable_backing(const Opener& asker, const std::string& image, const std::string& backing, const std::optional<std::string>& format) {
+void require_readable_backing(const Opener& asker, const std::string& image, const std::string& backing,
+                              const std::optional<std::string>& format) {
     if (image::is_elsewhere(backing)) throw denied(asker, image, backing);
     const auto open = [&](const std::string& path) { return asker.open(path, for_reading); };
     const auto chain = image::read_chain(image::beside(image, backing), format, open);
     if (chain.elsewhere) throw denied(asker, chain.links.back().path, *chain.elsewhere);
 }
 
-HeldFiles hold_named_files(const Opener& asker, const std::string& image, const UniqueFd& file, const std::string& format) {
+HeldFiles hold_named_files(const Opener& asker, const std::string& image, const UniqueFd& file,
+                           const std::string& format) {
     HeldFiles held;
     std::set<std::string> changeable;
     const auto open = [&](const std::string& path) {

@@ -26,7 +26,7 @@ bool others_may_write(const struct stat& folder) {
 UniqueFd try_open_volume_file(const std::string& path, int flags) {
     const std::filesystem::path whole(path);
     const UniqueFd folder(::open(whole.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    struct stat info {};
+    struct stat info{};
     if (!folder || ::fstat(folder.get(), &info) < 0) return {};
     if (others_may_write(info)) flags |= O_NOFOLLOW;
     return UniqueFd(::openat(folder.get(), whole.filename().c_str(), flags | O_CLOEXEC));
@@ -39,19 +39,23 @@ UniqueFd open_volume_file(const std::string& path, int flags) {
 }
 
 bool others_may_write_to(const std::string& folder) {
-    struct stat info {};
+    struct stat info{};
     if (::stat(folder.c_str(), &info) < 0) throw path_error(errno, "cannot look at", folder);
     return others_may_write(info);
 }
 
-std::string name_for_program(Command& command, std::shared_ptr<UniqueFd> file, const std::string& path, bool names_others) {
+std::string name_for_program(Command& command, std::shared_ptr<UniqueFd> file, const std::string& path,
+                             bool names_others) {
     if (!names_others) return fmt::format("/proc/self/fd/{}", command.pass(std::move(file)));
     const auto folder = std::filesystem::path(path).parent_path();
     if (!others_may_write_to(folder)) return path;
-    throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
-                fmt::format("unsupported configuration: '{}' names other files from its own folder, to which others may write", path))
+    throw Error(
+        ErrorCode::config_unsupported, ErrorDomain::storage,
+        fmt::format("unsupported configuration: '{}' names other files from its own folder, to which others may write",
+                    path))
         .because("another file could be put in its place while qemu-img works on it")
-        .hint(fmt::format("name its backing image by the whole path, or close the folder: 'chmod go-w {}'", folder.string()));
+        .hint(fmt::format("name its backing image by the whole path, or close the folder: 'chmod go-w {}'",
+                          folder.string()));
 }
 
 bool is_relative(const std::string& name) { return !name.empty() && name[0] != '/' && !name.contains(':'); }

@@ -21,7 +21,8 @@ bool others_may_write_to(const std::string& folder);
 /// The name of an open file for a program, which opens it by that. Nobody can put another file in its place, but names that
 /// the image has of others count from the image's own: with `names_others` it is `path`, and config_unsupported is thrown
 /// where others may write to the folder. Throws what looking at the folder throws.
-std::string name_for_program(Command& command, std::shared_ptr<UniqueFd> file, const std::string& path, bool names_others);
+std::string name_for_program(Command& command, std::shared_ptr<UniqueFd> file, const std::string& path,
+                             bool names_others);
 /// Whether the image names others (backing image, data, extents) from its own folder. Where its header cannot be read it
 /// does not: the program tells what is wrong with it.
 bool names_others(const UniqueFd& image, const std::string& format);

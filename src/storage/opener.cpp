@@ -31,7 +31,7 @@ UniqueFd open_in_folder(const Credentials& pool, const std::filesystem::path& pa
 bool Opener::in_pool(const std::filesystem::path& path) const {
     const auto clean = path.lexically_normal();
     if (pools.devices.contains(clean.string())) return true;
-    struct stat info {};
+    struct stat info{};
     return pools.folders.contains(clean.parent_path()) && (::lstat(clean.c_str(), &info) < 0 || !S_ISLNK(info.st_mode));
 }
 

@@ -27,7 +27,8 @@ struct Pools::Pool {
     Pool(Executor executor, PoolRef named, Site::Secrets known_secrets)
         : ref(std::move(named)), secrets(std::move(known_secrets)),
           jobs(executor, fmt::format("storage pool '{}'", ref.name), "wait, or look why its storage does not answer"),
-          looks(executor, fmt::format("the listing of storage pool '{}'", ref.name), "look why its storage does not answer"),
+          looks(executor, fmt::format("the listing of storage pool '{}'", ref.name),
+                "look why its storage does not answer"),
           lane(executor, fmt::format("storage pool '{}'", ref.name), 4),
           long_work(executor, fmt::format("volumes of storage pool '{}'", ref.name), 4) {}
 
@@ -36,14 +37,14 @@ struct Pools::Pool {
     const Kind* kind = nullptr;
     bool autostart = false;
     std::shared_ptr<const model::Pool> definition, live;
-    std::optional<Credentials> owner; ///< of the definition, beside root
+    std::optional<Credentials> owner;  ///< of the definition, beside root
     std::optional<Credentials> acting; ///< while active: whose rights count in its folder
     std::shared_ptr<const VolumeMap> volumes;
     std::shared_ptr<FolderWatch> watch; ///< while active, for kinds that have a folder to watch
-    timespec looked{};               ///< CLOCK_REALTIME, before all volumes were looked at last
-    std::optional<dev_t> local_device; ///< see Contents
-    LookOrder order;                 ///< of the reads of its storage
-    bool stale = false;              ///< something has changed that could not be looked at
+    timespec looked{};                  ///< CLOCK_REALTIME, before all volumes were looked at last
+    std::optional<dev_t> local_device;  ///< see Contents
+    LookOrder order;                    ///< of the reads of its storage
+    bool stale = false;                 ///< something has changed that could not be looked at
     Mailbox jobs; ///< what changes the pool; work on a volume begins in a turn, and goes on without
     std::map<std::string, VolumeUse> uses; ///< of volumes, by name, whether they are there already or not
     Mailbox looks; ///< those who take in changes, one by one: nobody lists before they are taken in
@@ -67,14 +68,18 @@ template <class PoolPtr> Site site_of(const PoolPtr& pool, Deadline by) {
 
 /// The same for work whose length is that of the data.
 template <class PoolPtr> Site work_site_of(const PoolPtr& pool) {
-    return Site(std::shared_ptr<Lane>(pool, &pool->long_work), Deadline::never(), pool->secrets, pool->acting.value_or(own_credentials()));
+    return Site(std::shared_ptr<Lane>(pool, &pool->long_work), Deadline::never(), pool->secrets,
+                pool->acting.value_or(own_credentials()));
 }
 
 inline Error invalid(std::string what) {
-    return Error(ErrorCode::operation_invalid, ErrorDomain::storage, fmt::format("Requested operation is not valid: {}", what));
+    return Error(ErrorCode::operation_invalid, ErrorDomain::storage,
+                 fmt::format("Requested operation is not valid: {}", what));
 }
 
-template <class Pool> Error already_active(const Pool& pool) { return invalid(fmt::format("storage pool '{}' is already active", pool.ref.name)); }
+template <class Pool> Error already_active(const Pool& pool) {
+    return invalid(fmt::format("storage pool '{}' is already active", pool.ref.name));
+}
 
 /// With libvirt's words.
 inline Error busy(const std::string& volume, const VolumeUse& use, bool there) {
@@ -85,7 +90,8 @@ inline Error busy(const std::string& volume, const VolumeUse& use, bool there) {
 }
 
 inline Error inactive(const std::string& pool) {
-    return invalid(fmt::format("storage pool '{}' is not active", pool)).hint(fmt::format("start it with 'domus pool-start {}'", pool));
+    return invalid(fmt::format("storage pool '{}' is not active", pool))
+        .hint(fmt::format("start it with 'domus pool-start {}'", pool));
 }
 
 inline const std::shared_ptr<const model::Pool>& Pools::Pool::require_live() const {
@@ -97,7 +103,8 @@ inline const std::shared_ptr<const model::Pool>& Pools::Pool::require_live() con
 template <class PoolPtr> class Occupation {
 public:
     /// `doing`: "wiped", or empty for one who reads it. Throws operation_invalid where that does not go with what others do.
-    Occupation(PoolPtr pool, std::string name, std::string doing, VolumePtr made = {}) : pool_(std::move(pool)), name_(std::move(name)) {
+    Occupation(PoolPtr pool, std::string name, std::string doing, VolumePtr made = {})
+        : pool_(std::move(pool)), name_(std::move(name)) {
         const auto known = pool_->uses.find(name_);
         const bool reading = doing.empty();
         if (known != pool_->uses.end() && (!reading || !known->second.doing.empty()))
@@ -111,8 +118,10 @@ public:
     Occupation& operator=(const Occupation&) = delete;
     ~Occupation() {
         const auto use = pool_->uses.find(name_);
-        if (use->second.readers > 1) --use->second.readers;
-        else pool_->uses.erase(use);
+        if (use->second.readers > 1)
+            --use->second.readers;
+        else
+            pool_->uses.erase(use);
     }
 
 private:

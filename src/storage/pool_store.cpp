@@ -29,13 +29,15 @@ ReadPool read_pool(const std::string& name, const std::string& text) {
     ReadPool read{format::from_xml<model::Pool>(text, ErrorDomain::storage), read_owner_mark(text)};
     const auto& pool = read.pool;
     if (pool.name == name) return read;
-    throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("the file is not named after the pool '{}' in it", pool.name));
+    throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                fmt::format("the file is not named after the pool '{}' in it", pool.name));
 }
 
 } // namespace
 
 Task<> Pools::save_record(PoolPtr pool) {
-    auto record = [folder = folders_.state, name = pool->ref.name, text = format::to_xml(*pool->live, {.live = true, .secrets = true}) + owner_mark(pool->acting)] {
+    auto record = [folder = folders_.state, name = pool->ref.name,
+                   text = format::to_xml(*pool->live, {.live = true, .secrets = true}) + owner_mark(pool->acting)] {
         StoredFolder(folder, largest_record).replace(name, text);
     };
     co_await files_.run(Deadline::in(file_patience), std::move(record));
@@ -90,7 +92,9 @@ Task<> Pools::load() {
     };
     co_await files_.run(Deadline::never(), std::move(end));
     for (auto& first : loaded.wanting) co_await define_first(std::move(first));
-    for (auto& [name, active] : loaded.active) spawn(executor_, take_over(std::move(active.pool), std::move(active.owner)), fmt::format("taking storage pool '{}' over", name));
+    for (auto& [name, active] : loaded.active)
+        spawn(executor_, take_over(std::move(active.pool), std::move(active.owner)),
+              fmt::format("taking storage pool '{}' over", name));
 }
 
 std::vector<Pools::First> Pools::first_pools(const Folders& folders) {
@@ -165,7 +169,8 @@ Task<> Pools::take_over(model::Pool active, std::optional<Credentials> owner) {
     std::exception_ptr failure;
     try {
         const bool as_recorded = kept && record && record->type == pool->kind->name();
-        co_await activate(pool, as_recorded ? record : pool->definition, as_recorded ? owner : pool->owner, 0, own_credentials());
+        co_await activate(pool, as_recorded ? record : pool->definition, as_recorded ? owner : pool->owner, 0,
+                          own_credentials());
     } catch (...) {
         failure = std::current_exception();
     }
@@ -195,7 +200,8 @@ Task<> Pools::autostart() {
     const auto by = Deadline::in(longest_wait);
     while (!all->starting.empty() && !by.expired()) (void)co_await all->done.wait(by);
     if (!all->starting.empty())
-        log::warning("storage pools that still start after {} s: '{}'; what uses none of them starts now", longest_wait.count(), fmt::join(all->starting, "', '"));
+        log::warning("storage pools that still start after {} s: '{}'; what uses none of them starts now",
+                     longest_wait.count(), fmt::join(all->starting, "', '"));
 }
 
 Task<> Pools::autostart_one(std::shared_ptr<Autostart> all, PoolRef ref) {

@@ -34,12 +34,14 @@ constexpr std::size_t most_changes = 200;
 model::Volume parse_volume(const std::string& xml, format::Reading how, bool copy) {
     auto volume = format::from_xml<model::Volume>(xml, ErrorDomain::storage, how);
     if (copy && !volume.capacity) volume.capacity = ByteCount{0}; // it has what it is copied from
-    if (volume.backing_store && volume.backing_store->path.empty()) volume.backing_store.reset(); // it tells that there is none
+    if (volume.backing_store && volume.backing_store->path.empty())
+        volume.backing_store.reset(); // it tells that there is none
     if (const auto& name = volume.name; name.find('/') != name.npos)
         throw invalid(fmt::format("volume name '{}' cannot contain '/'", name));
     for (const auto& amount : {volume.capacity, volume.allocation})
         if (amount && amount->bytes > std::numeric_limits<std::int64_t>::max())
-            throw Error(ErrorCode::overflow, ErrorDomain::storage, fmt::format("numerical overflow: value too large: {}", amount->bytes));
+            throw Error(ErrorCode::overflow, ErrorDomain::storage,
+                        fmt::format("numerical overflow: value too large: {}", amount->bytes));
     format::Findings findings;
     model::check(volume, findings);
     model::find_unsupported(volume, findings);
@@ -51,10 +53,13 @@ model::Volume parse_volume(const std::string& xml, format::Reading how, bool cop
 void keep_secrets(const VolumeMap& known, model::Volume& seen) {
     if (!seen.target.encryption || !seen.target.encryption->secrets.empty()) return;
     const auto before = known.find(seen.name);
-    if (before != known.end() && before->second->target.encryption) seen.target.encryption->secrets = before->second->target.encryption->secrets;
+    if (before != known.end() && before->second->target.encryption)
+        seen.target.encryption->secrets = before->second->target.encryption->secrets;
 }
 
-bool lockable(const model::Volume& volume) { return volume.type == model::VolumeType::file || volume.type == model::VolumeType::block; }
+bool lockable(const model::Volume& volume) {
+    return volume.type == model::VolumeType::file || volume.type == model::VolumeType::block;
+}
 
 /// With libvirt's code and words.
 Error still_in_use(const model::Volume& volume, int fd) {
@@ -95,7 +100,8 @@ struct Stand {
     std::string source;
 };
 
-std::optional<Stand> stand_of(const Kind& kind, const model::Pool& pool, const model::Volume& volume, const std::filesystem::path& folder) {
+std::optional<Stand> stand_of(const Kind& kind, const model::Pool& pool, const model::Volume& volume,
+                              const std::filesystem::path& folder) {
     if (volume.type != model::VolumeType::network) return std::nullopt;
     const auto place = kind.place(pool, volume, std::nullopt);
     auto source = model::network_source(place.type, place.source);
@@ -116,7 +122,9 @@ UniqueFd hold_stand(const model::Volume& volume, const Stand& stand, std::option
 using Held = std::shared_ptr<UniqueFd>;
 
 Task<Held> hold_in_lane(VolumePtr volume, std::optional<Stand> stand, Site site) {
-    auto work = [volume, stand] { return std::make_shared<UniqueFd>(stand ? hold_stand(*volume, *stand, std::nullopt) : hold_alone(*volume)); };
+    auto work = [volume, stand] {
+        return std::make_shared<UniqueFd>(stand ? hold_stand(*volume, *stand, std::nullopt) : hold_alone(*volume));
+    };
     auto held = co_await site.block(std::move(work));
     co_return held;
 }
@@ -138,7 +146,8 @@ struct OpenedOrigin {
 };
 
 /// A volume that is copied, for `asker`: with the rights of the pool that it is in. Blocks.
-OpenedOrigin open_origin(const std::string& path, const Opener& asker, const Credentials& giver, const Credentials& receiver) {
+OpenedOrigin open_origin(const std::string& path, const Opener& asker, const Credentials& giver,
+                         const Credentials& receiver) {
     constexpr int flags = O_RDONLY | O_NONBLOCK;
     OpenedOrigin opened{std::make_shared<UniqueFd>()};
     if (asker.who.unrestricted()) {
@@ -182,8 +191,10 @@ void Pools::publish_volume(Pool& pool, const LookOrder::Look& look, const std::s
     const bool there = known != pool.volumes->end();
     if (volume ? there && *known->second == *volume : !there) return; // nothing is copied for nothing new
     auto volumes = std::make_shared<VolumeMap>(*pool.volumes);
-    if (volume) (*volumes)[name] = std::move(volume);
-    else volumes->erase(name);
+    if (volume)
+        (*volumes)[name] = std::move(volume);
+    else
+        volumes->erase(name);
     pool.volumes = std::move(volumes);
 }
 
@@ -199,8 +210,10 @@ bool Pools::publish_listing(Pool& pool, const LookOrder::Look& look, Contents co
     }
     pool.order.each_younger(look, [&](const std::string& name) {
         const auto known = pool.volumes ? pool.volumes->find(name) : VolumeMap::const_iterator();
-        if (pool.volumes && known != pool.volumes->end()) (*volumes)[name] = known->second;
-        else volumes->erase(name);
+        if (pool.volumes && known != pool.volumes->end())
+            (*volumes)[name] = known->second;
+        else
+            volumes->erase(name);
     });
     pool.volumes = std::move(volumes);
     return true;
@@ -302,11 +315,15 @@ Task<> Pools::take_in(PoolPtr pool, Deadline by) {
     if (!watched) co_return;
     FolderWatch::Changes changes{{}, true}; // where there is no folder yet
     if (pool->watch) changes = pool->watch->take();
-    if (!watched->prefix.empty()) std::erase_if(changes.names, [&](const auto& entry) { return !entry.starts_with(watched->prefix); });
+    if (!watched->prefix.empty())
+        std::erase_if(changes.names, [&](const auto& entry) { return !entry.starts_with(watched->prefix); });
     if (changes.none() && !pool->stale) co_return;
-    const bool whole = pool->stale || changes.unknown || !watched->entries_are_volumes || changes.names.size() > most_changes;
-    if (whole) co_await look_again(pool, by);
-    else co_await take_changes(pool, std::move(changes.names), by);
+    const bool whole =
+        pool->stale || changes.unknown || !watched->entries_are_volumes || changes.names.size() > most_changes;
+    if (whole)
+        co_await look_again(pool, by);
+    else
+        co_await take_changes(pool, std::move(changes.names), by);
 }
 
 Task<> Pools::freshen_all() {
@@ -317,8 +334,9 @@ Task<> Pools::freshen_all() {
 
 Task<VolumePtr> Pools::look_at_made(PoolPtr pool, VolumePtr made) {
     auto work = [file = unfinished_path(*made->target.path)]() -> std::uint64_t {
-        struct stat info {};
-        return ::stat(file.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_blocks) * 512 : 0; // st_blocks: stat(2)
+        struct stat info{};
+        return ::stat(file.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_blocks) * 512
+                                                : 0; // st_blocks: stat(2)
     };
     const auto allocated = co_await site_of(pool, Deadline::in(file_patience)).block(std::move(work));
     auto now = *made;
@@ -365,7 +383,9 @@ VolumePtr Pools::made_in(const Pool& pool, const model::Volume& wanted) {
 /// `flags`: virStorageVolCreateFlags.
 Task<model::Volume> Pools::read_volume(PoolPtr pool, std::string xml, unsigned flags, bool copy) {
     const auto size = xml.size();
-    auto work = [xml = std::move(xml), how = format::reading(flags & create_flag::validate), copy] { return parse_volume(xml, how, copy); };
+    auto work = [xml = std::move(xml), how = format::reading(flags & create_flag::validate), copy] {
+        return parse_volume(xml, how, copy);
+    };
     auto wanted = co_await read_document(pool->lane, size, Deadline::in(file_patience), std::move(work));
     co_return wanted;
 }
@@ -382,7 +402,8 @@ Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned
     const auto encryption = wanted.target.encryption;
     const Occupation<PoolPtr> occupied(pool, made, "made", made_in(*pool, wanted));
     if (!pool->kind->one_at_a_time()) turn.reset();
-    co_await pool->kind->create(pool->live, std::move(wanted), flags, work_site_of(pool).asked_by({std::move(who), places()}));
+    co_await pool->kind->create(pool->live, std::move(wanted), flags,
+                                work_site_of(pool).asked_by({std::move(who), places()}));
     auto volume = co_await settle_new(pool, made, encryption);
     co_return volume;
 }
@@ -404,14 +425,15 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     const bool device = type == model::VolumeType::block;
     if (type != model::VolumeType::file && !device && type != model::VolumeType::network)
         throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
-                    fmt::format("unsupported configuration: volume '{}' of type '{}' cannot be copied", source->name, format::word(type)));
+                    fmt::format("unsupported configuration: volume '{}' of type '{}' cannot be copied", source->name,
+                                format::word(type)));
     // A partition that is open would keep its disk's new table from being read: it is opened later, with the same rights.
     if (type == model::VolumeType::file || (device && giving != pool)) {
         // Without an identity of its own: whose rights count is chosen within.
         const Site daemons(std::shared_ptr<Lane>(giving, &giving->lane), Deadline::in(file_patience));
-        auto open = [path = *source->target.path, by = Opener(who, places()), giver = giving->acting.value_or(own_credentials()), receiver] {
-            return open_origin(path, by, giver, receiver);
-        };
+        auto open = [path = *source->target.path, by = Opener(who, places()),
+                     giver = giving->acting.value_or(own_credentials()),
+                     receiver] { return open_origin(path, by, giver, receiver); };
         auto opened = co_await daemons.block(std::move(open));
         origin.file = std::move(opened.file);
         const Site reader(std::shared_ptr<Lane>(pool, &pool->long_work), Deadline::never(), pool->secrets);
@@ -421,7 +443,8 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     (void)find_active(name);
     co_await freshen(name);
     if (pool->volumes->contains(wanted.name)) // other code than for a new one
-        throw Error(ErrorCode::internal_error, ErrorDomain::storage, fmt::format("internal error: storage volume name '{}' already in use.", wanted.name));
+        throw Error(ErrorCode::internal_error, ErrorDomain::storage,
+                    fmt::format("internal error: storage volume name '{}' already in use.", wanted.name));
     require_absent(*pool, wanted.name);
     const auto made = wanted.name;
     auto encryption = wanted.target.encryption;
@@ -430,7 +453,8 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     if (!seen.capacity || (source->capacity && *seen.capacity < *source->capacity)) seen.capacity = source->capacity;
     const Occupation<PoolPtr> occupied(pool, made, "made", made_in(*pool, seen));
     if (!pool->kind->one_at_a_time()) turn.reset();
-    co_await pool->kind->copy(pool->live, std::move(wanted), std::move(origin), flags, work_site_of(pool).asked_by({std::move(who), places()}));
+    co_await pool->kind->copy(pool->live, std::move(wanted), std::move(origin), flags,
+                              work_site_of(pool).asked_by({std::move(who), places()}));
     auto volume = co_await settle_new(pool, made, encryption);
     co_return volume;
 }
@@ -438,9 +462,11 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
 void Pools::require_absent(const Pool& pool, const std::string& name) {
     const bool there = pool.volumes->contains(name);
     if (!there && !pool.uses.contains(name)) return;
-    Error exists(ErrorCode::storage_vol_exist, ErrorDomain::storage, fmt::format("storage volume '{}' exists already", name));
+    Error exists(ErrorCode::storage_vol_exist, ErrorDomain::storage,
+                 fmt::format("storage volume '{}' exists already", name));
     if (!there) throw std::move(exists).because("it is being made").hint("choose another name");
-    throw std::move(exists).hint(fmt::format("choose another name, or delete it first: 'domus vol-delete --pool {} {}'", pool.ref.name, name));
+    throw std::move(exists).hint(
+        fmt::format("choose another name, or delete it first: 'domus vol-delete --pool {} {}'", pool.ref.name, name));
 }
 
 /// A volume that was just made: published, and the pool's sizes with it.
@@ -472,7 +498,8 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
     } else {
         unused = co_await require_unused_in_lane(known, stand, site);
     }
-    if ((flags & zeroed) && pool->kind->removes_volumes()) { // nothing is overwritten for a deletion that will be refused
+    if ((flags & zeroed)
+        && pool->kind->removes_volumes()) { // nothing is overwritten for a deletion that will be refused
         auto held = unused;
         if (!held) held = co_await hold_in_lane(known, stand, site);
         co_await pool->kind->wipe(pool->live, known, 0, work_site_of(pool));
@@ -502,21 +529,27 @@ Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, C
     if (flags & resize_flag::delta && !(flags & resize_flag::shrink) && capacity.bytes > UINT64_MAX - old.bytes)
         throw Error(ErrorCode::overflow, ErrorDomain::storage, "overflow: the new capacity does not fit into 64 bits");
     if (flags & resize_flag::delta)
-        capacity = {flags & resize_flag::shrink ? old.bytes - std::min(old.bytes, capacity.bytes) : old.bytes + capacity.bytes};
+        capacity = {flags & resize_flag::shrink ? old.bytes - std::min(old.bytes, capacity.bytes)
+                                                : old.bytes + capacity.bytes};
     if (capacity.bytes == 0)
         throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: a volume has one byte at least");
     if (capacity < old && !(flags & resize_flag::shrink))
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
-                    "invalid argument: Can't shrink capacity below current capacity unless shrink flag explicitly specified")
+        throw Error(
+            ErrorCode::invalid_arg, ErrorDomain::storage,
+            "invalid argument: Can't shrink capacity below current capacity unless shrink flag explicitly specified")
             .hint("what lies behind the new end is lost: 'domus vol-resize --shrink'");
     // A file that we resize ourselves is held; what a program resizes it must be able to lock.
-    const bool ourselves = now->type == model::VolumeType::file && now->target.format == "raw" && !now->target.encryption;
+    const bool ourselves =
+        now->type == model::VolumeType::file && now->target.format == "raw" && !now->target.encryption;
     const auto site = site_of(pool, Deadline::in(file_patience));
     const auto stand = stand_of(*pool->kind, *pool->live, *now, folders_.locks);
     Held held;
-    if (ourselves) held = co_await hold_in_lane(now, stand, site);
-    else held = co_await require_unused_in_lane(now, stand, site);
-    co_await pool->kind->resize(pool->live, now, capacity, flags & ~resize_flag::delta, work_site_of(pool).asked_by({std::move(who), places()}));
+    if (ourselves)
+        held = co_await hold_in_lane(now, stand, site);
+    else
+        held = co_await require_unused_in_lane(now, stand, site);
+    co_await pool->kind->resize(pool->live, now, capacity, flags & ~resize_flag::delta,
+                                work_site_of(pool).asked_by({std::move(who), places()}));
     (void)co_await settle_new(pool, ref.name);
 }
 
@@ -535,7 +568,8 @@ Task<> Pools::wipe_volume(VolumeRef ref, unsigned algorithm) {
 Task<std::shared_ptr<VolumeData>> Pools::open_volume(VolumeRef ref, bool write) {
     const auto pool = find_active(ref.pool);
     const auto known = volume(ref);
-    if (const auto use = pool->uses.find(ref.name); use != pool->uses.end() && !use->second.doing.empty()) throw busy(ref.name, use->second, true);
+    if (const auto use = pool->uses.find(ref.name); use != pool->uses.end() && !use->second.doing.empty())
+        throw busy(ref.name, use->second, true);
     const auto site = site_of(pool, Deadline::in(file_patience));
     std::shared_ptr<VolumeData> data;
     if (known->type == model::VolumeType::network) {
@@ -544,7 +578,10 @@ Task<std::shared_ptr<VolumeData>> Pools::open_volume(VolumeRef ref, bool write) 
         const auto both = std::make_shared<HeldData>();
         both->data = co_await pool->kind->open(live, known, site);
         if (write && stand) {
-            auto work = [known, stand] { return std::make_shared<UniqueFd>(hold_stand(*known, *stand, image::Claim{.write = true, .share = true})); };
+            auto work = [known, stand] {
+                return std::make_shared<UniqueFd>(
+                    hold_stand(*known, *stand, image::Claim{.write = true, .share = true}));
+            };
             both->held = co_await site.block(std::move(work));
         }
         co_return std::shared_ptr<VolumeData>(both, both->data.get());
@@ -552,7 +589,8 @@ Task<std::shared_ptr<VolumeData>> Pools::open_volume(VolumeRef ref, bool write) 
     auto work = [known, write] {
         auto fd = open_volume_file(*known->target.path, (write ? O_RDWR : O_RDONLY) | O_NONBLOCK);
         // As a writer beside whom others of its kind may write: uploads of several parts, but no guest.
-        if (write && lockable(*known) && !image::claim(fd.get(), {.write = true, .share = true})) throw still_in_use(*known, fd.get());
+        if (write && lockable(*known) && !image::claim(fd.get(), {.write = true, .share = true}))
+            throw still_in_use(*known, fd.get());
         return std::make_shared<FileData>(std::move(fd));
     };
     data = co_await site.block(std::move(work));

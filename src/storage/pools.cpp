@@ -26,7 +26,8 @@ Error no_pool(std::string_view by, const std::string& what) {
 }
 
 Error no_pool(const PoolRef& ref) {
-    return ref.name.empty() ? no_pool("uuid", ref.uuid.text()) : no_pool("uuid", fmt::format("{}' ({})", ref.uuid.text(), ref.name));
+    return ref.name.empty() ? no_pool("uuid", ref.uuid.text())
+                            : no_pool("uuid", fmt::format("{}' ({})", ref.uuid.text(), ref.name));
 }
 
 std::vector<std::string_view> kind_names() {
@@ -54,14 +55,18 @@ Error no_kind(const std::string& type) {
 /// Of kinds whose source has one; "auto" and "unknown" leave it to the kind.
 void require_known_format(const Kind& kind, const std::optional<std::string>& format) {
     const auto formats = kind.source_formats();
-    if (!format || formats.empty() || *format == "auto" || *format == "unknown" || std::ranges::find(formats, *format) != formats.end()) return;
-    throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, fmt::format("unsupported configuration: unknown pool format type {}", *format))
+    if (!format || formats.empty() || *format == "auto" || *format == "unknown"
+        || std::ranges::find(formats, *format) != formats.end())
+        return;
+    throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                fmt::format("unsupported configuration: unknown pool format type {}", *format))
         .hint(fmt::format("pools of type '{}' have: {}", kind.name(), fmt::join(formats, ", ")));
 }
 
 void require_one_way(unsigned flags) {
     if ((flags & build_flag::overwrite) && (flags & build_flag::no_overwrite))
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: --overwrite and --no-overwrite exclude each other");
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
+                    "invalid argument: --overwrite and --no-overwrite exclude each other");
 }
 
 void require_sound(const format::Findings& findings, std::string_view what) {
@@ -70,7 +75,8 @@ void require_sound(const format::Findings& findings, std::string_view what) {
 
 } // namespace
 
-Pools::Pools(Executor executor, Folders folders, Site::Secrets secrets, std::function<void(const PoolView&, PoolEvent)> emit)
+Pools::Pools(Executor executor, Folders folders, Site::Secrets secrets,
+             std::function<void(const PoolView&, PoolEvent)> emit)
     : executor_(executor), folders_(std::move(folders)), secrets_(std::move(secrets)), emit_(std::move(emit)),
       files_(executor, "the definitions of storage pools", 1) {}
 
@@ -81,7 +87,7 @@ Pools::~Pools() = default;
 PoolView Pools::view(const Pool& pool) const {
     // It begins to be active when its volumes are known.
     return {pool.ref,  pool.volumes != nullptr, pool.autostart, pool.definition != nullptr,
-            pool.live, pool.definition,      pool.volumes};
+            pool.live, pool.definition,         pool.volumes};
 }
 
 std::vector<PoolView> Pools::list() const {
@@ -96,9 +102,7 @@ Pools::PoolPtr Pools::find(const PoolRef& ref) const {
     throw no_pool(ref);
 }
 
-PoolView Pools::get(const PoolRef& ref) const {
-    return view(*find(ref));
-}
+PoolView Pools::get(const PoolRef& ref) const { return view(*find(ref)); }
 
 PoolView Pools::get_name(const std::string& name) const {
     const auto found = pools_.find(name);
@@ -133,7 +137,8 @@ Task<Place> Pools::place(std::string pool, std::string name, std::optional<model
     if (found == pools_.end()) throw no_pool("name", pool);
     if (!found->second->volumes)
         throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
-                    fmt::format("unsupported configuration: storage pool '{}' containing volume '{}' is not active", pool, name))
+                    fmt::format("unsupported configuration: storage pool '{}' containing volume '{}' is not active",
+                                pool, name))
             .hint(fmt::format("start it with 'domus pool-start {}'", pool));
     const auto known = volume(pool, name);
     co_return found->second->kind->place(*found->second->live, *known, mode);
@@ -180,7 +185,8 @@ const Kind& Pools::judge(model::Pool& wanted) const {
     require_known_format(*kind, wanted.source.format);
     kind->admit(wanted);
     if (wanted.source.auth && !kind->logs_in()) // as with libvirt, it stays in the definition
-        log::warning("storage pool '{}': <auth> has no meaning for type '{}', which logs in nowhere", wanted.name, wanted.type);
+        log::warning("storage pool '{}': <auth> has no meaning for type '{}', which logs in nowhere", wanted.name,
+                     wanted.type);
     const auto same_name = pools_.find(wanted.name);
     // Without a uuid it would be a new pool.
     if (same_name != pools_.end() && wanted.uuid != same_name->second->ref.uuid) throw taken(same_name->second->ref);
@@ -202,8 +208,10 @@ std::optional<Credentials> Pools::owner_for(std::string_view type, const Credent
     if (who.unrestricted() || !kind || kind->reach() == Kind::Reach::server) return std::nullopt;
     if (kind->reach() == Kind::Reach::folder) return who;
     if (device_users_.includes(who)) return std::nullopt;
-    throw Error(ErrorCode::operation_denied, ErrorDomain::storage,
-                fmt::format("operation denied: pools of type '{}' reach devices and mounts of the host, which uid {} may not", type, who.uid))
+    throw Error(
+        ErrorCode::operation_denied, ErrorDomain::storage,
+        fmt::format("operation denied: pools of type '{}' reach devices and mounts of the host, which uid {} may not",
+                    type, who.uid))
         .hint("root can define it, for everybody to use, or name the user in [rights] host_devices of domus.toml");
 }
 
@@ -222,7 +230,8 @@ PoolPlaces Pools::places() const {
             continue;
         }
         for (const auto& [volume_name, volume] : *pool->volumes)
-            if (volume->type == model::VolumeType::block && volume->target.path) places.devices.insert(*volume->target.path);
+            if (volume->type == model::VolumeType::block && volume->target.path)
+                places.devices.insert(*volume->target.path);
     }
     return places;
 }
@@ -232,7 +241,9 @@ Pools::PoolPtr Pools::admit(model::Pool wanted, std::optional<Credentials> owner
     const auto& kind = judge(wanted);
     const auto known = pools_.find(wanted.name);
     if (known != pools_.end()) require_same_kind(*known->second, kind);
-    const auto pool = known != pools_.end() ? known->second : std::make_shared<Pool>(executor_, PoolRef{wanted.name, *wanted.uuid}, secrets_);
+    const auto pool = known != pools_.end()
+                          ? known->second
+                          : std::make_shared<Pool>(executor_, PoolRef{wanted.name, *wanted.uuid}, secrets_);
     pool->kind = &kind;
     pools_.emplace(wanted.name, pool);
     pool->definition = std::make_shared<const model::Pool>(std::move(wanted)); // while it is active, for the next time
@@ -285,7 +296,8 @@ Task<PoolView> Pools::define(std::string xml, bool strictly, Credentials who) {
     const auto owner_before = fresh ? std::nullopt : known->second->owner;
     auto owner = owner_for(wanted.type, who);
     const auto pool = admit(std::move(wanted), std::move(owner));
-    if (fresh) turn.emplace(co_await pool->jobs.enter("define", Deadline::in(queue_patience))); // nobody else has it yet
+    if (fresh)
+        turn.emplace(co_await pool->jobs.enter("define", Deadline::in(queue_patience))); // nobody else has it yet
     const auto text = format::to_xml(*pool->definition, {.live = false, .secrets = true}) + owner_mark(pool->owner);
     std::exception_ptr failure;
     try {
@@ -355,11 +367,14 @@ Task<PoolView> Pools::create_as(model::Pool wanted, unsigned flags, Credentials 
     co_return seen;
 }
 
-Task<> Pools::activate(PoolPtr pool, Definition as, std::optional<Credentials> acting, unsigned flags, Credentials who) {
+Task<> Pools::activate(PoolPtr pool, Definition as, std::optional<Credentials> acting, unsigned flags,
+                       Credentials who) {
     constexpr unsigned with_build = 1, overwrite = 2, no_overwrite = 4; // virStoragePoolCreateFlags
-    const unsigned how = (flags & overwrite ? build_flag::overwrite : 0) | (flags & no_overwrite ? build_flag::no_overwrite : 0);
+    const unsigned how =
+        (flags & overwrite ? build_flag::overwrite : 0) | (flags & no_overwrite ? build_flag::no_overwrite : 0);
     require_one_way(how);
-    if (flags & (with_build | overwrite | no_overwrite)) co_await pool->kind->build(as, how, site_for(pool, Deadline::never(), who));
+    if (flags & (with_build | overwrite | no_overwrite))
+        co_await pool->kind->build(as, how, site_for(pool, Deadline::never(), who));
     pool->acting = std::move(acting);
     co_await pool->kind->start(as, site_of(pool, Deadline::in(file_patience)));
     pool->live = as;
@@ -432,7 +447,8 @@ Task<> Pools::undefine(PoolRef ref) {
         throw invalid(fmt::format("storage pool '{}' is still active", pool->ref.name))
             .hint(fmt::format("stop it first: 'domus pool-destroy {}'; its volumes stay", pool->ref.name));
     auto work = [folders = folders_, name = pool->ref.name] {
-        remove_durably(folders.definitions / (name + ".xml")); // the next start of the daemon removes what a kill leaves
+        remove_durably(folders.definitions
+                       / (name + ".xml")); // the next start of the daemon removes what a kill leaves
         remove_if_possible(folders.autostart / (name + ".xml"));
         std::error_code ignored;
         fs::remove(folders.state / (name + ".xml"), ignored); // of one that could not be taken over
@@ -478,8 +494,10 @@ Task<> Pools::set_autostart(PoolRef ref, bool on) {
             .hint("a pool that was made with pool-create is not kept: use pool-define");
     auto work = [folders = folders_, name = pool->ref.name, on] {
         const auto link = folders.autostart / (name + ".xml");
-        if (on) make_link_durably(folders.definitions / (name + ".xml"), link);
-        else remove_durably(link);
+        if (on)
+            make_link_durably(folders.definitions / (name + ".xml"), link);
+        else
+            remove_durably(link);
     };
     co_await files_.run(Deadline::in(file_patience), std::move(work));
     pool->autostart = on;
@@ -488,7 +506,8 @@ Task<> Pools::set_autostart(PoolRef ref, bool on) {
 Task<std::vector<model::PoolSource>> Pools::find_sources(std::string type, std::string xml) {
     const auto* kind = find_kind(type);
     if (!kind)
-        throw Error(ErrorCode::internal_error, ErrorDomain::storage, fmt::format("internal error: unknown storage pool type {}", type))
+        throw Error(ErrorCode::internal_error, ErrorDomain::storage,
+                    fmt::format("internal error: unknown storage pool type {}", type))
             .hint(fmt::format("this version has: {}", fmt::join(kind_names(), ", ")));
     model::PoolSource wanted;
     if (!xml.empty()) wanted = format::from_xml<model::PoolSource>(xml, ErrorDomain::storage);

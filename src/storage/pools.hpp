@@ -20,10 +20,12 @@ namespace domus::storage {
 struct Folders {
     std::filesystem::path definitions; ///< NAME.xml: /etc/domus/storage
     std::filesystem::path autostart;
-    std::filesystem::path state; ///< NAME.xml of those that are active: /run/domus/storage
+    std::filesystem::path state;   ///< NAME.xml of those that are active: /run/domus/storage
     std::filesystem::path locks{}; ///< files that stand for images on servers: /run/domus/network-images
-    std::filesystem::path library{}; ///< of the pool "default", which lies in its folder images: /var/lib/domus. Empty: none is made
-    std::filesystem::path boot{}; ///< of the pool "boot-scratch", where virt-install puts what it boots: /var/lib/libvirt/boot. Empty: none is made
+    std::filesystem::path
+        library{}; ///< of the pool "default", which lies in its folder images: /var/lib/domus. Empty: none is made
+    std::filesystem::path
+        boot{}; ///< of the pool "boot-scratch", where virt-install puts what it boots: /var/lib/libvirt/boot. Empty: none is made
 };
 
 /// virStoragePoolEventLifecycleType; `refreshed` is an event of its own.
@@ -54,7 +56,8 @@ struct VolumeRef {
 class Pools {
 public:
     /// `secrets` has the passphrases of encrypted volumes.
-    Pools(Executor executor, Folders folders, Site::Secrets secrets, std::function<void(const PoolView&, PoolEvent)> emit);
+    Pools(Executor executor, Folders folders, Site::Secrets secrets,
+          std::function<void(const PoolView&, PoolEvent)> emit);
     ~Pools();
 
     /// Reads definitions, defines the pools "default" and "boot-scratch" on a host that never had them, and begins to activate the pools that

@@ -39,7 +39,8 @@ std::string stable_path(const std::string& device, const std::string& folder) {
 /// World-wide name or serial number; else the path.
 std::string key_of(const fs::path& unit, const std::string& path) {
     for (const auto* name : {"wwid", "vpd_pg83"})
-        if (auto text = attribute(unit / name); text && !text->empty() && std::ranges::all_of(*text, [](char c) { return c > 0x20 && c < 0x7f; }))
+        if (auto text = attribute(unit / name);
+            text && !text->empty() && std::ranges::all_of(*text, [](char c) { return c > 0x20 && c < 0x7f; }))
             return *text;
     return path;
 }
@@ -52,7 +53,9 @@ std::vector<unsigned> scsi_hosts() {
     for (const auto& entry : fs::directory_iterator("/sys/class/scsi_host", failure)) {
         const auto name = entry.path().filename().string();
         unsigned number = 0;
-        if (name.starts_with("host") && std::from_chars(name.data() + 4, name.data() + name.size(), number).ec == std::errc()) hosts.push_back(number);
+        if (name.starts_with("host")
+            && std::from_chars(name.data() + 4, name.data() + name.size(), number).ec == std::errc())
+            hosts.push_back(number);
     }
     std::ranges::sort(hosts);
     return hosts;
@@ -76,7 +79,8 @@ Contents scsi_units(unsigned host, const std::string& folder) {
             const auto device = "/dev/" + block.path().filename().string();
             const auto path = stable_path(device, folder);
             try {
-                auto volume = read_block_volume(path, "unit:" + address.substr(address.find(':') + 1), key_of(entry.path(), path));
+                auto volume = read_block_volume(path, "unit:" + address.substr(address.find(':') + 1),
+                                                key_of(entry.path(), path));
                 contents.capacity.bytes += volume.capacity->bytes;
                 contents.volumes.push_back(std::move(volume));
             } catch (const Error& error) { // one that is about to go, or has no medium, keeps none of the others

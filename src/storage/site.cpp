@@ -24,7 +24,8 @@ Command Site::judged(Command command) const {
     return command;
 }
 
-Task<std::string> Site::run(std::string program, std::vector<std::string> arguments, std::string purpose, std::string input) const {
+Task<std::string> Site::run(std::string program, std::vector<std::string> arguments, std::string purpose,
+                            std::string input) const {
     return run(command_of(std::move(program), std::move(arguments)), std::move(purpose), std::move(input));
 }
 
@@ -42,7 +43,8 @@ Task<CommandOutput> Site::finish(Command command, std::string purpose, std::stri
         co_return output;
     } catch (const Error& error) {
         if (error.code() != ErrorCode::operation_timeout) throw;
-        late = Error(ErrorCode::operation_timeout, ErrorDomain::storage, fmt::format("cannot {}: {}", purpose, error.message()))
+        late = Error(ErrorCode::operation_timeout, ErrorDomain::storage,
+                     fmt::format("cannot {}: {}", purpose, error.message()))
                    .hint("look whether the storage or its server answers");
     }
     throw std::move(*late);
@@ -50,7 +52,8 @@ Task<CommandOutput> Site::finish(Command command, std::string purpose, std::stri
 
 void Site::require_success(const CommandOutput& output, std::string_view program, std::string_view purpose) {
     if (output.status.success()) return;
-    throw Error(ErrorCode::internal_error, ErrorDomain::storage, fmt::format("cannot {}: {} {}", purpose, program, output.status.text()))
+    throw Error(ErrorCode::internal_error, ErrorDomain::storage,
+                fmt::format("cannot {}: {} {}", purpose, program, output.status.text()))
         .because(output.err.empty() ? "it said nothing" : output.err);
 }
 

@@ -62,7 +62,8 @@ public:
     /// The same place, for work that `asker` asks for.
     Site asked_by(Opener asker) const {
         auto site = *this;
-        if (!asker.who.unrestricted() && asker.who.uid != who_.uid) site.asker_ = std::make_shared<const Opener>(std::move(asker));
+        if (!asker.who.unrestricted() && asker.who.uid != who_.uid)
+            site.asker_ = std::make_shared<const Opener>(std::move(asker));
         return site;
     }
 

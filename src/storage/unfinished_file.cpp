@@ -30,7 +30,7 @@ bool lock_as_maker(int fd, int command) {
 }
 
 bool has_name(int fd) {
-    struct stat info {};
+    struct stat info{};
     return ::fstat(fd, &info) == 0 && info.st_nlink > 0;
 }
 
@@ -46,7 +46,8 @@ UniqueFd begin_unfinished(const std::string& made) {
         sweep_unfinished(made);
         UniqueFd fd(::open(made.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
         if (!fd && errno == EEXIST)
-            throw Error(ErrorCode::operation_failed, ErrorDomain::storage, "operation failed: a volume of that name is being made")
+            throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
+                        "operation failed: a volume of that name is being made")
                 .hint(fmt::format("by another daemon or host; if by none, remove '{}'", made));
         if (!fd) throw path_error(errno, "cannot make", made);
         (void)lock_as_maker(fd.get(), F_OFD_SETLKW);
@@ -67,7 +68,8 @@ void give_name(const std::string& made, const std::string& path) {
 
 void require_same(const UniqueFd& fd, const std::string& path) {
     if (is_name_of(path, fd.get())) return;
-    throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("operation failed: '{}' is not the file that was made", path))
+    throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
+                fmt::format("operation failed: '{}' is not the file that was made", path))
         .because("somebody who may write to its folder has put another one in its place");
 }
 
@@ -91,7 +93,8 @@ void finish(const std::string& path, const model::Permissions& permissions, cons
     }
 }
 
-Task<> make_and_finish(std::string path, model::Permissions permissions, Site site, Unfinished unfinished, std::function<Task<>(Unfinished)> make) {
+Task<> make_and_finish(std::string path, model::Permissions permissions, Site site, Unfinished unfinished,
+                       std::function<Task<>(Unfinished)> make) {
     co_await make(unfinished);
     auto end = [path, permissions, unfinished] { finish(path, permissions, unfinished); };
     co_await site.block(std::move(end));
@@ -99,9 +102,7 @@ Task<> make_and_finish(std::string path, model::Permissions permissions, Site si
 
 } // namespace
 
-bool is_unfinished(std::string_view name) {
-    return name.starts_with(unfinished_prefix);
-}
+bool is_unfinished(std::string_view name) { return name.starts_with(unfinished_prefix); }
 
 void sweep_unfinished(const std::string& path) {
     const UniqueFd fd(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
@@ -113,12 +114,13 @@ std::string unfinished_path(const std::string& path) {
     const fs::path whole(path);
     auto name = whole.filename().string();
     constexpr std::size_t room = NAME_MAX - unfinished_prefix.size(), digits = 16;
-    if (name.size() > room) name = fmt::format("{}{:016x}", cut_text(name, room - digits), std::hash<std::string>()(name));
+    if (name.size() > room)
+        name = fmt::format("{}{:016x}", cut_text(name, room - digits), std::hash<std::string>()(name));
     return (whole.parent_path() / (std::string(unfinished_prefix) + name)).string();
 }
 
 void require_absent(const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     if (::lstat(path.c_str(), &info) == 0) throw exists(path);
 }
 

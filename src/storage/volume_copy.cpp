@@ -26,13 +26,15 @@ constexpr std::size_t read_chunk = 1u << 20;
 void read_and_write(int source, int target, off_t at, off_t end, const std::string& from, const std::string& to) {
     std::string buffer(read_chunk, '\0');
     while (at < end) {
-        const auto got = ::pread(source, buffer.data(), std::min<std::size_t>(buffer.size(), static_cast<std::size_t>(end - at)), at);
+        const auto got = ::pread(source, buffer.data(),
+                                 std::min<std::size_t>(buffer.size(), static_cast<std::size_t>(end - at)), at);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) throw path_error(errno, "cannot read", from);
         if (got == 0) return; // it was made shorter meanwhile
         const std::string_view piece(buffer.data(), static_cast<std::size_t>(got));
         const bool zeros = piece.find_first_not_of('\0') == piece.npos;
-        if (!zeros && write_at(target, piece, static_cast<std::uint64_t>(at)) < piece.size()) throw path_error(errno, "cannot copy to", to);
+        if (!zeros && write_at(target, piece, static_cast<std::uint64_t>(at)) < piece.size())
+            throw path_error(errno, "cannot copy to", to);
         at += got;
     }
 }
@@ -41,9 +43,11 @@ void read_and_write(int source, int target, off_t at, off_t end, const std::stri
 /// hole in the new file.
 void copy_range(int source, int target, off_t begin, off_t end, const std::string& from, const std::string& to) {
     for (off_t in = begin, out = begin; in < end;) {
-        const auto n = ::copy_file_range(source, &in, target, &out, std::min<std::size_t>(copy_chunk, static_cast<std::size_t>(end - in)), 0);
+        const auto n = ::copy_file_range(source, &in, target, &out,
+                                         std::min<std::size_t>(copy_chunk, static_cast<std::size_t>(end - in)), 0);
         if (n > 0) continue;
-        if (n < 0 && errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS) throw path_error(errno, "cannot copy to", to);
+        if (n < 0 && errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS)
+            throw path_error(errno, "cannot copy to", to);
         read_and_write(source, target, in, end, from, to);
         return;
     }
@@ -54,8 +58,10 @@ void copy_raw(const UniqueFd& source, const std::string& from, const Unfinished&
     const auto& [to, file] = made;
     const auto& target = *file;
     if (::ioctl(target.get(), FICLONE, source.get()) == 0) return;
-    if (reflink) throw path_error(errno, "cannot share the blocks of", from).hint("the file system must be btrfs or XFS with reflink, and both volumes on it");
-    struct stat info {};
+    if (reflink)
+        throw path_error(errno, "cannot share the blocks of", from)
+            .hint("the file system must be btrfs or XFS with reflink, and both volumes on it");
+    struct stat info{};
     if (::fstat(source.get(), &info) < 0) throw path_error(errno, "cannot look at", from);
     const auto size = S_ISBLK(info.st_mode) ? ::lseek(source.get(), 0, SEEK_END) : info.st_size;
     if (::ftruncate(target.get(), size) < 0) throw path_error(errno, "cannot give a size to", to);
@@ -86,7 +92,8 @@ Task<> convert_image(Unfinished made, model::Volume wanted, Origin from, Site si
     const bool encrypts = wanted.target.encryption.has_value();
     if (from.reader && wanted.backing_store)
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage,
-                    fmt::format("Operation not supported: no copy of volume '{}' over a backing image: the owner of the new volume may not read '{}'",
+                    fmt::format("Operation not supported: no copy of volume '{}' over a backing image: the owner of "
+                                "the new volume may not read '{}'",
                                 from.volume->name, *from.volume->target.path))
             .hint("leave <backingStore> out, or make the new volume in the same pool");
     const auto program_site = from.reader.value_or(site);
@@ -103,16 +110,20 @@ Task<> copy_image(Unfinished made, model::Volume wanted, Origin origin, unsigned
     const auto format = wanted.target.format.value_or(source_format);
     const bool reflink = flags & create_flag::reflink;
     if ((flags & create_flag::preallocate_metadata) && format == "raw")
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: metadata preallocation is not supported for raw volumes");
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                    "unsupported configuration: metadata preallocation is not supported for raw volumes");
     if (reflink && source_format != format)
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage,
-                    fmt::format("Operation not supported: a reflink keeps the format, which is {} and not {}", source_format, format));
+                    fmt::format("Operation not supported: a reflink keeps the format, which is {} and not {}",
+                                source_format, format));
     if (reflink && from->type == model::VolumeType::network)
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage,
-                    fmt::format("Operation not supported: volume '{}' is on a server, and shares no blocks with a file", from->name));
+                    fmt::format("Operation not supported: volume '{}' is on a server, and shares no blocks with a file",
+                                from->name));
     const bool plain = !from->target.encryption && !wanted.target.encryption;
     if (reflink && !plain && !as_it_stands(*from, wanted))
-        throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage, "Operation not supported: a reflink keeps the encryption as it is");
+        throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage,
+                    "Operation not supported: a reflink keeps the encryption as it is");
     if (as_it_stands(*from, wanted) || reflink) {
         const auto file = co_await source_file(origin, site);
         auto work = [file, path = *from->target.path, made, reflink] { copy_raw(*file, path, made, reflink); };
@@ -123,7 +134,9 @@ Task<> copy_image(Unfinished made, model::Volume wanted, Origin origin, unsigned
     }
     if (wanted.capacity && from->capacity && *wanted.capacity > *from->capacity) {
         const auto purpose = fmt::format("grow the copy of volume '{}'", from->name);
-        auto reference = wanted.target.encryption && wanted.target.encryption->secrets.empty() ? from : std::make_shared<const model::Volume>(wanted);
+        auto reference = wanted.target.encryption && wanted.target.encryption->secrets.empty()
+                             ? from
+                             : std::make_shared<const model::Volume>(wanted);
         co_await resize_image(std::move(reference), made.file, made.path, *wanted.capacity, 0, purpose, site);
     }
     if (format == "raw" && !wanted.target.encryption && is_full(wanted)) {

@@ -59,7 +59,7 @@ void settle_backing(const std::string& image, model::Volume& wanted) {
     if (!wanted.backing_store) return;
     auto& backing = *wanted.backing_store;
     const auto path = backing_path(image, backing);
-    struct stat info {};
+    struct stat info{};
     if (::stat(path.c_str(), &info) < 0) throw path_error(errno, "inaccessible backing store volume", path);
     if (S_ISDIR(info.st_mode)) throw path_error(EISDIR, "inaccessible backing store volume", path);
     if (!backing.format && image::read_header(image::open_image(path).get()).format == "raw") backing.format = "raw";
@@ -77,7 +77,9 @@ void make_qcow2(const Unfinished& unfinished, const model::Volume& wanted) {
         const auto& backing = *wanted.backing_store;
         made.backing_file = backing.path;
         made.backing_format = backing.format;
-        made.virtual_size = image::read_header(image::open_image(backing_path(unfinished.path, backing)).get(), *backing.format).virtual_size;
+        made.virtual_size =
+            image::read_header(image::open_image(backing_path(unfinished.path, backing)).get(), *backing.format)
+                .virtual_size;
     }
     if (wanted.capacity && wanted.capacity->bytes > 0) made.virtual_size = *wanted.capacity;
     const auto& file = *unfinished.file;
@@ -108,8 +110,10 @@ std::string creation_options(const model::Volume& wanted, bool preallocate_metad
         if (target.cluster_size) add("cluster_size", std::to_string(target.cluster_size->bytes));
         if (target.lazy_refcounts) add("lazy_refcounts", "on");
         if (target.extended_l2) add("extended_l2", "on");
-        if (is_full(wanted)) add("preallocation", "falloc");
-        else if (preallocate_metadata) add("preallocation", "metadata");
+        if (is_full(wanted))
+            add("preallocation", "falloc");
+        else if (preallocate_metadata)
+            add("preallocation", "metadata");
     }
     if (const auto options = encryption_options(wanted); !options.empty()) list += (list.empty() ? "" : ",") + options;
     if (wanted.backing_store) {
@@ -132,13 +136,15 @@ void admit_volume(const model::Volume& wanted, unsigned flags) {
         throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
                     "unsupported configuration: metadata preallocation only available with qcow2");
     if (format == "qcow2" && wanted.target.compat.value_or("1.1") != "1.1" && wanted.target.compat != "0.10")
-        refuse(fmt::format("qcow2 has no compat level '{}'", *wanted.target.compat), "take '1.1', or '0.10' for QEMU before 1.1");
+        refuse(fmt::format("qcow2 has no compat level '{}'", *wanted.target.compat),
+               "take '1.1', or '0.10' for QEMU before 1.1");
     for (const auto& item : wanted.target.rest.items)
         if (item.parent == "features") refuse(fmt::format("{} is no feature that an image can have", item.text));
     if (wanted.target.encryption) admit_encryption(wanted);
     if (wanted.backing_store && format == "raw")
-        throw Error(ErrorCode::no_support, ErrorDomain::storage,
-                    "this function is not supported by the connection driver: backing storage not supported for raw volumes")
+        throw Error(
+            ErrorCode::no_support, ErrorDomain::storage,
+            "this function is not supported by the connection driver: backing storage not supported for raw volumes")
             .hint("take <format type='qcow2'/>");
     if (wanted.backing_store && !wanted.backing_store->format)
         refuse("the format of its backing image is not said",
@@ -160,7 +166,8 @@ Task<> make_encrypted(std::shared_ptr<Command> command, std::string purpose, Sit
             failure = error;
         }
         if (!failure) co_return;
-        if (attempt == attempts || failure->text().find("accurate CPU usage") == std::string::npos) throw std::move(*failure);
+        if (attempt == attempts || failure->text().find("accurate CPU usage") == std::string::npos)
+            throw std::move(*failure);
     }
 }
 
@@ -176,9 +183,7 @@ Task<> make_image(Unfinished made, model::Volume wanted, unsigned flags, Site si
     const auto format = wanted.target.format.value_or("raw");
     if (format == "raw" && !wanted.target.encryption) {
         auto work = [made, capacity = *wanted.capacity, allocation = wanted.allocation.value_or(*wanted.capacity),
-                     nocow = wanted.target.nocow] {
-            make_raw(made, capacity, allocation, nocow);
-        };
+                     nocow = wanted.target.nocow] { make_raw(made, capacity, allocation, nocow); };
         co_await site.block(std::move(work));
         co_return;
     }
@@ -192,8 +197,10 @@ Task<> make_image(Unfinished made, model::Volume wanted, unsigned flags, Site si
     command->arguments = {"create", "-q", "-f", format == "raw" ? "luks" : format};
     if (const auto options = creation_options(wanted, preallocate); !options.empty())
         command->arguments.insert(command->arguments.end(), {"-o", options});
-    command->arguments.push_back(name_for_program(*command, made.file, made.path, wanted.backing_store && is_relative(wanted.backing_store->path)));
-    if (wanted.capacity && wanted.capacity->bytes > 0) command->arguments.push_back(std::to_string(wanted.capacity->bytes));
+    command->arguments.push_back(name_for_program(*command, made.file, made.path,
+                                                  wanted.backing_store && is_relative(wanted.backing_store->path)));
+    if (wanted.capacity && wanted.capacity->bytes > 0)
+        command->arguments.push_back(std::to_string(wanted.capacity->bytes));
     const auto purpose = fmt::format("make volume '{}'", wanted.name);
     if (wanted.target.encryption) {
         co_await pass_key(command, "volume-key", key_of(wanted), site);
@@ -206,7 +213,9 @@ Task<> make_image(Unfinished made, model::Volume wanted, unsigned flags, Site si
 } // namespace
 
 Task<> require_backing(std::string path, model::VolumeBackingStore backing, Site site) {
-    auto check = [path, backing](const Opener& asker) { require_readable_backing(asker, path, backing.path, backing.format); };
+    auto check = [path, backing](const Opener& asker) {
+        require_readable_backing(asker, path, backing.path, backing.format);
+    };
     co_await site.check_asker(std::move(check));
 }
 
@@ -221,7 +230,9 @@ Task<> create_volume_file(std::string path, model::Volume wanted, unsigned flags
     wanted = co_await site.block(std::move(check));
     if (wanted.backing_store) co_await require_backing(path, *wanted.backing_store, site);
     const auto permissions = wanted.target.permissions;
-    auto make = [wanted = std::move(wanted), flags, site](Unfinished made) { return make_image(std::move(made), wanted, flags, site); };
+    auto make = [wanted = std::move(wanted), flags, site](Unfinished made) {
+        return make_image(std::move(made), wanted, flags, site);
+    };
     co_await make_whole(path, permissions, site, std::move(make));
 }
 

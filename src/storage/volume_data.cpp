@@ -50,12 +50,16 @@ Written FileData::write_zeros(std::uint64_t at, std::uint64_t length) {
 
 Written FileData::write_hole(std::uint64_t at, std::uint64_t length) {
     const auto failed = [] { return Written{0, {errno, {}}}; };
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd_.get(), &info) < 0) return failed();
     if (!S_ISREG(info.st_mode)) return write_zeros(at, length); // a device has its length, and no holes
     const auto size = static_cast<std::uint64_t>(info.st_size);
-    const auto punch = [&] { return ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at), static_cast<off_t>(length)); };
-    if (at < size && punch() < 0) return errno == EOPNOTSUPP ? write_zeros(at, std::min(length, size - at)) : failed(); // NFS before 4.2
+    const auto punch = [&] {
+        return ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at),
+                           static_cast<off_t>(length));
+    };
+    if (at < size && punch() < 0)
+        return errno == EOPNOTSUPP ? write_zeros(at, std::min(length, size - at)) : failed(); // NFS before 4.2
     if (at + length > size && ::ftruncate(fd_.get(), static_cast<off_t>(at + length)) < 0) return failed();
     return {length, {}};
 }

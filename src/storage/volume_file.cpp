@@ -19,9 +19,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string time_text(const timespec& time) {
-    return fmt::format("{}.{:09}", time.tv_sec, time.tv_nsec);
-}
+std::string time_text(const timespec& time) { return fmt::format("{}.{:09}", time.tv_sec, time.tv_nsec); }
 
 void describe_image(int fd, const std::string& path, model::Volume& volume) {
     const auto header = image::read_header(fd);
@@ -47,8 +45,9 @@ void describe_image(int fd, const std::string& path, model::Volume& volume) {
 
 /// When the file was made, which not every file system knows.
 std::optional<std::string> birth_of(int fd) {
-    struct statx info {};
-    if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BTIME, &info) < 0 || !(info.stx_mask & STATX_BTIME)) return std::nullopt;
+    struct statx info{};
+    if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BTIME, &info) < 0 || !(info.stx_mask & STATX_BTIME))
+        return std::nullopt;
     return time_text({static_cast<time_t>(info.stx_btime.tv_sec), static_cast<long>(info.stx_btime.tv_nsec)});
 }
 
@@ -79,7 +78,9 @@ model::Timestamps timestamps_of(const struct stat& info) {
 bool is_unchanged(const model::Volume& known, const struct stat& now, const timespec& since) {
     // The clock of file systems goes in ticks of the kernel: two changes within one have the same time.
     constexpr auto tick = std::chrono::milliseconds(20);
-    const auto settled = [](const timespec& time) { return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec); };
+    const auto settled = [](const timespec& time) {
+        return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+    };
     return S_ISREG(now.st_mode) && known.type == model::VolumeType::file && settled(now.st_ctim) + tick < settled(since)
            && known.physical == ByteCount{static_cast<std::uint64_t>(now.st_size)}
            && known.allocation == ByteCount{static_cast<std::uint64_t>(now.st_blocks) * 512}
@@ -93,25 +94,29 @@ std::optional<model::Volume> read_volume_file(const std::string& path, const std
     // listed: it is what can be seen from outside.
     const bool denied = !fd && (errno == EACCES || errno == EPERM);
     if (!fd && !denied) {
-        if (errno == ENOENT || errno == ELOOP || errno == ENXIO) return std::nullopt; // gone, a link that leads nowhere or is not followed, a socket
+        if (errno == ENOENT || errno == ELOOP || errno == ENXIO)
+            return std::nullopt; // gone, a link that leads nowhere or is not followed, a socket
         throw path_error(errno, "cannot open", path);
     }
-    struct stat info {};
-    if ((denied ? ::stat(path.c_str(), &info) : ::fstat(fd.get(), &info)) < 0) throw path_error(errno, "cannot look at", path);
+    struct stat info{};
+    if ((denied ? ::stat(path.c_str(), &info) : ::fstat(fd.get(), &info)) < 0)
+        throw path_error(errno, "cannot look at", path);
     return describe_file(fd.get(), info, path, name);
 }
 
 void remove_volume_file(const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     if (::lstat(path.c_str(), &info) < 0) throw path_error(errno, "cannot look at", path);
     if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
         throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
                     fmt::format("Requested operation is not valid: '{}' is a device and not a file of the pool", path));
-    if ((S_ISDIR(info.st_mode) ? ::rmdir(path.c_str()) : ::unlink(path.c_str())) < 0) throw path_error(errno, "cannot remove", path);
+    if ((S_ISDIR(info.st_mode) ? ::rmdir(path.c_str()) : ::unlink(path.c_str())) < 0)
+        throw path_error(errno, "cannot remove", path);
     sync_folder_of(path);
 }
 
-std::optional<model::Volume> describe_file(int fd, const struct stat& info, const std::string& path, const std::string& name) {
+std::optional<model::Volume> describe_file(int fd, const struct stat& info, const std::string& path,
+                                           const std::string& name) {
     model::Volume volume;
     volume.name = name;
     volume.key = path;

@@ -14,7 +14,8 @@ model::Timestamps timestamps_of(const struct stat& info);
 /// The volume that a file is; nothing for what is none (folders' own entries, sockets, pipes).
 std::optional<model::Volume> read_volume_file(const std::string& path, const std::string& name);
 /// The same of an open file that is known to be so; its header is read from `fd`.
-std::optional<model::Volume> describe_file(int fd, const struct stat& info, const std::string& path, const std::string& name);
+std::optional<model::Volume> describe_file(int fd, const struct stat& info, const std::string& path,
+                                           const std::string& name);
 
 /// Whether a file of that state certainly holds the volume that was known after `since`.
 bool is_unchanged(const model::Volume& known, const struct stat& now, const timespec& since);

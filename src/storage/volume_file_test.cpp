@@ -57,7 +57,9 @@ TEST_F(RemovedVolume, is_a_file_a_link_or_an_empty_folder) {
 TEST_F(RemovedVolume, is_not_said_to_be_gone_when_its_folder_cannot_be_synced) {
     write_file_durably(folder / "one", "x", 0600);
     write_file_durably(folder / "two", "x", 0600);
-    if (::geteuid() == 0) { ASSERT_EQ(::chown(folder.c_str(), nobody, nobody), 0); }
+    if (::geteuid() == 0) {
+        ASSERT_EQ(::chown(folder.c_str(), nobody, nobody), 0);
+    }
     EXPECT_EQ(refused_to_a_user(folder / "one"), 0);
     ASSERT_EQ(::chmod(folder.c_str(), 0300), 0); // files come and go, but the folder cannot be opened
     EXPECT_EQ(refused_to_a_user(folder / "two"), 1);

@@ -30,6 +30,7 @@ Command making_command();
 Task<> make_encrypted(std::shared_ptr<Command> command, std::string purpose, Site site);
 
 /// The image of that volume's kind in `file`, which was opened at `path`; by qemu-img. Flags: virStorageVolResizeFlags.
-Task<> resize_image(VolumePtr volume, std::shared_ptr<UniqueFd> file, std::string path, ByteCount capacity, unsigned flags, std::string purpose, Site site);
+Task<> resize_image(VolumePtr volume, std::shared_ptr<UniqueFd> file, std::string path, ByteCount capacity,
+                    unsigned flags, std::string purpose, Site site);
 
 } // namespace domus::storage

@@ -19,23 +19,26 @@ namespace {
 /// The space behind the end first, so that the file has its new size only when that is its own.
 void resize_raw(const std::string& path, off_t size, bool reserve) {
     const auto fd = open_volume_file(path, O_RDWR);
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
     const auto old = info.st_size;
     int failure = 0;
     if (reserve && size > old) {
         failure = ::fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, old, size - old) < 0 ? errno : 0;
-        if (failure == EOPNOTSUPP) failure = ::posix_fallocate(fd.get(), old, size - old); // writes it, which takes its time
+        if (failure == EOPNOTSUPP)
+            failure = ::posix_fallocate(fd.get(), old, size - old); // writes it, which takes its time
     }
     if (failure == 0 && (::ftruncate(fd.get(), size) < 0 || ::fsync(fd.get()) < 0)) failure = errno;
     if (failure == 0) return;
     (void)!::ftruncate(fd.get(), old); // what was reserved behind the end goes too
-    throw path_error(failure, reserve ? "cannot reserve space for" : "cannot resize", path).hint("the volume is as it was");
+    throw path_error(failure, reserve ? "cannot reserve space for" : "cannot resize", path)
+        .hint("the volume is as it was");
 }
 
 } // namespace
 
-Task<> resize_image(VolumePtr volume, std::shared_ptr<UniqueFd> file, std::string path, ByteCount capacity, unsigned flags, std::string purpose, Site site) {
+Task<> resize_image(VolumePtr volume, std::shared_ptr<UniqueFd> file, std::string path, ByteCount capacity,
+                    unsigned flags, std::string purpose, Site site) {
     const auto command = std::make_shared<Command>("qemu-img");
     auto check = [command, file, path, format = volume->target.format.value_or("raw")](const Opener& asker) {
         if (format == "raw") return; // it names nothing
@@ -50,8 +53,10 @@ Task<> resize_image(VolumePtr volume, std::shared_ptr<UniqueFd> file, std::strin
     words = {"resize", "-q"};
     if (flags & resize_flag::shrink) words.emplace_back("--shrink");
     if (flags & resize_flag::allocate) words.emplace_back("--preallocation=falloc");
-    if (volume->target.encryption) words.insert(words.end(), {"--image-opts", encrypted_image(*volume, name, "volume-key")});
-    else words.insert(words.end(), {"-f", volume->target.format.value_or("raw"), name});
+    if (volume->target.encryption)
+        words.insert(words.end(), {"--image-opts", encrypted_image(*volume, name, "volume-key")});
+    else
+        words.insert(words.end(), {"-f", volume->target.format.value_or("raw"), name});
     words.push_back(std::to_string(capacity.bytes));
     if (volume->target.encryption) co_await pass_key(command, "volume-key", key_of(*volume), site);
     (void)co_await site.run(std::move(*command), std::move(purpose));

@@ -21,7 +21,8 @@ constexpr std::size_t chunk = 1u << 20;
 
 enum : unsigned { zero = 0, trim = 9 };
 /// From the algorithm 1 on: names of scrub's patterns.
-constexpr std::array<std::string_view, 8> patterns{"nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random"};
+constexpr std::array<std::string_view, 8> patterns{"nnsa",     "dod",       "bsi",        "gutmann",
+                                                   "schneier", "pfitzner7", "pfitzner33", "random"};
 
 struct Target {
     UniqueFd fd;
@@ -31,7 +32,7 @@ struct Target {
 
 Target open_target(const std::string& path) {
     Target target{open_volume_file(path, O_RDWR), false, 0};
-    struct stat info {};
+    struct stat info{};
     if (::fstat(target.fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
     target.device = S_ISBLK(info.st_mode);
     target.size = static_cast<std::uint64_t>(target.device ? ::lseek(target.fd.get(), 0, SEEK_END) : info.st_size);
@@ -53,7 +54,8 @@ void discard(const std::string& path) {
     if (target.size == 0) return; // the kernel refuses to discard nothing
     std::array<std::uint64_t, 2> range{0, target.size};
     const int result = target.device ? ::ioctl(target.fd.get(), BLKDISCARD, range.data())
-                                     : ::fallocate(target.fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(target.size));
+                                     : ::fallocate(target.fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                                                   static_cast<off_t>(target.size));
     if (result < 0) throw path_error(errno, "cannot discard the blocks of", path).hint("take the algorithm 'zero'");
 }
 
@@ -66,7 +68,8 @@ Task<> wipe(std::string path, unsigned algorithm, Site site) {
         co_return;
     }
     if (algorithm > patterns.size())
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, fmt::format("invalid argument: wiping algorithm {} is unknown", algorithm));
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
+                    fmt::format("invalid argument: wiping algorithm {} is unknown", algorithm));
     auto open = [path] { return std::make_shared<UniqueFd>(open_volume_file(path, O_RDWR)); };
     auto file = co_await site.block(std::move(open));
     Command command("scrub");

@@ -35,13 +35,16 @@ std::vector<std::string> split(const std::string& line) {
 std::vector<std::string> row_of(const std::string& line) {
     auto fields = split(line);
     if (fields.size() == columns) return fields;
-    throw Error(ErrorCode::internal_error, ErrorDomain::storage, fmt::format("internal error: 'zfs list' printed '{}'", line))
+    throw Error(ErrorCode::internal_error, ErrorDomain::storage,
+                fmt::format("internal error: 'zfs list' printed '{}'", line))
         .hint("this version reads what OpenZFS 2 prints");
 }
 
 } // namespace
 
-std::string zfs_columns() { return fmt::format("name,type,used,available,volsize,refreservation,usedbydataset,{}", zfs_unfinished); }
+std::string zfs_columns() {
+    return fmt::format("name,type,used,available,volsize,refreservation,usedbydataset,{}", zfs_unfinished);
+}
 
 ZfsListing parse_zfs_listing(std::string_view text, std::string_view dataset) {
     ZfsListing listing;
@@ -53,9 +56,11 @@ ZfsListing parse_zfs_listing(std::string_view text, std::string_view dataset) {
             listing.used = bytes(row[used]);
             listing.available = bytes(row[available]);
         }
-        if (row[type] != "volume" || !row[name].starts_with(prefix) || row[name].find('/', prefix.size()) != std::string::npos) continue;
-        listing.volumes.push_back({row[name].substr(prefix.size()), bytes(row[size]), bytes(row[reserved]), bytes(row[written]),
-                                   row[unfinished] == "-" ? std::string{} : row[unfinished]});
+        if (row[type] != "volume" || !row[name].starts_with(prefix)
+            || row[name].find('/', prefix.size()) != std::string::npos)
+            continue;
+        listing.volumes.push_back({row[name].substr(prefix.size()), bytes(row[size]), bytes(row[reserved]),
+                                   bytes(row[written]), row[unfinished] == "-" ? std::string{} : row[unfinished]});
     }
     return listing;
 }
@@ -68,7 +73,8 @@ std::vector<model::PoolSource> parse_zpool_listing(std::string_view text) {
         const auto fields = split(line);
         if (!fields[0].empty()) {
             found.emplace_back().name = fields[0];
-        } else if (fields.size() > 1 && fields[1].starts_with('/') && !found.empty()) { // what is not a path groups devices: "mirror-0"
+        } else if (fields.size() > 1 && fields[1].starts_with('/')
+                   && !found.empty()) { // what is not a path groups devices: "mirror-0"
             model::SourceDevice device;
             device.path = fields[1];
             found.back().devices.push_back(std::move(device));

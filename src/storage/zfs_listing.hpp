@@ -17,13 +17,13 @@ constexpr std::string_view zfs_unfinished = "domus:unfinished";
 std::string zfs_columns();
 
 struct ZfsVolume {
-    std::string name;                    ///< without that of its dataset
-    ByteCount size, reserved, written;   ///< volsize, refreservation, and what it takes beside its snapshots
-    std::string unfinished;              ///< the host that fills it; empty when it is whole
+    std::string name;                  ///< without that of its dataset
+    ByteCount size, reserved, written; ///< volsize, refreservation, and what it takes beside its snapshots
+    std::string unfinished;            ///< the host that fills it; empty when it is whole
 };
 
 struct ZfsListing {
-    ByteCount used, available; ///< of the dataset itself; 0 where it is not listed
+    ByteCount used, available;      ///< of the dataset itself; 0 where it is not listed
     std::vector<ZfsVolume> volumes; ///< those right below it
 };
 

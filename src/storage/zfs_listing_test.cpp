@@ -67,7 +67,9 @@ TEST(ZpoolListing, pools_have_devices_however_they_are_grouped) {
 
 TEST(ZfsNames, what_zfs_would_refuse_or_take_for_something_else) {
     for (const auto* name : {"tank", "tank/guests", "t.1_2-3:4/x"}) EXPECT_TRUE(is_zfs_dataset(name)) << name;
-    for (const auto* name : {"", "/", "tank/", "/tank", "tank//x", "-f", "tank/-f", "tank@s", "tank#b", "a b", "tank/..", "t\nx", "\xc3\xa4"}) EXPECT_FALSE(is_zfs_dataset(name)) << name;
+    for (const auto* name : {"", "/", "tank/", "/tank", "tank//x", "-f", "tank/-f", "tank@s", "tank#b", "a b",
+                             "tank/..", "t\nx", "\xc3\xa4"})
+        EXPECT_FALSE(is_zfs_dataset(name)) << name;
     EXPECT_TRUE(is_zfs_component("vol1"));
     EXPECT_FALSE(is_zfs_component("a/b"));
 }

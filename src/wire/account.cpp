@@ -31,7 +31,8 @@ bool Account::over_budget(Clock::time_point now) const {
 
 void Account::call_ended() {
     --calls_;
-    for (std::size_t room = limits_ ? limits_->calls - std::min(calls_, limits_->calls) : 0; room > 0 && !waiting_.empty();) {
+    for (std::size_t room = limits_ ? limits_->calls - std::min(calls_, limits_->calls) : 0;
+         room > 0 && !waiting_.empty();) {
         const auto session = waiting_.front().lock();
         waiting_.pop_front();
         if (session && session->may_call_again()) --room;

@@ -31,16 +31,17 @@ private:
 };
 
 struct UserLimits {
-    std::size_t clients = 1000;                  ///< connections at once
-    std::size_t calls = 128;                     ///< in flight
-    std::size_t queued = 64u << 20;              ///< bytes of calls that have not come whole and of replies that nobody reads
+    std::size_t clients = 1000;     ///< connections at once
+    std::size_t calls = 128;        ///< in flight
+    std::size_t queued = 64u << 20; ///< bytes of calls that have not come whole and of replies that nobody reads
     std::chrono::milliseconds loop_per_second{500}; ///< of the loop; who has more is served after everybody else
 };
 
 class Account {
 public:
     /// `limits`: none for the owner.
-    Account(uid_t uid, bool read_only, std::optional<UserLimits> limits) : uid_(uid), read_only_(read_only), limits_(limits) {}
+    Account(uid_t uid, bool read_only, std::optional<UserLimits> limits)
+        : uid_(uid), read_only_(read_only), limits_(limits) {}
 
     uid_t uid() const { return uid_; }
     bool read_only() const { return read_only_; }
@@ -61,7 +62,9 @@ public:
     /// The same about a connection that is refused: one a minute.
     void log_refusal(const std::string& line);
     /// Nothing is known of the user that a new account would not have.
-    bool idle(Clock::time_point now) const { return connections == 0 && usage.seconds(now) < 1e-3 && now - std::max(silent_since_, refused_at_) > log_period; }
+    bool idle(Clock::time_point now) const {
+        return connections == 0 && usage.seconds(now) < 1e-3 && now - std::max(silent_since_, refused_at_) > log_period;
+    }
 
     std::size_t connections = 0;
     std::size_t queued = 0; ///< bytes

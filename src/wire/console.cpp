@@ -35,7 +35,8 @@ Task<> from_guest(std::shared_ptr<Terminal> terminal) {
     for (;;) {
         buffer.resize(65536);
         boost::system::error_code failure;
-        const auto n = co_await terminal->pty.async_read_some(asio::buffer(buffer), asio::redirect_error(use_task, failure));
+        const auto n =
+            co_await terminal->pty.async_read_some(asio::buffer(buffer), asio::redirect_error(use_task, failure));
         if (failure || n == 0) break;
         buffer.resize(n);
         const bool taken = co_await terminal->stream->write(std::move(buffer));
@@ -52,10 +53,14 @@ Task<> to_guest(std::shared_ptr<Terminal> terminal) {
         const auto incoming = co_await terminal->stream->read();
         if (incoming.what == What::data) {
             boost::system::error_code failure;
-            co_await asio::async_write(terminal->pty, asio::buffer(incoming.data), asio::redirect_error(use_task, failure));
+            co_await asio::async_write(terminal->pty, asio::buffer(incoming.data),
+                                       asio::redirect_error(use_task, failure));
             if (!failure) continue;
-            if (terminal->stream->aborted()) terminal->stream->confirm();
-            else terminal->stream->fail(Error(ErrorCode::operation_failed, ErrorDomain::streams, "the terminal is gone"));
+            if (terminal->stream->aborted())
+                terminal->stream->confirm();
+            else
+                terminal->stream->fail(
+                    Error(ErrorCode::operation_failed, ErrorDomain::streams, "the terminal is gone"));
         } else if (incoming.what == What::hole) {
             terminal->stream->fail(Error(ErrorCode::invalid_stream, ErrorDomain::streams, "a terminal takes no holes"));
         } else {
@@ -72,10 +77,12 @@ Task<> let_go_in_time(std::shared_ptr<Terminal> terminal) {
     let_go(terminal);
 }
 
-void attach(Terminals& terminals, const Executor& executor, const std::string& key, UniqueFd pty, StreamPtr stream, bool force) {
+void attach(Terminals& terminals, const Executor& executor, const std::string& key, UniqueFd pty, StreamPtr stream,
+            bool force) {
     if (const auto holder = terminals[key].lock(); holder && holder->pty.is_open()) {
         if (!force)
-            throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, "operation failed: Active console session exists for this domain")
+            throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                        "operation failed: Active console session exists for this domain")
                 .hint("take it over with --force");
         let_go(holder);
     }
@@ -109,24 +116,27 @@ Task<> send_file(UniqueFd file, StreamPtr stream) {
 
 void serve_consoles(Dispatcher& on, service::DomainOperations& domains) {
     const auto terminals = std::make_shared<Terminals>();
-    on.on<Procedure::domain_open_console>([&domains, terminals](SessionPtr session, DomainOpenConsoleArgs args, StreamPtr stream) -> Task<> {
-        constexpr std::uint32_t force = 1, safe = 2;
-        service::require_flags(args.flags, force | safe, "virDomainOpenConsole");
-        const auto name = args.dev_name.value_or("");
-        auto pty = domains.open_console(session->caller(), {args.dom.name, args.dom.uuid, args.dom.id}, name);
-        const auto executor = co_await asio::this_coro::executor;
-        attach(*terminals, executor, args.dom.uuid.text() + "/" + name, std::move(pty), std::move(stream), args.flags & force);
-    });
-    on.on<Procedure::domain_screenshot>([&domains](SessionPtr session, DomainScreenshotArgs args, StreamPtr stream) -> Task<DomainScreenshotRet> {
-        service::require_flags(args.flags, 0, "virDomainScreenshot");
-        compute::DomainRef ref{args.dom.name, args.dom.uuid, args.dom.id};
-        auto picture = co_await domains.screenshot(session->caller(), std::move(ref), args.screen);
-        const auto executor = co_await asio::this_coro::executor;
-        spawn(executor, send_file(std::move(picture.file), std::move(stream)), "a screenshot");
-        DomainScreenshotRet ret;
-        ret.mime = picture.mime;
-        co_return ret;
-    });
+    on.on<Procedure::domain_open_console>(
+        [&domains, terminals](SessionPtr session, DomainOpenConsoleArgs args, StreamPtr stream) -> Task<> {
+            constexpr std::uint32_t force = 1, safe = 2;
+            service::require_flags(args.flags, force | safe, "virDomainOpenConsole");
+            const auto name = args.dev_name.value_or("");
+            auto pty = domains.open_console(session->caller(), {args.dom.name, args.dom.uuid, args.dom.id}, name);
+            const auto executor = co_await asio::this_coro::executor;
+            attach(*terminals, executor, args.dom.uuid.text() + "/" + name, std::move(pty), std::move(stream),
+                   args.flags & force);
+        });
+    on.on<Procedure::domain_screenshot>(
+        [&domains](SessionPtr session, DomainScreenshotArgs args, StreamPtr stream) -> Task<DomainScreenshotRet> {
+            service::require_flags(args.flags, 0, "virDomainScreenshot");
+            compute::DomainRef ref{args.dom.name, args.dom.uuid, args.dom.id};
+            auto picture = co_await domains.screenshot(session->caller(), std::move(ref), args.screen);
+            const auto executor = co_await asio::this_coro::executor;
+            spawn(executor, send_file(std::move(picture.file), std::move(stream)), "a screenshot");
+            DomainScreenshotRet ret;
+            ret.mime = picture.mime;
+            co_return ret;
+        });
 }
 
 } // namespace domus::wire

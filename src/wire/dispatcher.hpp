@@ -18,18 +18,15 @@
 namespace domus::wire {
 
 /// What a handler returns whose reply carries descriptors.
-template <class Ret>
-struct WithFds {
+template <class Ret> struct WithFds {
     Ret value;
     std::vector<UniqueFd> fds;
 };
 
 namespace detail {
 
-template <class T>
-constexpr bool is_task = false;
-template <class T>
-constexpr bool is_task<Task<T>> = true;
+template <class T> constexpr bool is_task = false;
+template <class T> constexpr bool is_task<Task<T>> = true;
 
 inline Header reply_header(Header header) {
     header.type = PacketType::reply;
@@ -37,14 +34,11 @@ inline Header reply_header(Header header) {
     return header;
 }
 
-template <class Ret>
-constexpr bool has_fds = false;
-template <class Ret>
-constexpr bool has_fds<WithFds<Ret>> = true;
+template <class Ret> constexpr bool has_fds = false;
+template <class Ret> constexpr bool has_fds<WithFds<Ret>> = true;
 
 /// The packet of a result, and what goes behind it.
-template <class Result>
-Answer make_answer(Header header, Result&& result) {
+template <class Result> Answer make_answer(Header header, Result&& result) {
     Answer answer;
     header = reply_header(header);
     if constexpr (has_fds<std::remove_cvref_t<Result>>) {
@@ -62,7 +56,8 @@ Answer make_answer(Header header, Result&& result) {
 
 /// `more`: the stream, or the descriptors that came with the call.
 template <class Handler, class Args, class... More>
-Task<Answer> call_later(const Handler& handler, std::shared_ptr<Session> session, Header header, Args args, More... more) {
+Task<Answer> call_later(const Handler& handler, std::shared_ptr<Session> session, Header header, Args args,
+                        More... more) {
     using Result = decltype(handler(std::move(session), std::move(args), std::move(more)...));
     if constexpr (std::is_same_v<Result, Task<>>) {
         co_await handler(std::move(session), std::move(args), std::move(more)...);
@@ -93,24 +88,26 @@ public:
         std::function<Task<Answer>(std::shared_ptr<Session>, Header, std::string_view, std::shared_ptr<Stream>)> stream;
     };
 
-    template <auto Which, class Handler>
-    void on(Handler handler) {
+    template <auto Which, class Handler> void on(Handler handler) {
         using Args = typename Call<Which>::Args;
         Entry& entry = entries_[key(program(Which), static_cast<std::int32_t>(Which))];
         // The dispatcher outlives all sessions, so that a running call may refer to its handler.
         if constexpr (std::is_invocable_v<Handler, std::shared_ptr<Session>, Args, std::shared_ptr<Stream>>) {
             auto kept = std::make_shared<Handler>(std::move(handler));
-            entry.stream = [kept](std::shared_ptr<Session> session, Header header, std::string_view body, std::shared_ptr<Stream> stream) {
+            entry.stream = [kept](std::shared_ptr<Session> session, Header header, std::string_view body,
+                                  std::shared_ptr<Stream> stream) {
                 return detail::call_later(*kept, std::move(session), header, decode<Args>(body), std::move(stream));
             };
         } else if constexpr (std::is_invocable_v<Handler, std::shared_ptr<Session>, Args>) {
             auto kept = std::make_shared<Handler>(std::move(handler));
-            entry.later = [kept](std::shared_ptr<Session> session, Header header, std::string_view body, std::vector<UniqueFd>) {
+            entry.later = [kept](std::shared_ptr<Session> session, Header header, std::string_view body,
+                                 std::vector<UniqueFd>) {
                 return detail::call_later(*kept, std::move(session), header, decode<Args>(body));
             };
         } else if constexpr (std::is_invocable_v<Handler, std::shared_ptr<Session>, Args, std::vector<UniqueFd>>) {
             auto kept = std::make_shared<Handler>(std::move(handler));
-            entry.later = [kept](std::shared_ptr<Session> session, Header header, std::string_view body, std::vector<UniqueFd> fds) {
+            entry.later = [kept](std::shared_ptr<Session> session, Header header, std::string_view body,
+                                 std::vector<UniqueFd> fds) {
                 return detail::call_later(*kept, std::move(session), header, decode<Args>(body), std::move(fds));
             };
         } else {

@@ -1,5 +1,5 @@
-#include "wire/test_bench.hpp"
 #include "wire/handlers.hpp"
+#include "wire/test_bench.hpp"
 
 #include <gtest/gtest.h>
 
@@ -22,15 +22,16 @@ struct Registered : Bench {
     Registered() { serve_domain_events(on, events); }
     ~Registered() { end(); }
 
-    template <auto Which>
-    std::optional<Received> ask(const typename Call<Which>::Args& args) {
+    template <auto Which> std::optional<Received> ask(const typename Call<Which>::Args& args) {
         peer->send(Peer::call<Which>(9, args));
         return peer->receive();
     }
     std::int32_t add(std::int32_t event, const std::optional<Uuid>& uuid = {}) {
         ConnectDomainEventCallbackRegisterAnyArgs args{event, std::nullopt};
         if (uuid) args.dom.emplace().uuid = *uuid;
-        return decode<ConnectDomainEventCallbackRegisterAnyRet>(ask<Procedure::connect_domain_event_callback_register_any>(args).value().body).callback_id;
+        return decode<ConnectDomainEventCallbackRegisterAnyRet>(
+                   ask<Procedure::connect_domain_event_callback_register_any>(args).value().body)
+            .callback_id;
     }
     PacketStatus add_plain(std::int32_t event) {
         return ask<Procedure::connect_domain_event_register_any>({event}).value().header.status;
@@ -53,8 +54,10 @@ const std::vector<Kind>& kinds() {
         {event::RtcChange{7}, 2, P::domain_event_rtc_change, P::domain_event_callback_rtc_change},
         {event::Watchdog{1}, 3, P::domain_event_watchdog, P::domain_event_callback_watchdog},
         {event::IoError{"/a", "vda", 1, "enospc"}, 4, P::domain_event_io_error, P::domain_event_callback_io_error},
-        {event::Graphics{1, {0, "h", "s"}, {1, "i", "t"}, "vnc"}, 5, P::domain_event_graphics, P::domain_event_callback_graphics},
-        {event::IoError{"/a", "vda", 1, "enospc"}, 6, P::domain_event_io_error_reason, P::domain_event_callback_io_error_reason},
+        {event::Graphics{1, {0, "h", "s"}, {1, "i", "t"}, "vnc"}, 5, P::domain_event_graphics,
+         P::domain_event_callback_graphics},
+        {event::IoError{"/a", "vda", 1, "enospc"}, 6, P::domain_event_io_error_reason,
+         P::domain_event_callback_io_error_reason},
         {event::TrayChange{"cd", 0}, 10, P::domain_event_tray_change, P::domain_event_callback_tray_change},
         {event::PmWakeup{}, 11, P::domain_event_pmwakeup, P::domain_event_callback_pmwakeup},
         {event::PmSuspend{}, 12, P::domain_event_pmsuspend, P::domain_event_callback_pmsuspend},
@@ -131,8 +134,9 @@ TEST(Events, fields_are_where_clients_look_for_them) {
     (void)bench.add_plain(5);
     bench.emit(event::IoError{"/a", "vda", 1, "enospc"});
     const auto io = decode<DomainEventIoErrorReasonMsg>(bench.peer->receive().value().body);
-    EXPECT_EQ(std::tie(io.dom.name, io.src_path, io.dev_alias, io.action, io.reason),
-              std::forward_as_tuple(std::string("vm"), std::string("/a"), std::string("vda"), 1, std::string("enospc")));
+    EXPECT_EQ(
+        std::tie(io.dom.name, io.src_path, io.dev_alias, io.action, io.reason),
+        std::forward_as_tuple(std::string("vm"), std::string("/a"), std::string("vda"), 1, std::string("enospc")));
     EXPECT_EQ(io.dom.id, 3);
     bench.emit(event::Graphics{1, {0, "host", "5900"}, {1, "::1", "77"}, "vnc"});
     const auto graphics = decode<DomainEventGraphicsMsg>(bench.peer->receive().value().body);
@@ -149,7 +153,8 @@ TEST(Events, the_oldest_registration_tells_of_lifecycles_once) {
     EXPECT_EQ(bench.ask<Procedure::connect_domain_event_register>({}).value().header.status, PacketStatus::error);
     EXPECT_EQ(bench.add_plain(0), PacketStatus::error) << "it is the same";
     bench.emit(event::Lifecycle(event::Stopped::destroyed));
-    EXPECT_EQ(bench.peer->receive().value().header.procedure, static_cast<std::int32_t>(Procedure::domain_event_lifecycle));
+    EXPECT_EQ(bench.peer->receive().value().header.procedure,
+              static_cast<std::int32_t>(Procedure::domain_event_lifecycle));
     EXPECT_FALSE(bench.peer->receive(soon));
     EXPECT_EQ(bench.ask<Procedure::connect_domain_event_deregister>({}).value().header.status, PacketStatus::ok);
     EXPECT_EQ(bench.ask<Procedure::connect_domain_event_deregister>({}).value().header.status, PacketStatus::error);
@@ -162,8 +167,11 @@ TEST(Events, unknown_numbers_are_refused) {
     bench.open();
     for (const auto event : {-1, 16, 27, 1000}) EXPECT_EQ(bench.add_plain(event), PacketStatus::error) << event;
     for (const auto event : {-1, 28, 1000})
-        EXPECT_EQ(decode<RemoteError>(bench.ask<Procedure::connect_domain_event_callback_register_any>({event, std::nullopt}).value().body).message,
-                  fmt::format("internal error: unsupported event ID {}", event));
+        EXPECT_EQ(
+            decode<RemoteError>(
+                bench.ask<Procedure::connect_domain_event_callback_register_any>({event, std::nullopt}).value().body)
+                .message,
+            fmt::format("internal error: unsupported event ID {}", event));
 }
 
 TEST(Events, of_one_domain_only_and_until_they_are_taken_back) {
@@ -175,8 +183,10 @@ TEST(Events, of_one_domain_only_and_until_they_are_taken_back) {
     bench.emit(event::Reboot{});
     EXPECT_EQ(decode<DomainEventCallbackRebootMsg>(bench.peer->receive().value().body).callback_id, mine);
     EXPECT_FALSE(bench.peer->receive(soon));
-    EXPECT_EQ(bench.ask<Procedure::connect_domain_event_callback_deregister_any>({mine}).value().header.status, PacketStatus::ok);
-    EXPECT_EQ(bench.ask<Procedure::connect_domain_event_callback_deregister_any>({mine}).value().header.status, PacketStatus::error);
+    EXPECT_EQ(bench.ask<Procedure::connect_domain_event_callback_deregister_any>({mine}).value().header.status,
+              PacketStatus::ok);
+    EXPECT_EQ(bench.ask<Procedure::connect_domain_event_callback_deregister_any>({mine}).value().header.status,
+              PacketStatus::error);
     bench.emit(event::Reboot{});
     EXPECT_FALSE(bench.peer->receive(soon));
 }
@@ -185,25 +195,30 @@ TEST(Events, callbacks_and_plain_registrations_do_not_take_each_other_back) {
     Registered bench;
     bench.open();
     const auto id = bench.add(1);
-    EXPECT_EQ(bench.ask<Procedure::connect_domain_event_deregister_any>({1}).value().header.status, PacketStatus::error);
+    EXPECT_EQ(bench.ask<Procedure::connect_domain_event_deregister_any>({1}).value().header.status,
+              PacketStatus::error);
     ASSERT_EQ(bench.add_plain(1), PacketStatus::ok);
-    EXPECT_EQ(bench.ask<Procedure::connect_domain_event_callback_deregister_any>({id + 1}).value().header.status, PacketStatus::error);
+    EXPECT_EQ(bench.ask<Procedure::connect_domain_event_callback_deregister_any>({id + 1}).value().header.status,
+              PacketStatus::error);
     EXPECT_EQ(bench.ask<Procedure::connect_domain_event_deregister_any>({1}).value().header.status, PacketStatus::ok);
     bench.emit(event::Reboot{});
-    EXPECT_EQ(bench.peer->receive().value().header.procedure, static_cast<std::int32_t>(Procedure::domain_event_callback_reboot));
+    EXPECT_EQ(bench.peer->receive().value().header.procedure,
+              static_cast<std::int32_t>(Procedure::domain_event_callback_reboot));
 }
 
 TEST(Events, a_client_that_registers_without_end_is_bounded_and_leaves_nothing) {
     Registered bench;
     bench.open();
     std::string calls;
-    for (int i = 0; i < 16400; ++i) calls += Peer::call<Procedure::connect_domain_event_callback_register_any>(1, {1, std::nullopt});
+    for (int i = 0; i < 16400; ++i)
+        calls += Peer::call<Procedure::connect_domain_event_callback_register_any>(1, {1, std::nullopt});
     std::size_t added = 0, refused = 0;
     std::string_view rest = calls;
     while (added + refused < 16400) {
         ASSERT_FALSE(bench.ended);
         rest.remove_prefix(bench.peer->offer(rest));
-        while (const auto reply = bench.peer->receive(1ms)) ++(reply->header.status == PacketStatus::ok ? added : refused);
+        while (const auto reply = bench.peer->receive(1ms))
+            ++(reply->header.status == PacketStatus::ok ? added : refused);
     }
     EXPECT_EQ(added, 16384u);
     EXPECT_EQ(bench.events.listeners(), 16384u);

@@ -16,14 +16,18 @@ std::int32_t supports(Session& session, std::int32_t feature) {
     constexpr std::int32_t fd_passing = 8, typed_strings = 9, keepalive = 10, xml_migratable = 11, event_ids = 14,
                            close_callback = 15, network_update_order = 16;
     switch (feature) {
-    case keepalive: session.enable_keepalive(); return 1;
+    case keepalive:
+        session.enable_keepalive();
+        return 1;
     case fd_passing:
     case typed_strings:
     case xml_migratable:
     case event_ids:
     case close_callback:
-    case network_update_order: return 1;
-    default: return 0;
+    case network_update_order:
+        return 1;
+    default:
+        return 0;
     }
 }
 
@@ -36,14 +40,16 @@ std::string uri_of_connection(const std::string& name, const std::string& uri) {
     const auto path = name.substr(name.find(':') + 1);
     if (ours && path == uri.substr(uri.find(':') + 1)) return uri;
     if (ours && path == fmt::format("//{}", session)) return fmt::format("qemu:{}", path);
-    throw Error(ErrorCode::internal_error, ErrorDomain::none, fmt::format("internal error: unexpected URI '{}', try {}", name, uri));
+    throw Error(ErrorCode::internal_error, ErrorDomain::none,
+                fmt::format("internal error: unexpected URI '{}', try {}", name, uri));
 }
 
 void open(Session& session, const ConnectOpenArgs& args, const std::string& uri) {
     // Clients beside the first one are their own library's: "my own daemon is meant", "start it if there is none".
     constexpr std::uint32_t read_only = 1, of_user = 2, autostart = 4;
     if (args.flags & ~(read_only | of_user | autostart))
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc, fmt::format("unsupported flags (0x{:x}) in function virConnectOpen", args.flags));
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc,
+                    fmt::format("unsupported flags (0x{:x}) in function virConnectOpen", args.flags));
     session.uri = uri_of_connection(args.name.value_or(""), uri);
     session.open_connection(args.flags & read_only);
 }
@@ -59,24 +65,29 @@ void serve_connections(Dispatcher& on, service::Service& service) {
     on.on<Procedure::connect_supports_feature>([](Session& session, const ConnectSupportsFeatureArgs& args) {
         return ConnectSupportsFeatureRet{supports(session, args.feature)};
     });
-    on.on<Procedure::connect_open>([&service](Session& session, const ConnectOpenArgs& args) { open(session, args, service.uri); });
+    on.on<Procedure::connect_open>(
+        [&service](Session& session, const ConnectOpenArgs& args) { open(session, args, service.uri); });
     on.on<Procedure::connect_close>([](Session&, const Nothing&) {});
     on.on<Procedure::connect_get_type>([](Session&, const Nothing&) { return ConnectGetTypeRet{"QEMU"}; });
-    on.on<Procedure::connect_get_lib_version>([](Session&, const Nothing&) { return ConnectGetLibVersionRet{libvirt_version}; });
+    on.on<Procedure::connect_get_lib_version>(
+        [](Session&, const Nothing&) { return ConnectGetLibVersionRet{libvirt_version}; });
     // Our own, beside libvirt's; others answer "unknown procedure".
-    on.on<Procedure::domus_check_definition>([&service](std::shared_ptr<Session> session, DomusCheckDefinitionArgs args) -> Task<> {
-        return service::check_definition(service, session->caller(), std::move(args.xml));
-    });
+    on.on<Procedure::domus_check_definition>(
+        [&service](std::shared_ptr<Session> session, DomusCheckDefinitionArgs args) -> Task<> {
+            return service::check_definition(service, session->caller(), std::move(args.xml));
+        });
     // As with libvirt, of the way from the daemon to QEMU; the client knows how it reached the daemon.
     on.on<Procedure::connect_is_secure>([](Session&, const Nothing&) { return ConnectIsSecureRet{1}; });
     on.on<Procedure::connect_get_uri>([](Session& session, const Nothing&) { return ConnectGetUriRet{session.uri}; });
     on.on<Procedure::connect_register_close_callback>([](Session& session, const Nothing&) {
         if (std::exchange(session.close_callback, true))
-            throw Error(ErrorCode::operation_invalid, ErrorDomain::rpc, "Requested operation is not valid: A close callback is already registered");
+            throw Error(ErrorCode::operation_invalid, ErrorDomain::rpc,
+                        "Requested operation is not valid: A close callback is already registered");
     });
     on.on<Procedure::connect_unregister_close_callback>([](Session& session, const Nothing&) {
         if (!std::exchange(session.close_callback, false))
-            throw Error(ErrorCode::operation_invalid, ErrorDomain::rpc, "Requested operation is not valid: A close callback is not registered");
+            throw Error(ErrorCode::operation_invalid, ErrorDomain::rpc,
+                        "Requested operation is not valid: A close callback is not registered");
     });
 }
 

@@ -35,7 +35,8 @@ void serve_devices(Dispatcher& on, service::Service& service) {
                                      args.flags);
     });
     on.on<Procedure::domain_block_resize>([&](SessionPtr session, DomainBlockResizeArgs args) -> Task<> {
-        return domains.resize_disk(session->caller(), from_wire(std::move(args.dom)), std::move(args.disk), args.size, args.flags);
+        return domains.resize_disk(session->caller(), from_wire(std::move(args.dom)), std::move(args.disk), args.size,
+                                   args.flags);
     });
 }
 

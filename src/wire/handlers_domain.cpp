@@ -83,7 +83,8 @@ void serve_looking(Dispatcher& on, DomainOperations& domains) {
         return DomainGetMaxMemoryRet{domains.view(from_wire(args.dom))->summary().maximum_memory.kib_ceil()};
     });
     on.on<Procedure::domain_get_max_vcpus>([&](Session&, const DomainGetMaxVcpusArgs& args) {
-        return DomainGetMaxVcpusRet{static_cast<std::int32_t>(domains.view(from_wire(args.dom))->summary().maximum_vcpus)};
+        return DomainGetMaxVcpusRet{
+            static_cast<std::int32_t>(domains.view(from_wire(args.dom))->summary().maximum_vcpus)};
     });
     on.on<Procedure::domain_get_vcpus_flags>([&](Session&, const DomainGetVcpusFlagsArgs& args) {
         return DomainGetVcpusFlagsRet{static_cast<std::int32_t>(domains.get_vcpus(from_wire(args.dom), args.flags))};
@@ -102,7 +103,8 @@ void serve_looking(Dispatcher& on, DomainOperations& domains) {
         return DomainGetAutostartRet{domains.view(from_wire(args.dom))->autostart};
     });
     on.on<Procedure::domain_get_metadata>([&](Session&, const DomainGetMetadataArgs& args) {
-        return DomainGetMetadataRet{domains.get_metadata(from_wire(args.dom), args.type, args.uri.value_or(""), args.flags)};
+        return DomainGetMetadataRet{
+            domains.get_metadata(from_wire(args.dom), args.type, args.uri.value_or(""), args.flags)};
     });
     on.on<Procedure::domain_get_messages>([&](Session&, const DomainGetMessagesArgs& args) {
         service::require_flags(args.flags, 0x3, "virDomainGetMessages");
@@ -152,7 +154,8 @@ void serve_vcpus(Dispatcher& on, DomainOperations& domains) {
         const auto count = std::min<std::uint32_t>(view->summary().maximum_vcpus, cpu_bytes(args.ncpumaps));
         for (std::uint32_t i = 0; i < count; ++i) {
             const bool threaded = view->live && i < view->live->vcpu_threads.size();
-            ret.cpumaps.bytes += compute::affinity_map(threaded ? view->live->vcpu_threads[i] : 0, cpu_bytes(args.maplen));
+            ret.cpumaps.bytes +=
+                compute::affinity_map(threaded ? view->live->vcpu_threads[i] : 0, cpu_bytes(args.maplen));
         }
         ret.num = static_cast<std::int32_t>(count);
         return ret;
@@ -165,10 +168,11 @@ void serve_changing(Dispatcher& on, DomainOperations& domains) {
         const auto ref = co_await domains.define(session->caller(), std::move(args.xml), 0);
         co_return DomainDefineXmlRet{to_wire(ref)};
     });
-    on.on<Procedure::domain_define_xml_flags>([&](SessionPtr session, DomainDefineXmlFlagsArgs args) -> Task<DomainDefineXmlFlagsRet> {
-        const auto ref = co_await domains.define(session->caller(), std::move(args.xml), args.flags);
-        co_return DomainDefineXmlFlagsRet{to_wire(ref)};
-    });
+    on.on<Procedure::domain_define_xml_flags>(
+        [&](SessionPtr session, DomainDefineXmlFlagsArgs args) -> Task<DomainDefineXmlFlagsRet> {
+            const auto ref = co_await domains.define(session->caller(), std::move(args.xml), args.flags);
+            co_return DomainDefineXmlFlagsRet{to_wire(ref)};
+        });
     on.on<Procedure::domain_create_xml>([&](SessionPtr session, DomainCreateXmlArgs args) -> Task<DomainCreateXmlRet> {
         const auto ref = co_await domains.create_xml(session->caller(), std::move(args.xml_desc), args.flags);
         co_return DomainCreateXmlRet{to_wire(ref)};
@@ -176,10 +180,11 @@ void serve_changing(Dispatcher& on, DomainOperations& domains) {
     on.on<Procedure::domain_create>([&](SessionPtr session, DomainCreateArgs args) -> Task<> {
         (void)co_await domains.create(session->caller(), from_wire(std::move(args.dom)), 0);
     });
-    on.on<Procedure::domain_create_with_flags>([&](SessionPtr session, DomainCreateWithFlagsArgs args) -> Task<DomainCreateWithFlagsRet> {
-        const auto ref = co_await domains.create(session->caller(), from_wire(std::move(args.dom)), args.flags);
-        co_return DomainCreateWithFlagsRet{to_wire(ref)};
-    });
+    on.on<Procedure::domain_create_with_flags>(
+        [&](SessionPtr session, DomainCreateWithFlagsArgs args) -> Task<DomainCreateWithFlagsRet> {
+            const auto ref = co_await domains.create(session->caller(), from_wire(std::move(args.dom)), args.flags);
+            co_return DomainCreateWithFlagsRet{to_wire(ref)};
+        });
     on.on<Procedure::domain_undefine>([&](SessionPtr session, DomainUndefineArgs args) -> Task<> {
         return domains.undefine(session->caller(), from_wire(std::move(args.dom)), 0);
     });
@@ -214,12 +219,13 @@ void serve_changing(Dispatcher& on, DomainOperations& domains) {
         return domains.set_autostart(session->caller(), from_wire(std::move(args.dom)), args.autostart != 0);
     });
     on.on<Procedure::domain_rename>([&](SessionPtr session, DomainRenameArgs args) -> Task<DomainRenameRet> {
-        co_await domains.rename(session->caller(), from_wire(std::move(args.dom)), args.new_name.value_or(""), args.flags);
+        co_await domains.rename(session->caller(), from_wire(std::move(args.dom)), args.new_name.value_or(""),
+                                args.flags);
         co_return DomainRenameRet{0};
     });
     on.on<Procedure::domain_set_metadata>([&](SessionPtr session, DomainSetMetadataArgs args) -> Task<> {
-        return domains.set_metadata(session->caller(), from_wire(std::move(args.dom)), args.type, std::move(args.metadata),
-                                    args.key.value_or(""), args.uri.value_or(""), args.flags);
+        return domains.set_metadata(session->caller(), from_wire(std::move(args.dom)), args.type,
+                                    std::move(args.metadata), args.key.value_or(""), args.uri.value_or(""), args.flags);
     });
     on.on<Procedure::domain_set_memory>([&](SessionPtr session, DomainSetMemoryArgs args) -> Task<> {
         return domains.set_memory(session->caller(), from_wire(std::move(args.dom)), args.memory, 1);
@@ -231,9 +237,11 @@ void serve_changing(Dispatcher& on, DomainOperations& domains) {
         constexpr unsigned maximum = 4;
         return domains.set_memory(session->caller(), from_wire(std::move(args.dom)), args.memory, maximum);
     });
-    on.on<Procedure::domain_set_memory_stats_period>([&](SessionPtr session, DomainSetMemoryStatsPeriodArgs args) -> Task<> {
-        return domains.set_memory_stats_period(session->caller(), from_wire(std::move(args.dom)), args.period, args.flags);
-    });
+    on.on<Procedure::domain_set_memory_stats_period>(
+        [&](SessionPtr session, DomainSetMemoryStatsPeriodArgs args) -> Task<> {
+            return domains.set_memory_stats_period(session->caller(), from_wire(std::move(args.dom)), args.period,
+                                                   args.flags);
+        });
     on.on<Procedure::domain_set_vcpus>([&](SessionPtr session, DomainSetVcpusArgs args) -> Task<> {
         return domains.set_vcpus(session->caller(), from_wire(std::move(args.dom)), args.nvcpus, 1);
     });
@@ -244,8 +252,8 @@ void serve_changing(Dispatcher& on, DomainOperations& domains) {
         return domains.inject_nmi(session->caller(), from_wire(std::move(args.dom)), args.flags);
     });
     on.on<Procedure::domain_send_key>([&](SessionPtr session, DomainSendKeyArgs args) -> Task<> {
-        return domains.send_key(session->caller(), from_wire(std::move(args.dom)), args.codeset, std::move(args.keycodes),
-                                args.holdtime, args.flags);
+        return domains.send_key(session->caller(), from_wire(std::move(args.dom)), args.codeset,
+                                std::move(args.keycodes), args.holdtime, args.flags);
     });
 }
 
@@ -254,28 +262,31 @@ TypedParam to_wire(const compute::Statistic& statistic) {
     parameter.field = statistic.name;
     std::visit(
         [&](const auto& value) {
-            if constexpr (std::is_same_v<std::remove_cvref_t<decltype(value)>, bool>) parameter.value.value = Boolean{value};
-            else parameter.value.value = value;
+            if constexpr (std::is_same_v<std::remove_cvref_t<decltype(value)>, bool>)
+                parameter.value.value = Boolean{value};
+            else
+                parameter.value.value = value;
         },
         statistic.value);
     return parameter;
 }
 
 void serve_statistics(Dispatcher& on, DomainOperations& domains) {
-    on.on<Procedure::connect_get_all_domain_stats>([&](SessionPtr, ConnectGetAllDomainStatsArgs args) -> Task<ConnectGetAllDomainStatsRet> {
-        std::vector<compute::DomainRef> chosen;
-        for (auto& domain : args.doms) chosen.push_back(from_wire(std::move(domain)));
-        const auto records = co_await domains.statistics(std::move(chosen), args.stats, args.flags);
-        ConnectGetAllDomainStatsRet ret;
-        ret.ret_stats.reserve(records.size());
-        for (const auto& record : records) {
-            auto& out = ret.ret_stats.emplace_back();
-            out.dom = wire::to_wire(record.domain);
-            out.params.reserve(record.statistics.size());
-            for (const auto& statistic : record.statistics) out.params.push_back(to_wire(statistic));
-        }
-        co_return ret;
-    });
+    on.on<Procedure::connect_get_all_domain_stats>(
+        [&](SessionPtr, ConnectGetAllDomainStatsArgs args) -> Task<ConnectGetAllDomainStatsRet> {
+            std::vector<compute::DomainRef> chosen;
+            for (auto& domain : args.doms) chosen.push_back(from_wire(std::move(domain)));
+            const auto records = co_await domains.statistics(std::move(chosen), args.stats, args.flags);
+            ConnectGetAllDomainStatsRet ret;
+            ret.ret_stats.reserve(records.size());
+            for (const auto& record : records) {
+                auto& out = ret.ret_stats.emplace_back();
+                out.dom = wire::to_wire(record.domain);
+                out.params.reserve(record.statistics.size());
+                for (const auto& statistic : record.statistics) out.params.push_back(to_wire(statistic));
+            }
+            co_return ret;
+        });
     on.on<Procedure::domain_memory_stats>([&](SessionPtr, DomainMemoryStatsArgs args) -> Task<DomainMemoryStatsRet> {
         const auto statistics = co_await domains.memory_statistics(from_wire(std::move(args.dom)), args.flags);
         DomainMemoryStatsRet ret;

@@ -13,8 +13,8 @@ namespace event = compute::event;
 using compute::DomainEvent;
 
 // virDomainEventID
-constexpr std::int32_t known_events = 28;  ///< ids 0 to 27
-constexpr std::int32_t plain_events = 16;  ///< of which 0 to 15 have a message without callback id
+constexpr std::int32_t known_events = 28; ///< ids 0 to 27
+constexpr std::int32_t plain_events = 16; ///< of which 0 to 15 have a message without callback id
 constexpr std::int32_t lifecycle = 0, io_error = 4, io_error_reason = 6;
 
 /// What is told; IoError is also told as 6, with its reason.
@@ -41,7 +41,9 @@ public:
         send<Procedure::domain_event_lifecycle, Procedure::domain_event_callback_lifecycle>(
             {domain_, static_cast<std::int32_t>(it.kind), it.detail});
     }
-    void operator()(const event::Reboot&) { send<Procedure::domain_event_reboot, Procedure::domain_event_callback_reboot>({domain_}); }
+    void operator()(const event::Reboot&) {
+        send<Procedure::domain_event_reboot, Procedure::domain_event_callback_reboot>({domain_});
+    }
     void operator()(const event::RtcChange& it) {
         send<Procedure::domain_event_rtc_change, Procedure::domain_event_callback_rtc_change>({domain_, it.offset});
     }
@@ -53,7 +55,8 @@ public:
             send<Procedure::domain_event_io_error_reason, Procedure::domain_event_callback_io_error_reason>(
                 {domain_, it.source, it.alias, it.action, it.reason});
         else
-            send<Procedure::domain_event_io_error, Procedure::domain_event_callback_io_error>({domain_, it.source, it.alias, it.action});
+            send<Procedure::domain_event_io_error, Procedure::domain_event_callback_io_error>(
+                {domain_, it.source, it.alias, it.action});
     }
     void operator()(const event::Graphics& it) {
         DomainEventGraphicsMsg message;
@@ -65,23 +68,32 @@ public:
         send<Procedure::domain_event_graphics, Procedure::domain_event_callback_graphics>(message);
     }
     void operator()(const event::TrayChange& it) {
-        send<Procedure::domain_event_tray_change, Procedure::domain_event_callback_tray_change>({domain_, it.alias, it.reason});
+        send<Procedure::domain_event_tray_change, Procedure::domain_event_callback_tray_change>(
+            {domain_, it.alias, it.reason});
     }
-    void operator()(const event::PmWakeup&) { send_power<Procedure::domain_event_pmwakeup, Procedure::domain_event_callback_pmwakeup>(); }
-    void operator()(const event::PmSuspend&) { send_power<Procedure::domain_event_pmsuspend, Procedure::domain_event_callback_pmsuspend>(); }
+    void operator()(const event::PmWakeup&) {
+        send_power<Procedure::domain_event_pmwakeup, Procedure::domain_event_callback_pmwakeup>();
+    }
+    void operator()(const event::PmSuspend&) {
+        send_power<Procedure::domain_event_pmsuspend, Procedure::domain_event_callback_pmsuspend>();
+    }
     void operator()(const event::PmSuspendDisk&) {
         send_power<Procedure::domain_event_pmsuspend_disk, Procedure::domain_event_callback_pmsuspend_disk>();
     }
     void operator()(const event::BalloonChange& it) {
-        send<Procedure::domain_event_balloon_change, Procedure::domain_event_callback_balloon_change>({domain_, it.actual_kib});
+        send<Procedure::domain_event_balloon_change, Procedure::domain_event_callback_balloon_change>(
+            {domain_, it.actual_kib});
     }
     void operator()(const event::DeviceRemoved& it) {
-        send<Procedure::domain_event_device_removed, Procedure::domain_event_callback_device_removed>({domain_, it.alias});
+        send<Procedure::domain_event_device_removed, Procedure::domain_event_callback_device_removed>(
+            {domain_, it.alias});
     }
     void operator()(const event::DeviceRemovalFailed& it) {
         send_new<Procedure::domain_event_callback_device_removal_failed>({id(), domain_, it.alias});
     }
-    void operator()(const event::DeviceAdded& it) { send_new<Procedure::domain_event_callback_device_added>({id(), domain_, it.alias}); }
+    void operator()(const event::DeviceAdded& it) {
+        send_new<Procedure::domain_event_callback_device_added>({id(), domain_, it.alias});
+    }
     void operator()(const event::AgentLifecycle& it) {
         send_new<Procedure::domain_event_callback_agent_lifecycle>({id(), domain_, it.state, it.reason});
     }
@@ -95,19 +107,20 @@ private:
     std::int32_t id() const { return to_.callback.value_or(0); }
 
     /// The message without callback id is part of the one with it.
-    template <Procedure Plain, Procedure Callback>
-    void send(const typename Call<Plain>::Ret& message) {
-        if (to_.callback) session_.send_event<Callback>(typename Call<Callback>::Ret{id(), message});
-        else session_.send_event<Plain>(message);
+    template <Procedure Plain, Procedure Callback> void send(const typename Call<Plain>::Ret& message) {
+        if (to_.callback)
+            session_.send_event<Callback>(typename Call<Callback>::Ret{id(), message});
+        else
+            session_.send_event<Plain>(message);
     }
-    template <Procedure Plain, Procedure Callback>
-    void send_power() {
+    template <Procedure Plain, Procedure Callback> void send_power() {
         const typename Call<Plain>::Ret message{domain_};
-        if (to_.callback) session_.send_event<Callback>(typename Call<Callback>::Ret{id(), 0, message});
-        else session_.send_event<Plain>(message);
+        if (to_.callback)
+            session_.send_event<Callback>(typename Call<Callback>::Ret{id(), 0, message});
+        else
+            session_.send_event<Plain>(message);
     }
-    template <Procedure Callback>
-    void send_new(const typename Call<Callback>::Ret& message) {
+    template <Procedure Callback> void send_new(const typename Call<Callback>::Ret& message) {
         session_.send_event<Callback>(message);
     }
 
@@ -135,7 +148,8 @@ Registrations::Listen listener(service::Events& events, Registration registratio
 
 void check_event(std::int32_t event, std::int32_t count) {
     if (event < 0 || event >= count)
-        throw Error(ErrorCode::internal_error, ErrorDomain::rpc, fmt::format("internal error: unsupported event ID {}", event));
+        throw Error(ErrorCode::internal_error, ErrorDomain::rpc,
+                    fmt::format("internal error: unsupported event ID {}", event));
 }
 
 void serve_callbacks(Dispatcher& on, service::Events& events, const std::shared_ptr<Registrations>& all) {
@@ -147,7 +161,9 @@ void serve_callbacks(Dispatcher& on, service::Events& events, const std::shared_
             return ConnectDomainEventCallbackRegisterAnyRet{all->add(session, listener(events, registration, false))};
         });
     on.on<Procedure::connect_domain_event_callback_deregister_any>(
-        [all](Session& session, const ConnectDomainEventCallbackDeregisterAnyArgs& args) { all->remove(session, args.callback_id); });
+        [all](Session& session, const ConnectDomainEventCallbackDeregisterAnyArgs& args) {
+            all->remove(session, args.callback_id);
+        });
 }
 
 void serve_plain(Dispatcher& on, service::Events& events, const std::shared_ptr<Registrations>& all) {
@@ -159,7 +175,9 @@ void serve_plain(Dispatcher& on, service::Events& events, const std::shared_ptr<
     on.on<Procedure::connect_domain_event_register_any>(
         [add](Session& session, const ConnectDomainEventRegisterAnyArgs& args) { add(session, args.event_id); });
     on.on<Procedure::connect_domain_event_deregister_any>(
-        [all](Session& session, const ConnectDomainEventDeregisterAnyArgs& args) { all->remove_plain(session, args.event_id); });
+        [all](Session& session, const ConnectDomainEventDeregisterAnyArgs& args) {
+            all->remove_plain(session, args.event_id);
+        });
     on.on<Procedure::connect_domain_event_register>([add](Session& session, const Nothing&) {
         add(session, lifecycle);
         return ConnectDomainEventRegisterRet{1};

@@ -79,8 +79,8 @@ void serve_figures(Dispatcher& on, DomainOperations& domains) {
     });
     on.on<Procedure::connect_domain_xml_to_native>(
         [&](SessionPtr session, ConnectDomainXmlToNativeArgs args) -> Task<ConnectDomainXmlToNativeRet> {
-            auto text =
-                co_await domains.to_native(session->caller(), std::move(args.native_format), std::move(args.domain_xml), args.flags);
+            auto text = co_await domains.to_native(session->caller(), std::move(args.native_format),
+                                                   std::move(args.domain_xml), args.flags);
             co_return ConnectDomainXmlToNativeRet{std::move(text)};
         });
 }

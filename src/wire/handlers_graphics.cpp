@@ -11,7 +11,8 @@ using SessionPtr = std::shared_ptr<Session>;
 
 UniqueFd only_one(std::vector<UniqueFd> fds) {
     if (fds.size() != 1)
-        throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc, fmt::format("invalid argument: one descriptor belongs to this call, {} came", fds.size()));
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc,
+                    fmt::format("invalid argument: one descriptor belongs to this call, {} came", fds.size()));
     return std::move(fds.front());
 }
 
@@ -19,12 +20,16 @@ UniqueFd only_one(std::vector<UniqueFd> fds) {
 
 void serve_graphics(Dispatcher& on, service::Service& service) {
     auto& domains = service.domains;
-    on.on<Procedure::domain_open_graphics>([&](SessionPtr session, DomainOpenGraphicsArgs args, std::vector<UniqueFd> fds) -> Task<> {
-        return domains.open_graphics(session->caller(), from_wire(std::move(args.dom)), args.idx, only_one(std::move(fds)), args.flags);
-    });
-    on.on<Procedure::domain_open_graphics_fd>([&](SessionPtr session, DomainOpenGraphicsFdArgs args) -> Task<WithFds<Nothing>> {
+    on.on<Procedure::domain_open_graphics>(
+        [&](SessionPtr session, DomainOpenGraphicsArgs args, std::vector<UniqueFd> fds) -> Task<> {
+            return domains.open_graphics(session->caller(), from_wire(std::move(args.dom)), args.idx,
+                                         only_one(std::move(fds)), args.flags);
+        });
+    on.on<Procedure::domain_open_graphics_fd>([&](SessionPtr session,
+                                                  DomainOpenGraphicsFdArgs args) -> Task<WithFds<Nothing>> {
         WithFds<Nothing> ret;
-        auto client = co_await domains.open_graphics_fd(session->caller(), from_wire(std::move(args.dom)), args.idx, args.flags);
+        auto client =
+            co_await domains.open_graphics_fd(session->caller(), from_wire(std::move(args.dom)), args.idx, args.flags);
         ret.fds.push_back(std::move(client));
         co_return ret;
     });

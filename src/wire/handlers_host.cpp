@@ -29,9 +29,8 @@ void serve_node(Dispatcher& on, HostOperations& host) {
         ret.threads = static_cast<std::int32_t>(node.threads);
         return ret;
     });
-    on.on<Procedure::node_get_free_memory>([&](Session&, const Nothing&) {
-        return NodeGetFreeMemoryRet{host::read_memory(std::nullopt).free.bytes};
-    });
+    on.on<Procedure::node_get_free_memory>(
+        [&](Session&, const Nothing&) { return NodeGetFreeMemoryRet{host::read_memory(std::nullopt).free.bytes}; });
     on.on<Procedure::node_get_cells_free_memory>([&](Session&, const NodeGetCellsFreeMemoryArgs& args) {
         NodeGetCellsFreeMemoryRet ret;
         const auto node = host.node();
@@ -49,7 +48,8 @@ void serve_node(Dispatcher& on, HostOperations& host) {
         NodeGetCpuStatsRet ret;
         ret.nparams = figures;
         if (args.nparams == 0) return ret;
-        const auto times = host::read_cpu_times(args.cpu_num == all_cpus ? std::nullopt : std::optional(static_cast<unsigned>(args.cpu_num)));
+        const auto times = host::read_cpu_times(
+            args.cpu_num == all_cpus ? std::nullopt : std::optional(static_cast<unsigned>(args.cpu_num)));
         ret.params = {{"kernel", times.kernel}, {"user", times.user}, {"idle", times.idle}, {"iowait", times.iowait}};
         return ret;
     });
@@ -60,7 +60,8 @@ void serve_node(Dispatcher& on, HostOperations& host) {
         NodeGetMemoryStatsRet ret;
         ret.nparams = whole ? 4 : 2;
         if (args.nparams == 0) return ret;
-        const auto memory = host::read_memory(whole ? std::nullopt : std::optional(static_cast<unsigned>(args.cell_num)));
+        const auto memory =
+            host::read_memory(whole ? std::nullopt : std::optional(static_cast<unsigned>(args.cell_num)));
         ret.params = {{"total", memory.total.kib_ceil()}, {"free", memory.free.kib_ceil()}};
         if (whole) {
             ret.params.push_back({"buffers", memory.buffers.kib_ceil()});
@@ -88,7 +89,8 @@ void serve_node(Dispatcher& on, HostOperations& host) {
         return ret;
     });
     on.on<Procedure::connect_get_hostname>([](Session&, const Nothing&) { return ConnectGetHostnameRet{host_name()}; });
-    on.on<Procedure::connect_get_sysinfo>([&](Session&, const ConnectGetSysinfoArgs& args) { return ConnectGetSysinfoRet{host.sysinfo(args.flags)}; });
+    on.on<Procedure::connect_get_sysinfo>(
+        [&](Session&, const ConnectGetSysinfoArgs& args) { return ConnectGetSysinfoRet{host.sysinfo(args.flags)}; });
 }
 
 template <class Args> HostOperations::Hypervisor hypervisor_of(const Args& args) {
@@ -96,24 +98,30 @@ template <class Args> HostOperations::Hypervisor hypervisor_of(const Args& args)
 }
 
 void serve_cpus(Dispatcher& on, HostOperations& host) {
-    on.on<Procedure::connect_compare_cpu>([&](SessionPtr session, ConnectCompareCpuArgs args) -> Task<ConnectCompareCpuRet> {
+    on.on<Procedure::connect_compare_cpu>([&](SessionPtr session,
+                                              ConnectCompareCpuArgs args) -> Task<ConnectCompareCpuRet> {
         const auto result = co_await host.compare_cpu(session->caller(), std::move(args.xml), args.flags, std::nullopt);
         co_return ConnectCompareCpuRet{static_cast<std::int32_t>(result)};
     });
-    on.on<Procedure::connect_compare_hypervisor_cpu>([&](SessionPtr session, ConnectCompareHypervisorCpuArgs args) -> Task<ConnectCompareHypervisorCpuRet> {
-        auto whom = hypervisor_of(args);
-        const auto result = co_await host.compare_cpu(session->caller(), std::move(args.xml_cpu), args.flags, std::move(whom));
-        co_return ConnectCompareHypervisorCpuRet{static_cast<std::int32_t>(result)};
-    });
-    on.on<Procedure::connect_baseline_cpu>([&](SessionPtr session, ConnectBaselineCpuArgs args) -> Task<ConnectBaselineCpuRet> {
+    on.on<Procedure::connect_compare_hypervisor_cpu>(
+        [&](SessionPtr session, ConnectCompareHypervisorCpuArgs args) -> Task<ConnectCompareHypervisorCpuRet> {
+            auto whom = hypervisor_of(args);
+            const auto result =
+                co_await host.compare_cpu(session->caller(), std::move(args.xml_cpu), args.flags, std::move(whom));
+            co_return ConnectCompareHypervisorCpuRet{static_cast<std::int32_t>(result)};
+        });
+    on.on<Procedure::connect_baseline_cpu>([&](SessionPtr session,
+                                               ConnectBaselineCpuArgs args) -> Task<ConnectBaselineCpuRet> {
         auto cpu = co_await host.baseline_cpu(session->caller(), std::move(args.xml_cpus), args.flags, std::nullopt);
         co_return ConnectBaselineCpuRet{std::move(cpu)};
     });
-    on.on<Procedure::connect_baseline_hypervisor_cpu>([&](SessionPtr session, ConnectBaselineHypervisorCpuArgs args) -> Task<ConnectBaselineHypervisorCpuRet> {
-        auto whom = hypervisor_of(args);
-        auto cpu = co_await host.baseline_cpu(session->caller(), std::move(args.xml_cpus), args.flags, std::move(whom));
-        co_return ConnectBaselineHypervisorCpuRet{std::move(cpu)};
-    });
+    on.on<Procedure::connect_baseline_hypervisor_cpu>(
+        [&](SessionPtr session, ConnectBaselineHypervisorCpuArgs args) -> Task<ConnectBaselineHypervisorCpuRet> {
+            auto whom = hypervisor_of(args);
+            auto cpu =
+                co_await host.baseline_cpu(session->caller(), std::move(args.xml_cpus), args.flags, std::move(whom));
+            co_return ConnectBaselineHypervisorCpuRet{std::move(cpu)};
+        });
 }
 
 void serve_capabilities(Dispatcher& on, HostOperations& host) {
@@ -125,23 +133,28 @@ void serve_capabilities(Dispatcher& on, HostOperations& host) {
         auto xml = co_await host.capabilities();
         co_return ConnectGetCapabilitiesRet{std::move(xml)};
     });
-    on.on<Procedure::connect_get_domain_capabilities>([&](SessionPtr session, ConnectGetDomainCapabilitiesArgs args) -> Task<ConnectGetDomainCapabilitiesRet> {
-        service::require_flags(args.flags, 0, "virConnectGetDomainCapabilities");
-        auto xml = co_await host.domain_capabilities(session->caller(), args.emulatorbin.value_or(""), args.arch.value_or(""), args.machine.value_or(""), args.virttype.value_or(""));
-        co_return ConnectGetDomainCapabilitiesRet{std::move(xml)};
-    });
-    on.on<Procedure::connect_get_max_vcpus>([&](SessionPtr, ConnectGetMaxVcpusArgs args) -> Task<ConnectGetMaxVcpusRet> {
-        const auto most = co_await host.max_vcpus(args.type.value_or(""));
-        co_return ConnectGetMaxVcpusRet{static_cast<std::int32_t>(most)};
-    });
-    on.on<Procedure::connect_get_cpu_model_names>([&](SessionPtr, ConnectGetCpuModelNamesArgs args) -> Task<ConnectGetCpuModelNamesRet> {
-        service::require_flags(args.flags, 0, "virConnectGetCPUModelNames");
-        auto names = co_await host.cpu_models(args.arch);
-        ConnectGetCpuModelNamesRet ret;
-        ret.ret = static_cast<std::int32_t>(names.size());
-        if (args.need_results) ret.models = std::move(names);
-        co_return ret;
-    });
+    on.on<Procedure::connect_get_domain_capabilities>(
+        [&](SessionPtr session, ConnectGetDomainCapabilitiesArgs args) -> Task<ConnectGetDomainCapabilitiesRet> {
+            service::require_flags(args.flags, 0, "virConnectGetDomainCapabilities");
+            auto xml = co_await host.domain_capabilities(session->caller(), args.emulatorbin.value_or(""),
+                                                         args.arch.value_or(""), args.machine.value_or(""),
+                                                         args.virttype.value_or(""));
+            co_return ConnectGetDomainCapabilitiesRet{std::move(xml)};
+        });
+    on.on<Procedure::connect_get_max_vcpus>(
+        [&](SessionPtr, ConnectGetMaxVcpusArgs args) -> Task<ConnectGetMaxVcpusRet> {
+            const auto most = co_await host.max_vcpus(args.type.value_or(""));
+            co_return ConnectGetMaxVcpusRet{static_cast<std::int32_t>(most)};
+        });
+    on.on<Procedure::connect_get_cpu_model_names>(
+        [&](SessionPtr, ConnectGetCpuModelNamesArgs args) -> Task<ConnectGetCpuModelNamesRet> {
+            service::require_flags(args.flags, 0, "virConnectGetCPUModelNames");
+            auto names = co_await host.cpu_models(args.arch);
+            ConnectGetCpuModelNamesRet ret;
+            ret.ret = static_cast<std::int32_t>(names.size());
+            if (args.need_results) ret.models = std::move(names);
+            co_return ret;
+        });
 }
 
 } // namespace

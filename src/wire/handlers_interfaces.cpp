@@ -42,9 +42,7 @@ std::vector<std::string> names(bool active, std::int32_t most) {
     return list;
 }
 
-std::int32_t count(bool active) {
-    return static_cast<std::int32_t>(chosen(active, !active).size());
-}
+std::int32_t count(bool active) { return static_cast<std::int32_t>(chosen(active, !active).size()); }
 
 void serve_host_interfaces(Dispatcher& on) {
     on.on<Procedure::connect_list_all_interfaces>([](Session&, const ConnectListAllInterfacesArgs& args) {

@@ -75,14 +75,16 @@ void serve_looking(Dispatcher& on, NetworkOperations& networks) {
 }
 
 void serve_changing(Dispatcher& on, NetworkOperations& networks) {
-    on.on<Procedure::network_define_xml>([&](SessionPtr session, NetworkDefineXmlArgs args) -> Task<NetworkDefineXmlRet> {
-        const auto view = co_await networks.define(session->caller(), std::move(args.xml));
-        co_return NetworkDefineXmlRet{to_wire(view)};
-    });
-    on.on<Procedure::network_create_xml>([&](SessionPtr session, NetworkCreateXmlArgs args) -> Task<NetworkCreateXmlRet> {
-        const auto view = co_await networks.create_xml(session->caller(), std::move(args.xml));
-        co_return NetworkCreateXmlRet{to_wire(view)};
-    });
+    on.on<Procedure::network_define_xml>(
+        [&](SessionPtr session, NetworkDefineXmlArgs args) -> Task<NetworkDefineXmlRet> {
+            const auto view = co_await networks.define(session->caller(), std::move(args.xml));
+            co_return NetworkDefineXmlRet{to_wire(view)};
+        });
+    on.on<Procedure::network_create_xml>(
+        [&](SessionPtr session, NetworkCreateXmlArgs args) -> Task<NetworkCreateXmlRet> {
+            const auto view = co_await networks.create_xml(session->caller(), std::move(args.xml));
+            co_return NetworkCreateXmlRet{to_wire(view)};
+        });
     on.on<Procedure::network_define_xml_flags>(
         [&](SessionPtr session, NetworkDefineXmlFlagsArgs args) -> Task<NetworkDefineXmlFlagsRet> {
             const auto view = co_await networks.define(session->caller(), std::move(args.xml), args.flags);
@@ -105,25 +107,26 @@ void serve_changing(Dispatcher& on, NetworkOperations& networks) {
     on.on<Procedure::network_set_autostart>([&](SessionPtr session, NetworkSetAutostartArgs args) -> Task<> {
         return networks.set_autostart(session->caller(), args.net.uuid, args.net.name, args.autostart != 0);
     });
-    on.on<Procedure::network_get_dhcp_leases>([&](SessionPtr, NetworkGetDhcpLeasesArgs args) -> Task<NetworkGetDhcpLeasesRet> {
-        service::require_flags(args.flags, 0, "virNetworkGetDHCPLeases");
-        const auto leases = co_await networks.leases(args.net.uuid, args.net.name, args.mac.value_or(""));
-        NetworkGetDhcpLeasesRet ret;
-        for (const auto& lease : leases) {
-            NetworkDhcpLease out;
-            out.iface = lease.device;
-            out.expirytime = lease.lease.expires;
-            out.mac = lease.lease.mac;
-            out.ipaddr = lease.lease.address;
-            out.prefix = lease.prefix;
-            if (!lease.lease.hostname.empty()) out.hostname = lease.lease.hostname;
-            if (!lease.lease.client_id.empty()) out.clientid = lease.lease.client_id;
-            ret.leases.push_back(std::move(out));
-        }
-        ret.ret = static_cast<std::uint32_t>(ret.leases.size());
-        if (!args.need_results) ret.leases.clear();
-        co_return ret;
-    });
+    on.on<Procedure::network_get_dhcp_leases>(
+        [&](SessionPtr, NetworkGetDhcpLeasesArgs args) -> Task<NetworkGetDhcpLeasesRet> {
+            service::require_flags(args.flags, 0, "virNetworkGetDHCPLeases");
+            const auto leases = co_await networks.leases(args.net.uuid, args.net.name, args.mac.value_or(""));
+            NetworkGetDhcpLeasesRet ret;
+            for (const auto& lease : leases) {
+                NetworkDhcpLease out;
+                out.iface = lease.device;
+                out.expirytime = lease.lease.expires;
+                out.mac = lease.lease.mac;
+                out.ipaddr = lease.lease.address;
+                out.prefix = lease.prefix;
+                if (!lease.lease.hostname.empty()) out.hostname = lease.lease.hostname;
+                if (!lease.lease.client_id.empty()) out.clientid = lease.lease.client_id;
+                ret.leases.push_back(std::move(out));
+            }
+            ret.ret = static_cast<std::uint32_t>(ret.leases.size());
+            if (!args.need_results) ret.leases.clear();
+            co_return ret;
+        });
 }
 
 /// virNetworkEventID: lifecycle (0), and changed metadata (1), which networks do not have here.
@@ -136,7 +139,8 @@ void tell(Session& session, const EventRequest& to, const NetworkView& view, net
 void serve_events(Dispatcher& on, NetworkOperations& networks) {
     using enum Procedure;
     serve_object_events<connect_network_event_register_any, connect_network_event_deregister_any>(
-        on, "network", networks.events, &ConnectNetworkEventRegisterAnyArgs::net, [](const NetworkView& view) { return view.uuid; }, tell);
+        on, "network", networks.events, &ConnectNetworkEventRegisterAnyArgs::net,
+        [](const NetworkView& view) { return view.uuid; }, tell);
 }
 
 } // namespace
@@ -146,26 +150,30 @@ void serve_networks(Dispatcher& on, service::Service& service) {
     serve_looking(on, networks);
     serve_changing(on, networks);
     serve_events(on, networks);
-    on.on<Procedure::domain_interface_addresses>([&service](SessionPtr session, DomainInterfaceAddressesArgs args) -> Task<DomainInterfaceAddressesRet> {
-        constexpr unsigned from_agent = 1; // virDomainInterfaceAddressesSource
-        service::require_flags(args.flags, 0, "virDomainInterfaceAddresses");
-        std::vector<compute::GuestInterface> found;
-        if (args.source == from_agent) {
-            if (session->read_only())
-                throw Error(ErrorCode::operation_denied, ErrorDomain::domain, "operation forbidden: read only access prevents asking the guest's agent");
-            found = co_await service.domains.guest_interfaces(from_wire(std::move(args.dom)));
-        } else {
-            found = co_await service.networks.addresses(service.domains.view(from_wire(std::move(args.dom))), args.source);
-        }
-        DomainInterfaceAddressesRet ret;
-        for (const auto& interface : found) {
-            auto& out = ret.ifaces.emplace_back();
-            out.name = interface.name;
-            if (!interface.mac.empty()) out.hwaddr = interface.mac;
-            for (const auto& [address, prefix] : interface.addresses) out.addrs.push_back({address.find(':') == std::string::npos ? 0 : 1, address, prefix});
-        }
-        co_return ret;
-    });
+    on.on<Procedure::domain_interface_addresses>(
+        [&service](SessionPtr session, DomainInterfaceAddressesArgs args) -> Task<DomainInterfaceAddressesRet> {
+            constexpr unsigned from_agent = 1; // virDomainInterfaceAddressesSource
+            service::require_flags(args.flags, 0, "virDomainInterfaceAddresses");
+            std::vector<compute::GuestInterface> found;
+            if (args.source == from_agent) {
+                if (session->read_only())
+                    throw Error(ErrorCode::operation_denied, ErrorDomain::domain,
+                                "operation forbidden: read only access prevents asking the guest's agent");
+                found = co_await service.domains.guest_interfaces(from_wire(std::move(args.dom)));
+            } else {
+                found = co_await service.networks.addresses(service.domains.view(from_wire(std::move(args.dom))),
+                                                            args.source);
+            }
+            DomainInterfaceAddressesRet ret;
+            for (const auto& interface : found) {
+                auto& out = ret.ifaces.emplace_back();
+                out.name = interface.name;
+                if (!interface.mac.empty()) out.hwaddr = interface.mac;
+                for (const auto& [address, prefix] : interface.addresses)
+                    out.addrs.push_back({address.find(':') == std::string::npos ? 0 : 1, address, prefix});
+            }
+            co_return ret;
+        });
 }
 
 } // namespace domus::wire

@@ -79,13 +79,15 @@ void tell(Session& session, const EventRequest& to, const SecretView& view, Secr
         session.send_event<Procedure::secret_event_lifecycle>(
             SecretEventLifecycleMsg{to.callback, to_wire(view), static_cast<std::int32_t>(event), 0});
     else
-        session.send_event<Procedure::secret_event_value_changed>(SecretEventValueChangedMsg{to.callback, to_wire(view)});
+        session.send_event<Procedure::secret_event_value_changed>(
+            SecretEventValueChangedMsg{to.callback, to_wire(view)});
 }
 
 void serve_events(Dispatcher& on, SecretOperations& secrets) {
     using enum Procedure;
     serve_object_events<connect_secret_event_register_any, connect_secret_event_deregister_any>(
-        on, "secret", secrets.events, &ConnectSecretEventRegisterAnyArgs::secret, [](const SecretView& view) { return view.uuid; }, tell);
+        on, "secret", secrets.events, &ConnectSecretEventRegisterAnyArgs::secret,
+        [](const SecretView& view) { return view.uuid; }, tell);
 }
 
 } // namespace

@@ -35,9 +35,7 @@ StorageVol to_wire(const std::string& pool, const model::Volume& volume) {
     return out;
 }
 
-PoolRef from_wire(StoragePool pool) {
-    return {std::move(pool.name), pool.uuid};
-}
+PoolRef from_wire(StoragePool pool) { return {std::move(pool.name), pool.uuid}; }
 VolumeRef from_wire(StorageVol volume) {
     return {std::move(volume.pool), std::move(volume.name), std::move(volume.key)};
 }
@@ -107,7 +105,8 @@ void serve_pools(Dispatcher& on, StorageOperations& storage) {
     });
     on.on<Procedure::connect_find_storage_pool_sources>(
         [&](SessionPtr, ConnectFindStoragePoolSourcesArgs args) -> Task<ConnectFindStoragePoolSourcesRet> {
-            auto xml = co_await storage.find_sources(std::move(args.type), args.src_spec.value_or(std::string()), args.flags);
+            auto xml =
+                co_await storage.find_sources(std::move(args.type), args.src_spec.value_or(std::string()), args.flags);
             co_return ConnectFindStoragePoolSourcesRet{std::move(xml)};
         });
     on.on<Procedure::storage_pool_get_xml_desc>([&](Session&, const StoragePoolGetXmlDescArgs& args) {
@@ -273,7 +272,8 @@ void tell(Session& session, const EventRequest& to, const PoolView& view, storag
     const auto told = event == storage::PoolEvent::refreshed ? refresh : lifecycle;
     if (told != to.event) return;
     if (told == refresh)
-        session.send_event<Procedure::storage_pool_event_refresh>(StoragePoolEventRefreshMsg{to.callback, to_wire(view.ref)});
+        session.send_event<Procedure::storage_pool_event_refresh>(
+            StoragePoolEventRefreshMsg{to.callback, to_wire(view.ref)});
     else
         session.send_event<Procedure::storage_pool_event_lifecycle>(
             StoragePoolEventLifecycleMsg{to.callback, to_wire(view.ref), static_cast<std::int32_t>(event), 0});

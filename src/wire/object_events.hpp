@@ -24,7 +24,8 @@ struct EventRequest {
 /// `object` is the field of the call that names one object, where not all are meant; `uuid` tells an object's.
 /// `tell(session, request, view, event)` sends what the request is for.
 template <Procedure Register, Procedure Deregister, class View, class Event, class Object, class UuidOf, class Tell>
-void serve_object_events(Dispatcher& on, std::string kind, Listeners<View, Event>& events, Object object, UuidOf uuid, Tell tell) {
+void serve_object_events(Dispatcher& on, std::string kind, Listeners<View, Event>& events, Object object, UuidOf uuid,
+                         Tell tell) {
     const auto all = std::make_shared<Registrations>(kind);
     on.template on<Register>([=, &events](Session& session, const typename Call<Register>::Args& args) {
         if (args.event_id != 0 && args.event_id != 1)
@@ -32,16 +33,20 @@ void serve_object_events(Dispatcher& on, std::string kind, Listeners<View, Event
                         fmt::format("internal error: unsupported {} event ID {}", kind, args.event_id));
         std::optional<Uuid> only;
         if (args.*object) only = (args.*object)->uuid;
-        const auto listen = [=, &events, weak = session.weak_from_this(), wanted = args.event_id](std::int32_t callback) -> std::function<void()> {
+        const auto listen = [=, &events, weak = session.weak_from_this(),
+                             wanted = args.event_id](std::int32_t callback) -> std::function<void()> {
             const auto handle = events.add([=](const View& view, const Event& event) {
                 const auto target = weak.lock();
-                if (target && (!only || *only == uuid(view))) tell(*target, EventRequest{callback, wanted}, view, event);
+                if (target && (!only || *only == uuid(view)))
+                    tell(*target, EventRequest{callback, wanted}, view, event);
             });
             return [&events, handle] { events.remove(handle); };
         };
         return typename Call<Register>::Ret{all->add(session, listen)};
     });
-    on.template on<Deregister>([all](Session& session, const typename Call<Deregister>::Args& args) { all->remove(session, args.callback_id); });
+    on.template on<Deregister>([all](Session& session, const typename Call<Deregister>::Args& args) {
+        all->remove(session, args.callback_id);
+    });
 }
 
 } // namespace domus::wire

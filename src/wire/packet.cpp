@@ -12,7 +12,8 @@ std::uint32_t packet_length(std::string_view first_bytes) {
     const auto length = decoder.word();
     if (length < smallest_packet || length > largest_packet)
         throw Error(ErrorCode::rpc, ErrorDomain::rpc,
-                    fmt::format("a packet of {} bytes; there are only those of {} to {}", length, smallest_packet, largest_packet));
+                    fmt::format("a packet of {} bytes; there are only those of {} to {}", length, smallest_packet,
+                                largest_packet));
     return length;
 }
 

@@ -40,8 +40,7 @@ inline std::string_view payload(std::string_view packet) { return packet.substr(
 std::string begin_packet(const Header& header);
 void finish_packet(std::string& packet);
 
-template <class T>
-std::string make_packet(const Header& header, const T& body) {
+template <class T> std::string make_packet(const Header& header, const T& body) {
     auto packet = begin_packet(header);
     encode(body, packet);
     finish_packet(packet);

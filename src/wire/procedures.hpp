@@ -13,11 +13,11 @@ enum class StreamUse : std::uint8_t { none, read, write };
 
 struct ProcedureInfo {
     std::int32_t number;
-    std::string_view name;  ///< DOMAIN_CREATE
+    std::string_view name; ///< DOMAIN_CREATE
     Kind kind;
     StreamUse stream;
-    bool urgent;            ///< must not wait behind slow ones
-    bool read_only;         ///< allowed on a read-only connection
+    bool urgent;             ///< must not wait behind slow ones
+    bool read_only;          ///< allowed on a read-only connection
     std::string_view rights; ///< "domain:start", blank-separated
     std::string_view since;
 };

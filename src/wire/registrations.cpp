@@ -9,17 +9,22 @@ namespace {
 constexpr std::size_t most_of_a_session = 16384;
 
 /// As libvirt's daemon answers: its clients keep registrations in order themselves, so it is their own mistake.
-Error mistake(std::string text) { return Error(ErrorCode::internal_error, ErrorDomain::rpc, "internal error: " + std::move(text)); }
+Error mistake(std::string text) {
+    return Error(ErrorCode::internal_error, ErrorDomain::rpc, "internal error: " + std::move(text));
+}
 
 /// Ids are not negative, and not given out again soon.
-std::int32_t after(std::int32_t callback) { return callback == std::numeric_limits<std::int32_t>::max() ? 0 : callback + 1; }
+std::int32_t after(std::int32_t callback) {
+    return callback == std::numeric_limits<std::int32_t>::max() ? 0 : callback + 1;
+}
 
 } // namespace
 
 std::int32_t Registrations::add(Session& session, const Listen& listen) {
     const auto connection = session.caller().connection;
     auto& count = counts_[connection];
-    if (count >= most_of_a_session) throw mistake(fmt::format("a connection has {} {} event callbacks at most", most_of_a_session, kind_));
+    if (count >= most_of_a_session)
+        throw mistake(fmt::format("a connection has {} {} event callbacks at most", most_of_a_session, kind_));
     if (count == 0) session.on_close(this, [this, connection] { session_ended(connection); });
     while (entries_.contains(next_)) next_ = after(next_);
     const auto callback = std::exchange(next_, after(next_));
@@ -48,7 +53,8 @@ void Registrations::session_ended(Connection connection) {
 void Registrations::remove(const Session& session, std::int32_t callback) {
     const auto connection = session.caller().connection;
     const auto found = entries_.find(callback);
-    const bool plain = std::ranges::any_of(plain_, [&](const auto& entry) { return entry.first.first == connection && entry.second == callback; });
+    const bool plain = std::ranges::any_of(
+        plain_, [&](const auto& entry) { return entry.first.first == connection && entry.second == callback; });
     if (found == entries_.end() || found->second.connection != connection || plain)
         throw mistake(fmt::format("{} event callback {} not registered", kind_, callback));
     erase(callback);

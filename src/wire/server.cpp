@@ -19,15 +19,16 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto retry = 200ms;          ///< until a descriptor is looked for again that others may have given back
+constexpr auto retry = 200ms;         ///< until a descriptor is looked for again that others may have given back
 constexpr auto timeout_in_crowd = 5s; ///< with clients that open nothing, when there are many of them
 
 sockaddr_un unix_address(const std::filesystem::path& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.native().size() >= sizeof address.sun_path)
-        throw Error(ErrorCode::conf_syntax, ErrorDomain::rpc,
-                    fmt::format("the socket's path '{}' is longer than {} bytes", path.string(), sizeof address.sun_path - 1))
+        throw Error(
+            ErrorCode::conf_syntax, ErrorDomain::rpc,
+            fmt::format("the socket's path '{}' is longer than {} bytes", path.string(), sizeof address.sun_path - 1))
             .hint("choose a shorter --root");
     path.native().copy(address.sun_path, path.native().size());
     return address;
@@ -36,8 +37,8 @@ sockaddr_un unix_address(const std::filesystem::path& path) {
 } // namespace
 
 Server::Server(Executor executor, const Dispatcher& dispatcher, Limits limits)
-    : executor_(executor), dispatcher_(dispatcher), limits_(limits), turns_(std::make_shared<Turns>(executor)), accounts_(limits.user),
-      room_(executor) {}
+    : executor_(executor), dispatcher_(dispatcher), limits_(limits), turns_(std::make_shared<Turns>(executor)),
+      accounts_(limits.user), room_(executor) {}
 
 void Server::listen(UniqueFd socket, bool read_only) {
     auto listener = std::make_shared<StreamFd>(executor_, socket.release());
@@ -87,8 +88,8 @@ bool Server::has_room_for(Account& account) {
     const auto places = limits_.clients - (account.is_owner() ? 0 : account.read_only() ? kept : kept / 5);
     const bool room = account.may_connect() && (sessions_.size() < places || make_room(account.read_only()));
     if (!room)
-        account.log_refusal(fmt::format("{} clients are connected, {} of uid {}: more of that user are refused", sessions_.size(),
-                                        account.connections, account.uid()));
+        account.log_refusal(fmt::format("{} clients are connected, {} of uid {}: more of that user are refused",
+                                        sessions_.size(), account.connections, account.uid()));
     return room;
 }
 
@@ -100,7 +101,8 @@ void Server::admit(UniqueFd client, bool read_only) {
         auto account = accounts_.of(caller.who.uid, read_only);
         if (!has_room_for(*account)) return;
         caller.connection = next_connection_++;
-        const auto session = std::make_shared<Session>(executor_, std::move(client), std::move(caller), dispatcher_, limits_, Share{turns_, account});
+        const auto session = std::make_shared<Session>(executor_, std::move(client), std::move(caller), dispatcher_,
+                                                       limits_, Share{turns_, account});
         const auto number = session->caller().connection;
         session->on_open([this, number] { unopened_.erase(number); });
         sessions_.insert(session);
@@ -135,7 +137,8 @@ Task<> Server::watch() {
 
 /// Of those who only sit there, the one that does so for longest leaves for another. Who may only read drives nobody else out.
 bool Server::make_room(bool for_read_only) {
-    const auto oldest = std::ranges::find_if(unopened_, [&](const auto& entry) { return !for_read_only || entry.second->account().read_only(); });
+    const auto oldest = std::ranges::find_if(
+        unopened_, [&](const auto& entry) { return !for_read_only || entry.second->account().read_only(); });
     if (oldest == unopened_.end()) return false;
     const auto session = unopened_.extract(oldest).mapped();
     session->disconnect();
@@ -144,7 +147,8 @@ bool Server::make_room(bool for_read_only) {
 
 /// The owner's own connections never make a crowd, and have their whole time in one that others make.
 void Server::drop_unopened(Clock::time_point now) {
-    const auto others = std::ranges::count_if(unopened_, [](const auto& entry) { return !entry.second->account().is_owner(); });
+    const auto others =
+        std::ranges::count_if(unopened_, [](const auto& entry) { return !entry.second->account().is_owner(); });
     const bool crowded = static_cast<std::size_t>(others) > limits_.unopened_clients;
     const auto in_crowd = std::min<Clock::duration>(timeout_in_crowd, limits_.open_timeout);
     std::erase_if(unopened_, [&](const auto& entry) {
@@ -153,7 +157,8 @@ void Server::drop_unopened(Clock::time_point now) {
         auto& account = session->account();
         const auto timeout = crowded && !account.is_owner() ? in_crowd : limits_.open_timeout;
         if (now - session->since() < timeout) return false;
-        account.log(fmt::format("connection {} of uid {} opened nothing: disconnected", caller.connection, caller.who.uid));
+        account.log(
+            fmt::format("connection {} of uid {} opened nothing: disconnected", caller.connection, caller.who.uid));
         session->disconnect();
         return true;
     });
@@ -186,7 +191,8 @@ UniqueFd listen_unix(const std::filesystem::path& path, mode_t mode, std::option
     const auto address = unix_address(path);
     const auto* where = reinterpret_cast<const sockaddr*>(&address);
     if (answers(path))
-        throw Error(ErrorCode::resource_busy, ErrorDomain::rpc, fmt::format("another daemon answers on '{}'", path.string()))
+        throw Error(ErrorCode::resource_busy, ErrorDomain::rpc,
+                    fmt::format("another daemon answers on '{}'", path.string()))
             .hint("stop it first, or give this one another --root");
     UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     ::unlink(path.c_str());
@@ -195,7 +201,8 @@ UniqueFd listen_unix(const std::filesystem::path& path, mode_t mode, std::option
     const int bound = ::bind(socket.get(), where, sizeof address);
     const int number = errno;
     ::umask(before);
-    if (!socket || bound < 0) throw system_error(number, fmt::format("cannot listen on '{}'", path.string()), ErrorDomain::rpc);
+    if (!socket || bound < 0)
+        throw system_error(number, fmt::format("cannot listen on '{}'", path.string()), ErrorDomain::rpc);
     if ((group && ::chown(path.c_str(), static_cast<uid_t>(-1), *group) < 0) || ::listen(socket.get(), 1000) < 0)
         throw system_error(errno, fmt::format("cannot listen on '{}'", path.string()), ErrorDomain::rpc);
     return socket;

@@ -47,8 +47,9 @@ private:
     std::function<void(const std::shared_ptr<Session>&)> new_session_;
     std::vector<std::shared_ptr<StreamFd>> sockets_;
     std::set<std::shared_ptr<Session>> sessions_;
-    std::map<std::uint64_t, std::shared_ptr<Session>> unopened_; ///< of the sessions, those without an open connection yet
-    Notice room_;                                                ///< a session has ended
+    std::map<std::uint64_t, std::shared_ptr<Session>>
+        unopened_; ///< of the sessions, those without an open connection yet
+    Notice room_;  ///< a session has ended
     std::uint64_t next_connection_ = 1;
     bool stopping_ = false;
     bool watching_ = false;

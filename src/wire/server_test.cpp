@@ -1,5 +1,5 @@
-#include "wire/test_bench.hpp"
 #include "wire/server.hpp"
+#include "wire/test_bench.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -28,8 +28,10 @@ struct Serving {
         std::string folder = (std::filesystem::temp_directory_path() / "wire-XXXXXX").string();
         if (!::mkdtemp(folder.data())) throw system_error(errno, "mkdtemp");
         path = std::filesystem::path(folder) / "sock";
-        on.on<Procedure::connect_open>([](Session& of, const ConnectOpenArgs& args) { of.open_connection(args.flags & 1); });
-        on.on<Procedure::connect_get_lib_version>([](Session&, const Nothing&) { return ConnectGetLibVersionRet{9'000'000}; });
+        on.on<Procedure::connect_open>(
+            [](Session& of, const ConnectOpenArgs& args) { of.open_connection(args.flags & 1); });
+        on.on<Procedure::connect_get_lib_version>(
+            [](Session&, const Nothing&) { return ConnectGetLibVersionRet{9'000'000}; });
         on.on<Procedure::domain_destroy>([](Session&, const DomainDestroyArgs&) {});
         server = std::make_unique<Server>(loop.get_executor(), on, limits);
         server->listen(listen_unix(path, 0600), false);
@@ -51,7 +53,8 @@ struct Serving {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         path.native().copy(address.sun_path, sizeof address.sun_path - 1);
-        if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) throw system_error(errno, "connect");
+        if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+            throw system_error(errno, "connect");
         return *peers.emplace_back(std::make_unique<Peer>(loop, std::move(socket)));
     }
     /// Whether the daemon answers its call to open a connection.
@@ -228,7 +231,9 @@ TEST(Server, a_socket_that_answers_is_left_alone_and_a_stale_one_replaced) {
     Serving serving;
     EXPECT_THROW(listen_unix(serving.path, 0600), Error);
     const auto stale = serving.path.parent_path() / "stale";
-    { const auto closed = listen_unix(stale, 0600); }
+    {
+        const auto closed = listen_unix(stale, 0600);
+    }
     EXPECT_FALSE(answers(stale));
     EXPECT_TRUE(listen_unix(stale, 0640));
     EXPECT_EQ(std::filesystem::status(stale).permissions(), std::filesystem::perms{0640});

@@ -29,7 +29,8 @@ Error rpc_error(std::string text) { return Error(ErrorCode::rpc, ErrorDomain::rp
 
 } // namespace
 
-Session::Session(Executor executor, UniqueFd socket, service::Caller caller, const Dispatcher& dispatcher, const Limits& limits, Share share)
+Session::Session(Executor executor, UniqueFd socket, service::Caller caller, const Dispatcher& dispatcher,
+                 const Limits& limits, Share share)
     : executor_(executor), socket_(executor, socket.release()), caller_(std::move(caller)), dispatcher_(dispatcher),
       limits_(limits), share_(std::move(share)), progress_(executor), ended_(executor) {
     socket_.native_non_blocking(true);
@@ -94,11 +95,13 @@ void Session::end_because(const std::exception_ptr& failure) {
     try {
         std::rethrow_exception(failure);
     } catch (const Error& error) {
-        share_.account->log(fmt::format("connection {} of uid {}: {}", caller_.connection, caller_.who.uid, error.message()));
+        share_.account->log(
+            fmt::format("connection {} of uid {}: {}", caller_.connection, caller_.who.uid, error.message()));
     } catch (const boost::system::system_error&) {
         // closed while it waited
     } catch (const std::exception& error) {
-        share_.account->log(fmt::format("connection {} of uid {}: {}", caller_.connection, caller_.who.uid, error.what()));
+        share_.account->log(
+            fmt::format("connection {} of uid {}: {}", caller_.connection, caller_.who.uid, error.what()));
     }
     disconnect();
 }
@@ -143,10 +146,11 @@ void Session::open_connection(bool read_only_asked) {
 // ---- bytes ----------------------------------------------------------------------------------------------------
 
 bool Session::congested() const {
-    const auto calls = read_only() ? std::min(limits_.calls_in_flight, limits_.read_only_calls) : limits_.calls_in_flight;
+    const auto calls =
+        read_only() ? std::min(limits_.calls_in_flight, limits_.read_only_calls) : limits_.calls_in_flight;
     const auto unread = read_only() ? limits_.read_only_unread : limits_.queued_stream * 4;
-    return in_flight_ >= calls || output_bytes_ > unread || output_fds_ > most_fds || stream_input_ > limits_.queued_stream
-           || (output_bytes_ > 0 && !share_.account->may_queue());
+    return in_flight_ >= calls || output_bytes_ > unread || output_fds_ > most_fds
+           || stream_input_ > limits_.queued_stream || (output_bytes_ > 0 && !share_.account->may_queue());
 }
 
 bool Session::may_receive() const {
@@ -238,7 +242,8 @@ std::size_t Session::whole_packet(std::string_view available) const {
     const auto packet = available.substr(0, length);
     if (read_header(packet).type != PacketType::call_with_fds) return length;
     const auto count = Decoder(payload(packet)).word();
-    if (count > most_fds) throw rpc_error(fmt::format("a call with {} file descriptors; {} are allowed", count, most_fds));
+    if (count > most_fds)
+        throw rpc_error(fmt::format("a call with {} file descriptors; {} are allowed", count, most_fds));
     return available.size() < length + count ? 0 : length + count;
 }
 
@@ -288,10 +293,12 @@ bool Session::skip() {
 bool Session::refuse_long_packet(std::string_view available) {
     if (available.size() < length_size + header_size) return false;
     const auto header = read_header(available);
-    if (header.type != PacketType::call) throw rpc_error("a packet that is no call, and longer than a client may send that may only read");
+    if (header.type != PacketType::call)
+        throw rpc_error("a packet that is no call, and longer than a client may send that may only read");
     skip_ = packet_length(available);
     send(make_error_packet(detail::reply_header(header),
-                           rpc_error(fmt::format("a call of {} bytes; {} are allowed on a read-only connection", skip_, limits_.small_packet))));
+                           rpc_error(fmt::format("a call of {} bytes; {} are allowed on a read-only connection", skip_,
+                                                 limits_.small_packet))));
     return skip();
 }
 
@@ -305,7 +312,8 @@ bool Session::next_packet() {
     auto body = payload(packet);
     if (const auto count = size - length; read_header(packet).type == PacketType::call_with_fds) {
         if (received_fds_.size() < count)
-            throw rpc_error(fmt::format("a call announced {} file descriptors and brought {}", count, received_fds_.size()));
+            throw rpc_error(
+                fmt::format("a call announced {} file descriptors and brought {}", count, received_fds_.size()));
         for (std::size_t i = 0; i < count; ++i) {
             call_fds_.push_back(std::move(received_fds_.front()));
             received_fds_.pop_front();
@@ -337,8 +345,10 @@ void Session::answer_pings() {
 void Session::progressed() {
     progress_.notify_all();
     if (!connected_) return;
-    if (held_up_ && !congested() && !waiting_for_call_) share_.turns->request(shared_from_this());
-    else wait_readable();
+    if (held_up_ && !congested() && !waiting_for_call_)
+        share_.turns->request(shared_from_this());
+    else
+        wait_readable();
 }
 
 } // namespace domus::wire

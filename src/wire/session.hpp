@@ -32,16 +32,18 @@ class Dispatcher;
 
 struct Limits {
     std::size_t clients = 5000;
-    std::size_t kept_clients = 100;          ///< of them for the socket for changes, and a fifth of those for the owner; a tenth at most
-    std::size_t unopened_clients = 20;       ///< that have connected and opened nothing; with more, none may for long
-    std::chrono::seconds open_timeout{60};   ///< for them to open a connection
+    std::size_t kept_clients =
+        100; ///< of them for the socket for changes, and a fifth of those for the owner; a tenth at most
+    std::size_t unopened_clients = 20;     ///< that have connected and opened nothing; with more, none may for long
+    std::chrono::seconds open_timeout{60}; ///< for them to open a connection
     std::size_t calls_in_flight = 64;
-    std::size_t queued_output = 96u << 20;   ///< bytes of replies and events that a client may leave unread
-    std::size_t queued_stream = 4u << 20;    ///< of which its streams may fill so much
-    std::size_t read_only_calls = 8;         ///< in flight, of a client that may only read
+    std::size_t queued_output = 96u << 20; ///< bytes of replies and events that a client may leave unread
+    std::size_t queued_stream = 4u << 20;  ///< of which its streams may fill so much
+    std::size_t read_only_calls = 8;       ///< in flight, of a client that may only read
     std::size_t read_only_output = 32u << 20;
     std::size_t read_only_unread = 1u << 20; ///< with so much unread it gets no further replies
-    std::uint32_t small_packet = 1u << 20;   ///< largest packet of a client that has not opened a connection yet, or may only read
+    std::uint32_t small_packet =
+        1u << 20; ///< largest packet of a client that has not opened a connection yet, or may only read
     UserLimits user;
     std::chrono::seconds keepalive_interval{5};
     unsigned keepalive_count = 5;
@@ -61,7 +63,8 @@ struct Share {
 
 class Session : public std::enable_shared_from_this<Session> {
 public:
-    Session(Executor executor, UniqueFd socket, service::Caller caller, const Dispatcher& dispatcher, const Limits& limits, Share share);
+    Session(Executor executor, UniqueFd socket, service::Caller caller, const Dispatcher& dispatcher,
+            const Limits& limits, Share share);
     ~Session();
 
     /// Serves the client until it goes; returns then.
@@ -79,9 +82,10 @@ public:
 
     void send(std::string packet, std::vector<UniqueFd> fds = {});
     /// An event: a message of this procedure with serial 0.
-    template <auto Event, class Body>
-    void send_event(const Body& body) {
-        send(make_packet(Header{program_of(Event), 1, static_cast<std::int32_t>(Event), PacketType::message, 0, PacketStatus::ok}, body));
+    template <auto Event, class Body> void send_event(const Body& body) {
+        send(make_packet(
+            Header{program_of(Event), 1, static_cast<std::int32_t>(Event), PacketType::message, 0, PacketStatus::ok},
+            body));
     }
     /// Runs when the client is gone, once. One action for each owner: a later one takes the place of the former.
     void on_close(const void* owner, std::function<void()> action) { close_actions_[owner] = std::move(action); }
@@ -138,7 +142,8 @@ private:
     void handle_call(const Header& header, std::string_view body);
     void check_sequence(const Header& header) const;
     Task<> run_call(std::shared_ptr<Session> self, Header header, Task<Answer> call);
-    Task<> run_stream(std::shared_ptr<Session> self, Header header, Task<Answer> opener, std::shared_ptr<Stream> stream);
+    Task<> run_stream(std::shared_ptr<Session> self, Header header, Task<Answer> opener,
+                      std::shared_ptr<Stream> stream);
     void call_done(Answer answer);
     void close_streams();
     void consumed(std::size_t stream_bytes);

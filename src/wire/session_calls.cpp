@@ -27,8 +27,10 @@ bool before_open(std::int32_t procedure) {
     case Procedure::auth_sasl_step:
     case Procedure::auth_polkit:
     case Procedure::connect_supports_feature:
-    case Procedure::connect_open: return true;
-    default: return false;
+    case Procedure::connect_open:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -84,7 +86,8 @@ void Session::handle_call(const Header& header, std::string_view body) {
     if (entry->now) return send(entry->now(*this, header, body));
     const auto self = shared_from_this();
     if (entry->stream) {
-        if (streams_.contains(header.serial)) throw rpc_error(fmt::format("serial {} has a stream already", header.serial));
+        if (streams_.contains(header.serial))
+            throw rpc_error(fmt::format("serial {} has a stream already", header.serial));
         auto stream = std::make_shared<Stream>(executor_, self, header);
         auto opener = entry->stream(self, header, body, stream);
         streams_.emplace(header.serial, stream);
@@ -109,7 +112,8 @@ Task<> Session::run_call(std::shared_ptr<Session> self, Header header, Task<Answ
     self->call_done(std::move(answer));
 }
 
-Task<> Session::run_stream(std::shared_ptr<Session> self, Header header, Task<Answer> opener, std::shared_ptr<Stream> stream) {
+Task<> Session::run_stream(std::shared_ptr<Session> self, Header header, Task<Answer> opener,
+                           std::shared_ptr<Stream> stream) {
     Answer answer;
     bool failed = false;
     try {
@@ -173,7 +177,8 @@ void Session::tick(Clock::time_point now) {
     }
     if (now - last_heard_ < limits_.keepalive_interval * (unanswered_ + 1)) return;
     if (unanswered_ >= limits_.keepalive_count) {
-        share_.account->log(fmt::format("connection {} of uid {}: no answer to {} pings, disconnected", caller_.connection, caller_.who.uid, unanswered_));
+        share_.account->log(fmt::format("connection {} of uid {}: no answer to {} pings, disconnected",
+                                        caller_.connection, caller_.who.uid, unanswered_));
         return disconnect();
     }
     ++unanswered_;

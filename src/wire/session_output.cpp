@@ -22,14 +22,18 @@ void Session::send(std::string packet, std::vector<UniqueFd> fds) {
     share_.account->queued += packet.size();
     output_fds_ += fds.size();
     // Small replies to a client that does not read would take several times their length one by one.
-    const bool joins = fds.empty() && !output_.empty() && output_.back().fds.empty() && output_.back().bytes.size() + packet.size() <= joined_size;
-    if (joins) output_.back().bytes += packet;
-    else output_.push_back({std::move(packet), std::move(fds)});
+    const bool joins = fds.empty() && !output_.empty() && output_.back().fds.empty()
+                       && output_.back().bytes.size() + packet.size() <= joined_size;
+    if (joins)
+        output_.back().bytes += packet;
+    else
+        output_.push_back({std::move(packet), std::move(fds)});
     const bool too_much = output_bytes_ > (read_only() ? limits_.read_only_output : limits_.queued_output);
     // Events come unasked: of a user who has too much unread nobody gets more than a little.
     if (too_much || (output_bytes_ > limits_.read_only_unread && !share_.account->may_queue())) {
-        share_.account->log(fmt::format("connection {} of uid {} does not read its replies, {} bytes wait: disconnected",
-                                        caller_.connection, caller_.who.uid, output_bytes_));
+        share_.account->log(
+            fmt::format("connection {} of uid {} does not read its replies, {} bytes wait: disconnected",
+                        caller_.connection, caller_.who.uid, output_bytes_));
         return disconnect_later();
     }
     if (!corked_) flush();
@@ -78,11 +82,14 @@ bool Session::flush_some() {
     const auto n = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
     if (n < 0) {
         if (errno == EINTR) return true;
-        if (errno == EAGAIN) wait_writable();
-        else disconnect_later();
+        if (errno == EAGAIN)
+            wait_writable();
+        else
+            disconnect_later();
         return false;
     }
-    if (!descriptor) sent(static_cast<std::size_t>(n));
+    if (!descriptor)
+        sent(static_cast<std::size_t>(n));
     else if (++first.fds_sent == first.fds.size()) {
         output_fds_ -= first.fds.size();
         output_.pop_front();

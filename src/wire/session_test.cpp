@@ -21,11 +21,12 @@ struct Waiting {
     std::map<std::string, std::shared_ptr<Reply<bool>>> slots;
 
     explicit Waiting(Bench& bench) {
-        bench.on.on<Procedure::domain_create>([this, &bench](std::shared_ptr<Session>, DomainCreateArgs args) -> Task<> {
-            const auto slot = std::make_shared<Reply<bool>>(bench.loop.get_executor());
-            slots[args.dom.name] = slot;
-            (void)co_await slot->take(Deadline::never(), args.dom.name);
-        });
+        bench.on.on<Procedure::domain_create>(
+            [this, &bench](std::shared_ptr<Session>, DomainCreateArgs args) -> Task<> {
+                const auto slot = std::make_shared<Reply<bool>>(bench.loop.get_executor());
+                slots[args.dom.name] = slot;
+                (void)co_await slot->take(Deadline::never(), args.dom.name);
+            });
     }
     static std::string call(std::uint32_t serial, const std::string& name) {
         DomainCreateArgs args;
@@ -63,8 +64,11 @@ TEST(Session, unknown_procedures_programs_and_versions_are_answered_with_an_erro
     constexpr auto ok = PacketStatus::ok;
     EXPECT_EQ(ask(remote_program, 1, 9999, ok).message, "unknown procedure: 9999");
     EXPECT_EQ(ask(remote_program, 1, -1, ok).message, "unknown procedure: -1");
-    EXPECT_EQ(ask(remote_program, 1, static_cast<std::int32_t>(Procedure::domain_destroy), ok).message, "unknown procedure: 12: this version does not have DOMAIN_DESTROY");
-    EXPECT_TRUE(ask(remote_program, 1, static_cast<std::int32_t>(Procedure::domain_migrate_perform3), ok).message.value_or("").contains("'domus save'"));
+    EXPECT_EQ(ask(remote_program, 1, static_cast<std::int32_t>(Procedure::domain_destroy), ok).message,
+              "unknown procedure: 12: this version does not have DOMAIN_DESTROY");
+    EXPECT_TRUE(ask(remote_program, 1, static_cast<std::int32_t>(Procedure::domain_migrate_perform3), ok)
+                    .message.value_or("")
+                    .contains("'domus save'"));
     EXPECT_EQ(ask(0x1234, 1, 1, ok).message, "Cannot find program 4660 version 1");
     EXPECT_EQ(ask(remote_program, 2, 1, ok).message, "Cannot find program 536903814 version 2");
     EXPECT_EQ(ask(remote_program, 1, 1, PacketStatus::more).message, "Unexpected message status 2");
@@ -83,7 +87,8 @@ TEST(Session, what_changes_something_is_refused_on_a_read_only_connection) {
         bench.peer->send(Peer::call<Procedure::domain_destroy>(1, {}) + version_call(2));
         const auto error = error_in(bench.peer->receive());
         EXPECT_EQ(error.code, static_cast<std::int32_t>(ErrorCode::operation_denied));
-        EXPECT_TRUE(error.message.value_or("").starts_with("operation forbidden: read only access prevents DOMAIN_DESTROY"));
+        EXPECT_TRUE(
+            error.message.value_or("").starts_with("operation forbidden: read only access prevents DOMAIN_DESTROY"));
         EXPECT_EQ(bench.peer->receive().value().header.status, PacketStatus::ok);
         EXPECT_FALSE(called);
     }
@@ -107,7 +112,8 @@ TEST(Session, packets_that_no_client_sends_end_the_connection) {
     const auto reply = make_packet(Peer::header(1, 0, PacketType::reply), Nothing{});
     const auto message = make_packet(Peer::header(1, 0, PacketType::message), Nothing{});
     const auto strange = make_packet(Peer::header(1, 0, static_cast<PacketType>(77)), Nothing{});
-    for (const auto& bytes : {reply, message, strange, std::string("\x7f\xff\xff\xff", 4), std::string("\0\0\0\x1b", 4)}) {
+    for (const auto& bytes :
+         {reply, message, strange, std::string("\x7f\xff\xff\xff", 4), std::string("\0\0\0\x1b", 4)}) {
         Bench bench;
         bench.open();
         bench.peer->send(bytes);
@@ -276,7 +282,8 @@ TEST(Session, at_the_end_calls_are_answered_and_who_asked_for_it_is_told) {
         EXPECT_EQ(bench.peer->receive().value().header.serial, 2u);
         if (wants_to_know) {
             const auto event = bench.peer->receive();
-            EXPECT_EQ(event.value().header.procedure, static_cast<std::int32_t>(Procedure::connect_event_connection_closed));
+            EXPECT_EQ(event.value().header.procedure,
+                      static_cast<std::int32_t>(Procedure::connect_event_connection_closed));
             EXPECT_EQ(event.value().header.type, PacketType::message);
             EXPECT_EQ(decode<ConnectEventConnectionClosedMsg>(event.value().body).reason, 1);
         }
@@ -309,7 +316,8 @@ TEST(Session, at_the_end_what_is_queued_goes_out_but_nobody_is_waited_for_withou
 namespace {
 
 std::string call_with_fds(std::uint32_t serial, std::uint32_t announced) {
-    auto packet = begin_packet(Peer::header(static_cast<std::int32_t>(Procedure::domain_open_graphics), serial, PacketType::call_with_fds));
+    auto packet = begin_packet(
+        Peer::header(static_cast<std::int32_t>(Procedure::domain_open_graphics), serial, PacketType::call_with_fds));
     Encoder(packet).word(announced);
     encode(DomainOpenGraphicsArgs{}, packet);
     finish_packet(packet);
@@ -386,12 +394,15 @@ TEST(Session, descriptors_of_who_may_call_nothing_with_them_are_not_kept) {
     for (const bool opened : {true, false}) {
         Bench bench;
         give_back(bench);
-        if (opened) bench.open(true);
-        else bench.connect();
+        if (opened)
+            bench.open(true);
+        else
+            bench.connect();
         Pipe pipe;
         bench.peer->send(call_with_fds(1, 2));
         bench.peer->send_fd(pipe.in.get());
-        EXPECT_TRUE(bench.peer->turn_until([&] { return pipe.nobody_else_writes(); })) << "although the call has not come whole";
+        EXPECT_TRUE(bench.peer->turn_until([&] { return pipe.nobody_else_writes(); }))
+            << "although the call has not come whole";
         bench.peer->send_fd(pipe.out.get());
         EXPECT_EQ(bench.peer->receive().value().header.status, PacketStatus::error);
     }
@@ -400,14 +411,16 @@ TEST(Session, descriptors_of_who_may_call_nothing_with_them_are_not_kept) {
 TEST(Session, a_client_that_does_not_take_descriptors_gets_no_more_of_them) {
     Bench bench;
     int made = 0;
-    bench.on.on<Procedure::domain_open_graphics_fd>([&](std::shared_ptr<Session>, DomainOpenGraphicsFdArgs) -> Task<WithFds<Nothing>> {
-        WithFds<Nothing> ret;
-        ret.fds.emplace_back(::dup(0));
-        ++made;
-        co_return ret;
-    });
+    bench.on.on<Procedure::domain_open_graphics_fd>(
+        [&](std::shared_ptr<Session>, DomainOpenGraphicsFdArgs) -> Task<WithFds<Nothing>> {
+            WithFds<Nothing> ret;
+            ret.fds.emplace_back(::dup(0));
+            ++made;
+            co_return ret;
+        });
     bench.open();
-    bench.session->send(Peer::stream(1, 1, PacketStatus::more, std::string(1u << 20, 'x'))); // more than the socket takes
+    bench.session->send(
+        Peer::stream(1, 1, PacketStatus::more, std::string(1u << 20, 'x'))); // more than the socket takes
     std::string calls;
     for (std::uint32_t i = 0; i < 200; ++i) calls += Peer::call<Procedure::domain_open_graphics_fd>(i, {});
     bench.peer->send(calls);

@@ -59,7 +59,7 @@ private:
     std::deque<Incoming> incoming_;
     Notice arrived_;
     Notice ended_;
-    bool over_ = false;       ///< nothing may be sent any more
+    bool over_ = false; ///< nothing may be sent any more
     bool client_done_ = false;
     bool aborted_ = false;
 };

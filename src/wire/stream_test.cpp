@@ -18,11 +18,12 @@ struct Opened : Bench {
     bool refuse = false;
 
     Opened() {
-        on.on<Procedure::domain_open_console>([this](std::shared_ptr<Session>, DomainOpenConsoleArgs, std::shared_ptr<Stream> opened) -> Task<> {
-            if (refuse) throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, "busy");
-            stream = std::move(opened);
-            co_return;
-        });
+        on.on<Procedure::domain_open_console>(
+            [this](std::shared_ptr<Session>, DomainOpenConsoleArgs, std::shared_ptr<Stream> opened) -> Task<> {
+                if (refuse) throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, "busy");
+                stream = std::move(opened);
+                co_return;
+            });
     }
     void open_stream(std::uint32_t serial = 5) {
         open();
@@ -30,8 +31,7 @@ struct Opened : Bench {
         if (peer->receive().value().header.status != PacketStatus::ok) throw std::runtime_error("no stream");
     }
     /// What a coroutine returns.
-    template <class T>
-    std::optional<T> result(Task<T> task, std::chrono::milliseconds limit = patience) {
+    template <class T> std::optional<T> result(Task<T> task, std::chrono::milliseconds limit = patience) {
         const auto slot = std::make_shared<std::optional<T>>();
         spawn(loop.get_executor(), store(std::move(task), slot), "a test");
         peer->turn_until([&] { return slot->has_value(); }, limit);
@@ -39,8 +39,7 @@ struct Opened : Bench {
     }
 
 private:
-    template <class T>
-    static Task<> store(Task<T> task, std::shared_ptr<std::optional<T>> slot) {
+    template <class T> static Task<> store(Task<T> task, std::shared_ptr<std::optional<T>> slot) {
         auto value = co_await std::move(task);
         *slot = std::move(value);
     }
@@ -159,7 +158,8 @@ TEST(Stream, a_refused_one_takes_nothing) {
     Opened bench;
     bench.refuse = true;
     bench.open();
-    bench.peer->send(Peer::call<Procedure::domain_open_console>(5, {}) + data("x") + Peer::call<Procedure::connect_get_lib_version>(6, {}));
+    bench.peer->send(Peer::call<Procedure::domain_open_console>(5, {}) + data("x")
+                     + Peer::call<Procedure::connect_get_lib_version>(6, {}));
     std::map<std::uint32_t, PacketStatus> answers;
     for (int i = 0; i < 2; ++i) {
         const auto header = bench.peer->receive().value().header;
@@ -201,8 +201,10 @@ TEST(Stream, who_is_held_up_elsewhere_learns_of_the_end) {
         spawn(bench.loop.get_executor(), wait(bench.stream, told), "a test");
         bench.peer->turn(soon);
         EXPECT_FALSE(told);
-        if (gone) bench.peer->close();
-        else bench.stream->fail(Error(ErrorCode::operation_failed, ErrorDomain::streams, "over"));
+        if (gone)
+            bench.peer->close();
+        else
+            bench.stream->fail(Error(ErrorCode::operation_failed, ErrorDomain::streams, "over"));
         EXPECT_TRUE(bench.peer->turn_until([&] { return told; }));
     }
 }

@@ -26,21 +26,23 @@ public:
         ::fcntl(socket_.get(), F_SETFL, ::fcntl(socket_.get(), F_GETFL) | O_NONBLOCK);
     }
 
-    template <auto Which>
-    static std::string call(std::uint32_t serial, const typename Call<Which>::Args& args) {
+    template <auto Which> static std::string call(std::uint32_t serial, const typename Call<Which>::Args& args) {
         return make_packet(header(static_cast<std::int32_t>(Which), serial), args);
     }
-    static Header header(std::int32_t procedure, std::uint32_t serial, PacketType type = PacketType::call, PacketStatus status = PacketStatus::ok) {
+    static Header header(std::int32_t procedure, std::uint32_t serial, PacketType type = PacketType::call,
+                         PacketStatus status = PacketStatus::ok) {
         return Header{remote_program, 1, procedure, type, serial, status};
     }
-    static std::string stream(std::int32_t procedure, std::uint32_t serial, PacketStatus status, const std::string& data = {}) {
+    static std::string stream(std::int32_t procedure, std::uint32_t serial, PacketStatus status,
+                              const std::string& data = {}) {
         auto packet = begin_packet(header(procedure, serial, PacketType::stream, status));
         packet += data;
         finish_packet(packet);
         return packet;
     }
     static std::string keepalive(std::int32_t procedure) {
-        return make_packet(Header{keepalive_program, 1, procedure, PacketType::message, 0, PacketStatus::ok}, Nothing{});
+        return make_packet(Header{keepalive_program, 1, procedure, PacketType::message, 0, PacketStatus::ok},
+                           Nothing{});
     }
 
     /// As much as the socket takes; the number of bytes.
@@ -157,9 +159,12 @@ struct Bench {
     bool ended = false; ///< the session's run() has returned
 
     Bench() {
-        on.on<Procedure::connect_open>([](Session& of, const ConnectOpenArgs& args) { of.open_connection(args.flags & 1); });
-        on.on<Procedure::connect_get_lib_version>([](Session&, const Nothing&) { return ConnectGetLibVersionRet{9'000'000}; });
-        on.on<Procedure::connect_register_close_callback>([](Session& of, const Nothing&) { of.close_callback = true; });
+        on.on<Procedure::connect_open>(
+            [](Session& of, const ConnectOpenArgs& args) { of.open_connection(args.flags & 1); });
+        on.on<Procedure::connect_get_lib_version>(
+            [](Session&, const Nothing&) { return ConnectGetLibVersionRet{9'000'000}; });
+        on.on<Procedure::connect_register_close_callback>(
+            [](Session& of, const Nothing&) { of.close_callback = true; });
     }
     ~Bench() { end(); }
 
@@ -172,7 +177,8 @@ struct Bench {
 
     void connect(bool read_only = false) {
         int ends[2];
-        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) throw system_error(errno, "socketpair");
+        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+            throw system_error(errno, "socketpair");
         service::Caller caller;
         caller.connection = 1;
         caller.read_only = read_only;

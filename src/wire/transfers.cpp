@@ -34,14 +34,16 @@ struct Transfer {
 };
 
 Error transfer_error(const storage::Fault& fault, std::string_view what, const Transfer& transfer) {
-    auto error = system_error(fault.number, fmt::format("{} volume '{}' {}", what, transfer.volume.name, transfer.progress()),
-                              ErrorDomain::storage);
+    auto error =
+        system_error(fault.number, fmt::format("{} volume '{}' {}", what, transfer.volume.name, transfer.progress()),
+                     ErrorDomain::storage);
     if (!fault.why.empty()) error.add_cause(fault.why);
     return error;
 }
 
 void note_end(std::string_view what, const Transfer& transfer, std::string_view why) {
-    log::warning("{} volume '{}' of pool '{}' ended {}: {}", what, transfer.volume.name, transfer.volume.pool, transfer.progress(), why);
+    log::warning("{} volume '{}' of pool '{}' ended {}: {}", what, transfer.volume.name, transfer.volume.pool,
+                 transfer.progress(), why);
 }
 
 /// Not on the loop: taking leave of a server waits for it.
@@ -107,8 +109,11 @@ Task<> take(Transfer& transfer, Stream::Incoming incoming) {
         throw Error(ErrorCode::invalid_stream, ErrorDomain::streams,
                     "a hole in a stream that was not opened as sparse");
     if (length > transfer.end - transfer.at)
-        throw system_error(ENOSPC, fmt::format("cannot write to stream: more than the {} bytes were sent that were announced for volume '{}'",
-                                               transfer.end - transfer.begin, transfer.volume.name), ErrorDomain::streams);
+        throw system_error(
+            ENOSPC,
+            fmt::format("cannot write to stream: more than the {} bytes were sent that were announced for volume '{}'",
+                        transfer.end - transfer.begin, transfer.volume.name),
+            ErrorDomain::streams);
     const auto piece = std::make_shared<const std::string>(std::move(incoming.data));
     for (std::uint64_t done = 0; done < length;) {
         auto work = [data = transfer.data, at = transfer.at, left = length - done, hole, piece] {
@@ -124,7 +129,8 @@ Task<> take(Transfer& transfer, Stream::Incoming incoming) {
 
 Task<> settle_data(Transfer& transfer) {
     auto work = [data = transfer.data] { return data->flush(); };
-    const auto fault = co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+    const auto fault =
+        co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
     if (fault.number) throw transfer_error(fault, "cannot write", transfer);
 }
 

@@ -24,8 +24,10 @@ void Turns::request(const std::shared_ptr<Session>& session) {
     const auto now = Clock::now();
     credit_ = std::min(most_credit, credit_ + (now - credit_at_) / 2);
     credit_at_ = now;
-    if (!running_ && waiting_.empty() && credit_ > 0ns) run(session, now);
-    else line_up(session, now);
+    if (!running_ && waiting_.empty() && credit_ > 0ns)
+        run(session, now);
+    else
+        line_up(session, now);
 }
 
 void Turns::line_up(const std::shared_ptr<Session>& session, Clock::time_point now) {

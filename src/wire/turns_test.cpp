@@ -28,19 +28,22 @@ struct Crowd {
     std::vector<std::shared_ptr<Reply<bool>>> held;
 
     Crowd() {
-        on.on<Procedure::connect_open>([](Session& of, const ConnectOpenArgs& args) { of.open_connection(args.flags & 1); });
+        on.on<Procedure::connect_open>(
+            [](Session& of, const ConnectOpenArgs& args) { of.open_connection(args.flags & 1); });
         on.on<Procedure::connect_get_lib_version>([this](Session& of, const Nothing&) {
             order.push_back(of.caller().connection);
             for (const auto end = Clock::now() + work; Clock::now() < end;) {
             }
             return ConnectGetLibVersionRet{9'000'000};
         });
-        on.on<Procedure::connect_get_capabilities>([this](std::shared_ptr<Session>, Nothing) -> Task<ConnectGetCapabilitiesRet> {
-            const auto slot = held.emplace_back(std::make_shared<Reply<bool>>(loop.get_executor()));
-            (void)co_await slot->take(Deadline::never(), "the test");
-            co_return ConnectGetCapabilitiesRet{};
-        });
-        on.on<Procedure::connect_get_hostname>([](Session&, const Nothing&) { return ConnectGetHostnameRet{std::string(100'000, 'x')}; });
+        on.on<Procedure::connect_get_capabilities>(
+            [this](std::shared_ptr<Session>, Nothing) -> Task<ConnectGetCapabilitiesRet> {
+                const auto slot = held.emplace_back(std::make_shared<Reply<bool>>(loop.get_executor()));
+                (void)co_await slot->take(Deadline::never(), "the test");
+                co_return ConnectGetCapabilitiesRet{};
+            });
+        on.on<Procedure::connect_get_hostname>(
+            [](Session&, const Nothing&) { return ConnectGetHostnameRet{std::string(100'000, 'x')}; });
     }
     ~Crowd() {
         for (const auto& slot : held) slot->set(true);
@@ -50,18 +53,22 @@ struct Crowd {
 
     Peer& connect(std::shared_ptr<Account> account) {
         int ends[2];
-        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) throw system_error(errno, "socketpair");
+        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+            throw system_error(errno, "socketpair");
         service::Caller caller;
         caller.connection = sessions.size();
         caller.read_only = account->read_only();
-        sessions.push_back(std::make_shared<Session>(loop.get_executor(), UniqueFd(ends[0]), caller, on, limits, Share{turns, account}));
+        sessions.push_back(std::make_shared<Session>(loop.get_executor(), UniqueFd(ends[0]), caller, on, limits,
+                                                     Share{turns, account}));
         auto& peer = *peers.emplace_back(std::make_unique<Peer>(loop, UniqueFd(ends[1])));
         spawn(loop.get_executor(), sessions.back()->run(), "session");
         peer.send(Peer::call<Procedure::connect_open>(0, {}));
         EXPECT_TRUE(peer.receive());
         return peer;
     }
-    std::shared_ptr<Account> account(bool read_only = true) { return std::make_shared<Account>(1000, read_only, limits.user); }
+    std::shared_ptr<Account> account(bool read_only = true) {
+        return std::make_shared<Account>(1000, read_only, limits.user);
+    }
     void turn_until(const std::function<bool()>& so) { EXPECT_TRUE(peers.front()->turn_until(so)); }
 };
 
@@ -157,7 +164,8 @@ TEST(Account, bounds_what_waits_in_all_its_connections) {
     Crowd crowd;
     crowd.limits.user.queued = 4u << 20; // of which each connection may have about 1 MiB
     const auto account = crowd.account();
-    for (int i = 0; i < 20; ++i) crowd.connect(account).offer(many(Peer::call<Procedure::connect_get_hostname>(1, {}), 100));
+    for (int i = 0; i < 20; ++i)
+        crowd.connect(account).offer(many(Peer::call<Procedure::connect_get_hostname>(1, {}), 100));
     crowd.peers.front()->turn(soon);
     crowd.turn_until([&] { return account->queued > 2u << 20; });
     crowd.peers.front()->turn(soon);
@@ -209,7 +217,8 @@ TEST(Account, of_a_read_only_client_refuses_long_calls_and_goes_on) {
     const auto refused = peer.receive();
     ASSERT_TRUE(refused) << "before it has come whole";
     EXPECT_EQ(refused->header.serial, 3u);
-    EXPECT_EQ(decode<RemoteError>(refused->body).message, fmt::format("a call of {} bytes; 1048576 are allowed on a read-only connection", packet_length(call)));
+    EXPECT_EQ(decode<RemoteError>(refused->body).message,
+              fmt::format("a call of {} bytes; 1048576 are allowed on a read-only connection", packet_length(call)));
     peer.send(call.substr(1000));
     EXPECT_EQ(peer.receive().value().header.serial, 4u);
 }

@@ -7,12 +7,13 @@
 
 namespace domus::wire {
 
-template <class T>
-TypedParam typed(std::string name, T value) {
+template <class T> TypedParam typed(std::string name, T value) {
     TypedParam parameter;
     parameter.field = std::move(name);
-    if constexpr (std::is_same_v<T, bool>) parameter.value.value = Boolean{value};
-    else parameter.value.value = std::move(value);
+    if constexpr (std::is_same_v<T, bool>)
+        parameter.value.value = Boolean{value};
+    else
+        parameter.value.value = std::move(value);
     return parameter;
 }
 

@@ -24,8 +24,7 @@ struct Chars {
 };
 
 /// char[N]: always N of them, filled up with zeros.
-template <std::uint32_t Size>
-struct FixedChars {
+template <std::uint32_t Size> struct FixedChars {
     std::string text;
     bool operator==(const FixedChars&) const = default;
 };
@@ -43,8 +42,7 @@ struct TypedValue {
 
 /// No arguments, or no result: zero bytes.
 struct Nothing {
-    template <class Self, class Walker>
-    static void walk(Self&, Walker&) {}
+    template <class Self, class Walker> static void walk(Self&, Walker&) {}
 };
 
 } // namespace domus::wire

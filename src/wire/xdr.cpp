@@ -32,8 +32,10 @@ void Encoder::operator()(const char* name, const TypedValue& value, std::uint32_
     std::visit(
         [&](const auto& held) {
             using Held = std::remove_cvref_t<decltype(held)>;
-            if constexpr (std::is_same_v<Held, Boolean>) word(held.value ? 1 : 0);
-            else (*this)(name, held, 4194304u);
+            if constexpr (std::is_same_v<Held, Boolean>)
+                word(held.value ? 1 : 0);
+            else
+                (*this)(name, held, 4194304u);
         },
         value.value);
 }
@@ -48,7 +50,8 @@ std::string_view Decoder::take(std::size_t n) {
 std::uint32_t Decoder::count(const char* name, std::uint32_t limit, std::size_t each) {
     const auto n = word();
     if (n > limit) throw malformed(fmt::format("'{}' has {} elements, the protocol allows {}", name, n, limit));
-    if (n > in_.size() / each) throw malformed(fmt::format("'{}' has {} elements, more than the message holds", name, n));
+    if (n > in_.size() / each)
+        throw malformed(fmt::format("'{}' has {} elements, more than the message holds", name, n));
     return n;
 }
 
@@ -67,14 +70,29 @@ void Decoder::chars(std::string& text, std::uint32_t n) {
 
 void Decoder::operator()(const char* name, TypedValue& value, std::uint32_t) {
     switch (const auto type = word()) {
-    case 1: (*this)(name, value.value.emplace<0>(), 0u); break;
-    case 2: (*this)(name, value.value.emplace<1>(), 0u); break;
-    case 3: (*this)(name, value.value.emplace<2>(), 0u); break;
-    case 4: (*this)(name, value.value.emplace<3>(), 0u); break;
-    case 5: (*this)(name, value.value.emplace<4>(), 0u); break;
-    case 6: value.value.emplace<5>().value = word() != 0; break;
-    case 7: (*this)(name, value.value.emplace<6>(), 4194304u); break;
-    default: throw malformed(fmt::format("'{}' has the unknown type {}", name, type));
+    case 1:
+        (*this)(name, value.value.emplace<0>(), 0u);
+        break;
+    case 2:
+        (*this)(name, value.value.emplace<1>(), 0u);
+        break;
+    case 3:
+        (*this)(name, value.value.emplace<2>(), 0u);
+        break;
+    case 4:
+        (*this)(name, value.value.emplace<3>(), 0u);
+        break;
+    case 5:
+        (*this)(name, value.value.emplace<4>(), 0u);
+        break;
+    case 6:
+        value.value.emplace<5>().value = word() != 0;
+        break;
+    case 7:
+        (*this)(name, value.value.emplace<6>(), 4194304u);
+        break;
+    default:
+        throw malformed(fmt::format("'{}' has the unknown type {}", name, type));
     }
 }
 
@@ -91,8 +109,10 @@ void Printer::show(const Opaque& value) { out_ += fmt::format("{} bytes", value.
 void Printer::show(const TypedValue& value) {
     std::visit(
         [&](const auto& held) {
-            if constexpr (std::is_same_v<std::remove_cvref_t<decltype(held)>, Boolean>) out_ += held.value ? "true" : "false";
-            else show(held);
+            if constexpr (std::is_same_v<std::remove_cvref_t<decltype(held)>, Boolean>)
+                out_ += held.value ? "true" : "false";
+            else
+                show(held);
         },
         value.value);
 }

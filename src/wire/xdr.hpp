@@ -38,19 +38,16 @@ public:
         word(static_cast<std::uint32_t>(value.text.size()));
         for (const char c : value.text) word(static_cast<std::uint32_t>(static_cast<std::int32_t>(c)));
     }
-    template <std::uint32_t Size>
-    void operator()(const char*, const FixedChars<Size>& value, std::uint32_t) {
+    template <std::uint32_t Size> void operator()(const char*, const FixedChars<Size>& value, std::uint32_t) {
         for (std::size_t i = 0; i < Size; ++i)
             word(i < value.text.size() ? static_cast<std::uint32_t>(static_cast<std::int32_t>(value.text[i])) : 0);
     }
     void operator()(const char*, const TypedValue& value, std::uint32_t);
-    template <class T>
-    void operator()(const char* name, const std::optional<T>& value, std::uint32_t limit) {
+    template <class T> void operator()(const char* name, const std::optional<T>& value, std::uint32_t limit) {
         word(value ? 1 : 0);
         if (value) (*this)(name, *value, limit);
     }
-    template <class T>
-    void operator()(const char* name, const std::vector<T>& values, std::uint32_t limit) {
+    template <class T> void operator()(const char* name, const std::vector<T>& values, std::uint32_t limit) {
         check(name, values.size(), limit);
         word(static_cast<std::uint32_t>(values.size()));
         for (const auto& value : values) (*this)(name, value, 4194304);
@@ -62,8 +59,8 @@ public:
     }
 
     void word(std::uint32_t value) {
-        const char bytes[4] = {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
-                               static_cast<char>(value)};
+        const char bytes[4] = {static_cast<char>(value >> 24), static_cast<char>(value >> 16),
+                               static_cast<char>(value >> 8), static_cast<char>(value)};
         out_.append(bytes, 4);
     }
     void hyper(std::uint64_t value) {
@@ -93,20 +90,19 @@ public:
     void operator()(const char* name, std::string& value, std::uint32_t limit) { value = counted(name, limit); }
     void operator()(const char* name, Opaque& value, std::uint32_t limit) { value.bytes = counted(name, limit); }
     void operator()(const char* name, Chars& value, std::uint32_t limit) { chars(value.text, count(name, limit, 4)); }
-    template <std::uint32_t Size>
-    void operator()(const char*, FixedChars<Size>& value, std::uint32_t) {
+    template <std::uint32_t Size> void operator()(const char*, FixedChars<Size>& value, std::uint32_t) {
         chars(value.text, Size);
         value.text.resize(std::strlen(value.text.c_str()));
     }
     void operator()(const char*, TypedValue& value, std::uint32_t);
-    template <class T>
-    void operator()(const char* name, std::optional<T>& value, std::uint32_t limit) {
+    template <class T> void operator()(const char* name, std::optional<T>& value, std::uint32_t limit) {
         // go-libvirt sends 0x01000000 for true
-        if (word() == 0) value.reset();
-        else (*this)(name, value.emplace(), limit);
+        if (word() == 0)
+            value.reset();
+        else
+            (*this)(name, value.emplace(), limit);
     }
-    template <class T>
-    void operator()(const char* name, std::vector<T>& values, std::uint32_t limit) {
+    template <class T> void operator()(const char* name, std::vector<T>& values, std::uint32_t limit) {
         const auto n = count(name, limit, 4);
         values.clear();
         // Every element takes four bytes at least; a struct is larger in memory, so grow with what really comes.
@@ -144,8 +140,7 @@ class Printer {
 public:
     explicit Printer(std::string& out) : out_(out) {}
 
-    template <class T>
-    void operator()(const char* name, const T& value, std::uint32_t) {
+    template <class T> void operator()(const char* name, const T& value, std::uint32_t) {
         if (!first_) out_ += ", ";
         first_ = false;
         out_ += name;
@@ -157,20 +152,21 @@ private:
     void show(const std::string& value);
     void show(const Opaque& value);
     void show(const Chars& value) { show(value.text); }
-    template <std::uint32_t Size>
-    void show(const FixedChars<Size>& value) { show(value.text); }
+    template <std::uint32_t Size> void show(const FixedChars<Size>& value) { show(value.text); }
     void show(const Uuid& value) { out_ += value.text(); }
     void show(const TypedValue& value);
     template <class T>
         requires std::is_arithmetic_v<T>
-    void show(const T& value) { out_ += std::to_string(value); }
-    template <class T>
-    void show(const std::optional<T>& value) {
-        if (value) show(*value);
-        else out_ += "none";
+    void show(const T& value) {
+        out_ += std::to_string(value);
     }
-    template <class T>
-    void show(const std::vector<T>& values) {
+    template <class T> void show(const std::optional<T>& value) {
+        if (value)
+            show(*value);
+        else
+            out_ += "none";
+    }
+    template <class T> void show(const std::vector<T>& values) {
         constexpr std::size_t most = 8;
         out_ += '[';
         for (std::size_t i = 0; i < values.size() && i < most; ++i) {
@@ -195,22 +191,19 @@ private:
     bool first_ = true;
 };
 
-template <class T>
-void encode(const T& value, std::string& out) {
+template <class T> void encode(const T& value, std::string& out) {
     Encoder encoder(out);
     T::walk(value, encoder);
 }
 
-template <class T>
-T decode(std::string_view bytes) {
+template <class T> T decode(std::string_view bytes) {
     T value;
     Decoder decoder(bytes);
     T::walk(value, decoder);
     return value;
 }
 
-template <class T>
-std::string print(const T& value) {
+template <class T> std::string print(const T& value) {
     std::string out;
     Printer printer(out);
     T::walk(value, printer);

@@ -16,45 +16,61 @@ std::mt19937 numbers{1};
 
 /// Fills a message with values that are allowed.
 struct Filler {
-    template <class T>
-    void operator()(const char*, T& value, std::uint32_t limit) { fill(value, limit); }
+    template <class T> void operator()(const char*, T& value, std::uint32_t limit) { fill(value, limit); }
 
     template <class T>
         requires std::is_arithmetic_v<T>
-    void fill(T& value, std::uint32_t) { value = static_cast<T>(numbers()); }
-    void fill(std::string& value, std::uint32_t limit) { value = std::string(numbers() % std::min(limit + 1, 9u), 's'); }
+    void fill(T& value, std::uint32_t) {
+        value = static_cast<T>(numbers());
+    }
+    void fill(std::string& value, std::uint32_t limit) {
+        value = std::string(numbers() % std::min(limit + 1, 9u), 's');
+    }
     void fill(Opaque& value, std::uint32_t limit) { fill(value.bytes, limit); }
     void fill(Chars& value, std::uint32_t limit) { fill(value.text, limit); }
-    template <std::uint32_t Size>
-    void fill(FixedChars<Size>& value, std::uint32_t) { value.text = std::string(numbers() % Size, 'f'); }
+    template <std::uint32_t Size> void fill(FixedChars<Size>& value, std::uint32_t) {
+        value.text = std::string(numbers() % Size, 'f');
+    }
     void fill(Uuid& value, std::uint32_t) { value = Uuid::random(); }
     void fill(TypedValue& value, std::uint32_t) {
         switch (numbers() % 7) {
-        case 0: value.value = std::int32_t{-5}; break;
-        case 1: value.value = std::uint32_t{5}; break;
-        case 2: value.value = std::int64_t{-1} << 40; break;
-        case 3: value.value = ~std::uint64_t{0}; break;
-        case 4: value.value = 2.5; break;
-        case 5: value.value = Boolean{true}; break;
-        default: value.value = std::string("text");
+        case 0:
+            value.value = std::int32_t{-5};
+            break;
+        case 1:
+            value.value = std::uint32_t{5};
+            break;
+        case 2:
+            value.value = std::int64_t{-1} << 40;
+            break;
+        case 3:
+            value.value = ~std::uint64_t{0};
+            break;
+        case 4:
+            value.value = 2.5;
+            break;
+        case 5:
+            value.value = Boolean{true};
+            break;
+        default:
+            value.value = std::string("text");
         }
     }
-    template <class T>
-    void fill(std::optional<T>& value, std::uint32_t limit) {
+    template <class T> void fill(std::optional<T>& value, std::uint32_t limit) {
         if (numbers() % 2) fill(value.emplace(), limit);
     }
-    template <class T>
-    void fill(std::vector<T>& values, std::uint32_t limit) {
+    template <class T> void fill(std::vector<T>& values, std::uint32_t limit) {
         values.resize(std::min<std::uint32_t>(numbers() % 4, limit));
         for (auto& value : values) fill(value, 8);
     }
     template <class T>
         requires std::is_class_v<T>
-    void fill(T& value, std::uint32_t) { T::walk(value, *this); }
+    void fill(T& value, std::uint32_t) {
+        T::walk(value, *this);
+    }
 };
 
-template <class T>
-void survives(const std::string& name) {
+template <class T> void survives(const std::string& name) {
     for (int i = 0; i < 8; ++i) {
         T value;
         Filler filler;
@@ -66,7 +82,8 @@ void survives(const std::string& name) {
         encode(decode<T>(bytes), again);
         EXPECT_EQ(bytes, again) << name << ": " << print(value);
         // Every cut is noticed: nothing is read beyond what there is.
-        for (std::size_t cut = 0; cut < bytes.size(); cut += 4) EXPECT_THROW(decode<T>(bytes.substr(0, cut)), Error) << name;
+        for (std::size_t cut = 0; cut < bytes.size(); cut += 4)
+            EXPECT_THROW(decode<T>(bytes.substr(0, cut)), Error) << name;
     }
 }
 
@@ -127,7 +144,8 @@ TEST(Packet, lengths_that_cannot_be_are_refused) {
 }
 
 TEST(Packet, errors_keep_their_numbers_text_and_hint) {
-    const auto error = Error(ErrorCode::no_domain, ErrorDomain::qemu, "Domain not found").because("evidence").hint("see 'domus list'");
+    const auto error =
+        Error(ErrorCode::no_domain, ErrorDomain::qemu, "Domain not found").because("evidence").hint("see 'domus list'");
     const auto packet = make_error_packet(Header{remote_program, 1, 23, PacketType::reply, 5, PacketStatus::ok}, error);
     const auto header = read_header(packet);
     EXPECT_EQ(header.status, PacketStatus::error);

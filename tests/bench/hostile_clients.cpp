@@ -31,7 +31,8 @@ using Clock = std::chrono::steady_clock;
 std::atomic<std::size_t> connections = 0, sent = 0;
 
 template <auto Which> std::string call(const typename Call<Which>::Args& args) {
-    return make_packet(Header{remote_program, 1, static_cast<std::int32_t>(Which), PacketType::call, 1, PacketStatus::ok}, args);
+    return make_packet(
+        Header{remote_program, 1, static_cast<std::int32_t>(Which), PacketType::call, 1, PacketStatus::ok}, args);
 }
 
 UniqueFd connect_to(const char* path) {
@@ -103,7 +104,8 @@ std::string garbage() {
     return bytes;
 }
 
-void repeat(const char* path, std::size_t clients, Clock::time_point end, const std::string& greeting, const std::string& text, bool reads) {
+void repeat(const char* path, std::size_t clients, Clock::time_point end, const std::string& greeting,
+            const std::string& text, bool reads) {
     std::vector<Client> all(clients);
     while (Clock::now() < end) {
         for (auto& client : all) {
@@ -133,7 +135,8 @@ int main(int argc, char** argv) {
     }
     const char* const path = argv[1];
     const auto quarter = static_cast<std::size_t>(std::atoi(argv[2]) / 4 + 1);
-    const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(std::atof(argv[3])));
+    const auto end =
+        Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(std::atof(argv[3])));
     {
         std::jthread silent([&] { repeat(path, quarter, end, opening(), listing(), false); });
         std::jthread heavy([&] { repeat(path, quarter, end, opening(), comparing(), true); });

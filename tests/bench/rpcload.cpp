@@ -28,14 +28,17 @@ struct Library {
     void* (*open)(const char*) = symbol<void* (*)(const char*)>(handle, "virConnectOpen");
     int (*close)(void*) = symbol<int (*)(void*)>(handle, "virConnectClose");
     int (*version)(void*, unsigned long*) = symbol<int (*)(void*, unsigned long*)>(handle, "virConnectGetLibVersion");
-    int (*list)(void*, void***, unsigned) = symbol<int (*)(void*, void***, unsigned)>(handle, "virConnectListAllDomains");
+    int (*list)(void*, void***, unsigned) = symbol<int (*)(void*, void***, unsigned)>(handle,
+                                                                                      "virConnectListAllDomains");
     int (*free_domain)(void*) = symbol<int (*)(void*)>(handle, "virDomainFree");
-    int (*statistics)(void*, unsigned, void***, unsigned) =
-        symbol<int (*)(void*, unsigned, void***, unsigned)>(handle, "virConnectGetAllDomainStats");
+    int (*statistics)(void*, unsigned, void***,
+                      unsigned) = symbol<int (*)(void*, unsigned, void***, unsigned)>(handle,
+                                                                                      "virConnectGetAllDomainStats");
     void (*free_statistics)(void**) = symbol<void (*)(void**)>(handle, "virDomainStatsRecordListFree");
     void* (*pool)(void*, const char*) = symbol<void* (*)(void*, const char*)>(handle, "virStoragePoolLookupByName");
     int (*free_pool)(void*) = symbol<int (*)(void*)>(handle, "virStoragePoolFree");
-    int (*volumes)(void*, void***, unsigned) = symbol<int (*)(void*, void***, unsigned)>(handle, "virStoragePoolListAllVolumes");
+    int (*volumes)(void*, void***,
+                   unsigned) = symbol<int (*)(void*, void***, unsigned)>(handle, "virStoragePoolListAllVolumes");
     int (*free_volume)(void*) = symbol<int (*)(void*)>(handle, "virStorageVolFree");
 };
 
@@ -125,7 +128,8 @@ int main(int argc, char** argv) {
     std::vector<std::vector<float>> parts(count);
     {
         std::vector<std::jthread> threads;
-        for (auto& part : parts) threads.emplace_back([&] { part = load(library, *operation, argv[1], start, seconds); });
+        for (auto& part : parts)
+            threads.emplace_back([&] { part = load(library, *operation, argv[1], start, seconds); });
     }
     std::vector<float> all;
     for (const auto& part : parts) {

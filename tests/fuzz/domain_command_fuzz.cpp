@@ -29,9 +29,7 @@ engine::qemu::Capabilities capabilities() {
     return all;
 }
 
-std::string inactive(const model::Domain& domain) {
-    return format::to_xml(domain, {.live = false, .secrets = true});
-}
+std::string inactive(const model::Domain& domain) { return format::to_xml(domain, {.live = false, .secrets = true}); }
 
 void judge(model::Domain domain) {
     static const auto able = capabilities();

@@ -27,7 +27,8 @@ template <class T> void same_again(const T& value) {
     const auto again = format::from_xml<T>(text);
     if (const auto second = format::to_xml(again, everything); second != text) fail("the XML changed", text, second);
     const auto from_json = format::from_json<T>(format::to_json(again, everything));
-    if (const auto second = format::to_xml(from_json, everything); second != text) fail("the JSON changed it", text, second);
+    if (const auto second = format::to_xml(from_json, everything); second != text)
+        fail("the JSON changed it", text, second);
     if (!format::differences(again, from_json).empty()) fail("it differs from itself", text, text);
 }
 
@@ -59,10 +60,15 @@ template <class T> void document(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     const auto root = format::root_element(text);
-    if (root == "network") document<model::Network>(text);
-    else if (root == "pool") document<model::Pool>(text);
-    else if (root == "volume") document<model::Volume>(text);
-    else if (root == "domainsnapshot") document<model::Snapshot>(text);
-    else document<model::Domain>(text);
+    if (root == "network")
+        document<model::Network>(text);
+    else if (root == "pool")
+        document<model::Pool>(text);
+    else if (root == "volume")
+        document<model::Volume>(text);
+    else if (root == "domainsnapshot")
+        document<model::Snapshot>(text);
+    else
+        document<model::Domain>(text);
     return 0;
 }

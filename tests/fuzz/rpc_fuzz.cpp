@@ -14,8 +14,7 @@ using namespace domus::wire;
 namespace {
 
 /// Only NaNs and words for true have several forms; encode after decode must be stable from the second time on.
-template <class T>
-void decode_one(std::string_view body) {
+template <class T> void decode_one(std::string_view body) {
     const auto value = decode<T>(body);
     std::string first, second;
     encode(value, first);
@@ -53,8 +52,10 @@ void decode_as(const Header& header, std::string_view body) {
         if (find_procedure(header.program, header.procedure)) std::abort(); // the table and the messages differ
         return;
     }
-    if (header.type == PacketType::call) found->second.arguments(body);
-    else found->second.result(body);
+    if (header.type == PacketType::call)
+        found->second.arguments(body);
+    else
+        found->second.result(body);
 }
 
 } // namespace

@@ -31,8 +31,10 @@ Task<> echo(std::shared_ptr<Stream> stream) {
     for (;;) {
         const auto incoming = co_await stream->read();
         if (incoming.what == What::finish || incoming.what == What::abort) break;
-        if (incoming.what == What::hole) (void)co_await stream->write_hole(incoming.hole);
-        else (void)co_await stream->write(incoming.data);
+        if (incoming.what == What::hole)
+            (void)co_await stream->write_hole(incoming.hole);
+        else
+            (void)co_await stream->write(incoming.data);
     }
     stream->confirm();
 }
@@ -45,23 +47,29 @@ template <class Args> Task<> later(std::shared_ptr<Session> session, Args) {
 
 /// One of each kind: at once, beside the others, with descriptors, with a stream, refused.
 void serve(Dispatcher& on) {
-    on.on<Procedure::connect_open>([](Session& session, const ConnectOpenArgs& args) { session.open_connection(args.flags & 1); });
-    on.on<Procedure::connect_register_close_callback>([](Session& session, const Nothing&) { session.close_callback = true; });
+    on.on<Procedure::connect_open>(
+        [](Session& session, const ConnectOpenArgs& args) { session.open_connection(args.flags & 1); });
+    on.on<Procedure::connect_register_close_callback>(
+        [](Session& session, const Nothing&) { session.close_callback = true; });
     on.on<Procedure::domain_define_xml>([](Session&, const DomainDefineXmlArgs&) { return DomainDefineXmlRet{}; });
-    on.on<Procedure::domain_create>([](std::shared_ptr<Session> session, DomainCreateArgs args) { return later(session, args); });
-    on.on<Procedure::domain_open_graphics>([](std::shared_ptr<Session>, DomainOpenGraphicsArgs, std::vector<UniqueFd> fds) -> Task<WithFds<Nothing>> {
-        WithFds<Nothing> ret;
-        ret.fds = std::move(fds);
-        co_return ret;
-    });
-    on.on<Procedure::domain_open_console>([](std::shared_ptr<Session>, DomainOpenConsoleArgs, std::shared_ptr<Stream> stream) -> Task<> {
-        const auto executor = co_await asio::this_coro::executor;
-        spawn(executor, echo(std::move(stream)), "echo");
-    });
-    on.on<Procedure::storage_vol_upload>([](std::shared_ptr<Session>, StorageVolUploadArgs, std::shared_ptr<Stream>) -> Task<> {
-        throw Error(ErrorCode::no_storage_vol, ErrorDomain::storage, "no such volume");
-        co_return;
-    });
+    on.on<Procedure::domain_create>(
+        [](std::shared_ptr<Session> session, DomainCreateArgs args) { return later(session, args); });
+    on.on<Procedure::domain_open_graphics>(
+        [](std::shared_ptr<Session>, DomainOpenGraphicsArgs, std::vector<UniqueFd> fds) -> Task<WithFds<Nothing>> {
+            WithFds<Nothing> ret;
+            ret.fds = std::move(fds);
+            co_return ret;
+        });
+    on.on<Procedure::domain_open_console>(
+        [](std::shared_ptr<Session>, DomainOpenConsoleArgs, std::shared_ptr<Stream> stream) -> Task<> {
+            const auto executor = co_await asio::this_coro::executor;
+            spawn(executor, echo(std::move(stream)), "echo");
+        });
+    on.on<Procedure::storage_vol_upload>(
+        [](std::shared_ptr<Session>, StorageVolUploadArgs, std::shared_ptr<Stream>) -> Task<> {
+            throw Error(ErrorCode::no_storage_vol, ErrorDomain::storage, "no such volume");
+            co_return;
+        });
 }
 
 struct Bench {
@@ -82,13 +90,22 @@ std::string as_packets(std::string_view bytes) {
     std::string packets;
     while (bytes.size() >= 6) {
         const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
-        Header header{remote_program, 1, 0, static_cast<PacketType>(byte(1) % 8), byte(3) % 4u, static_cast<PacketStatus>(byte(2) % 4)};
-        constexpr Procedure served[] = {Procedure::connect_open, Procedure::connect_register_close_callback, Procedure::domain_define_xml,
-                                        Procedure::domain_create, Procedure::domain_open_console, Procedure::storage_vol_upload,
+        Header header{remote_program,
+                      1,
+                      0,
+                      static_cast<PacketType>(byte(1) % 8),
+                      byte(3) % 4u,
+                      static_cast<PacketStatus>(byte(2) % 4)};
+        constexpr Procedure served[] = {Procedure::connect_open,        Procedure::connect_register_close_callback,
+                                        Procedure::domain_define_xml,   Procedure::domain_create,
+                                        Procedure::domain_open_console, Procedure::storage_vol_upload,
                                         Procedure::domain_open_graphics};
-        if (byte(0) < 7) header.procedure = static_cast<std::int32_t>(served[byte(0)]);
-        else if (byte(0) == 7) header.program = keepalive_program, header.procedure = 1;
-        else header.procedure = byte(0);
+        if (byte(0) < 7)
+            header.procedure = static_cast<std::int32_t>(served[byte(0)]);
+        else if (byte(0) == 7)
+            header.program = keepalive_program, header.procedure = 1;
+        else
+            header.procedure = byte(0);
         const auto length = std::min(std::size_t{byte(4)} << 8 | byte(5), bytes.size() - 6);
         auto packet = begin_packet(header);
         packet += bytes.substr(6, length);
@@ -125,7 +142,8 @@ int next_descriptor() { return UniqueFd(::dup(2)).get(); }
 /// What came is whole packets, as far as it came.
 void check_replies(int socket, std::string& replies) {
     std::array<char, 65536> buffer;
-    for (ssize_t n = 0; (n = ::recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT)) > 0;) replies.append(buffer.data(), static_cast<std::size_t>(n));
+    for (ssize_t n = 0; (n = ::recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT)) > 0;)
+        replies.append(buffer.data(), static_cast<std::size_t>(n));
     while (replies.size() >= length_size) {
         const auto length = packet_length(replies);
         if (replies.size() < length) return;
@@ -143,13 +161,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto how = data[0];
     std::string bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
     if (how & 4) bytes = as_packets(bytes);
-    if (how & 1) bytes.insert(0, make_packet(Header{remote_program, 1, 1, PacketType::call, 0, PacketStatus::ok}, ConnectOpenArgs{}));
+    if (how & 1)
+        bytes.insert(
+            0, make_packet(Header{remote_program, 1, 1, PacketType::call, 0, PacketStatus::ok}, ConnectOpenArgs{}));
     const int free_before = next_descriptor();
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) return 0;
     UniqueFd client(ends[0]);
-    auto session = std::make_shared<Session>(bench.loop.get_executor(), UniqueFd(ends[1]), service::Caller{}, bench.on, bench.limits,
-                                             Share{std::make_shared<Turns>(bench.loop.get_executor()), std::make_shared<Account>(1, false, bench.limits.user)});
+    auto session = std::make_shared<Session>(bench.loop.get_executor(), UniqueFd(ends[1]), service::Caller{}, bench.on,
+                                             bench.limits,
+                                             Share{std::make_shared<Turns>(bench.loop.get_executor()),
+                                                   std::make_shared<Account>(1, false, bench.limits.user)});
     const std::weak_ptr<Session> weak = session;
     spawn(bench.loop.get_executor(), run(std::move(session)), "session");
     session.reset();

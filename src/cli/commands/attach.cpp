@@ -25,9 +25,7 @@ std::uint32_t change_flags(Call& call, const wire::Domain& domain) {
     return flags;
 }
 
-bool flagless(const Arguments& args, std::uint32_t flags) {
-    return flags == 0 && !args.flag("current");
-}
+bool flagless(const Arguments& args, std::uint32_t flags) { return flags == 0 && !args.flag("current"); }
 
 void attach(Call& call, const wire::Domain& domain, const std::string& xml, std::uint32_t flags) {
     if (flagless(call.args, flags))

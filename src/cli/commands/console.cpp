@@ -52,8 +52,10 @@ void relay(Connection& connection, client::Stream& stream, char escape) {
         write_all(STDOUT_FILENO, stream.take());
         if (keyboard.revents == 0) continue;
         const auto text = typed(escape, escaped);
-        if (!text) listening = false;
-        else if (!text->empty()) stream.write(*text);
+        if (!text)
+            listening = false;
+        else if (!text->empty())
+            stream.write(*text);
     }
 }
 
@@ -93,9 +95,11 @@ std::vector<Command> console_commands() {
     return {
         {.name = "console",
          .summary = "connect to a domain's serial console",
-         .about = "Shows what the guest writes on its serial line and types what you type. The escape character, Ctrl + ] "
-                  "unless --escape says otherwise, leaves it.",
-         .options = {the_domain(Complete::running_domain), text("devname", "alias of the character device, for others than the first"),
+         .about =
+             "Shows what the guest writes on its serial line and types what you type. The escape character, Ctrl + ] "
+             "unless --escape says otherwise, leaves it.",
+         .options = {the_domain(Complete::running_domain),
+                     text("devname", "alias of the character device, for others than the first"),
                      flag("force", "take it from whoever has it"),
                      flag("safe", "only if the daemon lets no two in at once")},
          .run = console},

@@ -13,7 +13,8 @@ namespace {
 void cpu_models(Call& call) {
     const auto arch = call.args.required("arch");
     const auto models = doing("failed to get CPU model names", [&] {
-        return call.server().call<Procedure::connect_get_cpu_model_names>({.arch = arch, .need_results = 1, .flags = 0});
+        return call.server().call<Procedure::connect_get_cpu_model_names>(
+            {.arch = arch, .need_results = 1, .flags = 0});
     });
     if (models.ret == 0) call.out.text("all CPU models are accepted\n");
     boost::json::array all;
@@ -29,7 +30,8 @@ std::vector<std::string> cpus_of_file(Call& call) {
     const auto path = call.args.required("file");
     const auto text = read_file_option(call);
     // A file may hold several documents, one after the other.
-    const auto document = parse_xml("<container>" + text.substr(text.starts_with("<?xml") ? text.find("?>") + 2 : 0) + "</container>");
+    const auto document =
+        parse_xml("<container>" + text.substr(text.starts_with("<?xml") ? text.find("?>") + 2 : 0) + "</container>");
     std::vector<std::string> cpus;
     const auto found = document.select_nodes("//cpu[not(ancestor::cpus)]|//hypervisor/cpu|"
                                              "//domainCapabilities/cpu/mode[@name='host-model' and @supported='yes']");
@@ -48,7 +50,9 @@ std::vector<std::string> cpus_of_file(Call& call) {
         cpus.push_back(out.str());
     }
     if (cpus.empty())
-        fail("File '{}' does not contain any <cpu> element or valid domain XML, host capabilities XML, or domain capabilities XML", path);
+        fail("File '{}' does not contain any <cpu> element or valid domain XML, host capabilities XML, or domain "
+             "capabilities XML",
+             path);
     return cpus;
 }
 
@@ -68,7 +72,10 @@ struct CompareWords {
 
 void tell_comparison(Call& call, std::int32_t result, const CompareWords& words) {
     const auto file = call.args.required("file");
-    call.out.result({{"result", result == 0 ? "incompatible" : result == 1 ? "identical" : result == 2 ? "superset" : "error"}});
+    call.out.result({{"result", result == 0   ? "incompatible"
+                                : result == 1 ? "identical"
+                                : result == 2 ? "superset"
+                                              : "error"}});
     switch (result) {
     case 0:
         if (!call.out.json()) call.out.raw(fmt::format(words.incompatible, file));
@@ -80,7 +87,8 @@ void tell_comparison(Call& call, std::int32_t result, const CompareWords& words)
     case 2:
         if (!call.out.json()) call.out.raw(fmt::format(words.superset, file));
         return;
-    default: fail("Failed to compare host CPU with {}", file);
+    default:
+        fail("Failed to compare host CPU with {}", file);
     }
 }
 
@@ -91,7 +99,8 @@ void cpu_compare(Call& call) {
         return call.server().call<Procedure::connect_compare_cpu>({.xml = cpus.front(), .flags = flags}).result;
     });
     tell_comparison(call, result,
-                    {"CPU described in {} is incompatible with host CPU\n", "CPU described in {} is identical to host CPU\n",
+                    {"CPU described in {} is incompatible with host CPU\n",
+                     "CPU described in {} is identical to host CPU\n",
                      "Host CPU is a superset of CPU described in {}\n"});
 }
 
@@ -117,7 +126,8 @@ void hypervisor_cpu_compare(Call& call) {
 
 void cpu_baseline(Call& call) {
     const auto cpus = cpus_of_file(call);
-    auto result = call.server().call<Procedure::connect_baseline_cpu>({.xml_cpus = cpus, .flags = baseline_flags(call.args)}).cpu;
+    auto result =
+        call.server().call<Procedure::connect_baseline_cpu>({.xml_cpus = cpus, .flags = baseline_flags(call.args)}).cpu;
     call.out.text("{}", result);
     call.out.result({{"xml", std::move(result)}});
 }
@@ -126,9 +136,12 @@ void hypervisor_cpu_baseline(Call& call) {
     const auto& args = call.args;
     args.exclusive("file", "model");
     std::vector<std::string> cpus;
-    if (const auto model = args.text("model")) cpus.push_back(fmt::format("<cpu><model>{}</model></cpu>", *model));
-    else if (args.given("file")) cpus = cpus_of_file(call);
-    else fail("either --file or --model is needed");
+    if (const auto model = args.text("model"))
+        cpus.push_back(fmt::format("<cpu><model>{}</model></cpu>", *model));
+    else if (args.given("file"))
+        cpus = cpus_of_file(call);
+    else
+        fail("either --file or --model is needed");
     auto result = call.server()
                       .call<Procedure::connect_baseline_hypervisor_cpu>({.emulator = args.text("emulator"),
                                                                          .arch = args.text("arch"),
@@ -143,8 +156,8 @@ void hypervisor_cpu_baseline(Call& call) {
 
 std::vector<Option> hypervisor_options(Option file, std::vector<Option> more) {
     std::vector<Option> all{std::move(file), one_of("virttype", "kvm|qemu", "kind of virtualization"),
-                            text("emulator", "path of the emulator", Complete::file), text("arch", "architecture of the CPU"),
-                            text("machine", "type of machine")};
+                            text("emulator", "path of the emulator", Complete::file),
+                            text("arch", "architecture of the CPU"), text("machine", "type of machine")};
     all.insert(all.end(), more.begin(), more.end());
     return all;
 }

@@ -24,8 +24,8 @@ void define(Call& call) {
     const auto xml = read_file_option(call);
     const auto domain = doing(fmt::format("Failed to define domain from {}", file),
                               [&] { return define_xml(call, xml, call.args.flag("validate") ? define_validate : 0); });
-    call.out.done({{"domain", domain.name}, {"uuid", domain.uuid.text()}, {"file", file}}, "Domain '{}' defined from {}",
-                  domain.name, file);
+    call.out.done({{"domain", domain.name}, {"uuid", domain.uuid.text()}, {"file", file}},
+                  "Domain '{}' defined from {}", domain.name, file);
 }
 
 void dumpxml(Call& call) {
@@ -44,7 +44,8 @@ void edit(Call& call) {
         .fetch =
             [&] {
                 std::uint32_t flags = xml_secure;
-                if (call.server().call<Procedure::domain_is_persistent>({.dom = domain}).persistent != 0) flags |= xml_inactive;
+                if (call.server().call<Procedure::domain_is_persistent>({.dom = domain}).persistent != 0)
+                    flags |= xml_inactive;
                 return domain_xml(call, domain, flags);
             },
         .store = [&](const std::string& xml, bool validate) { define_xml(call, xml, validate ? define_validate : 0); },
@@ -114,7 +115,8 @@ std::vector<Storage> storage_to_remove(Call& call, const wire::Domain& domain) {
         try {
             storage.volume = call.server().call<Procedure::storage_vol_lookup_by_path>({.path = storage.source}).vol;
         } catch (const Error&) {
-            call.out.extra("Storage volume '{}'({}) is not managed by libvirt. Remove it manually.\n", storage.target, storage.source);
+            call.out.extra("Storage volume '{}'({}) is not managed by libvirt. Remove it manually.\n", storage.target,
+                           storage.source);
             continue;
         }
         found.push_back(std::move(storage));
@@ -151,8 +153,10 @@ void undefine(Call& call) {
     const auto storage = storage_to_remove(call, domain);
 
     doing(fmt::format("Failed to undefine domain '{}'", domain.name), [&] {
-        if (flags == 0) server.call<Procedure::domain_undefine>({.dom = domain});
-        else server.call<Procedure::domain_undefine_flags>({.dom = domain, .flags = flags});
+        if (flags == 0)
+            server.call<Procedure::domain_undefine>({.dom = domain});
+        else
+            server.call<Procedure::domain_undefine_flags>({.dom = domain, .flags = flags});
     });
     call.out.done({{"domain", domain.name}}, "Domain '{}' has been undefined", domain.name);
     for (const auto& each : storage) remove_storage(call, each);
@@ -164,8 +168,9 @@ std::vector<Command> definition_commands() {
     return {
         {.name = "define",
          .summary = "define a domain from an XML file, without starting it",
-         .about = "Makes a domain that stays, or changes the definition of one. A domain that runs takes the change at its "
-                  "next start.",
+         .about =
+             "Makes a domain that stays, or changes the definition of one. A domain that runs takes the change at its "
+             "next start.",
          .options = {required(text("file", "file with the domain's XML", Complete::file)),
                      flag("validate", "judge the XML by the schema first")},
          .run = define},
@@ -173,14 +178,16 @@ std::vector<Command> definition_commands() {
          .summary = "remove a domain's definition",
          .about = "A domain that runs goes on, and is gone with its end. Disks stay unless you say otherwise.",
          .options = {the_domain(), flag("managed-save", "remove its saved memory as well"),
-                     text("storage", "remove these volumes: targets or paths with commas between them (see domblklist)"),
+                     text("storage",
+                          "remove these volumes: targets or paths with commas between them (see domblklist)"),
                      flag("remove-all-storage", "remove all its volumes"),
                      flag("delete-storage-volume-snapshots", "remove the volumes' snapshots as well"),
                      flag("wipe-storage", "overwrite the volumes before"),
                      flag("snapshots-metadata", "forget its snapshots (only of a stopped domain)"),
                      flag("checkpoints-metadata", "forget its checkpoints (only of a stopped domain)"),
-                     flag("nvram", "remove the firmware's variables"), flag("keep-nvram", "keep the firmware's variables"),
-                     flag("tpm", "remove the TPM's state"), flag("keep-tpm", "keep the TPM's state")},
+                     flag("nvram", "remove the firmware's variables"),
+                     flag("keep-nvram", "keep the firmware's variables"), flag("tpm", "remove the TPM's state"),
+                     flag("keep-tpm", "keep the TPM's state")},
          .run = undefine},
         {.name = "dumpxml",
          .summary = "show a domain's XML",
@@ -193,8 +200,9 @@ std::vector<Command> definition_commands() {
          .run = dumpxml},
         {.name = "edit",
          .summary = "edit a domain's XML",
-         .about = "Opens the definition in $VISUAL or $EDITOR and defines what you saved. If it is refused, you may edit it "
-                  "again.",
+         .about =
+             "Opens the definition in $VISUAL or $EDITOR and defines what you saved. If it is refused, you may edit it "
+             "again.",
          .options = {the_domain(), flag("skip-validate", "do not judge the XML by the schema")},
          .run = edit},
         {.name = "domrename",

@@ -39,11 +39,18 @@ void domblklist(Call& call) {
 void domiflist(Call& call) {
     const auto domain = find_domain(call);
     const auto document = parse_xml(domain_xml(call, domain, call.args.flag("inactive") ? inactive_xml : 0));
-    Table table{.columns = {{"Interface", "interface"}, {"Type", "type"}, {"Source", "source"}, {"Model", "model"}, {"MAC", "mac"}}, .rows = {}};
+    Table table{.columns = {{"Interface", "interface"},
+                            {"Type", "type"},
+                            {"Source", "source"},
+                            {"Model", "model"},
+                            {"MAC", "mac"}},
+                .rows = {}};
     for (const auto& interface : document.child("domain").child("devices").children("interface"))
-        table.rows.push_back({or_dash(interface.child("target").attribute("dev").value()), or_dash(interface.attribute("type").value()),
+        table.rows.push_back({or_dash(interface.child("target").attribute("dev").value()),
+                              or_dash(interface.attribute("type").value()),
                               source_of(interface.child("source"), {"network", "bridge", "dev", "name"}),
-                              or_dash(interface.child("model").attribute("type").value()), or_dash(interface.child("mac").attribute("address").value())});
+                              or_dash(interface.child("model").attribute("type").value()),
+                              or_dash(interface.child("mac").attribute("address").value())});
     call.out.table(table);
 }
 
@@ -55,9 +62,13 @@ void domifaddr(Call& call) {
     const auto only = call.args.text("interface").value_or("");
     const auto domain = find_domain(call);
     const auto found = doing("Failed to query for interfaces addresses", [&] {
-        return call.server().call<Procedure::domain_interface_addresses>({.dom = domain, .source = static_cast<std::uint32_t>(source - std::begin(sources)), .flags = 0}).ifaces;
+        return call.server()
+            .call<Procedure::domain_interface_addresses>(
+                {.dom = domain, .source = static_cast<std::uint32_t>(source - std::begin(sources)), .flags = 0})
+            .ifaces;
     });
-    call.out.text(" {:<10} {:<20} {:<8}     {}\n{}\n", "Name", "MAC address", "Protocol", "Address", std::string(79, '-'));
+    call.out.text(" {:<10} {:<20} {:<8}     {}\n{}\n", "Name", "MAC address", "Protocol", "Address",
+                  std::string(79, '-'));
     boost::json::array all;
     for (const auto& interface : found) {
         if (!only.empty() && interface.name != only) continue;
@@ -65,8 +76,13 @@ void domifaddr(Call& call) {
         for (const auto& address : interface.addrs) {
             const bool full = first || call.args.flag("full");
             const std::string_view protocol = address.type == 0 ? "ipv4" : "ipv6";
-            call.out.text(" {:<10} {:<20} {:<8}     {}/{}\n", full ? interface.name : "-", full ? interface.hwaddr.value_or("-") : "-", protocol, address.addr, address.prefix);
-            all.push_back({{"interface", interface.name}, {"mac", interface.hwaddr.value_or("")}, {"protocol", protocol}, {"address", address.addr}, {"prefix", address.prefix}});
+            call.out.text(" {:<10} {:<20} {:<8}     {}/{}\n", full ? interface.name : "-",
+                          full ? interface.hwaddr.value_or("-") : "-", protocol, address.addr, address.prefix);
+            all.push_back({{"interface", interface.name},
+                           {"mac", interface.hwaddr.value_or("")},
+                           {"protocol", protocol},
+                           {"address", address.addr},
+                           {"prefix", address.prefix}});
             first = false;
         }
     }
@@ -78,13 +94,23 @@ void domifaddr(Call& call) {
 
 std::vector<Command> device_list_commands() {
     return {
-        {.name = "domblklist", .group = Group::monitor, .summary = "list a domain's disks",
-         .options = {the_domain(), flag("inactive", "those of the next boot"), flag("details", "kinds as well")}, .run = domblklist},
-        {.name = "domiflist", .group = Group::monitor, .summary = "list a domain's network interfaces",
-         .options = {the_domain(), flag("inactive", "those of the next boot")}, .run = domiflist},
-        {.name = "domifaddr", .group = Group::monitor, .summary = "list the addresses of a domain's network interfaces",
-         .options = {the_domain(Complete::running_domain), text("interface", "only of this device"), flag("full", "repeat name and MAC address"),
-                     named(one_of("source", "lease|agent|arp", "who knows: leases of our networks, the guest's agent, the host's neighbours"))},
+        {.name = "domblklist",
+         .group = Group::monitor,
+         .summary = "list a domain's disks",
+         .options = {the_domain(), flag("inactive", "those of the next boot"), flag("details", "kinds as well")},
+         .run = domblklist},
+        {.name = "domiflist",
+         .group = Group::monitor,
+         .summary = "list a domain's network interfaces",
+         .options = {the_domain(), flag("inactive", "those of the next boot")},
+         .run = domiflist},
+        {.name = "domifaddr",
+         .group = Group::monitor,
+         .summary = "list the addresses of a domain's network interfaces",
+         .options = {the_domain(Complete::running_domain), text("interface", "only of this device"),
+                     flag("full", "repeat name and MAC address"),
+                     named(one_of("source", "lease|agent|arp",
+                                  "who knows: leases of our networks, the guest's agent, the host's neighbours"))},
          .run = domifaddr},
     };
 }

@@ -13,7 +13,8 @@ namespace domus::cli {
 namespace {
 
 pugi::xml_node running_devices(Call& call, const wire::Domain& domain, pugi::xml_document& document) {
-    if (domain.id == no_id) throw Failure("Domain is not running").hint(fmt::format("start it with 'domus start {}'", domain.name));
+    if (domain.id == no_id)
+        throw Failure("Domain is not running").hint(fmt::format("start it with 'domus start {}'", domain.name));
     document = parse_xml(domain_xml(call, domain));
     return document.child("domain").child("devices");
 }
@@ -46,7 +47,8 @@ void domdisplay(Call& call) {
         if (port < 0 || (!wanted.empty() && wanted != type)) continue;
         constexpr int first_port = 5900;
         const auto address = listen_address(graphics);
-        const auto uri = fmt::format("{}://{}:{}", type, address.empty() ? "localhost" : address, type == "vnc" ? port - first_port : port);
+        const auto uri = fmt::format("{}://{}:{}", type, address.empty() ? "localhost" : address,
+                                     type == "vnc" ? port - first_port : port);
         all.push_back(boost::json::string(uri));
         text += uri + "\n";
         if (!call.args.flag("all")) break;
@@ -68,29 +70,44 @@ void screenshot(Call& call) {
     const auto domain = find_domain(call);
     const auto screen = call.args.natural("screen", 1u << 10).value_or(0);
     auto stream = doing(fmt::format("could not take a screenshot of {}", domain.name), [&] {
-        return client::Stream::open<Procedure::domain_screenshot>(call.server(), {.dom = domain, .screen = static_cast<std::uint32_t>(screen), .flags = 0});
+        return client::Stream::open<Procedure::domain_screenshot>(
+            call.server(), {.dom = domain, .screen = static_cast<std::uint32_t>(screen), .flags = 0});
     });
     const auto mime = wire::decode<wire::DomainScreenshotRet>(stream->reply()).mime.value_or("");
     const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-    const auto path = call.args.text("file").value_or(fmt::format("{}-{}{}", domain.name, now, mime == "image/png" ? ".png" : ".ppm"));
+    const auto path = call.args.text("file").value_or(
+        fmt::format("{}-{}{}", domain.name, now, mime == "image/png" ? ".png" : ".ppm"));
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wbx"), &std::fclose);
     if (!file) fail("cannot create file {}", path);
     for (auto data = stream->read(); !data.empty(); data = stream->read())
         if (std::fwrite(data.data(), 1, data.size(), file.get()) != data.size()) fail("cannot write {}", path);
     stream->finish();
-    call.out.done({{"domain", domain.name}, {"file", path}, {"type", mime}}, "Screenshot saved to {}, with type of {}", path, mime);
+    call.out.done({{"domain", domain.name}, {"file", path}, {"type", mime}}, "Screenshot saved to {}, with type of {}",
+                  path, mime);
 }
 
 } // namespace
 
 std::vector<Command> display_commands() {
     return {
-        {.name = "vncdisplay", .summary = "tell where a domain's VNC display is", .options = {the_domain(Complete::running_domain)}, .run = vncdisplay},
-        {.name = "domdisplay", .summary = "tell the URI of a domain's display",
-         .options = {the_domain(Complete::running_domain), one_of("type", "vnc|spice", "only this kind"), flag("all", "of all displays")}, .run = domdisplay},
-        {.name = "ttyconsole", .summary = "tell the terminal of a domain's console", .options = {the_domain(Complete::running_domain)}, .run = ttyconsole},
-        {.name = "screenshot", .summary = "save a picture of a domain's display",
-         .options = {the_domain(Complete::running_domain), text("file", "file to make", Complete::file), number("screen", "which screen")}, .run = screenshot},
+        {.name = "vncdisplay",
+         .summary = "tell where a domain's VNC display is",
+         .options = {the_domain(Complete::running_domain)},
+         .run = vncdisplay},
+        {.name = "domdisplay",
+         .summary = "tell the URI of a domain's display",
+         .options = {the_domain(Complete::running_domain), one_of("type", "vnc|spice", "only this kind"),
+                     flag("all", "of all displays")},
+         .run = domdisplay},
+        {.name = "ttyconsole",
+         .summary = "tell the terminal of a domain's console",
+         .options = {the_domain(Complete::running_domain)},
+         .run = ttyconsole},
+        {.name = "screenshot",
+         .summary = "save a picture of a domain's display",
+         .options = {the_domain(Complete::running_domain), text("file", "file to make", Complete::file),
+                     number("screen", "which screen")},
+         .run = screenshot},
     };
 }
 

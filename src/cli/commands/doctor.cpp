@@ -1,7 +1,7 @@
 // Whether this host can run virtual machines, and what mends it.
+#include "host/doctor.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/objects.hpp"
-#include "host/doctor.hpp"
 
 #include <fmt/format.h>
 
@@ -13,7 +13,8 @@ namespace {
 void add_domains(Call& call, std::vector<host::Check>& checks) {
     try {
         auto& server = call.server();
-        for (const auto& domain : server.call<Procedure::connect_list_all_domains>({.need_results = 1, .flags = 0}).domains)
+        for (const auto& domain :
+             server.call<Procedure::connect_list_all_domains>({.need_results = 1, .flags = 0}).domains)
             for (auto& message : server.call<Procedure::domain_get_messages>({.dom = domain, .flags = 0}).msgs)
                 checks.push_back({"domain " + domain.name, host::Verdict::warning, std::move(message), {}});
     } catch (const std::exception&) {
@@ -33,7 +34,8 @@ void doctor(Call& call) {
         failed |= check.verdict == host::Verdict::failed;
         call.out.text("{}  {:<20} {}\n", marks[index], check.subject, check.found);
         if (check.verdict != host::Verdict::good && !check.hint.empty()) call.out.text("{:31}-> {}\n", "", check.hint);
-        all.push_back({{"subject", check.subject}, {"verdict", words[index]}, {"found", check.found}, {"hint", check.hint}});
+        all.push_back(
+            {{"subject", check.subject}, {"verdict", words[index]}, {"found", check.found}, {"hint", check.hint}});
     }
     call.out.result(std::move(all));
     if (failed) {
@@ -45,9 +47,15 @@ void doctor(Call& call) {
 } // namespace
 
 std::vector<Command> doctor_commands() {
-    return {{.name = "doctor", .group = Group::host, .summary = "examine this host", .about = "Looks at what virtual machines need of the host, and names the command that mends each point; names the files of the daemon that were set aside since they are damaged.",
-             .options = {text("root", "folder below which the paths of the daemon lie, as for 'domusd --root'", Complete::folder)},
-             .run = doctor, .connects = false}};
+    return {{.name = "doctor",
+             .group = Group::host,
+             .summary = "examine this host",
+             .about = "Looks at what virtual machines need of the host, and names the command that mends each point; "
+                      "names the files of the daemon that were set aside since they are damaged.",
+             .options = {text("root", "folder below which the paths of the daemon lie, as for 'domusd --root'",
+                              Complete::folder)},
+             .run = doctor,
+             .connects = false}};
 }
 
 } // namespace domus::cli

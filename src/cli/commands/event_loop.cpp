@@ -84,7 +84,8 @@ void list_event_names(Call& call, std::span<const std::string_view> names) {
 std::int32_t event_number(std::string_view command, std::span<const std::string_view> names, const std::string& name) {
     const auto found = std::ranges::find(names, name);
     if (found == names.end())
-        throw Failure(fmt::format("unknown event type {}", name)).hint(fmt::format("'domus {} --list' names them all", command));
+        throw Failure(fmt::format("unknown event type {}", name))
+            .hint(fmt::format("'domus {} --list' names them all", command));
     return static_cast<std::int32_t>(found - names.begin());
 }
 
@@ -96,14 +97,17 @@ std::optional<std::int32_t> asked_event(Call& call, std::span<const std::string_
     const auto& command = call.args.command().name;
     const auto name = call.args.text("event");
     if (!name)
-        throw Failure("either --list or --event <type> is required").hint(fmt::format("'domus {} --list' names the types", command));
+        throw Failure("either --list or --event <type> is required")
+            .hint(fmt::format("'domus {} --list' names the types", command));
     return event_number(command, names, *name);
 }
 
-SeenEvent object_event(std::string_view name, std::string_view what, const std::string& object, std::string_view change) {
+SeenEvent object_event(std::string_view name, std::string_view what, const std::string& object,
+                       std::string_view change) {
     boost::json::object json{{"event", name}};
     if (!change.empty()) json["kind"] = change;
-    return {fmt::format("event '{}' for {} {}{}{}", name, what, object, change.empty() ? "" : ": ", change), std::move(json)};
+    return {fmt::format("event '{}' for {} {}{}{}", name, what, object, change.empty() ? "" : ": ", change),
+            std::move(json)};
 }
 
 } // namespace domus::cli

@@ -36,6 +36,7 @@ std::int32_t event_number(std::string_view command, std::span<const std::string_
 std::optional<std::int32_t> asked_event(Call& call, std::span<const std::string_view> names);
 
 /// What all events of pools and secrets say: "event 'lifecycle' for storage pool vms: Started".
-SeenEvent object_event(std::string_view name, std::string_view what, const std::string& object, std::string_view change);
+SeenEvent object_event(std::string_view name, std::string_view what, const std::string& object,
+                       std::string_view change);
 
 } // namespace domus::cli

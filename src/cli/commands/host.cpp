@@ -16,7 +16,8 @@ namespace {
 void uri(Call& call) { call.out.value("uri", call.server().uri()); }
 
 void hostname(Call& call) {
-    call.out.value("hostname", doing("failed to get hostname", [&] { return call.server().call<Procedure::connect_get_hostname>().hostname; }));
+    call.out.value("hostname", doing("failed to get hostname",
+                                     [&] { return call.server().call<Procedure::connect_get_hostname>().hostname; }));
 }
 
 std::string version_text(std::uint64_t version) {
@@ -27,18 +28,23 @@ void version(Call& call) {
     // Scripts read these lines: the library's version is the one whose behaviour we have.
     constexpr std::uint64_t library = 9'000'000;
     auto& server = call.server();
-    const auto type = doing("failed to get hypervisor type", [&] { return server.call<Procedure::connect_get_type>().type; });
+    const auto type =
+        doing("failed to get hypervisor type", [&] { return server.call<Procedure::connect_get_type>().type; });
     auto& out = call.out;
     out.text("Compiled against library: libvirt {}\n", version_text(library));
     out.text("Using library: libvirt {}\n", version_text(library));
     out.text("Using API: {} {}\n", type, version_text(library));
     boost::json::object object{{"domus", DOMUS_VERSION}, {"library", version_text(library)}, {"type", type}};
-    const auto hypervisor = doing("failed to get the hypervisor version", [&] { return server.call<Procedure::connect_get_version>().hv_ver; });
-    if (hypervisor == 0) out.text("Cannot extract running {} hypervisor version\n", type);
-    else out.text("Running hypervisor: {} {}\n", type, version_text(hypervisor));
+    const auto hypervisor = doing("failed to get the hypervisor version",
+                                  [&] { return server.call<Procedure::connect_get_version>().hv_ver; });
+    if (hypervisor == 0)
+        out.text("Cannot extract running {} hypervisor version\n", type);
+    else
+        out.text("Running hypervisor: {} {}\n", type, version_text(hypervisor));
     object["hypervisor"] = version_text(hypervisor);
     if (call.args.flag("daemon")) {
-        const auto daemon = doing("failed to get the daemon version", [&] { return server.call<Procedure::connect_get_lib_version>().lib_ver; });
+        const auto daemon = doing("failed to get the daemon version",
+                                  [&] { return server.call<Procedure::connect_get_lib_version>().lib_ver; });
         out.text("Running against daemon: {}\n", version_text(daemon));
         object["daemon"] = version_text(daemon);
     }
@@ -46,7 +52,8 @@ void version(Call& call) {
 }
 
 void nodeinfo(Call& call) {
-    const auto info = doing("failed to get node information", [&] { return call.server().call<Procedure::node_get_info>(); });
+    const auto info =
+        doing("failed to get node information", [&] { return call.server().call<Procedure::node_get_info>(); });
     const auto count = [](std::int32_t number) { return Cell(std::to_string(number), number); };
     call.out.fields({{"CPU model:", "cpu_model", info.model.text},
                      {"CPU(s):", "cpus", count(info.cpus)},
@@ -70,7 +77,9 @@ CpuTimes cpu_times(Call& call, std::int32_t cpu) {
     CpuTimes times;
     if (count == 0) return times;
     const auto stats = doing("Unable to get node cpu stats", [&] {
-        return server.call<Procedure::node_get_cpu_stats>({.cpu_num = cpu, .nparams = std::min(count, most), .flags = 0}).params;
+        return server
+            .call<Procedure::node_get_cpu_stats>({.cpu_num = cpu, .nparams = std::min(count, most), .flags = 0})
+            .params;
     });
     for (const auto& stat : stats) times[stat.field] = stat.value;
     return times;
@@ -79,9 +88,11 @@ CpuTimes cpu_times(Call& call, std::int32_t cpu) {
 struct CpuLine {
     std::string_view label, field;
 };
-constexpr CpuLine cpu_lines[]{{"user:", "user"}, {"system:", "kernel"}, {"idle:", "idle"}, {"iowait:", "iowait"}, {"intr:", "intr"}};
+constexpr CpuLine cpu_lines[]{
+    {"user:", "user"}, {"system:", "kernel"}, {"idle:", "idle"}, {"iowait:", "iowait"}, {"intr:", "intr"}};
 
-void print_percent(Call& call, const std::string& label, const std::string& key, double percent, boost::json::object& object) {
+void print_percent(Call& call, const std::string& label, const std::string& key, double percent,
+                   boost::json::object& object) {
     call.out.text("{:<15} {:5.1f}%\n", label, percent);
     object[key] = percent;
 }
@@ -112,12 +123,14 @@ void cpu_percent(Call& call, std::int32_t cpu) {
     };
     print_percent(call, "usage:", "usage", share("user") + share("kernel") + share("intr"), object);
     for (const auto& [label, field] : cpu_lines)
-        if (after.contains(field)) print_percent(call, fmt::format("{:>12}", label), std::string(field), share(field), object);
+        if (after.contains(field))
+            print_percent(call, fmt::format("{:>12}", label), std::string(field), share(field), object);
     call.out.result(std::move(object));
 }
 
 void nodecpustats(Call& call) {
-    const auto cpu = static_cast<std::int32_t>(call.args.number("cpu", -1, std::numeric_limits<std::int32_t>::max()).value_or(-1));
+    const auto cpu =
+        static_cast<std::int32_t>(call.args.number("cpu", -1, std::numeric_limits<std::int32_t>::max()).value_or(-1));
     if (call.args.flag("percent")) {
         cpu_percent(call, cpu);
         return;
@@ -139,7 +152,8 @@ void nodecpustats(Call& call) {
 
 void nodememstats(Call& call) {
     constexpr std::int32_t most = 16;
-    const auto cell = static_cast<std::int32_t>(call.args.number("cell", -1, std::numeric_limits<std::int32_t>::max()).value_or(-1));
+    const auto cell =
+        static_cast<std::int32_t>(call.args.number("cell", -1, std::numeric_limits<std::int32_t>::max()).value_or(-1));
     auto& server = call.server();
     const auto count = doing("Unable to get number of memory stats", [&] {
         return server.call<Procedure::node_get_memory_stats>({.nparams = 0, .cell_num = cell, .flags = 0}).nparams;
@@ -147,7 +161,10 @@ void nodememstats(Call& call) {
     boost::json::object object;
     if (count > 0) {
         const auto stats = doing("Unable to get memory stats", [&] {
-            return server.call<Procedure::node_get_memory_stats>({.nparams = std::min(count, most), .cell_num = cell, .flags = 0}).params;
+            return server
+                .call<Procedure::node_get_memory_stats>(
+                    {.nparams = std::min(count, most), .cell_num = cell, .flags = 0})
+                .params;
         });
         for (const auto& stat : stats) {
             call.out.text("{:<7}: {:>20} KiB\n", stat.field, stat.value);
@@ -158,7 +175,8 @@ void nodememstats(Call& call) {
 }
 
 std::string capabilities_text(Call& call) {
-    return doing("failed to get capabilities", [&] { return call.server().call<Procedure::connect_get_capabilities>().capabilities; });
+    return doing("failed to get capabilities",
+                 [&] { return call.server().call<Procedure::connect_get_capabilities>().capabilities; });
 }
 
 void free_of_all_cells(Call& call) {
@@ -172,7 +190,9 @@ void free_of_all_cells(Call& call) {
     for (const auto& cell : cells) {
         const auto id = cell.node().attribute("id").as_int();
         const auto free = doing(fmt::format("failed to get free memory for NUMA node number: {}", id), [&] {
-            return call.server().call<Procedure::node_get_cells_free_memory>({.start_cell = id, .maxcells = 1}).cells.at(0);
+            return call.server()
+                .call<Procedure::node_get_cells_free_memory>({.start_cell = id, .maxcells = 1})
+                .cells.at(0);
         });
         call.out.text("{:>5}: {:>10} KiB\n", id, free / 1024);
         all.push_back(boost::json::object{{"cell", id}, {"free_kib", free / 1024}});
@@ -184,12 +204,14 @@ void free_of_all_cells(Call& call) {
 
 void freecell(Call& call) {
     call.args.exclusive("all", "cellno");
-    const auto cell = call.args.number("cellno", std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max());
+    const auto cell =
+        call.args.number("cellno", std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max());
     if (call.args.flag("all")) {
         free_of_all_cells(call);
     } else if (cell) {
         const auto free = call.server()
-                              .call<Procedure::node_get_cells_free_memory>({.start_cell = static_cast<std::int32_t>(*cell), .maxcells = 1})
+                              .call<Procedure::node_get_cells_free_memory>(
+                                  {.start_cell = static_cast<std::int32_t>(*cell), .maxcells = 1})
                               .cells.at(0);
         call.out.text("{}: {} KiB\n", *cell, free / 1024);
         call.out.result({{"cell", *cell}, {"free_kib", free / 1024}});
@@ -201,7 +223,8 @@ void freecell(Call& call) {
 }
 
 void sysinfo(Call& call) {
-    auto text = doing("failed to get sysinfo", [&] { return call.server().call<Procedure::connect_get_sysinfo>({.flags = 0}).sysinfo; });
+    auto text = doing("failed to get sysinfo",
+                      [&] { return call.server().call<Procedure::connect_get_sysinfo>({.flags = 0}).sysinfo; });
     call.out.text("{}", text);
     call.out.result({{"xml", std::move(text)}});
 }
@@ -210,7 +233,9 @@ void capabilities(Call& call) { call.out.document(capabilities_text(call)); }
 
 std::string domain_capabilities(Call& call, const std::optional<std::string>& type) {
     const auto& args = call.args;
-    const auto option = [&](std::string_view name) { return find_option(args.command(), name) ? args.text(name) : std::nullopt; };
+    const auto option = [&](std::string_view name) {
+        return find_option(args.command(), name) ? args.text(name) : std::nullopt;
+    };
     return call.server()
         .call<Procedure::connect_get_domain_capabilities>({.emulatorbin = option("emulatorbin"),
                                                            .arch = option("arch"),
@@ -270,7 +295,10 @@ std::vector<Command> host_commands() {
          .options = {number("cellno", "only of this cell"), flag("all", "of every cell")},
          .run = freecell},
         {.name = "sysinfo", .group = host, .summary = "show the host's SMBIOS as XML", .run = sysinfo},
-        {.name = "capabilities", .group = host, .summary = "show what host and hypervisor can, as XML", .run = capabilities},
+        {.name = "capabilities",
+         .group = host,
+         .summary = "show what host and hypervisor can, as XML",
+         .run = capabilities},
         {.name = "domcapabilities",
          .group = host,
          .summary = "show what domains may have, as XML",

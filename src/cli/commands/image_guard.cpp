@@ -21,8 +21,7 @@ namespace {
 constexpr std::uint32_t running_ones = 1; // of virConnectListAllDomains
 
 bool same_image(const std::string& one, const std::string& other) {
-    struct stat a {
-    }, b{};
+    struct stat a{}, b{};
     if (::stat(one.c_str(), &a) != 0 || ::stat(other.c_str(), &b) != 0) return false;
     if (S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode)) return a.st_rdev == b.st_rdev;
     return same_file(a, b);
@@ -88,7 +87,7 @@ Image find_image(Call& call, const ImageOptions& options) {
     const auto format = call.args.text(options.format);
     found.told = format.has_value();
     const auto fd = image::open_image(found.path);
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", found.path);
     if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode)) fail("'{}' is neither a file nor a block device", found.path);
     try {
@@ -138,7 +137,7 @@ void keep_off_used(Call& call, const std::string& path, Touch touch) {
 }
 
 void may_replace(Call& call, const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     if (::stat(path.c_str(), &info) != 0) return;
     if (!call.args.flag("overwrite") && (!S_ISREG(info.st_mode) || info.st_size > 0))
         throw Failure(fmt::format("'{}' is there already", path)).hint("--overwrite replaces it");
@@ -160,17 +159,13 @@ std::string size_text(std::uint64_t bytes) {
     return fmt::format("{:.3g} {}", value, units[unit]);
 }
 
-Option the_image(std::string_view help) {
-    return required(text("image", help, Complete::file));
-}
+Option the_image(std::string_view help) { return required(text("image", help, Complete::file)); }
 
 Option image_format(std::string_view help) {
     return named(one_of("format", "raw|qcow2|qcow|qed|vmdk|vhdx|luks|vdi|vpc|iso", help));
 }
 
-Option secret_file(std::string_view name, std::string_view help) {
-    return named(text(name, help, Complete::file));
-}
+Option secret_file(std::string_view name, std::string_view help) { return named(text(name, help, Complete::file)); }
 
 Option force_share() {
     return flag("force-share", "also if a running domain writes to it; what is read may not fit together");

@@ -14,7 +14,7 @@ namespace {
 namespace json = boost::json;
 
 std::uint64_t allocated(const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     return ::stat(path.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_blocks) * 512 : 0;
 }
 
@@ -85,9 +85,7 @@ void line(Call& call, std::string_view label, std::string_view value) {
     if (!value.empty()) call.out.text("{:<16} {}\n", label, printable(value));
 }
 
-std::string exact(std::uint64_t bytes) {
-    return fmt::format("{} ({} bytes)", size_text(bytes), bytes);
-}
+std::string exact(std::uint64_t bytes) { return fmt::format("{} ({} bytes)", size_text(bytes), bytes); }
 
 std::string encryption_text(const image::Encryption& encryption) {
     if (encryption.cipher.empty()) return encryption.method;

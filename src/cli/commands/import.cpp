@@ -56,7 +56,8 @@ struct Found {
 /// A kind of object: where libvirtd keeps it, and the calls that it takes.
 struct Kind {
     std::string_view name, element, folder, autostart;
-    std::optional<std::string> (*uuid_of)(Call&, const std::string& name); ///< of the one with that name, if there is one
+    std::optional<std::string> (*uuid_of)(Call&,
+                                          const std::string& name); ///< of the one with that name, if there is one
     void (*define)(Call&, const Found& found);
     /// Whether the one that is there goes for libvirtd's; says in a Failure why not.
     void (*require_replaceable)(Call&, const std::string& name);
@@ -74,7 +75,8 @@ template <class Look> std::optional<std::string> uuid_if_there(ErrorCode missing
 std::optional<std::string> secret_uuid(Call& call, const std::string& text) {
     const auto uuid = Uuid::parse(text);
     if (!uuid) fail("'{}' is no UUID", text);
-    return uuid_if_there(ErrorCode::no_secret, [&] { return call.server().call<Procedure::secret_lookup_by_uuid>({.uuid = *uuid}).secret; });
+    return uuid_if_there(ErrorCode::no_secret,
+                         [&] { return call.server().call<Procedure::secret_lookup_by_uuid>({.uuid = *uuid}).secret; });
 }
 /// The value stands beside the definition, in base64, unless none was ever set.
 std::optional<Sensitive> value_of(const Found& found) {
@@ -111,13 +113,17 @@ std::string xml_of(Call& call, const wire::Network& net, unsigned flags) {
 
 /// What the daemon's first start makes, and nothing else: <forward mode='nat'/>, the bridge, and one subnet with DHCP.
 bool is_as_made(const pugi::xml_node& network) {
-    constexpr std::string_view known[]{"name", "uuid", "forward", "nat", "port", "bridge", "mac", "ip", "dhcp", "range"};
+    constexpr std::string_view known[]{"name",   "uuid", "forward", "nat",  "port",
+                                       "bridge", "mac",  "ip",      "dhcp", "range"};
     for (const auto& node : network.children()) {
         if (node.type() != pugi::node_element) continue;
-        if (std::ranges::find(known, std::string_view(node.name())) == std::end(known) || !is_as_made(node)) return false;
+        if (std::ranges::find(known, std::string_view(node.name())) == std::end(known) || !is_as_made(node))
+            return false;
     }
     const std::string_view name = network.name();
-    const auto has = [&](const char* attribute, std::string_view end) { return std::string_view(network.attribute(attribute).value()).ends_with(end); };
+    const auto has = [&](const char* attribute, std::string_view end) {
+        return std::string_view(network.attribute(attribute).value()).ends_with(end);
+    };
     if (name == "forward") return has("mode", "nat") && !network.attribute("dev");
     if (name == "bridge") return has("name", "virbr0");
     if (name == "ip") return has("address", ".1") && has("netmask", "255.255.255.0");
@@ -129,9 +135,11 @@ bool is_as_made(const pugi::xml_node& network) {
 void require_unused_default(Call& call, const std::string& name) {
     const auto net = network_named(call, name);
     const auto kept = parse_xml(xml_of(call, net, inactive_xml)), live = parse_xml(xml_of(call, net, 0));
-    if (name != "default" || !is_as_made(kept.child("network"))) fail("another network with that name has the UUID {}", net.uuid.text());
+    if (name != "default" || !is_as_made(kept.child("network")))
+        fail("another network with that name has the UUID {}", net.uuid.text());
     if (const auto guests = live.child("network").attribute("connections"))
-        fail("{} interfaces of guests are on this daemon's network '{}': shut these guests down first", guests.value(), name);
+        fail("{} interfaces of guests are on this daemon's network '{}': shut these guests down first", guests.value(),
+             name);
 }
 
 void start_network(Call& call, const wire::Network& net, bool start, bool autostart) {
@@ -149,7 +157,8 @@ void replace_network(Call& call, const Found& found) {
     if (active) server.call<Procedure::network_destroy>({.net = old});
     server.call<Procedure::network_undefine>({.net = old});
     try {
-        start_network(call, server.call<Procedure::network_define_xml>({.xml = found.xml}).net, active, found.autostart);
+        start_network(call, server.call<Procedure::network_define_xml>({.xml = found.xml}).net, active,
+                      found.autostart);
     } catch (const Error&) {
         if (network_uuid(call, found.name)) throw; // it is defined, and only does not start
         start_network(call, server.call<Procedure::network_define_xml>({.xml = xml}).net, active, autostart);
@@ -169,9 +178,13 @@ std::optional<std::string> pool_uuid(Call& call, const std::string& name) {
         return call.server().call<Procedure::storage_pool_lookup_by_name>({.name = name}).pool;
     });
 }
-auto pool_named(Call& call, const std::string& name) { return call.server().call<Procedure::storage_pool_lookup_by_name>({.name = name}).pool; }
+auto pool_named(Call& call, const std::string& name) {
+    return call.server().call<Procedure::storage_pool_lookup_by_name>({.name = name}).pool;
+}
 
-bool is_active_pool(Call& call, const std::string& name) { return call.server().call<Procedure::storage_pool_is_active>({.pool = pool_named(call, name)}).active != 0; }
+bool is_active_pool(Call& call, const std::string& name) {
+    return call.server().call<Procedure::storage_pool_is_active>({.pool = pool_named(call, name)}).active != 0;
+}
 
 std::string pool_xml(Call& call, const std::string& name) {
     return call.server().call<Procedure::storage_pool_get_xml_desc>({.pool = pool_named(call, name), .flags = 0}).xml;
@@ -182,10 +195,12 @@ void require_empty_default(Call& call, const std::string& name) {
     const auto document = parse_xml(pool_xml(call, name));
     const auto pool = document.child("pool");
     const std::string_view path = pool.child("target").child_value("path");
-    const bool made_by_daemon = (name == "default" && path.ends_with("/domus/images")) || (name == "boot-scratch" && path.ends_with("/libvirt/boot"));
+    const bool made_by_daemon = (name == "default" && path.ends_with("/domus/images"))
+                                || (name == "boot-scratch" && path.ends_with("/libvirt/boot"));
     if (!made_by_daemon || pool.attribute("type").value() != std::string_view("dir"))
         fail("another pool with that name has the UUID {}", pool.child_value("uuid"));
-    if (is_active_pool(call, name) && call.server().call<Procedure::storage_pool_num_of_volumes>({.pool = pool_named(call, name)}).num > 0)
+    if (is_active_pool(call, name)
+        && call.server().call<Procedure::storage_pool_num_of_volumes>({.pool = pool_named(call, name)}).num > 0)
         fail("there are volumes in this daemon's pool '{}': move them, or undefine it first", name);
 }
 
@@ -244,7 +259,8 @@ std::string import_tpm(Call& call, const fs::path& folder, const Found& found) {
 /// In the order in which they need each other.
 constexpr Kind kinds[]{
     {"secret", "secret", "secrets", "", secret_uuid, define_secret, nullptr},
-    {"network", "network", "qemu/networks", "qemu/networks/autostart", network_uuid, define_network, require_unused_default},
+    {"network", "network", "qemu/networks", "qemu/networks/autostart", network_uuid, define_network,
+     require_unused_default},
     {"pool", "pool", "storage", "storage/autostart", pool_uuid, define_pool, require_empty_default},
     {"domain", "domain", "qemu", "qemu/autostart", domain_uuid, define_domain, nullptr},
 };
@@ -267,7 +283,8 @@ Found read_found(const Kind& kind, const fs::path& folder, const fs::path& file)
     found.name = root.child_value("name");
     if (found.name.empty()) found.name = found.uuid; // secrets have none
     if (found.name != file.stem()) fail("the file is not named after the {} '{}' in it", kind.name, found.name);
-    found.autostart = !kind.autostart.empty() && fs::exists(fs::symlink_status(folder / kind.autostart / file.filename()));
+    found.autostart =
+        !kind.autostart.empty() && fs::exists(fs::symlink_status(folder / kind.autostart / file.filename()));
     return found;
 }
 
@@ -275,7 +292,8 @@ Found read_found(const Kind& kind, const fs::path& folder, const fs::path& file)
 void check_only(Call& call, const Kind& kind, Found found, const std::optional<std::string>& there) {
     constexpr std::string_view begin = "<uuid>", end = "</uuid>";
     const auto from = found.xml.find(begin) + begin.size(), to = found.xml.find(end, from);
-    if (there && *there != found.uuid && to != found.xml.npos) found.xml.replace(from, to - from, *there); // the other will have gone
+    if (there && *there != found.uuid && to != found.xml.npos)
+        found.xml.replace(from, to - from, *there); // the other will have gone
     if (kind.element == "secret") (void)value_of(found);
     call.server().call<Procedure::domus_check_definition>({.xml = found.xml});
 }
@@ -297,7 +315,8 @@ void import_found(Call& call, const Kind& kind, const Found& found, Outcome& out
 }
 
 /// `seen`: the UUIDs of those before.
-Outcome import_one(Call& call, const Kind& kind, const fs::path& folder, const fs::path& file, std::set<std::string>& seen) {
+Outcome import_one(Call& call, const Kind& kind, const fs::path& folder, const fs::path& file,
+                   std::set<std::string>& seen) {
     Outcome outcome{std::string(kind.name), file.stem().string(), Result::refused, {}};
     try {
         const auto found = read_found(kind, folder, file);
@@ -305,7 +324,8 @@ Outcome import_one(Call& call, const Kind& kind, const fs::path& folder, const f
         if (!seen.insert(found.uuid).second) fail("another {} here has its UUID {}", kind.name, found.uuid);
         import_found(call, kind, found, outcome);
         if (kind.element != "domain" || outcome.result != Result::imported) return outcome;
-        if (const auto note = import_tpm(call, folder, found); !note.empty()) outcome.note += (outcome.note.empty() ? "" : "; ") + note;
+        if (const auto note = import_tpm(call, folder, found); !note.empty())
+            outcome.note += (outcome.note.empty() ? "" : "; ") + note;
     } catch (const Failure& failure) {
         outcome.note = failure.lines().empty() ? "" : failure.lines().front();
     } catch (const Error& error) {
@@ -328,14 +348,16 @@ void warn_of_running(Call& call, const fs::path& run) {
         }
         if (pid <= 0 || (::kill(pid, 0) < 0 && errno == ESRCH)) continue;
         call.out.complain(
-            fmt::format("domain '{}' runs under libvirtd (process {}): end it there before it is started here", fs::path(name).stem().string(), pid));
+            fmt::format("domain '{}' runs under libvirtd (process {}): end it there before it is started here",
+                        fs::path(name).stem().string(), pid));
     }
 }
 
 void warn_of_others(Call& call, const fs::path& folder) {
     const auto below = folder / "nwfilter";
     if (const auto files = definitions_in(below); !files.empty())
-        call.out.complain(fmt::format("{} network filters in '{}' are left out: this version has none", files.size(), below.string()));
+        call.out.complain(fmt::format("{} network filters in '{}' are left out: this version has none", files.size(),
+                                      below.string()));
 }
 
 fs::path usual_folder() {
@@ -376,16 +398,21 @@ std::vector<Command> import_commands() {
         {.name = "import",
          .group = Group::self,
          .summary = "take over what libvirtd kept",
-         .about = "Defines the secrets, networks, storage pools and domains whose definitions libvirtd has below a folder, with "
-                  "their UUIDs, and sets which of "
-                  "them start with the host. The folder is not changed; what is there already stays as it is, except the "
-                  "network 'default' and the pools 'default' and 'boot-scratch' that the daemon made by itself: libvirtd's take their "
-                  "places while no guest is on the network and no volume in the pool. Root also copies what emulated TPMs keep. End "
-                  "libvirtd's guests before they are "
-                  "started here.",
+         .about =
+             "Defines the secrets, networks, storage pools and domains whose definitions libvirtd has below a folder, "
+             "with "
+             "their UUIDs, and sets which of "
+             "them start with the host. The folder is not changed; what is there already stays as it is, except the "
+             "network 'default' and the pools 'default' and 'boot-scratch' that the daemon made by itself: libvirtd's "
+             "take their "
+             "places while no guest is on the network and no volume in the pool. Root also copies what emulated TPMs "
+             "keep. End "
+             "libvirtd's guests before they are "
+             "started here.",
          .options = {text("folder", "libvirtd's folder; /etc/libvirt, or ~/.config/libvirt for other users than root",
                           Complete::folder),
-                     named(text("root", "folder below which the paths of the daemon lie, as for 'domusd --root'", Complete::folder)),
+                     named(text("root", "folder below which the paths of the daemon lie, as for 'domusd --root'",
+                                Complete::folder)),
                      flag("dry-run", "say what would be done, and what would be refused"),
                      flag("replace", "define anew what is there already with the same name and UUID")},
          .run = import}};

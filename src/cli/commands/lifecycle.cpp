@@ -28,8 +28,10 @@ void start(Call& call) {
     if (domain.id != no_id) fail("Domain is already active");
     const auto flags = start_flags(call.args);
     doing(fmt::format("Failed to start domain '{}'", domain.name), [&] {
-        if (flags == 0) call.server().call<Procedure::domain_create>({.dom = domain});
-        else call.server().call<Procedure::domain_create_with_flags>({.dom = domain, .flags = flags});
+        if (flags == 0)
+            call.server().call<Procedure::domain_create>({.dom = domain});
+        else
+            call.server().call<Procedure::domain_create_with_flags>({.dom = domain, .flags = flags});
     });
     call.out.done({{"domain", domain.name}}, "Domain '{}' started", domain.name);
     if (call.args.flag("console")) run_console(call, domain, {});
@@ -41,7 +43,8 @@ void create(Call& call) {
     const auto domain = doing(fmt::format("Failed to create domain from {}", file), [&] {
         return call.server().call<Procedure::domain_create_xml>({.xml_desc = xml, .flags = start_flags(call.args)}).dom;
     });
-    call.out.done({{"domain", domain.name}, {"uuid", domain.uuid.text()}, {"file", file}}, "Domain '{}' created from {}", domain.name, file);
+    call.out.done({{"domain", domain.name}, {"uuid", domain.uuid.text()}, {"file", file}},
+                  "Domain '{}' created from {}", domain.name, file);
     if (call.args.flag("console")) run_console(call, domain, {});
 }
 
@@ -67,8 +70,10 @@ void shutdown(Call& call) {
     const auto flags = mode_flags(call.args);
     const auto domain = find_domain(call);
     doing(fmt::format("Failed to shutdown domain '{}'", domain.name), [&] {
-        if (flags == 0) call.server().call<Procedure::domain_shutdown>({.dom = domain});
-        else call.server().call<Procedure::domain_shutdown_flags>({.dom = domain, .flags = flags});
+        if (flags == 0)
+            call.server().call<Procedure::domain_shutdown>({.dom = domain});
+        else
+            call.server().call<Procedure::domain_shutdown_flags>({.dom = domain, .flags = flags});
     });
     call.out.done({{"domain", domain.name}}, "Domain '{}' is being shutdown", domain.name);
 }
@@ -95,8 +100,10 @@ void destroy(Call& call) {
     if (call.args.flag("graceful")) flags |= graceful;
     if (call.args.flag("remove-logs")) flags |= remove_logs;
     doing(fmt::format("Failed to destroy domain '{}'", domain.name), [&] {
-        if (flags == 0) call.server().call<Procedure::domain_destroy>({.dom = domain});
-        else call.server().call<Procedure::domain_destroy_flags>({.dom = domain, .flags = flags});
+        if (flags == 0)
+            call.server().call<Procedure::domain_destroy>({.dom = domain});
+        else
+            call.server().call<Procedure::domain_destroy_flags>({.dom = domain, .flags = flags});
     });
     call.out.done({{"domain", domain.name}}, "Domain '{}' destroyed", domain.name);
 }
@@ -118,7 +125,8 @@ void resume(Call& call) {
 void autostart(Call& call) {
     const auto domain = find_domain(call);
     const bool on = !call.args.flag("disable");
-    doing(fmt::format(fmt::runtime(on ? "Failed to mark domain '{}' as autostarted" : "Failed to unmark domain '{}' as autostarted"),
+    doing(fmt::format(fmt::runtime(on ? "Failed to mark domain '{}' as autostarted"
+                                      : "Failed to unmark domain '{}' as autostarted"),
                       domain.name),
           [&] { call.server().call<Procedure::domain_set_autostart>({.dom = domain, .autostart = on ? 1 : 0}); });
     call.out.done({{"domain", domain.name}, {"autostart", on}}, "Domain '{}' {} as autostarted", domain.name,
@@ -144,9 +152,11 @@ std::vector<Command> lifecycle_commands() {
          .run = start},
         {.name = "create",
          .summary = "start a domain from an XML file",
-         .about = "Starts a domain that exists only while it runs. If one of that name is defined, this is its next run.",
+         .about =
+             "Starts a domain that exists only while it runs. If one of that name is defined, this is its next run.",
          .options = {required(text("file", "file with the domain's XML", Complete::file)),
-                     flag("console", "then connect to its console"), flag("paused", "create it, but let no CPU run yet"),
+                     flag("console", "then connect to its console"),
+                     flag("paused", "create it, but let no CPU run yet"),
                      flag("autodestroy", "destroy it when this connection ends"),
                      flag("validate", "judge the XML by the schema first"),
                      flag("reset-nvram", "give the firmware's variables their first values again")},
@@ -155,12 +165,14 @@ std::vector<Command> lifecycle_commands() {
          .summary = "ask a domain to shut down",
          .about = "Asks the guest to end, as its power button would, or through its agent. It returns at once; 'wait' "
                   "waits for the end.",
-         .options = {the_domain(Complete::running_domain), one_of("mode", modes, "how to ask; several with commas: acpi|agent|initctl|signal|paravirt")},
+         .options = {the_domain(Complete::running_domain),
+                     one_of("mode", modes, "how to ask; several with commas: acpi|agent|initctl|signal|paravirt")},
          .run = shutdown},
         {.name = "reboot",
          .summary = "ask a domain to reboot",
          .about = "Asks the guest to end and start again.",
-         .options = {the_domain(Complete::running_domain), one_of("mode", modes, "how to ask; several with commas: acpi|agent|initctl|signal|paravirt")},
+         .options = {the_domain(Complete::running_domain),
+                     one_of("mode", modes, "how to ask; several with commas: acpi|agent|initctl|signal|paravirt")},
          .run = reboot},
         {.name = "reset",
          .summary = "press a domain's reset button",

@@ -21,12 +21,12 @@ struct FlagOption {
 };
 
 std::uint32_t list_flags(const Arguments& args) {
-    constexpr FlagOption filters[]{{"persistent", 4},         {"transient", 8},
-                                   {"state-running", 16},     {"state-paused", 32},
-                                   {"state-shutoff", 64},     {"state-other", 128},
+    constexpr FlagOption filters[]{{"persistent", 4},          {"transient", 8},
+                                   {"state-running", 16},      {"state-paused", 32},
+                                   {"state-shutoff", 64},      {"state-other", 128},
                                    {"with-managed-save", 256}, {"without-managed-save", 512},
-                                   {"autostart", 1024},       {"no-autostart", 2048},
-                                   {"with-snapshot", 4096},   {"without-snapshot", 8192},
+                                   {"autostart", 1024},        {"no-autostart", 2048},
+                                   {"with-snapshot", 4096},    {"without-snapshot", 8192},
                                    {"with-checkpoint", 16384}, {"without-checkpoint", 32768}};
     std::uint32_t flags = list_active;
     if (args.flag("inactive")) flags = list_inactive;
@@ -68,24 +68,28 @@ struct Listed {
 std::vector<Listed> describe_domains(Call& call, const std::vector<wire::Domain>& domains, bool titles, bool saved) {
     std::vector<Listed> result;
     for (const auto& domain : domains) result.push_back({.domain = domain, .state = 0, .title = {}, .saved = false});
-    const auto states = for_each_domain<Procedure::domain_get_state>(call, domains, [](const wire::Domain& domain) {
-        return wire::DomainGetStateArgs{.dom = domain, .flags = 0};
-    });
+    const auto states = for_each_domain<Procedure::domain_get_state>(
+        call, domains, [](const wire::Domain& domain) { return wire::DomainGetStateArgs{.dom = domain, .flags = 0}; });
     for (std::size_t i = 0; i < states.size(); ++i)
         if (const auto* state = std::get_if<wire::DomainGetStateRet>(&states[i])) result[i].state = state->state;
     if (titles) {
-        const auto found = for_each_domain<Procedure::domain_get_metadata>(call, domains, [](const wire::Domain& domain) {
-            return wire::DomainGetMetadataArgs{.dom = domain, .type = metadata_title, .uri = std::nullopt, .flags = 0};
-        });
+        const auto found =
+            for_each_domain<Procedure::domain_get_metadata>(call, domains, [](const wire::Domain& domain) {
+                return wire::DomainGetMetadataArgs{
+                    .dom = domain, .type = metadata_title, .uri = std::nullopt, .flags = 0};
+            });
         for (std::size_t i = 0; i < found.size(); ++i)
-            if (const auto* title = std::get_if<wire::DomainGetMetadataRet>(&found[i])) result[i].title = title->metadata;
+            if (const auto* title = std::get_if<wire::DomainGetMetadataRet>(&found[i]))
+                result[i].title = title->metadata;
     }
     if (saved) {
-        const auto found = for_each_domain<Procedure::domain_has_managed_save_image>(call, domains, [](const wire::Domain& domain) {
-            return wire::DomainHasManagedSaveImageArgs{.dom = domain, .flags = 0};
-        });
+        const auto found =
+            for_each_domain<Procedure::domain_has_managed_save_image>(call, domains, [](const wire::Domain& domain) {
+                return wire::DomainHasManagedSaveImageArgs{.dom = domain, .flags = 0};
+            });
         for (std::size_t i = 0; i < found.size(); ++i)
-            if (const auto* image = std::get_if<wire::DomainHasManagedSaveImageRet>(&found[i])) result[i].saved = image->result > 0;
+            if (const auto* image = std::get_if<wire::DomainHasManagedSaveImageRet>(&found[i]))
+                result[i].saved = image->result > 0;
     }
     return result;
 }
@@ -97,7 +101,8 @@ void print_table(Call& call, const std::vector<wire::Domain>& domains) {
     if (titles) table.columns.push_back({"Title", "title"});
     if (call.out.json()) table.columns.push_back({"", "uuid"});
     for (const auto& each : describe_domains(call, domains, titles, saved)) {
-        const auto word = is_shut_off(each.state) && each.saved ? std::string_view("saved") : domain_state_word(each.state);
+        const auto word =
+            is_shut_off(each.state) && each.saved ? std::string_view("saved") : domain_state_word(each.state);
         std::vector<Cell> row{{id_text(each.domain), id_json(each.domain)},
                               each.domain.name,
                               {std::string(word), boost::json::value(word), domain_state_tone(each.state)}};
@@ -131,11 +136,15 @@ void list(Call& call) {
     for (const auto other : {"uuid", "name", "id"}) call.args.exclusive("table", other);
     const bool names_only = call.args.flag("uuid") || call.args.flag("name") || call.args.flag("id");
     auto domains = doing("Failed to list domains", [&] {
-        return call.server().call<Procedure::connect_list_all_domains>({.need_results = 1, .flags = list_flags(call.args)}).domains;
+        return call.server()
+            .call<Procedure::connect_list_all_domains>({.need_results = 1, .flags = list_flags(call.args)})
+            .domains;
     });
     sort_domains(domains);
-    if (names_only) print_names(call, domains);
-    else print_table(call, domains);
+    if (names_only)
+        print_names(call, domains);
+    else
+        print_table(call, domains);
 }
 
 void domid(Call& call) {
@@ -161,18 +170,28 @@ std::vector<Command> list_commands() {
          .group = Group::monitor,
          .summary = "list domains",
          .about = "Lists the domains that run, or with --all every one.",
-         .options = {flag("inactive", "only those that do not run"), flag("all", "those that run and those that do not"),
-                     flag("transient", "only those without a definition"), flag("persistent", "only those with a definition"),
-                     flag("with-snapshot", "only those with snapshots"), flag("without-snapshot", "only those without snapshots"),
+         .options = {flag("inactive", "only those that do not run"),
+                     flag("all", "those that run and those that do not"),
+                     flag("transient", "only those without a definition"),
+                     flag("persistent", "only those with a definition"),
+                     flag("with-snapshot", "only those with snapshots"),
+                     flag("without-snapshot", "only those without snapshots"),
                      flag("with-checkpoint", "only those with checkpoints"),
-                     flag("without-checkpoint", "only those without checkpoints"), flag("state-running", "only running ones"),
-                     flag("state-paused", "only paused ones"), flag("state-shutoff", "only those that are shut off"),
-                     flag("state-other", "only those in any other state"), flag("autostart", "only those that start with the host"),
+                     flag("without-checkpoint", "only those without checkpoints"),
+                     flag("state-running", "only running ones"),
+                     flag("state-paused", "only paused ones"),
+                     flag("state-shutoff", "only those that are shut off"),
+                     flag("state-other", "only those in any other state"),
+                     flag("autostart", "only those that start with the host"),
                      flag("no-autostart", "only those that do not start with the host"),
                      flag("with-managed-save", "only those whose memory is saved"),
-                     flag("without-managed-save", "only those whose memory is not saved"), flag("uuid", "show UUIDs"),
-                     flag("name", "show names"), flag("id", "show ids"), flag("table", "show a table, as without this"),
-                     flag("managed-save", "say 'saved' where memory is saved"), flag("title", "show titles as well")},
+                     flag("without-managed-save", "only those whose memory is not saved"),
+                     flag("uuid", "show UUIDs"),
+                     flag("name", "show names"),
+                     flag("id", "show ids"),
+                     flag("table", "show a table, as without this"),
+                     flag("managed-save", "say 'saved' where memory is saved"),
+                     flag("title", "show titles as well")},
          .run = list},
         {.name = "domid",
          .summary = "tell a domain's id",

@@ -12,11 +12,14 @@ namespace {
 
 constexpr std::int32_t description = 0, title = 1, element = 2;
 
-std::optional<std::string> get(Call& call, const wire::Domain& domain, std::int32_t type, const std::string& uri, std::uint32_t flags) {
+std::optional<std::string> get(Call& call, const wire::Domain& domain, std::int32_t type, const std::string& uri,
+                               std::uint32_t flags) {
     try {
         std::optional<std::string> space;
         if (!uri.empty()) space = uri;
-        return call.server().call<Procedure::domain_get_metadata>({.dom = domain, .type = type, .uri = space, .flags = flags}).metadata;
+        return call.server()
+            .call<Procedure::domain_get_metadata>({.dom = domain, .type = type, .uri = space, .flags = flags})
+            .metadata;
     } catch (const Error& error) {
         if (error.code() == ErrorCode::no_domain_metadata) return std::nullopt;
         throw;
@@ -30,19 +33,24 @@ void desc(Call& call) {
     const std::string_view what = of_title ? "title" : "description";
     const auto domain = find_domain(call);
     const auto words = call.args.list("new-desc");
-    const auto now = doing(fmt::format("Failed to get domain {}", what), [&] { return get(call, domain, type, "", flags); });
+    const auto now =
+        doing(fmt::format("Failed to get domain {}", what), [&] { return get(call, domain, type, "", flags); });
     if (words.empty() && !call.args.flag("edit")) {
-        call.out.text("{}", now.value_or(of_title ? fmt::format("No title for domain: {}", domain.name) : fmt::format("No description for domain: {}", domain.name)));
-        call.out.result({{"domain", domain.name}, {what, now ? boost::json::value(*now) : boost::json::value(nullptr)}});
+        call.out.text("{}", now.value_or(of_title ? fmt::format("No title for domain: {}", domain.name)
+                                                  : fmt::format("No description for domain: {}", domain.name)));
+        call.out.result(
+            {{"domain", domain.name}, {what, now ? boost::json::value(*now) : boost::json::value(nullptr)}});
         return;
     }
     auto text = fmt::format("{}", fmt::join(words, " "));
     if (call.args.flag("edit")) text = edit_text(words.empty() ? now.value_or("") : text);
     while (!text.empty() && text.back() == '\n') text.pop_back();
     doing(fmt::format("Failed to set new domain {}", what), [&] {
-        call.server().call<Procedure::domain_set_metadata>({.dom = domain, .type = type, .metadata = text, .key = std::nullopt, .uri = std::nullopt, .flags = flags});
+        call.server().call<Procedure::domain_set_metadata>(
+            {.dom = domain, .type = type, .metadata = text, .key = std::nullopt, .uri = std::nullopt, .flags = flags});
     });
-    call.out.done({{"domain", domain.name}}, "{} updated successfully", of_title ? "Domain title" : "Domain description");
+    call.out.done({{"domain", domain.name}}, "{} updated successfully",
+                  of_title ? "Domain title" : "Domain description");
 }
 
 void metadata(Call& call) {
@@ -53,15 +61,21 @@ void metadata(Call& call) {
     const auto domain = find_domain(call);
     if (!text && !call.args.flag("remove")) {
         const auto found = doing("Failed to get domain metadata", [&] {
-            return call.server().call<Procedure::domain_get_metadata>({.dom = domain, .type = element, .uri = uri, .flags = flags}).metadata;
+            return call.server()
+                .call<Procedure::domain_get_metadata>({.dom = domain, .type = element, .uri = uri, .flags = flags})
+                .metadata;
         });
         call.out.document(found, "metadata");
         return;
     }
     if (text && !key) fail("namespace key is required when modifying metadata");
     doing("Failed to change domain metadata", [&] {
-        call.server().call<Procedure::domain_set_metadata>(
-            {.dom = domain, .type = element, .metadata = call.args.flag("remove") ? std::nullopt : text, .key = key, .uri = uri, .flags = flags});
+        call.server().call<Procedure::domain_set_metadata>({.dom = domain,
+                                                            .type = element,
+                                                            .metadata = call.args.flag("remove") ? std::nullopt : text,
+                                                            .key = key,
+                                                            .uri = uri,
+                                                            .flags = flags});
     });
     call.out.done({{"domain", domain.name}}, "{}", call.args.flag("remove") ? "Metadata removed" : "Metadata modified");
 }
@@ -73,14 +87,17 @@ std::vector<Command> metadata_commands() {
     const auto live = flag("live", "of the running domain");
     const auto current = flag("current", "of the running domain, or of the next boot if it does not run");
     return {
-        {.name = "desc", .summary = "show or set a domain's description or title",
-         .options = {the_domain(), live, config, current, flag("title", "the title, which is one line"), flag("edit", "in an editor"),
-                     rest("new-desc", "the new text")},
+        {.name = "desc",
+         .summary = "show or set a domain's description or title",
+         .options = {the_domain(), live, config, current, flag("title", "the title, which is one line"),
+                     flag("edit", "in an editor"), rest("new-desc", "the new text")},
          .run = desc},
-        {.name = "metadata", .summary = "show or set metadata of a domain",
+        {.name = "metadata",
+         .summary = "show or set metadata of a domain",
          .about = "Metadata is an XML element for other programs, found by its namespace.",
-         .options = {the_domain(), required(text("uri", "namespace of the element")), live, config, current, flag("remove", "remove it"),
-                     text("key", "prefix that stands for the namespace"), text("set", "the new element")},
+         .options = {the_domain(), required(text("uri", "namespace of the element")), live, config, current,
+                     flag("remove", "remove it"), text("key", "prefix that stands for the namespace"),
+                     text("set", "the new element")},
          .run = metadata},
     };
 }

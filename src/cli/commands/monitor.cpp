@@ -32,8 +32,9 @@ void add_security(Call& call, const wire::Domain& domain, std::vector<Field>& fi
     try {
         const auto label = server.call<Procedure::domain_get_security_label>({.dom = domain});
         if (!label.label.text.empty())
-            fields.push_back(field("Security label:", "security_label",
-                                   fmt::format("{} ({})", label.label.text, label.enforcing != 0 ? "enforcing" : "permissive")));
+            fields.push_back(
+                field("Security label:", "security_label",
+                      fmt::format("{} ({})", label.label.text, label.enforcing != 0 ? "enforcing" : "permissive")));
     } catch (const Error& error) {
         if (error.code() != ErrorCode::no_support) throw;
     }
@@ -55,25 +56,32 @@ void add_messages(Call& call, const wire::Domain& domain, std::vector<Field>& fi
     if (!messages.empty()) fields.push_back(field("Messages:", "messages", {text, std::move(all)}));
 }
 
-std::string seconds_text(std::uint64_t nanos) { return fmt::format("{:.1f}s", static_cast<double>(nanos) / nanoseconds); }
+std::string seconds_text(std::uint64_t nanos) {
+    return fmt::format("{:.1f}s", static_cast<double>(nanos) / nanoseconds);
+}
 
 void dominfo(Call& call) {
     const auto domain = find_domain(call);
     auto& server = call.server();
     std::vector<Field> fields;
-    fields.push_back(domain.id == no_id ? field("Id:", "id", {"-", nullptr}) : field("Id:", "id", {std::to_string(domain.id), domain.id}));
+    fields.push_back(domain.id == no_id ? field("Id:", "id", {"-", nullptr})
+                                        : field("Id:", "id", {std::to_string(domain.id), domain.id}));
     fields.push_back(field("Name:", "name", domain.name));
     fields.push_back(field("UUID:", "uuid", domain.uuid.text()));
     fields.push_back(field("OS Type:", "os_type", server.call<Procedure::domain_get_os_type>({.dom = domain}).type));
 
     const auto info = server.call<Procedure::domain_get_info>({.dom = domain});
     const auto state = domain_state_word(static_cast<int>(info.state));
-    fields.push_back(field("State:", "state", {std::string(state), boost::json::value(state), domain_state_tone(static_cast<int>(info.state))}));
+    fields.push_back(
+        field("State:", "state",
+              {std::string(state), boost::json::value(state), domain_state_tone(static_cast<int>(info.state))}));
     fields.push_back(field("CPU(s):", "cpus", {std::to_string(info.nr_virt_cpu), info.nr_virt_cpu}));
-    if (info.cpu_time != 0) fields.push_back(field("CPU time:", "cpu_time_ns", {seconds_text(info.cpu_time), info.cpu_time}));
+    if (info.cpu_time != 0)
+        fields.push_back(field("CPU time:", "cpu_time_ns", {seconds_text(info.cpu_time), info.cpu_time}));
     const bool limited = info.max_mem != std::numeric_limits<std::uint32_t>::max();
-    fields.push_back(field("Max memory:", "max_memory_kib",
-                           limited ? Cell(fmt::format("{} KiB", info.max_mem), info.max_mem) : Cell("no limit", nullptr)));
+    fields.push_back(
+        field("Max memory:", "max_memory_kib",
+              limited ? Cell(fmt::format("{} KiB", info.max_mem), info.max_mem) : Cell("no limit", nullptr)));
     fields.push_back(field("Used memory:", "used_memory_kib", {fmt::format("{} KiB", info.memory), info.memory}));
 
     const auto persistent = server.call<Procedure::domain_is_persistent>({.dom = domain}).persistent;
@@ -92,8 +100,10 @@ void domstate(Call& call) {
     const auto state = call.server().call<Procedure::domain_get_state>({.dom = domain, .flags = 0});
     const auto word = domain_state_word(state.state);
     const auto reason = domain_reason_word(state.state, state.reason);
-    if (call.args.flag("reason")) call.out.text("{} ({})\n", word, reason);
-    else call.out.text("{}\n", word);
+    if (call.args.flag("reason"))
+        call.out.text("{} ({})\n", word, reason);
+    else
+        call.out.text("{}\n", word);
     call.out.result({{"state", word}, {"reason", reason}});
 }
 
@@ -142,8 +152,10 @@ void print_vcpu(Call& call, const VcpuRow& row, std::size_t cpus, boost::json::a
     boost::json::object object{{"vcpu", row.number}, {"cpu", nullptr}, {"state", nullptr}, {"cpu_time_ns", nullptr}};
     if (row.info) {
         const auto state = word_of(vcpu_states, row.info->state, "no state");
-        if (row.info->cpu >= 0) out.text("{:<15} {}\n", "CPU:", row.info->cpu);
-        else out.text("{:<15} {}\n", "CPU:", "N/A");
+        if (row.info->cpu >= 0)
+            out.text("{:<15} {}\n", "CPU:", row.info->cpu);
+        else
+            out.text("{:<15} {}\n", "CPU:", "N/A");
         out.text("{:<15} {}\n", "State:", state);
         if (row.info->cpu_time != 0) out.text("{:<15} {}\n", "CPU time:", seconds_text(row.info->cpu_time));
         object["cpu"] = row.info->cpu;
@@ -154,8 +166,10 @@ void print_vcpu(Call& call, const VcpuRow& row, std::size_t cpus, boost::json::a
     }
     const bool pretty = call.args.flag("pretty");
     const auto text = affinity(row.map, cpus, pretty);
-    if (pretty) out.text("{:<15} {} (out of {})\n", "CPU Affinity:", text, cpus);
-    else out.text("{:<15} {}\n", "CPU Affinity:", text);
+    if (pretty)
+        out.text("{:<15} {} (out of {})\n", "CPU Affinity:", text, cpus);
+    else
+        out.text("{:<15} {}\n", "CPU Affinity:", text);
     object["affinity"] = cpus_json(row.map, cpus);
     all.push_back(std::move(object));
 }
@@ -190,7 +204,8 @@ void vcpuinfo(Call& call) {
         if (error.code() != ErrorCode::operation_invalid) throw;
     }
     constexpr std::uint32_t config = 2;
-    const auto pins = server.call<Procedure::domain_get_vcpu_pin_info>({.dom = domain, .ncpumaps = count, .maplen = length, .flags = config});
+    const auto pins = server.call<Procedure::domain_get_vcpu_pin_info>(
+        {.dom = domain, .ncpumaps = count, .maplen = length, .flags = config});
     for (std::size_t i = 0; i < static_cast<std::size_t>(std::max(pins.num, 0)); ++i)
         rows.push_back({.number = i, .info = std::nullopt, .map = piece(pins.cpumaps.bytes, i)});
     print_vcpus(call, rows, static_cast<std::size_t>(cpus));
@@ -217,8 +232,8 @@ void vcpucount(Call& call) {
     args.exclusive("current", "config");
     args.exclusive("active", "maximum");
     args.exclusive("guest", "config");
-    const bool one = args.flag("live") || args.flag("config") || args.flag("current") || args.flag("guest") || args.flag("maximum")
-                     || args.flag("active");
+    const bool one = args.flag("live") || args.flag("config") || args.flag("current") || args.flag("guest")
+                     || args.flag("maximum") || args.flag("active");
     const auto domain = find_domain(call);
     if (one) {
         std::uint32_t flags = (args.flag("live") ? vcpus_live : 0) | (args.flag("config") ? vcpus_config : 0)
@@ -249,8 +264,9 @@ void vcpucount(Call& call) {
 
 void dommemstat(Call& call) {
     // virDomainMemoryStatTags
-    constexpr std::string_view names[]{"swap_in", "swap_out", "major_fault", "minor_fault", "unused",          "available",     "actual",
-                                       "rss",     "usable",   "last_update", "disk_caches", "hugetlb_pgalloc", "hugetlb_pgfail"};
+    constexpr std::string_view names[]{"swap_in",     "swap_out",        "major_fault",   "minor_fault", "unused",
+                                       "available",   "actual",          "rss",           "usable",      "last_update",
+                                       "disk_caches", "hugetlb_pgalloc", "hugetlb_pgfail"};
     constexpr std::uint32_t most = 13;
     const auto domain = find_domain(call);
     if (const auto period = call.args.number("period", 0, std::numeric_limits<std::int32_t>::max())) {
@@ -306,7 +322,8 @@ std::vector<Command> monitor_commands() {
          .group = Group::monitor,
          .summary = "show what a domain does with its memory",
          .about = "Figures in KiB, as the guest's balloon driver and the host tell them.",
-         .options = {the_domain(Complete::running_domain), named(number("period", "have the figures collected every so many seconds")),
+         .options = {the_domain(Complete::running_domain),
+                     named(number("period", "have the figures collected every so many seconds")),
                      flag("config", "from the next start on"), flag("live", "of the running domain"),
                      flag("current", "of the running domain, or of the next start")},
          .run = dommemstat},

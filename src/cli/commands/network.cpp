@@ -17,7 +17,8 @@ void net_list(Call& call) {
     std::uint32_t flags = active;
     if (call.args.flag("inactive")) flags = inactive;
     if (call.args.flag("all")) flags = active | inactive;
-    constexpr std::pair<std::string_view, std::uint32_t> filters[]{{"persistent", 4}, {"transient", 8}, {"autostart", 16}, {"no-autostart", 32}};
+    constexpr std::pair<std::string_view, std::uint32_t> filters[]{
+        {"persistent", 4}, {"transient", 8}, {"autostart", 16}, {"no-autostart", 32}};
     for (const auto& [option, flag] : filters)
         if (call.args.flag(option)) flags |= flag;
     auto networks = doing("Failed to list networks", [&] {
@@ -35,13 +36,19 @@ void net_list(Call& call) {
         call.out.result(std::move(all));
         return;
     }
-    Table table{.columns = {{"Name", "name"}, {"State", "state"}, {"Autostart", "autostart"}, {"Persistent", "persistent"}}, .rows = {}};
+    Table table{
+        .columns = {{"Name", "name"}, {"State", "state"}, {"Autostart", "autostart"}, {"Persistent", "persistent"}},
+        .rows = {}};
     for (const auto& network : networks) {
         auto& server = call.server();
         const bool runs = server.call<Procedure::network_is_active>({.net = network}).active != 0;
         const bool starts = server.call<Procedure::network_get_autostart>({.net = network}).autostart != 0;
         const bool stays = server.call<Procedure::network_is_persistent>({.net = network}).persistent != 0;
-        table.rows.push_back({network.name, {runs ? "active" : "inactive", runs ? "active" : "inactive", runs ? Tone::good : Tone::faint}, yes_no(starts), yes_no(stays)});
+        table.rows.push_back(
+            {network.name,
+             {runs ? "active" : "inactive", runs ? "active" : "inactive", runs ? Tone::good : Tone::faint},
+             yes_no(starts),
+             yes_no(stays)});
     }
     call.out.table(table);
 }
@@ -50,9 +57,12 @@ void net_info(Call& call) {
     const auto network = find_network(call);
     auto& server = call.server();
     std::vector<Field> fields{{"Name:", "name", network.name}, {"UUID:", "uuid", network.uuid.text()}};
-    fields.push_back({"Active:", "active", yes_no(server.call<Procedure::network_is_active>({.net = network}).active != 0)});
-    fields.push_back({"Persistent:", "persistent", yes_no(server.call<Procedure::network_is_persistent>({.net = network}).persistent != 0)});
-    fields.push_back({"Autostart:", "autostart", yes_no(server.call<Procedure::network_get_autostart>({.net = network}).autostart != 0)});
+    fields.push_back(
+        {"Active:", "active", yes_no(server.call<Procedure::network_is_active>({.net = network}).active != 0)});
+    fields.push_back({"Persistent:", "persistent",
+                      yes_no(server.call<Procedure::network_is_persistent>({.net = network}).persistent != 0)});
+    fields.push_back({"Autostart:", "autostart",
+                      yes_no(server.call<Procedure::network_get_autostart>({.net = network}).autostart != 0)});
     try {
         fields.push_back({"Bridge:", "bridge", server.call<Procedure::network_get_bridge_name>({.net = network}).name});
     } catch (const Error&) {
@@ -61,10 +71,10 @@ void net_info(Call& call) {
     call.out.fields(fields);
 }
 
-template <Procedure procedure>
-void change(Call& call, std::string_view failure, std::string_view done) {
+template <Procedure procedure> void change(Call& call, std::string_view failure, std::string_view done) {
     const auto network = find_network(call);
-    doing(fmt::format("Failed to {} network {}", failure, network.name), [&] { call.server().call<procedure>({.net = network}); });
+    doing(fmt::format("Failed to {} network {}", failure, network.name),
+          [&] { call.server().call<procedure>({.net = network}); });
     call.out.done({{"network", network.name}}, "Network {} {}", network.name, done);
 }
 
@@ -74,14 +84,16 @@ void net_undefine(Call& call) { change<Procedure::network_undefine>(call, "undef
 
 /// Only with flags, so that older daemons can be asked too.
 wire::Network define_xml(Call& call, const std::string& xml, bool validate) {
-    if (validate) return call.server().call<Procedure::network_define_xml_flags>({.xml = xml, .flags = validate_document}).net;
+    if (validate)
+        return call.server().call<Procedure::network_define_xml_flags>({.xml = xml, .flags = validate_document}).net;
     return call.server().call<Procedure::network_define_xml>({.xml = xml}).net;
 }
 
 void net_define(Call& call) {
     const auto file = call.args.required("file");
     const auto xml = read_file_option(call);
-    const auto network = doing(fmt::format("Failed to define network from {}", file), [&] { return define_xml(call, xml, call.args.flag("validate")); });
+    const auto network = doing(fmt::format("Failed to define network from {}", file),
+                               [&] { return define_xml(call, xml, call.args.flag("validate")); });
     call.out.done({{"network", network.name}, {"file", file}}, "Network {} defined from {}", network.name, file);
 }
 
@@ -90,7 +102,9 @@ void net_create(Call& call) {
     const auto xml = read_file_option(call);
     const auto network = doing(fmt::format("Failed to create network from {}", file), [&] {
         if (call.args.flag("validate"))
-            return call.server().call<Procedure::network_create_xml_flags>({.xml = xml, .flags = validate_document}).net;
+            return call.server()
+                .call<Procedure::network_create_xml_flags>({.xml = xml, .flags = validate_document})
+                .net;
         return call.server().call<Procedure::network_create_xml>({.xml = xml}).net;
     });
     call.out.done({{"network", network.name}, {"file", file}}, "Network {} created from {}", network.name, file);
@@ -101,21 +115,27 @@ void net_autostart(Call& call) {
     const bool on = !call.args.flag("disable");
     doing(fmt::format("failed to {} network {} as autostarted", on ? "mark" : "unmark", network.name),
           [&] { call.server().call<Procedure::network_set_autostart>({.net = network, .autostart = on ? 1 : 0}); });
-    call.out.done({{"network", network.name}, {"autostart", on}}, "Network {} {} as autostarted", network.name, on ? "marked" : "unmarked");
+    call.out.done({{"network", network.name}, {"autostart", on}}, "Network {} {} as autostarted", network.name,
+                  on ? "marked" : "unmarked");
 }
 
 std::string xml_of(Call& call, const wire::Network& network, std::uint32_t flags) {
-    return doing("Failed to get the network's XML", [&] { return call.server().call<Procedure::network_get_xml_desc>({.net = network, .flags = flags}).xml; });
+    return doing("Failed to get the network's XML", [&] {
+        return call.server().call<Procedure::network_get_xml_desc>({.net = network, .flags = flags}).xml;
+    });
 }
 
 void net_dumpxml(Call& call) { print_xml(call, xml_of(call, find_network(call), call.args.flag("inactive") ? 1 : 0)); }
 
 void net_edit(Call& call) {
     const auto network = find_network(call);
-    const bool changed = edit_object({.fetch = [&] { return xml_of(call, network, 1); },
-                                      .store = [&](const std::string& xml, bool validate) { define_xml(call, xml, validate); }});
-    if (changed) call.out.done({{"network", network.name}}, "Network {} XML configuration edited.", network.name);
-    else call.out.done({{"network", network.name}}, "Network {} XML configuration not changed.", network.name);
+    const bool changed =
+        edit_object({.fetch = [&] { return xml_of(call, network, 1); },
+                     .store = [&](const std::string& xml, bool validate) { define_xml(call, xml, validate); }});
+    if (changed)
+        call.out.done({{"network", network.name}}, "Network {} XML configuration edited.", network.name);
+    else
+        call.out.done({{"network", network.name}}, "Network {} XML configuration not changed.", network.name);
 }
 
 void net_name(Call& call) { call.out.value("name", find_network(call, "network", by_uuid).name); }
@@ -124,18 +144,34 @@ void net_uuid(Call& call) { call.out.value("uuid", find_network(call, "network",
 void net_dhcp_leases(Call& call) {
     const auto network = find_network(call);
     const auto leases = doing(fmt::format("Failed to get leases info for {}", network.name), [&] {
-        return call.server().call<Procedure::network_get_dhcp_leases>({.net = network, .mac = call.args.text("mac"), .need_results = 1, .flags = 0}).leases;
+        return call.server()
+            .call<Procedure::network_get_dhcp_leases>(
+                {.net = network, .mac = call.args.text("mac"), .need_results = 1, .flags = 0})
+            .leases;
     });
-    Table table{.columns = {{"Expiry Time", "expires"}, {"MAC address", "mac"}, {"Protocol", "protocol"}, {"IP address", "address"}, {"Hostname", "hostname"}, {"Client ID or DUID", "client_id"}}, .rows = {}};
+    Table table{.columns = {{"Expiry Time", "expires"},
+                            {"MAC address", "mac"},
+                            {"Protocol", "protocol"},
+                            {"IP address", "address"},
+                            {"Hostname", "hostname"},
+                            {"Client ID or DUID", "client_id"}},
+                .rows = {}};
     for (const auto& lease : leases) {
-        const auto expires = fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::localtime(static_cast<std::time_t>(lease.expirytime)));
-        table.rows.push_back({{expires, lease.expirytime}, lease.mac.value_or("-"), lease.type == 0 ? "ipv4" : "ipv6", fmt::format("{}/{}", lease.ipaddr, lease.prefix),
-                              lease.hostname.value_or("-"), lease.clientid.value_or("-")});
+        const auto expires =
+            fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::localtime(static_cast<std::time_t>(lease.expirytime)));
+        table.rows.push_back({{expires, lease.expirytime},
+                              lease.mac.value_or("-"),
+                              lease.type == 0 ? "ipv4" : "ipv6",
+                              fmt::format("{}/{}", lease.ipaddr, lease.prefix),
+                              lease.hostname.value_or("-"),
+                              lease.clientid.value_or("-")});
     }
     call.out.table(table);
 }
 
-Option the_network(Complete complete = Complete::network) { return required(text("network", "name or UUID of the network", complete)); }
+Option the_network(Complete complete = Complete::network) {
+    return required(text("network", "name or UUID of the network", complete));
+}
 
 } // namespace
 
@@ -143,25 +179,81 @@ std::vector<Command> network_commands() {
     const auto file = required(text("file", "file with the network's XML", Complete::file));
     const auto validate = flag("validate", "judge the XML by the schema first");
     return {
-        {.name = "net-list", .group = Group::network, .summary = "list networks",
-         .options = {flag("inactive", "only those that do not run"), flag("all", "those that run and those that do not"), flag("persistent", "only those with a definition"),
-                     flag("transient", "only those without a definition"), flag("autostart", "only those that start with the host"),
-                     flag("no-autostart", "only those that do not start with the host"), flag("name", "show names"), flag("uuid", "show UUIDs"), flag("table", "show a table, as without this")},
+        {.name = "net-list",
+         .group = Group::network,
+         .summary = "list networks",
+         .options = {flag("inactive", "only those that do not run"),
+                     flag("all", "those that run and those that do not"),
+                     flag("persistent", "only those with a definition"),
+                     flag("transient", "only those without a definition"),
+                     flag("autostart", "only those that start with the host"),
+                     flag("no-autostart", "only those that do not start with the host"), flag("name", "show names"),
+                     flag("uuid", "show UUIDs"), flag("table", "show a table, as without this")},
          .run = net_list},
-        {.name = "net-info", .group = Group::network, .summary = "tell about a network", .options = {the_network()}, .run = net_info},
-        {.name = "net-start", .group = Group::network, .summary = "start a network", .options = {the_network(Complete::stopped_network)}, .run = net_start},
-        {.name = "net-destroy", .group = Group::network, .summary = "stop a network", .about = "Takes bridge, addresses and rules away. The definition stays.",
-         .options = {the_network(Complete::running_network)}, .run = net_destroy},
-        {.name = "net-define", .group = Group::network, .summary = "define a network from an XML file", .options = {file, validate}, .run = net_define},
-        {.name = "net-create", .group = Group::network, .summary = "start a network from an XML file", .about = "It is gone when it stops.", .options = {file, validate}, .run = net_create},
-        {.name = "net-undefine", .group = Group::network, .summary = "remove a network's definition", .options = {the_network()}, .run = net_undefine},
-        {.name = "net-autostart", .group = Group::network, .summary = "start a network with the host", .options = {the_network(), flag("disable", "do not start it any more")}, .run = net_autostart},
-        {.name = "net-dumpxml", .group = Group::network, .summary = "show a network's XML",
-         .options = {the_network(), flag("inactive", "the definition"), named(text("xpath", "only what this expression finds")), flag("wrap", "put what was found into one document")}, .run = net_dumpxml},
-        {.name = "net-edit", .group = Group::network, .summary = "edit a network's XML", .options = {the_network()}, .run = net_edit},
-        {.name = "net-name", .group = Group::network, .summary = "tell a network's name", .options = {required(text("network", "UUID of the network"))}, .run = net_name},
-        {.name = "net-uuid", .group = Group::network, .summary = "tell a network's UUID", .options = {required(text("network", "name of the network", Complete::network))}, .run = net_uuid},
-        {.name = "net-dhcp-leases", .group = Group::network, .summary = "list the addresses that a network gave out", .options = {the_network(), text("mac", "only of this MAC address")}, .run = net_dhcp_leases},
+        {.name = "net-info",
+         .group = Group::network,
+         .summary = "tell about a network",
+         .options = {the_network()},
+         .run = net_info},
+        {.name = "net-start",
+         .group = Group::network,
+         .summary = "start a network",
+         .options = {the_network(Complete::stopped_network)},
+         .run = net_start},
+        {.name = "net-destroy",
+         .group = Group::network,
+         .summary = "stop a network",
+         .about = "Takes bridge, addresses and rules away. The definition stays.",
+         .options = {the_network(Complete::running_network)},
+         .run = net_destroy},
+        {.name = "net-define",
+         .group = Group::network,
+         .summary = "define a network from an XML file",
+         .options = {file, validate},
+         .run = net_define},
+        {.name = "net-create",
+         .group = Group::network,
+         .summary = "start a network from an XML file",
+         .about = "It is gone when it stops.",
+         .options = {file, validate},
+         .run = net_create},
+        {.name = "net-undefine",
+         .group = Group::network,
+         .summary = "remove a network's definition",
+         .options = {the_network()},
+         .run = net_undefine},
+        {.name = "net-autostart",
+         .group = Group::network,
+         .summary = "start a network with the host",
+         .options = {the_network(), flag("disable", "do not start it any more")},
+         .run = net_autostart},
+        {.name = "net-dumpxml",
+         .group = Group::network,
+         .summary = "show a network's XML",
+         .options = {the_network(), flag("inactive", "the definition"),
+                     named(text("xpath", "only what this expression finds")),
+                     flag("wrap", "put what was found into one document")},
+         .run = net_dumpxml},
+        {.name = "net-edit",
+         .group = Group::network,
+         .summary = "edit a network's XML",
+         .options = {the_network()},
+         .run = net_edit},
+        {.name = "net-name",
+         .group = Group::network,
+         .summary = "tell a network's name",
+         .options = {required(text("network", "UUID of the network"))},
+         .run = net_name},
+        {.name = "net-uuid",
+         .group = Group::network,
+         .summary = "tell a network's UUID",
+         .options = {required(text("network", "name of the network", Complete::network))},
+         .run = net_uuid},
+        {.name = "net-dhcp-leases",
+         .group = Group::network,
+         .summary = "list the addresses that a network gave out",
+         .options = {the_network(), text("mac", "only of this MAC address")},
+         .run = net_dhcp_leases},
     };
 }
 

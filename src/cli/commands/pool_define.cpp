@@ -20,9 +20,7 @@ wire::StoragePool create_xml(Call& call, const std::string& xml, std::uint32_t f
     return call.server().call<Procedure::storage_pool_create_xml>({.xml = xml, .flags = flags}).pool;
 }
 
-boost::json::object made(const wire::StoragePool& pool) {
-    return {{"pool", pool.name}, {"uuid", pool.uuid.text()}};
-}
+boost::json::object made(const wire::StoragePool& pool) { return {{"pool", pool.name}, {"uuid", pool.uuid.text()}}; }
 
 // -- from XML --
 
@@ -133,13 +131,15 @@ void pool(Call& call) {
 
 void find_sources(Call& call, const std::optional<std::string>& source) {
     const auto type = call.args.required("type");
-    const auto found = doing_in_pool(
-        fmt::format("Failed to find any {} pool sources", type), {},
-        "sources are looked for in types netfs (with --host), iscsi (with --host), iscsi-direct (with --host and --initiator), logical and zfs", [&] {
-            return call.server()
-                .call<Procedure::connect_find_storage_pool_sources>({.type = type, .src_spec = source, .flags = 0})
-                .xml;
-        });
+    const auto found = doing_in_pool(fmt::format("Failed to find any {} pool sources", type), {},
+                                     "sources are looked for in types netfs (with --host), iscsi (with --host), "
+                                     "iscsi-direct (with --host and --initiator), logical and zfs",
+                                     [&] {
+                                         return call.server()
+                                             .call<Procedure::connect_find_storage_pool_sources>(
+                                                 {.type = type, .src_spec = source, .flags = 0})
+                                             .xml;
+                                     });
     call.out.document(found);
 }
 
@@ -161,7 +161,8 @@ void find_sources_as(Call& call) {
 // -- the table --
 
 Option type_option() {
-    return required(one_of("type", "dir|fs|netfs|logical|disk|iscsi|iscsi-direct|scsi|mpath|rbd|gluster|zfs", "type of the pool"));
+    return required(
+        one_of("type", "dir|fs|netfs|logical|disk|iscsi|iscsi-direct|scsi|mpath|rbd|gluster|zfs", "type of the pool"));
 }
 
 std::vector<Option> describing_options() {

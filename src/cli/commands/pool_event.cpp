@@ -40,10 +40,12 @@ void event(Call& call) {
     auto& server = call.server();
     std::int32_t callback = 0;
     const auto begin = [&] {
-        callback =
-            server.call<Procedure::connect_storage_pool_event_register_any>({.event_id = *id, .pool = only}).callback_id;
+        callback = server.call<Procedure::connect_storage_pool_event_register_any>({.event_id = *id, .pool = only})
+                       .callback_id;
     };
-    const auto end = [&] { server.call<Procedure::connect_storage_pool_event_deregister_any>({.callback_id = callback}); };
+    const auto end = [&] {
+        server.call<Procedure::connect_storage_pool_event_deregister_any>({.callback_id = callback});
+    };
     watch_events(call, {.read = read, .begin = begin, .end = end});
 }
 

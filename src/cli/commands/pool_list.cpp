@@ -163,12 +163,8 @@ void info(Call& call) {
     call.out.fields(fields);
 }
 
-void name(Call& call) {
-    call.out.value("name", find_pool(call, "pool", by_uuid).name);
-}
-void uuid(Call& call) {
-    call.out.value("uuid", find_pool(call, "pool", by_name).uuid.text());
-}
+void name(Call& call) { call.out.value("name", find_pool(call, "pool", by_uuid).name); }
+void uuid(Call& call) { call.out.value("uuid", find_pool(call, "pool", by_name).uuid.text()); }
 
 void capabilities(Call& call) {
     const auto xml = doing_in_pool("failed to get storage pool capabilities", {}, {}, [&] {

@@ -25,9 +25,7 @@ std::uint32_t save_flags(const Arguments& args) {
 }
 
 /// The daemon's folder is another.
-std::string absolute(const std::string& path) {
-    return std::filesystem::absolute(path).string();
-}
+std::string absolute(const std::string& path) { return std::filesystem::absolute(path).string(); }
 
 std::optional<std::string> new_xml(Call& call) {
     if (!call.args.given("xml")) return std::nullopt;
@@ -170,18 +168,14 @@ std::string managed_xml(Call& call, const wire::Domain& domain, std::uint32_t fl
     return call.server().call<Procedure::domain_managed_save_get_xml_desc>({.dom = domain, .flags = flags}).xml;
 }
 
-std::uint32_t secret_flag(Call& call) {
-    return call.args.flag("security-info") ? with_secrets : 0;
-}
+std::uint32_t secret_flag(Call& call) { return call.args.flag("security-info") ? with_secrets : 0; }
 
 void save_image_dumpxml(Call& call) {
     const auto file = call.args.required("file");
     print_xml(call, image_xml(call, file, secret_flag(call)));
 }
 
-void managedsave_dumpxml(Call& call) {
-    print_xml(call, managed_xml(call, find_domain(call), secret_flag(call)));
-}
+void managedsave_dumpxml(Call& call) { print_xml(call, managed_xml(call, find_domain(call), secret_flag(call))); }
 
 void save_image_define(Call& call) {
     const auto file = call.args.required("file");
@@ -242,15 +236,9 @@ void managedsave_edit(Call& call) {
                       "Managed save image of domain '{}' XML configuration not changed.", domain.name);
 }
 
-Option image_file(std::string_view help) {
-    return required(text("file", help, Complete::file));
-}
-Option going_on() {
-    return flag("running", "it is to run after it");
-}
-Option standing_still() {
-    return flag("paused", "it is to be paused after it");
-}
+Option image_file(std::string_view help) { return required(text("file", help, Complete::file)); }
+Option going_on() { return flag("running", "it is to run after it"); }
+Option standing_still() { return flag("paused", "it is to be paused after it"); }
 Option another_xml() {
     return text("xml", "file with other XML: of the same machine, with images, networks or names elsewhere",
                 Complete::file);
@@ -260,9 +248,10 @@ std::vector<Command> file_commands() {
     return {
         {.name = "save",
          .summary = "save a domain's memory to a file and stop it",
-         .about = "The guest does not notice: 'restore' goes on from there. Its disks must not be used by others until "
-                  "then. What an older save has put into that file stays there until the new one is whole: there must be "
-                  "room for both.",
+         .about =
+             "The guest does not notice: 'restore' goes on from there. Its disks must not be used by others until "
+             "then. What an older save has put into that file stays there until the new one is whole: there must be "
+             "room for both.",
          .options = {the_domain(Complete::running_domain), image_file("where to put it"),
                      flag("bypass-cache", "do not keep it in the host's file cache"), another_xml(), going_on(),
                      standing_still(), flag("verbose", "show how far it is")},

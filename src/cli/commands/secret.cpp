@@ -125,9 +125,7 @@ wire::Secret find_secret(Call& call) {
     return doing(line, [&] { return call.server().call<Procedure::secret_lookup_by_uuid>({.uuid = *uuid}).secret; });
 }
 
-Option the_secret() {
-    return required(text("secret", "UUID of the secret", Complete::secret));
-}
+Option the_secret() { return required(text("secret", "UUID of the secret", Complete::secret)); }
 
 std::vector<Command> secret_commands() {
     std::vector<Command> all{

@@ -168,9 +168,7 @@ std::string snapshot_xml(Call& call, const wire::DomainSnapshot& snapshot, std::
     return call.server().call<Procedure::domain_snapshot_get_xml_desc>({.snap = snapshot, .flags = flags}).xml;
 }
 
-Option snapshot_name() {
-    return text("snapshotname", "its name");
-}
+Option snapshot_name() { return text("snapshotname", "its name"); }
 
 std::vector<Command> snapshot_reading_commands() {
     return {

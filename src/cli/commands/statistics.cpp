@@ -13,12 +13,13 @@ struct FlagOption {
     std::string_view option;
     std::uint32_t flag;
 };
-constexpr FlagOption groups_of_stats[]{{"state", 1},      {"cpu-total", 2}, {"balloon", 4},  {"vcpu", 8},
-                                       {"interface", 16}, {"block", 32},    {"perf", 64},    {"iothread", 128},
+constexpr FlagOption groups_of_stats[]{{"state", 1},      {"cpu-total", 2},   {"balloon", 4}, {"vcpu", 8},
+                                       {"interface", 16}, {"block", 32},      {"perf", 64},   {"iothread", 128},
                                        {"memory", 256},   {"dirtyrate", 512}, {"vm", 1024}};
-constexpr FlagOption stat_flags[]{{"list-active", 1},        {"list-inactive", 2},   {"list-persistent", 4}, {"list-transient", 8},
-                                  {"list-running", 16},      {"list-paused", 32},    {"list-shutoff", 64},   {"list-other", 128},
-                                  {"nowait", 1u << 29},      {"backing", 1u << 30},  {"enforce", 1u << 31}};
+constexpr FlagOption stat_flags[]{{"list-active", 1},    {"list-inactive", 2}, {"list-persistent", 4},
+                                  {"list-transient", 8}, {"list-running", 16}, {"list-paused", 32},
+                                  {"list-shutoff", 64},  {"list-other", 128},  {"nowait", 1u << 29},
+                                  {"backing", 1u << 30}, {"enforce", 1u << 31}};
 
 std::uint32_t flags_of(const Arguments& args, std::span<const FlagOption> table) {
     std::uint32_t flags = 0;
@@ -30,11 +31,12 @@ std::uint32_t flags_of(const Arguments& args, std::span<const FlagOption> table)
 void domstats(Call& call) {
     std::vector<wire::Domain> domains;
     for (const auto& name : call.args.list("domain")) domains.push_back(find_domain_named(call, name));
-    const auto records = call.server()
-                             .call<Procedure::connect_get_all_domain_stats>({.doms = domains,
-                                                                             .stats = flags_of(call.args, groups_of_stats),
-                                                                             .flags = flags_of(call.args, stat_flags)})
-                             .ret_stats;
+    const auto records =
+        call.server()
+            .call<Procedure::connect_get_all_domain_stats>({.doms = domains,
+                                                            .stats = flags_of(call.args, groups_of_stats),
+                                                            .flags = flags_of(call.args, stat_flags)})
+            .ret_stats;
     boost::json::array all;
     for (std::size_t i = 0; i < records.size(); ++i) {
         const auto& record = records[i];
@@ -44,7 +46,8 @@ void domstats(Call& call) {
             call.out.text("  {}={}\n", param.field, value_text(param.value));
             values[param.field] = value_json(param.value);
         }
-        all.push_back(boost::json::object{{"domain", record.dom.name}, {"uuid", record.dom.uuid.text()}, {"stats", std::move(values)}});
+        all.push_back(boost::json::object{
+            {"domain", record.dom.name}, {"uuid", record.dom.uuid.text()}, {"stats", std::move(values)}});
     }
     call.out.result(std::move(all));
 }
@@ -52,9 +55,9 @@ void domstats(Call& call) {
 // -- jobs --
 
 constexpr std::string_view job_types[]{"None", "Bounded", "Unbounded", "Completed", "Failed", "Cancelled"};
-constexpr std::string_view operations[]{"Unknown",       "Start",         "Save",           "Restore",         "Incoming migration",
-                                        "Outgoing migration", "Snapshot", "Snapshot revert", "Dump",           "Backup",
-                                        "Snapshot delete"};
+constexpr std::string_view operations[]{
+    "Unknown",  "Start",           "Save", "Restore", "Incoming migration", "Outgoing migration",
+    "Snapshot", "Snapshot revert", "Dump", "Backup",  "Snapshot delete"};
 
 struct JobLine {
     std::string_view label;
@@ -90,13 +93,20 @@ constexpr JobLine job_lines[]{
 
 std::string job_value(const JobLine& line, std::uint64_t value) {
     switch (line.unit) {
-    case JobLine::Unit::milliseconds: return fmt::format("{:<12} ms", value);
-    case JobLine::Unit::bytes: return pretty_size(value, 3);
-    case JobLine::Unit::bytes_each_second: return pretty_size(value, 3) + "/s";
-    case JobLine::Unit::whole_bytes: return fmt::format("{:<12} bytes", value);
-    case JobLine::Unit::pages: return fmt::format("{:<12} pages/s", value);
-    case JobLine::Unit::nanoseconds: return fmt::format("{:<12} ns", value);
-    case JobLine::Unit::plain: break;
+    case JobLine::Unit::milliseconds:
+        return fmt::format("{:<12} ms", value);
+    case JobLine::Unit::bytes:
+        return pretty_size(value, 3);
+    case JobLine::Unit::bytes_each_second:
+        return pretty_size(value, 3) + "/s";
+    case JobLine::Unit::whole_bytes:
+        return fmt::format("{:<12} bytes", value);
+    case JobLine::Unit::pages:
+        return fmt::format("{:<12} pages/s", value);
+    case JobLine::Unit::nanoseconds:
+        return fmt::format("{:<12} ns", value);
+    case JobLine::Unit::plain:
+        break;
     }
     return fmt::format("{:<12}", value);
 }
@@ -115,18 +125,21 @@ std::optional<std::uint64_t> unsigned_param(const std::vector<wire::TypedParam>&
 bool worth_telling(int type, const Arguments& args) {
     constexpr int bounded = 1, unbounded = 2, completed = 3;
     if (args.flag("anystats")) return type != 0;
-    return type == bounded || type == unbounded || (type == completed && (args.flag("completed") || args.flag("keep-completed")));
+    return type == bounded || type == unbounded
+           || (type == completed && (args.flag("completed") || args.flag("keep-completed")));
 }
 
 void print_job(Call& call, const std::vector<wire::TypedParam>& params, int type) {
     const auto operation = unsigned_param(params, "operation").value_or(0);
-    call.out.text("{:<17} {:<12}\n", "Operation:", word_of(operations, static_cast<std::int64_t>(operation), "Unknown"));
+    call.out.text("{:<17} {:<12}\n",
+                  "Operation:", word_of(operations, static_cast<std::int64_t>(operation), "Unknown"));
     constexpr int bounded = 1;
     for (const auto& line : job_lines) {
         const auto value = unsigned_param(params, line.param);
         if (!value || (*value == 0 && line.unit == JobLine::Unit::bytes_each_second)) continue;
         if (line.param == "data_processed" && type == bounded)
-            if (const auto left = unsigned_param(params, "time_remaining")) call.out.text("{:<17} {:<12} ms\n", "Time remaining:", *left);
+            if (const auto left = unsigned_param(params, "time_remaining"))
+                call.out.text("{:<17} {:<12} ms\n", "Time remaining:", *left);
         call.out.text("{:<17} {}\n", line.label, job_value(line, *value));
     }
 }
@@ -159,25 +172,40 @@ std::vector<Command> statistics_commands() {
         {.name = "domstats",
          .group = Group::monitor,
          .summary = "show statistics of one or more domains",
-         .about = "Without groups: all that the daemon has. Without names: all domains. Figures of a guest that does not answer are "
+         .about = "Without groups: all that the daemon has. Without names: all domains. Figures of a guest that does "
+                  "not answer are "
                   "left out.",
-         .options = {flag("state", "state and reason"), flag("cpu-total", "time of the host's CPUs"), flag("balloon", "memory"),
-                     flag("vcpu", "virtual CPUs"), flag("interface", "network interfaces"), flag("block", "disks"),
-                     flag("perf", "performance counters"), flag("iothread", "I/O threads"), flag("memory", "memory bandwidth"),
-                     flag("dirtyrate", "how fast memory changes"), flag("vm", "what the hypervisor itself counts"),
-                     flag("list-active", "only of domains that run"), flag("list-inactive", "only of domains that do not run"),
+         .options = {flag("state", "state and reason"),
+                     flag("cpu-total", "time of the host's CPUs"),
+                     flag("balloon", "memory"),
+                     flag("vcpu", "virtual CPUs"),
+                     flag("interface", "network interfaces"),
+                     flag("block", "disks"),
+                     flag("perf", "performance counters"),
+                     flag("iothread", "I/O threads"),
+                     flag("memory", "memory bandwidth"),
+                     flag("dirtyrate", "how fast memory changes"),
+                     flag("vm", "what the hypervisor itself counts"),
+                     flag("list-active", "only of domains that run"),
+                     flag("list-inactive", "only of domains that do not run"),
                      flag("list-persistent", "only of domains with a definition"),
-                     flag("list-transient", "only of domains without a definition"), flag("list-running", "only of running domains"),
-                     flag("list-paused", "only of paused domains"), flag("list-shutoff", "only of domains that are shut off"),
-                     flag("list-other", "only of domains in any other state"), flag("raw", "values as they are"),
-                     flag("enforce", "fail if the daemon does not know a group"), flag("backing", "disks with their backing chains"),
-                     flag("nowait", "only what can be told at once"), rest("domain", "the domains", Complete::domain)},
+                     flag("list-transient", "only of domains without a definition"),
+                     flag("list-running", "only of running domains"),
+                     flag("list-paused", "only of paused domains"),
+                     flag("list-shutoff", "only of domains that are shut off"),
+                     flag("list-other", "only of domains in any other state"),
+                     flag("raw", "values as they are"),
+                     flag("enforce", "fail if the daemon does not know a group"),
+                     flag("backing", "disks with their backing chains"),
+                     flag("nowait", "only what can be told at once"),
+                     rest("domain", "the domains", Complete::domain)},
          .run = domstats},
         {.name = "domjobinfo",
          .summary = "show what a domain's job does",
          .about = "Saving, dumping, migrating and the like are jobs.",
          .options = {the_domain(), flag("completed", "the job that ended last, which is then forgotten"),
-                     flag("keep-completed", "the job that ended last, which is kept"), flag("anystats", "also of jobs that failed"),
+                     flag("keep-completed", "the job that ended last, which is kept"),
+                     flag("anystats", "also of jobs that failed"),
                      flag("rawstats", "the figures as the daemon sends them")},
          .run = domjobinfo},
     };

@@ -29,7 +29,8 @@ void setvcpus(Call& call) {
     const auto count = call.args.natural("count", 1u << 16);
     const auto domain = find_domain(call);
     doing("Unable to change the number of virtual CPUs", [&] {
-        call.server().call<Procedure::domain_set_vcpus_flags>({.dom = domain, .nvcpus = static_cast<std::uint32_t>(count.value_or(0)), .flags = flags});
+        call.server().call<Procedure::domain_set_vcpus_flags>(
+            {.dom = domain, .nvcpus = static_cast<std::uint32_t>(count.value_or(0)), .flags = flags});
     });
     call.out.result({{"domain", domain.name}, {"vcpus", count.value_or(0)}});
 }
@@ -41,12 +42,21 @@ std::vector<Command> tuning_commands() {
     const auto live = flag("live", "of the running domain");
     const auto current = flag("current", "of the running domain, or of the next boot if it does not run");
     return {
-        {.name = "setmem", .summary = "change a domain's memory", .about = "Takes memory from a running guest, or gives it back, up to its maximum.",
-         .options = {the_domain(), required(number("size", "new amount, in KiB unless it has a unit")), config, live, current}, .run = setmem},
-        {.name = "setmaxmem", .summary = "change the most memory that a domain may have",
-         .options = {the_domain(), required(number("size", "new amount, in KiB unless it has a unit")), config, live, current}, .run = setmaxmem},
-        {.name = "setvcpus", .summary = "change the number of a domain's CPUs",
-         .options = {the_domain(), required(number("count", "how many")), flag("maximum", "the most that it may have, of the next boot"), config, live, current},
+        {.name = "setmem",
+         .summary = "change a domain's memory",
+         .about = "Takes memory from a running guest, or gives it back, up to its maximum.",
+         .options = {the_domain(), required(number("size", "new amount, in KiB unless it has a unit")), config, live,
+                     current},
+         .run = setmem},
+        {.name = "setmaxmem",
+         .summary = "change the most memory that a domain may have",
+         .options = {the_domain(), required(number("size", "new amount, in KiB unless it has a unit")), config, live,
+                     current},
+         .run = setmaxmem},
+        {.name = "setvcpus",
+         .summary = "change the number of a domain's CPUs",
+         .options = {the_domain(), required(number("count", "how many")),
+                     flag("maximum", "the most that it may have, of the next boot"), config, live, current},
          .run = setvcpus},
     };
 }

@@ -68,9 +68,7 @@ wire::StorageVol find_volume(Call& call, std::string_view option, std::string_vi
     return *found;
 }
 
-wire::StorageVol find_volume_anywhere(Call& call, std::string_view option) {
-    return find_volume(call, option, {});
-}
+wire::StorageVol find_volume_anywhere(Call& call, std::string_view option) { return find_volume(call, option, {}); }
 
 std::string volume_path(Call& call, const wire::StorageVol& volume) {
     return call.server().call<Procedure::storage_vol_get_path>({.vol = volume}).name;
@@ -84,12 +82,8 @@ boost::json::object volume_json(const wire::StorageVol& volume) {
     return {{"volume", volume.name}, {"pool", volume.pool}, {"key", volume.key}};
 }
 
-Option the_volume() {
-    return required(text("vol", "name, key or path of the volume", Complete::volume));
-}
-Option the_volumes_pool() {
-    return text("pool", "name or UUID of its pool", Complete::running_pool);
-}
+Option the_volume() { return required(text("vol", "name, key or path of the volume", Complete::volume)); }
+Option the_volumes_pool() { return text("pool", "name or UUID of its pool", Complete::running_pool); }
 
 namespace {
 

@@ -34,7 +34,8 @@ void look_at_made(Call& call, ProgressBar& bar, const wire::StoragePool& pool, c
 
 /// Makes a volume by a call that may take long, and shows how far it is.
 template <Procedure procedure>
-wire::StorageVol make(Call& call, ProgressBar& bar, const std::string& name, const typename wire::Call<procedure>::Args& args) {
+wire::StorageVol make(Call& call, ProgressBar& bar, const std::string& name,
+                      const typename wire::Call<procedure>::Args& args) {
     const auto look = [&] { look_at_made(call, bar, args.pool, name); };
     const auto never = [] { return false; };
     return call.server().call_watched<procedure>(args, ProgressBar::pace, never, look).vol;
@@ -171,9 +172,7 @@ Option preallocating() {
 Option reflinking() {
     return flag("reflink", "share the contents until one of both is written; fails where the file system cannot");
 }
-Option validating() {
-    return flag("validate", "judge the XML by the schema first");
-}
+Option validating() { return flag("validate", "judge the XML by the schema first"); }
 
 } // namespace
 

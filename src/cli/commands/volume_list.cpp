@@ -77,15 +77,9 @@ void info(Call& call) {
          {physical ? "Physical:" : "Allocation:", physical ? "physical" : "allocation", size(told.allocation)}});
 }
 
-void dumpxml(Call& call) {
-    print_xml(call, volume_xml(call, find_volume(call)));
-}
-void key(Call& call) {
-    call.out.value("key", find_volume(call).key);
-}
-void name(Call& call) {
-    call.out.value("name", find_volume_anywhere(call).name);
-}
+void dumpxml(Call& call) { print_xml(call, volume_xml(call, find_volume(call))); }
+void key(Call& call) { call.out.value("key", find_volume(call).key); }
+void name(Call& call) { call.out.value("name", find_volume_anywhere(call).name); }
 void path(Call& call) {
     const auto volume = find_volume(call);
     call.out.value("path", volume_path(call, volume));

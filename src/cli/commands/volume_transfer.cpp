@@ -51,7 +51,7 @@ public:
 
     /// How much it will be; 0 when that cannot be known, as with a pipe.
     std::uint64_t size() const {
-        struct stat about {};
+        struct stat about{};
         if (fstat(fd_.get(), &about) != 0 || !S_ISREG(about.st_mode)) return 0;
         const auto whole = static_cast<std::uint64_t>(about.st_size);
         return limited_ ? std::min(left_, whole) : whole;

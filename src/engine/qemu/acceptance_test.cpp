@@ -32,9 +32,7 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
-SharedFd shared(int fd) {
-    return std::make_shared<UniqueFd>(fd);
-}
+SharedFd shared(int fd) { return std::make_shared<UniqueFd>(fd); }
 
 SharedFd open_shared(const fs::path& path, int flags) {
     auto fd = open_file(path, flags, 0600);

@@ -102,12 +102,14 @@ void alias_memories(std::vector<model::MemoryDevice>& memories) {
     // By the slot: saved memory knows a module by this name, also when those before it have gone.
     for (auto& memory : memories)
         if (!memory.alias && memory.address && memory.address->type == model::AddressType::dimm)
-            if (auto name = fmt::format("{}{}", memory_prefix(memory.model), memory.address->slot); used.insert(name).second)
+            if (auto name = fmt::format("{}{}", memory_prefix(memory.model), memory.address->slot);
+                used.insert(name).second)
                 memory.alias = name;
     std::map<model::MemoryModel, unsigned> next;
     for (auto& memory : memories)
         while (!memory.alias)
-            if (auto name = fmt::format("{}{}", memory_prefix(memory.model), next[memory.model]++); used.insert(name).second)
+            if (auto name = fmt::format("{}{}", memory_prefix(memory.model), next[memory.model]++);
+                used.insert(name).second)
                 memory.alias = name;
 }
 

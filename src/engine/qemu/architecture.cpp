@@ -56,7 +56,8 @@ Error unsupported(const std::string& what) {
 const Architecture& find(const std::string& name) {
     const auto found = std::ranges::find(known, name, &Architecture::name);
     if (found != known.end()) return *found;
-    throw unsupported(fmt::format("Unknown architecture {}", name)).hint("leave 'arch' out of <os><type> for that of this host");
+    throw unsupported(fmt::format("Unknown architecture {}", name))
+        .hint("leave 'arch' out of <os><type> for that of this host");
 }
 
 std::string path_of(std::string_view target) { return fmt::format("/usr/bin/qemu-system-{}", target); }
@@ -85,7 +86,8 @@ std::string emulator_of(const model::Domain& domain) {
 
 void require_architecture(const std::string& binary, std::string_view target, const std::string& architecture) {
     if (find(architecture).target == target) return;
-    const bool wider = (target == "x86_64" && architecture == "i686") || (target == "aarch64" && architecture == "armv7l");
+    const bool wider =
+        (target == "x86_64" && architecture == "i686") || (target == "aarch64" && architecture == "armv7l");
     if (wider) return;
     throw unsupported(fmt::format("Emulator '{}' does not support arch '{}'", binary, architecture))
         .hint("leave <emulator> out to get that of the architecture");

@@ -43,9 +43,12 @@ TEST(Architecture, each_has_its_emulator_or_the_package_that_brings_it) {
     struct Case {
         std::string arch, target, package;
     };
-    for (const auto& each : std::vector<Case>{{"aarch64", "aarch64", "qemu-system-arm"}, {"armv7l", "arm", "qemu-system-arm"},
-                                              {"mips", "mips", "qemu-system-mips"}, {"ppc64le", "ppc64", "qemu-system-ppc"},
-                                              {"riscv64", "riscv64", "qemu-system-misc"}, {"s390x", "s390x", "qemu-system-misc"}}) {
+    for (const auto& each : std::vector<Case>{{"aarch64", "aarch64", "qemu-system-arm"},
+                                              {"armv7l", "arm", "qemu-system-arm"},
+                                              {"mips", "mips", "qemu-system-mips"},
+                                              {"ppc64le", "ppc64", "qemu-system-ppc"},
+                                              {"riscv64", "riscv64", "qemu-system-misc"},
+                                              {"s390x", "s390x", "qemu-system-misc"}}) {
         const auto path = "/usr/bin/qemu-system-" + each.target;
         if (each.arch == host.machine) continue;
         if (::access(path.c_str(), X_OK) == 0) {
@@ -67,7 +70,8 @@ TEST(Architecture, an_emulator_runs_its_own_and_narrower_ones) {
     for (const std::string_view arch : {"aarch64", "armv7l", "mips"})
         EXPECT_THAT(refusal([&] { require_architecture("/q", "x86_64", std::string(arch)); }),
                     HasSubstr("Emulator '/q' does not support arch"));
-    EXPECT_THAT(refusal([] { require_architecture("/q", "i386", "x86_64"); }), HasSubstr("does not support arch 'x86_64'"));
+    EXPECT_THAT(refusal([] { require_architecture("/q", "i386", "x86_64"); }),
+                HasSubstr("does not support arch 'x86_64'"));
     EXPECT_EQ(architecture_of("i386"), "i686");
     EXPECT_EQ(architecture_of("x86_64"), "x86_64");
 }

@@ -41,9 +41,12 @@ std::vector<std::string> Arguments::take() {
     list.reserve(2 * entries_.size());
     for (auto& [option, value] : entries_) {
         list.push_back(std::move(option));
-        if (auto* text = std::get_if<std::string>(&value)) list.push_back(std::move(*text));
-        else if (const auto* object = std::get_if<boost::json::object>(&value)) list.push_back(boost::json::serialize(*object));
-        else if (const auto* fd = std::get_if<PassedFd>(&value)) list.push_back(text_of(*fd));
+        if (auto* text = std::get_if<std::string>(&value))
+            list.push_back(std::move(*text));
+        else if (const auto* object = std::get_if<boost::json::object>(&value))
+            list.push_back(boost::json::serialize(*object));
+        else if (const auto* fd = std::get_if<PassedFd>(&value))
+            list.push_back(text_of(*fd));
     }
     entries_.clear();
     return list;

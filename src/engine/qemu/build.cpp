@@ -34,9 +34,7 @@ std::string Build::path(const Launch::Image& image, const std::string& otherwise
     return fmt::format("/dev/fdset/{}", set);
 }
 
-std::string Build::file(const std::string& name) {
-    return path(find(launch.files, name), name);
-}
+std::string Build::file(const std::string& name) { return path(find(launch.files, name), name); }
 
 std::string Build::secret(const std::string& id, const Sensitive* value, const std::string& owner) {
     auto file = id;
@@ -54,9 +52,7 @@ SharedFd Build::find(const std::map<std::string, SharedFd>& in, const std::strin
     return found == in.end() ? nullptr : found->second;
 }
 
-bool Build::has_device(std::string_view driver) const {
-    return capabilities.has_device(driver);
-}
+bool Build::has_device(std::string_view driver) const { return capabilities.has_device(driver); }
 
 void Build::need_device(std::string_view driver, std::string_view element, int line) const {
     if (has_device(driver)) return;

@@ -65,16 +65,14 @@ struct Build {
 /// "virtio-blk-pci", or its transitional or non-transitional kind by the model's name.
 std::string virtio_name(std::string_view base, const std::optional<std::string>& model);
 
-inline bool on(model::OnOff value) {
-    return value == model::OnOff::on;
-}
+inline bool on(model::OnOff value) { return value == model::OnOff::on; }
 
 /// Sets a JSON boolean where the option was given.
 inline void set(json::object& object, std::string_view key, const std::optional<model::OnOff>& value) {
     if (value) object[key] = on(*value);
 }
 template <class T>
-requires std::is_arithmetic_v<T>
+    requires std::is_arithmetic_v<T>
 void set(json::object& object, std::string_view key, const std::optional<T>& value) {
     if (value) object[key] = *value;
 }

@@ -77,8 +77,9 @@ std::string Capabilities::canonical_machine(const std::string& name) const {
     std::vector<std::string_view> aliases;
     for (const auto& machine : machines)
         if (machine.alias) aliases.push_back(*machine.alias);
-    throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
-                fmt::format("unsupported configuration: Emulator '{}' does not support machine type '{}'", binary, name))
+    throw Error(
+        ErrorCode::config_unsupported, ErrorDomain::qemu,
+        fmt::format("unsupported configuration: Emulator '{}' does not support machine type '{}'", binary, name))
         .hint(fmt::format("it has {}, and their numbered versions", fmt::join(aliases, ", ")));
 }
 
@@ -161,7 +162,8 @@ std::optional<Capabilities> read_cache(const std::filesystem::path& file, const 
         const auto xml = std::string_view(text).substr(begin);
         if (text.substr(0, begin) != checksum_line(xml)) return std::nullopt;
         auto cached = format::from_xml<Capabilities>(xml);
-        if (cached.modified == now.modified && cached.size == now.size && cached.probed_by == DOMUS_VERSION) return cached;
+        if (cached.modified == now.modified && cached.size == now.size && cached.probed_by == DOMUS_VERSION)
+            return cached;
     } catch (const Error&) {
         // absent or of another form: it is made anew
     }
@@ -255,13 +257,23 @@ struct Qemu::Probe {
 
 Task<Qemu::Probe> Qemu::begin_probe(std::string binary, std::vector<qmp::Command> questions) {
     int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) throw system_error(errno, "cannot make a socket pair");
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        throw system_error(errno, "cannot make a socket pair");
     UniqueFd ours(ends[0]);
     Command command(binary);
     command.death_signal = SIGKILL; // it answers nobody else
     const auto inherited = command.pass(UniqueFd(ends[1]));
-    command.arguments = {"-S", "-no-user-config", "-nodefaults", "-display", "none", "-machine", "none", "-chardev",
-                         fmt::format("socket,id=monitor,fd={}", inherited), "-mon", "chardev=monitor,mode=control"};
+    command.arguments = {"-S",
+                         "-no-user-config",
+                         "-nodefaults",
+                         "-display",
+                         "none",
+                         "-machine",
+                         "none",
+                         "-chardev",
+                         fmt::format("socket,id=monitor,fd={}", inherited),
+                         "-mon",
+                         "chardev=monitor,mode=control"};
     Probe probe;
     auto process = co_await spawn_process(std::move(command), Deadline::in(20s));
     probe.process = std::move(process);
@@ -317,7 +329,8 @@ Task<Capabilities> Qemu::probe(std::string binary) {
     found.commands = names(answers[5]);
     for (const auto& model : answers[6].as_array()) found.tpm_models.emplace_back(model.as_string());
     co_await Probe::end(probe);
-    log::info("probed '{}': version {}, {} machines, {} devices", binary, found.version, found.machines.size(), found.devices.size());
+    log::info("probed '{}': version {}, {} machines, {} devices", binary, found.version, found.machines.size(),
+              found.devices.size());
     co_return found;
 }
 

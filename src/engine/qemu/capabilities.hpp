@@ -36,7 +36,7 @@ struct Machine {
 
 struct CpuModel {
     std::string name;
-    bool usable = true;      ///< with the accelerator that was asked
+    bool usable = true; ///< with the accelerator that was asked
     bool deprecated = false;
     std::vector<std::string> missing; ///< features that keep it from being usable
 
@@ -48,17 +48,17 @@ struct Capabilities {
     std::string binary;
     std::uint64_t modified = 0; ///< of the binary: seconds and size tell whether it was replaced
     std::uint64_t size = 0;
-    std::string probed_by;      ///< version of Domus
-    unsigned version = 0;       ///< major * 1000000 + minor * 1000 + micro
+    std::string probed_by; ///< version of Domus
+    unsigned version = 0;  ///< major * 1000000 + minor * 1000 + micro
     std::string package;
-    std::string architecture;   ///< x86_64
+    std::string architecture; ///< x86_64
     std::vector<Machine> machines;
     std::vector<CpuModel> cpus;
     std::vector<std::string> devices; ///< sorted
     std::vector<std::string> commands;
     std::vector<std::string> tpm_models;
 
-    bool kvm = false;           ///< truly works, see kvm.hpp; of now, not from disk
+    bool kvm = false; ///< truly works, see kvm.hpp; of now, not from disk
     std::string kvm_reason;
     std::string kvm_hint;
 

@@ -77,15 +77,9 @@ json::object file(const Parsed& from) {
     return data;
 }
 
-json::object device_file(const Parsed& from) {
-    return {{"device", from.get("path")}};
-}
-json::object nothing(const Parsed&) {
-    return {};
-}
-json::object channel_type(const Parsed& from) {
-    return {{"type", from.get("name")}};
-}
+json::object device_file(const Parsed& from) { return {{"device", from.get("path")}}; }
+json::object nothing(const Parsed&) { return {}; }
+json::object channel_type(const Parsed& from) { return {{"type", from.get("name")}}; }
 
 struct Kind {
     std::string_view name;

@@ -25,9 +25,7 @@ void add_identity(Build& build) {
     build.arguments.add("-nodefaults");
 }
 
-void add_uuid(Build& build) {
-    build.arguments.add("-uuid", build.domain.uuid.value_or(Uuid{}).text());
-}
+void add_uuid(Build& build) { build.arguments.add("-uuid", build.domain.uuid.value_or(Uuid{}).text()); }
 
 void add_monitor(Build& build) {
     Options options("socket");
@@ -100,7 +98,8 @@ bool locks_memory(const model::Domain& domain) {
     const auto reaches = [](const model::Interface& interface) {
         return interface.type == model::InterfaceType::hostdev || interface.type == model::InterfaceType::vdpa;
     };
-    return domain.memory_backing.locked || !devices.hostdevs.empty() || std::ranges::any_of(devices.interfaces, reaches);
+    return domain.memory_backing.locked || !devices.hostdevs.empty()
+           || std::ranges::any_of(devices.interfaces, reaches);
 }
 
 json::object limits_of(const model::Disk& disk) {
@@ -149,7 +148,9 @@ Command build_command(const model::Domain& live, const Capabilities& capabilitie
 }
 
 json::object stats_period(const model::MemoryBalloon& balloon, unsigned seconds) {
-    return {{"path", "/machine/peripheral/" + *balloon.alias}, {"property", "guest-stats-polling-interval"}, {"value", seconds}};
+    return {{"path", "/machine/peripheral/" + *balloon.alias},
+            {"property", "guest-stats-polling-interval"},
+            {"value", seconds}};
 }
 
 std::vector<Preparation> preparations(const model::Domain& live) {

@@ -76,8 +76,10 @@ INSTANTIATE_TEST_SUITE_P(Definitions, CommandOf, testing::ValuesIn(test_domain_n
 });
 
 TEST(CommandErrors, name_the_element_and_its_line) {
-    EXPECT_THAT(refusal("<disk type='file' device='cdrom'><source file='/a'/><target dev='sda' bus='sata'/><transient/></disk>"),
-                HasSubstr("<transient> (line 3): disk 'sda' cannot be transient"));
+    EXPECT_THAT(
+        refusal(
+            "<disk type='file' device='cdrom'><source file='/a'/><target dev='sda' bus='sata'/><transient/></disk>"),
+        HasSubstr("<transient> (line 3): disk 'sda' cannot be transient"));
     EXPECT_THAT(refusal("<disk type='file'><source file='/a'/><target dev='vda'/><encryption format='luks'><secret "
                         "type='passphrase' usage='x'/></encryption><transient/></disk>"),
                 HasSubstr("disk 'vda' is encrypted, and its changes would not be"));
@@ -87,21 +89,30 @@ TEST(CommandErrors, name_the_element_and_its_line) {
     EXPECT_THAT(
         refusal("<filesystem type='mount'><driver type='virtiofs'/><source dir='/x'/><target dir='x'/></filesystem>"),
         HasSubstr("memory that it can share"));
-    EXPECT_THAT(refusal("<filesystem type='mount' accessmode='mapped'><driver type='virtiofs'/><source dir='/x'/><target dir='x'/></filesystem>"),
+    EXPECT_THAT(refusal("<filesystem type='mount' accessmode='mapped'><driver type='virtiofs'/><source "
+                        "dir='/x'/><target dir='x'/></filesystem>"),
                 HasSubstr("accessmode"));
-    EXPECT_THAT(refusal("<filesystem type='mount'><driver type='virtiofs'/><binary><sandbox mode='none'/></binary><source dir='/x'/><target dir='x'/></filesystem>"),
+    EXPECT_THAT(refusal("<filesystem type='mount'><driver type='virtiofs'/><binary><sandbox "
+                        "mode='none'/></binary><source dir='/x'/><target dir='x'/></filesystem>"),
                 HasSubstr("sandbox mode 'none'"));
-    EXPECT_THAT(refusal("<tpm model='tpm-crb'><backend type='emulator' version='1.2'/></tpm>"), HasSubstr("version 2.0"));
-    EXPECT_THAT(refusal("<tpm model='tpm-tis'><backend type='emulator' version='1.2'><active_pcr_banks><sha1/></active_pcr_banks></backend></tpm>"), HasSubstr("banks"));
-    EXPECT_THAT(refusal("<tpm model='tpm-tis'><backend type='emulator'/></tpm><tpm model='tpm-tis'><backend type='emulator'/></tpm>"), HasSubstr("one TPM"));
+    EXPECT_THAT(refusal("<tpm model='tpm-crb'><backend type='emulator' version='1.2'/></tpm>"),
+                HasSubstr("version 2.0"));
+    EXPECT_THAT(refusal("<tpm model='tpm-tis'><backend type='emulator' "
+                        "version='1.2'><active_pcr_banks><sha1/></active_pcr_banks></backend></tpm>"),
+                HasSubstr("banks"));
+    EXPECT_THAT(refusal("<tpm model='tpm-tis'><backend type='emulator'/></tpm><tpm model='tpm-tis'><backend "
+                        "type='emulator'/></tpm>"),
+                HasSubstr("one TPM"));
     EXPECT_THAT(refusal("<disk type='file'><driver name='qemu' type='raw' io='native'/><source file='/a'/><target "
                         "dev='vda'/></disk>"),
                 HasSubstr("cache='none'"));
 }
 
 TEST(CommandErrors, refuse_encryption_of_any_stream) {
-    for (const auto* serial : {"type='tcp'><source mode='connect' host='a' service='1' tls='yes'/>", "type='unix'><source mode='bind' path='/s' tls='yes'/>",
-                               "type='udp'><source mode='connect' host='a' service='1' tls='yes'/>", "type='file'><source path='/f' tls='yes'/>"})
+    for (const auto* serial : {"type='tcp'><source mode='connect' host='a' service='1' tls='yes'/>",
+                               "type='unix'><source mode='bind' path='/s' tls='yes'/>",
+                               "type='udp'><source mode='connect' host='a' service='1' tls='yes'/>",
+                               "type='file'><source path='/f' tls='yes'/>"})
         EXPECT_THAT(refusal(std::string("<serial ") + serial + "</serial>"), HasSubstr("TLS")) << serial;
 }
 
@@ -111,9 +122,12 @@ TEST(CommandErrors, refuse_a_processor_that_this_qemu_does_not_have) {
 }
 
 TEST(CommandDisks, that_are_transient_are_written_to_elsewhere) {
-    const auto text = built("<disk type='file'><driver name='qemu' type='raw'/><source file='/a'/><target dev='vda'/><transient/></disk>");
+    const auto text = built(
+        "<disk type='file'><driver name='qemu' type='raw'/><source file='/a'/><target dev='vda'/><transient/></disk>");
     EXPECT_THAT(text, HasSubstr(R"({"driver":"raw","node-name":"vda-1","read-only":true,)"));
-    EXPECT_THAT(text, HasSubstr(R"({"driver":"qcow2","node-name":"vda","read-only":false,"file":"vda-file","backing":"vda-1"})"));
+    EXPECT_THAT(
+        text,
+        HasSubstr(R"({"driver":"qcow2","node-name":"vda","read-only":false,"file":"vda-file","backing":"vda-1"})"));
     EXPECT_THAT(text, HasSubstr(R"("drive":"vda")"));
 }
 
@@ -146,10 +160,13 @@ TEST(CommandSecrets, open_encrypted_images) {
 
 TEST(CommandDisks, reach_images_of_gluster) {
     const auto disk = [](const std::string& name, const std::string& host) {
-        return "<disk type='network'><source protocol='gluster' name='" + name + "'>" + host + "</source><target dev='vda'/></disk>";
+        return "<disk type='network'><source protocol='gluster' name='" + name + "'>" + host
+               + "</source><target dev='vda'/></disk>";
     };
-    EXPECT_THAT(built(disk("volume/a/image", "<host name='server'/>")),
-                HasSubstr(R"("driver":"gluster","volume":"volume","path":"a/image","server":[{"type":"inet","host":"server","port":"24007"}])"));
+    EXPECT_THAT(
+        built(disk("volume/a/image", "<host name='server'/>")),
+        HasSubstr(
+            R"("driver":"gluster","volume":"volume","path":"a/image","server":[{"type":"inet","host":"server","port":"24007"}])"));
     EXPECT_THAT(refusal(disk("image", "<host name='server'/>")), HasSubstr("write name='volume/image'"));
     EXPECT_THAT(refusal(disk("volume/image", "")), HasSubstr("wants a <host>"));
 }
@@ -210,9 +227,11 @@ TEST(CommandDescriptors, take_the_place_of_paths) {
 
 TEST(CommandDescriptors, take_the_place_of_streams_tables_and_sockets) {
     auto domain = format::from_xml<model::Domain>(
-        "<domain type='qemu'><name>x</name><memory unit='MiB'>128</memory><os><type machine='q35'>hvm</type><loader type='rom'>/bios</loader></os>"
+        "<domain type='qemu'><name>x</name><memory unit='MiB'>128</memory><os><type machine='q35'>hvm</type><loader "
+        "type='rom'>/bios</loader></os>"
         "<sysinfo type='fwcfg'><entry name='opt/a' file='/table'/></sysinfo><devices>"
-        "<disk type='network'><driver name='qemu' type='raw'/><source protocol='nbd' name='e'><host transport='unix' socket='/nbd'/></source><target dev='vda'/></disk>"
+        "<disk type='network'><driver name='qemu' type='raw'/><source protocol='nbd' name='e'><host transport='unix' "
+        "socket='/nbd'/></source><target dev='vda'/></disk>"
         "<serial type='dev'><source path='/line'/><log file='/log'/></serial>"
         "<channel type='unix'><source mode='connect' path='/server'/><target type='virtio' name='a'/></channel>"
         "<graphics type='vnc'><listen type='socket' socket='/display'/></graphics>"
@@ -228,7 +247,8 @@ TEST(CommandDescriptors, take_the_place_of_streams_tables_and_sockets) {
     launch.helpers["virtio-disk0:/nbd"] = fd();
     launch.display_sockets["/display"] = "/own/display-0.sock";
     const auto text = lines(build_command(domain, test_capabilities(), launch), domain);
-    for (const char* path : {"/bios", "/table", "/line", "/log", "/server", "/display,", "/nbd", "/dev/hwrng"}) EXPECT_THAT(text, Not(HasSubstr(path)));
+    for (const char* path : {"/bios", "/table", "/line", "/log", "/server", "/display,", "/nbd", "/dev/hwrng"})
+        EXPECT_THAT(text, Not(HasSubstr(path)));
     EXPECT_THAT(text, HasSubstr("unix:/own/display-0.sock"));
     EXPECT_THAT(text, HasSubstr("logappend=on"));
     EXPECT_THAT(text, HasSubstr("\"server\":{\"type\":\"fd\",\"str\":"));
@@ -241,7 +261,9 @@ TEST(CommandMemory, of_huge_pages_needs_no_mount) {
 }
 
 TEST(CommandLimits, let_a_guest_lock_its_memory_where_it_must) {
-    auto domain = format::from_xml<model::Domain>("<domain type='qemu'><name>x</name><memory unit='MiB'>128</memory><os><type machine='q35'>hvm</type></os></domain>");
+    auto domain =
+        format::from_xml<model::Domain>("<domain type='qemu'><name>x</name><memory unit='MiB'>128</memory><os><type "
+                                        "machine='q35'>hvm</type></os></domain>");
     complete(domain, test_capabilities());
     assign_aliases(domain);
     auto launch = test_launch();

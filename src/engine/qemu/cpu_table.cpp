@@ -58,9 +58,7 @@ std::string key_of(std::string_view spelling) {
 }
 
 /// QEMU keeps the names that libvirt uses as aliases of its own: those with a dot or an underscore.
-int rank(std::string_view name) {
-    return name.find('.') != name.npos ? 2 : name.find('_') != name.npos ? 1 : 0;
-}
+int rank(std::string_view name) { return name.find('.') != name.npos ? 2 : name.find('_') != name.npos ? 1 : 0; }
 
 } // namespace
 
@@ -74,8 +72,10 @@ void CpuTable::add(const std::string& model, const boost::json::object& props) {
             return each.other != each.name && std::string_view(name) == each.other;
         });
         auto& chosen = names_[key];
-        if (name == "pclmulqdq") chosen = "pclmuldq"; // libvirt's name, which QEMU does not know
-        else if (own && (chosen.empty() || rank(name) > rank(chosen))) chosen = name;
+        if (name == "pclmulqdq")
+            chosen = "pclmuldq"; // libvirt's name, which QEMU does not know
+        else if (own && (chosen.empty() || rank(name) > rank(chosen)))
+            chosen = name;
         if (value.get_bool()) keys.insert(std::move(key));
     }
     for (const auto& key : keys)

@@ -7,7 +7,8 @@
 
 namespace domus::engine::qemu {
 
-std::vector<std::pair<std::filesystem::path, std::string>> read_descriptor_files(const std::vector<std::filesystem::path>& folders) {
+std::vector<std::pair<std::filesystem::path, std::string>>
+read_descriptor_files(const std::vector<std::filesystem::path>& folders) {
     constexpr std::size_t largest = 1u << 20;
     std::map<std::string, std::filesystem::path> files;
     for (const auto& folder : folders) {

@@ -10,6 +10,7 @@ namespace domus::engine::qemu {
 
 /// Path and text of each, sorted by file name; a file of a later folder replaces one of the same name, an empty one removes
 /// it. What cannot be read is logged and left out.
-std::vector<std::pair<std::filesystem::path, std::string>> read_descriptor_files(const std::vector<std::filesystem::path>& folders);
+std::vector<std::pair<std::filesystem::path, std::string>>
+read_descriptor_files(const std::vector<std::filesystem::path>& folders);
 
 } // namespace domus::engine::qemu

@@ -34,7 +34,8 @@ std::string words(int number) { return std::generic_category().message(number); 
 struct Mapping {
     void* address;
     std::size_t size;
-    Mapping(std::size_t bytes, int fd, int flags) : address(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, fd, 0)), size(bytes) {}
+    Mapping(std::size_t bytes, int fd, int flags)
+        : address(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, fd, 0)), size(bytes) {}
     Mapping(const Mapping&) = delete;
     Mapping& operator=(const Mapping&) = delete;
     ~Mapping() {
@@ -100,7 +101,8 @@ KvmVerdict probe_kvm(const std::string& device) {
     const UniqueFd kvm(::open(device.c_str(), O_RDWR | O_CLOEXEC));
     if (!kvm) {
         verdict.reason = fmt::format("{} cannot be opened: {}", device, words(errno));
-        verdict.hint = errno == ENOENT ? "switch virtualization (VT-x or AMD-V) on in the firmware, then 'modprobe kvm_intel' or 'modprobe kvm_amd'"
+        verdict.hint = errno == ENOENT ? "switch virtualization (VT-x or AMD-V) on in the firmware, then 'modprobe "
+                                         "kvm_intel' or 'modprobe kvm_amd'"
                                        : "add the user to the group 'kvm': usermod -aG kvm USER";
         return verdict;
     }

@@ -21,8 +21,8 @@ struct Launch {
     /// The guest's own folder, for sockets whose path the definition leaves open and what QEMU keeps for itself.
     std::string folder;
 
-    SharedFd monitor; ///< listening unix socket for QMP; else folder/monitor.sock is bound by QEMU
-    SharedFd log;     ///< standard output and error
+    SharedFd monitor;  ///< listening unix socket for QMP; else folder/monitor.sock is bound by QEMU
+    SharedFd log;      ///< standard output and error
     SharedFd run_lock; ///< only to be held: by its lock a restarted daemon knows the process
 
     /// One open image: one descriptor, read-write for what the guest writes to, read-only for what it does not and for
@@ -75,7 +75,7 @@ struct Launch {
     std::optional<uid_t> uid;
     std::optional<gid_t> gid;
     std::vector<gid_t> groups;
-    bool unprivileged = false; ///< without capabilities
+    bool unprivileged = false;    ///< without capabilities
     std::optional<FileView> view; ///< what it sees of the file system
     std::string cgroup;
 

@@ -127,9 +127,7 @@ PlugStep step_of(const Arguments::Entry& entry) {
     return {{std::string(found->add), *object}, nullptr, std::move(undo), opened_by_itself(*object)};
 }
 
-bool is_device(const PlugStep& step) {
-    return step.command.name == "device_add";
-}
+bool is_device(const PlugStep& step) { return step.command.name == "device_add"; }
 
 std::vector<PlugStep> device_steps(const model::Domain& live, const std::string& alias,
                                    const Capabilities& capabilities, const Launch& launch, unsigned free_set) {

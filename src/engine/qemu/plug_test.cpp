@@ -60,17 +60,20 @@ TEST(Plug, what_stays_behind_goes_from_the_top_down) {
 }
 
 TEST(Plug, the_lease_of_an_image_on_a_server_comes_first_and_goes_last) {
-    const auto live = machine_with("<disk type='network'><source protocol='nbd' name='e'><host name='h'/></source><target dev='vda'/></disk>"
-                                   "<disk type='network'><source protocol='https' name='e'><host name='h'/></source><target dev='vdb'/></disk>");
+    const auto live = machine_with(
+        "<disk type='network'><source protocol='nbd' name='e'><host name='h'/></source><target dev='vda'/></disk>"
+        "<disk type='network'><source protocol='https' name='e'><host name='h'/></source><target dev='vdb'/></disk>");
     EXPECT_EQ(model::network_source(model::DiskType::network, live.devices.disks[0].source), "nbd://h:10809/e");
     EXPECT_EQ(model::network_source(model::DiskType::network, live.devices.disks[1].source), std::nullopt);
     Launch launch;
     launch.disks["virtio-disk0"].push_back({{std::make_shared<UniqueFd>(make_memfd("lease", ""))}});
     const auto steps = plug_steps(live, "virtio-disk0", test_capabilities(), launch, 7);
-    ASSERT_EQ(names(steps), (std::vector<std::string>{"add-fd", "blockdev-add", "blockdev-add", "blockdev-add", "device_add"}));
+    ASSERT_EQ(names(steps),
+              (std::vector<std::string>{"add-fd", "blockdev-add", "blockdev-add", "blockdev-add", "device_add"}));
     EXPECT_EQ(steps[1].command.arguments.at("node-name"), "vda-lease");
     EXPECT_EQ(steps[1].command.arguments.at("filename"), "/dev/fdset/7");
-    EXPECT_EQ(leftovers(live, "virtio-disk0", test_capabilities()).back().arguments, (json::object{{"node-name", "vda-lease"}}));
+    EXPECT_EQ(leftovers(live, "virtio-disk0", test_capabilities()).back().arguments,
+              (json::object{{"node-name", "vda-lease"}}));
     EXPECT_EQ(leftovers(live, "virtio-disk1", test_capabilities()).size(), 2u);
 }
 
@@ -88,7 +91,8 @@ TEST(Plug, what_does_not_know_sets_of_descriptors_opens_the_one_before) {
     const auto live = machine_with("<interface type='user'><model type='virtio'/><rom file='/rom'/></interface>"
                                    "<shmem name='shared'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>");
     Launch launch;
-    for (const char* path : {"/rom", "/dev/shm/shared"}) launch.files[path] = std::make_shared<UniqueFd>(make_memfd("file", ""));
+    for (const char* path : {"/rom", "/dev/shm/shared"})
+        launch.files[path] = std::make_shared<UniqueFd>(make_memfd("file", ""));
     const auto rom = plug_steps(live, "net0", test_capabilities(), launch, 3);
     ASSERT_EQ(names(rom), (std::vector<std::string>{"netdev_add", "add-fd", "device_add"}));
     EXPECT_EQ(rom[2].opens_passed, "romfile");
@@ -106,7 +110,8 @@ TEST(Plug, a_controller_is_plugged_in_without_the_others) {
 }
 
 TEST(Plug, a_controller_is_plugged_in_beside_companions_of_a_usb_controller) {
-    const auto live = machine_with("<controller type='usb' model='ich9-ehci1'/><controller type='usb' model='ich9-uhci1'><master startport='0'/></controller>"
+    const auto live = machine_with("<controller type='usb' model='ich9-ehci1'/><controller type='usb' "
+                                   "model='ich9-uhci1'><master startport='0'/></controller>"
                                    "<controller type='usb' model='ich9-uhci2'><master startport='2'/></controller>"
                                    "<controller type='usb' model='ich9-uhci3'><master startport='4'/></controller>"
                                    "<controller type='scsi' model='virtio-scsi'/><controller type='virtio-serial'/>");

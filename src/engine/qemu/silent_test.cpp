@@ -44,7 +44,8 @@ constexpr auto elsewhere = std::to_array<FieldNote>({
     {"domain/cpu/topology@sockets", "tests/data/argv/devices.args; the product must be the number of vCPUs"},
     {"domain/cpu/topology@cores", "tests/data/argv/devices.args; the product must be the number of vCPUs"},
     {"domain/cpu/topology@threads", "tests/data/argv/platform.args; the product must be the number of vCPUs"},
-    {"domain/os/type", "src/engine/qemu/complete/platform.cpp: whatever is not hvm is refused, with libvirt's code for it"},
+    {"domain/os/type",
+     "src/engine/qemu/complete/platform.cpp: whatever is not hvm is refused, with libvirt's code for it"},
     {"domain/os/firmware/feature@enabled", "src/engine/qemu/firmware_test.cpp"},
     {"domain/os/nvram@template", "src/engine/qemu/firmware_test.cpp"},
     {"domain/devices/disk@snapshot", "src/compute/snapshot_test.cpp"},
@@ -67,12 +68,15 @@ constexpr auto left_out = std::to_array<FieldNote>({
     {"domain/devices/disk/mirror*", "what a dump tells"},
 });
 
-constexpr std::string_view frame = "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>x</name><memory unit='MiB'>128</memory>"
-                                   "<vcpu>2</vcpu>{}<os><type machine='q35'>hvm</type></os><devices>{}</devices></domain>";
+constexpr std::string_view frame =
+    "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>x</name><memory "
+    "unit='MiB'>128</memory>"
+    "<vcpu>2</vcpu>{}<os><type machine='q35'>hvm</type></os><devices>{}</devices></domain>";
 
 /// What the definitions of the tests do not have. The devices that are refused stand alone.
 constexpr auto parts = std::to_array<std::string_view>({
-    "<maxMemory slots='4' unit='KiB'>4194304</maxMemory><cpu><numa><cell id='0' cpus='0-1' memory='131072'/></numa></cpu>",
+    "<maxMemory slots='4' unit='KiB'>4194304</maxMemory><cpu><numa><cell id='0' cpus='0-1' "
+    "memory='131072'/></numa></cpu>",
     "<blkiotune><device><path>/dev/sda</path><weight>500</weight></device></blkiotune>",
     "<memoryBacking><hugepages><page size='2048' unit='KiB' nodeset='0'/></hugepages></memoryBacking>"
     "<cpu><numa><cell id='0' cpus='0' memory='65536'/><cell id='1' cpus='1' memory='65536'/></numa></cpu>",
@@ -85,9 +89,11 @@ constexpr auto parts = std::to_array<std::string_view>({
     "<cputune><emulatorsched scheduler='fifo' priority='1'/></cputune>",
     "<cpu><topology sockets='1' dies='1' cores='2' threads='1'/></cpu>",
     "<cpu><topology sockets='1' clusters='2' cores='1' threads='1'/></cpu>",
-    "<cpu><numa><cell id='0' cpus='0' memory='65536'><distances><sibling id='0' value='10'/><sibling id='1' value='20'/></distances></cell>"
+    "<cpu><numa><cell id='0' cpus='0' memory='65536'><distances><sibling id='0' value='10'/><sibling id='1' "
+    "value='20'/></distances></cell>"
     "<cell id='1' cpus='1' memory='65536'/></numa></cpu>",
-    "<memoryBacking><source type='memfd'/></memoryBacking><cpu><numa><cell id='0' cpus='0-1' memory='131072' memAccess='shared' discard='yes'/></numa></cpu>",
+    "<memoryBacking><source type='memfd'/></memoryBacking><cpu><numa><cell id='0' cpus='0-1' memory='131072' "
+    "memAccess='shared' discard='yes'/></numa></cpu>",
     "<clock offset='variable' adjustment='60' basis='utc'/>",
     "<clock offset='timezone' timezone='Europe/Berlin'/>",
     "<clock offset='absolute' start='1000000'/>",
@@ -99,25 +105,41 @@ constexpr auto parts = std::to_array<std::string_view>({
 });
 constexpr auto devices = std::to_array<std::string_view>({
     "<disk type='file'><source file='/a'/><target dev='vda' bus='virtio'/></disk>",
-    "<disk type='file'><source file='/a'/><target dev='vda' bus='virtio'/><iotune><read_bytes_sec>1000</read_bytes_sec></iotune></disk>",
-    "<disk type='file'><source file='/a'/><target dev='vda' bus='virtio'/><iotune><write_bytes_sec>1000</write_bytes_sec></iotune></disk>",
-    "<disk type='file'><source file='/a'/><target dev='vda' bus='virtio'/><iotune><total_iops_sec>1000</total_iops_sec></iotune></disk>",
-    "<disk type='file'><source file='/a'><slices><slice type='storage' offset='0' size='512'/></slices></source><target dev='vda' bus='virtio'/></disk>",
-    "<disk type='block' device='lun'><source dev='/dev/sda'><reservations managed='no'><source type='unix' path='/s' mode='client'/></reservations></source><target dev='sda' bus='scsi'/></disk>",
-    "<disk type='nvme'><source type='pci' managed='yes' namespace='1'><address domain='0' bus='1' slot='0' function='0'/></source><target dev='vda' bus='virtio'/></disk>",
-    "<disk type='vhostuser'><source type='unix' path='/s'><reconnect enabled='yes' timeout='10'/></source><target dev='vda' bus='virtio'/></disk>",
-    "<disk type='network'><source protocol='rbd' name='p/i'><host name='a'/><snapshot name='s'/><config file='/c'/><auth username='u'><secret type='ceph' usage='k'/></auth></source><target dev='vda' bus='virtio'/></disk>",
-    "<disk type='network'><source protocol='iscsi' name='iqn.2026-01.x:y/1'><host name='a'/><initiator><iqn name='iqn.2026-01.x:me'/></initiator>"
+    "<disk type='file'><source file='/a'/><target dev='vda' "
+    "bus='virtio'/><iotune><read_bytes_sec>1000</read_bytes_sec></iotune></disk>",
+    "<disk type='file'><source file='/a'/><target dev='vda' "
+    "bus='virtio'/><iotune><write_bytes_sec>1000</write_bytes_sec></iotune></disk>",
+    "<disk type='file'><source file='/a'/><target dev='vda' "
+    "bus='virtio'/><iotune><total_iops_sec>1000</total_iops_sec></iotune></disk>",
+    "<disk type='file'><source file='/a'><slices><slice type='storage' offset='0' "
+    "size='512'/></slices></source><target dev='vda' bus='virtio'/></disk>",
+    "<disk type='block' device='lun'><source dev='/dev/sda'><reservations managed='no'><source type='unix' path='/s' "
+    "mode='client'/></reservations></source><target dev='sda' bus='scsi'/></disk>",
+    "<disk type='nvme'><source type='pci' managed='yes' namespace='1'><address domain='0' bus='1' slot='0' "
+    "function='0'/></source><target dev='vda' bus='virtio'/></disk>",
+    "<disk type='vhostuser'><source type='unix' path='/s'><reconnect enabled='yes' timeout='10'/></source><target "
+    "dev='vda' bus='virtio'/></disk>",
+    "<disk type='network'><source protocol='rbd' name='p/i'><host name='a'/><snapshot name='s'/><config "
+    "file='/c'/><auth username='u'><secret type='ceph' usage='k'/></auth></source><target dev='vda' "
+    "bus='virtio'/></disk>",
+    "<disk type='network'><source protocol='iscsi' name='iqn.2026-01.x:y/1'><host name='a'/><initiator><iqn "
+    "name='iqn.2026-01.x:me'/></initiator>"
     "<auth username='u'><secret type='iscsi' usage='k'/></auth></source><target dev='vda' bus='virtio'/></disk>",
-    "<disk type='network'><source protocol='https' name='x' query='a=b'><host name='a'/><ssl verify='no'/><readahead size='1024'/><timeout seconds='5'/></source><target dev='vda' bus='virtio'/></disk>",
-    "<disk type='network'><source protocol='https' name='x'><host name='a'/><cookies><cookie name='c'>v</cookie></cookies></source><target dev='vda' bus='virtio'/></disk>",
-    "<disk type='file'><driver type='raw'/><source file='/a'><encryption format='luks' engine='qemu'><secret type='passphrase' usage='k'/></encryption></source><target dev='vda' bus='virtio'/></disk>",
-    "<disk type='file'><driver type='raw'/><source file='/a'><encryption format='luks'><secret type='passphrase' usage='k'/><cipher name='aes' size='256' mode='xts' hash='sha256'/>"
+    "<disk type='network'><source protocol='https' name='x' query='a=b'><host name='a'/><ssl verify='no'/><readahead "
+    "size='1024'/><timeout seconds='5'/></source><target dev='vda' bus='virtio'/></disk>",
+    "<disk type='network'><source protocol='https' name='x'><host name='a'/><cookies><cookie "
+    "name='c'>v</cookie></cookies></source><target dev='vda' bus='virtio'/></disk>",
+    "<disk type='file'><driver type='raw'/><source file='/a'><encryption format='luks' engine='qemu'><secret "
+    "type='passphrase' usage='k'/></encryption></source><target dev='vda' bus='virtio'/></disk>",
+    "<disk type='file'><driver type='raw'/><source file='/a'><encryption format='luks'><secret type='passphrase' "
+    "usage='k'/><cipher name='aes' size='256' mode='xts' hash='sha256'/>"
     "<ivgen name='plain64' hash='sha256'/></encryption></source><target dev='vda' bus='virtio'/></disk>",
-    "<disk type='file'><source file='/a'><seclabel model='dac' relabel='no'/></source><target dev='vda' bus='virtio'/></disk>",
+    "<disk type='file'><source file='/a'><seclabel model='dac' relabel='no'/></source><target dev='vda' "
+    "bus='virtio'/></disk>",
     "<controller type='pci' model='pcie-expander-bus'><target busNr='100'/></controller>",
     "<lease><lockspace>s</lockspace><key>k</key><target path='/l' offset='0'/></lease>",
-    "<filesystem type='mount'><driver type='path' wrpolicy='immediate'/><source dir='/s'/><target dir='t'/></filesystem>",
+    "<filesystem type='mount'><driver type='path' wrpolicy='immediate'/><source dir='/s'/><target "
+    "dir='t'/></filesystem>",
     "<filesystem type='mount' model='virtio'><source dir='/s'/><target dir='t'/></filesystem>",
     "<filesystem type='file'><source file='/s'/><target dir='t'/></filesystem>",
     "<filesystem type='block'><source dev='/s'/><target dir='t'/></filesystem>",
@@ -129,26 +151,37 @@ constexpr auto devices = std::to_array<std::string_view>({
     "<interface type='internal'><source name='n'/></interface>",
     "<interface type='direct'><source dev='eth0' mode='bridge'/></interface>",
     "<interface type='ethernet'><source><ip address='10.0.0.1' peer='10.0.0.2'/></source></interface>",
-    "<interface type='ethernet'><source><route family='ipv4' address='10.0.0.0' prefix='8' gateway='10.0.0.1' metric='1'/></source></interface>",
-    "<interface type='bridge'><source bridge='br0'/><vlan trunk='yes'><tag id='1' nativeMode='untagged'/></vlan></interface>",
-    "<interface type='bridge'><source bridge='br0'/><bandwidth><inbound average='1' peak='2' burst='3'/></bandwidth></interface>",
-    "<interface type='bridge'><source bridge='br0'/><filterref filter='f'><parameter name='A' value='b'/></filterref></interface>",
+    "<interface type='ethernet'><source><route family='ipv4' address='10.0.0.0' prefix='8' gateway='10.0.0.1' "
+    "metric='1'/></source></interface>",
+    "<interface type='bridge'><source bridge='br0'/><vlan trunk='yes'><tag id='1' "
+    "nativeMode='untagged'/></vlan></interface>",
+    "<interface type='bridge'><source bridge='br0'/><bandwidth><inbound average='1' peak='2' "
+    "burst='3'/></bandwidth></interface>",
+    "<interface type='bridge'><source bridge='br0'/><filterref filter='f'><parameter name='A' "
+    "value='b'/></filterref></interface>",
     "<interface type='bridge'><source bridge='br0'/><script path='/s'/><downscript path='/s'/></interface>",
     "<interface type='user'><backend type='passt' logFile='/l'/></interface>",
-    "<interface type='user'><portForward proto='tcp' address='10.0.0.1' dev='eth0'><range start='1' end='2' to='3' exclude='no'/></portForward></interface>",
-    "<hostdev mode='subsystem' type='pci'><source><address domain='0' bus='1' slot='0' function='0'/></source><teaming type='transient' persistent='ua-net'/></hostdev>"
+    "<interface type='user'><portForward proto='tcp' address='10.0.0.1' dev='eth0'><range start='1' end='2' to='3' "
+    "exclude='no'/></portForward></interface>",
+    "<hostdev mode='subsystem' type='pci'><source><address domain='0' bus='1' slot='0' function='0'/></source><teaming "
+    "type='transient' persistent='ua-net'/></hostdev>"
     "<interface type='user'><alias name='ua-net'/><teaming type='persistent'/></interface>",
-    "<hostdev mode='subsystem' type='scsi'><source protocol='iscsi' name='n'><host name='a' port='1'/><initiator><iqn name='i'/></initiator></source></hostdev>",
-    "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address bus='0' target='0' unit='0'/></source><readonly/><shareable/></hostdev>",
+    "<hostdev mode='subsystem' type='scsi'><source protocol='iscsi' name='n'><host name='a' port='1'/><initiator><iqn "
+    "name='i'/></initiator></source></hostdev>",
+    "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address bus='0' target='0' "
+    "unit='0'/></source><readonly/><shareable/></hostdev>",
     "<hostdev mode='subsystem' type='scsi_host'><source protocol='vhost' wwpn='naa.5123456789abcde0'/></hostdev>",
-    "<smartcard mode='host-certificates'><certificate>a</certificate><certificate>b</certificate><certificate>c</certificate><database>/d</database></smartcard>",
+    "<smartcard "
+    "mode='host-certificates'><certificate>a</certificate><certificate>b</certificate><certificate>c</"
+    "certificate><database>/d</database></smartcard>",
     "<serial type='spiceport'><source channel='c'/></serial>",
     "<serial type='nmdm'><source master='/dev/a' slave='/dev/b'/></serial>",
     "<input type='tablet' bus='virtio' model='virtio'/>",
     "<input type='passthrough' bus='virtio'><source evdev='/dev/input/event1'/></input>",
     "<input type='evdev'><source dev='/dev/input/event1' grab='all' grabToggle='ctrl-ctrl' repeat='on'/></input>",
     "<tpm model='tpm-tis'><backend type='passthrough'><device path='/dev/tpm1'/></backend></tpm>",
-    "<graphics type='spice' port='5901' autoport='no'><channel name='main' mode='insecure'/><gl enable='yes' rendernode='/dev/dri/renderD128'/></graphics>",
+    "<graphics type='spice' port='5901' autoport='no'><channel name='main' mode='insecure'/><gl enable='yes' "
+    "rendernode='/dev/dri/renderD128'/></graphics>",
     "<graphics type='egl-headless'><gl rendernode='/dev/dri/renderD128'/></graphics>",
     "<graphics type='sdl' display=':0' xauth='/x' fullscreen='yes'/>",
     "<graphics type='rdp' port='3389' replaceUser='yes' multiUser='yes'/>",
@@ -161,7 +194,8 @@ constexpr auto devices = std::to_array<std::string_view>({
     "<video><model type='vga' primary='yes'/></video><video><model type='virtio' primary='no'/></video>",
     "<redirdev bus='usb' type='tcp'><source mode='connect' host='a' service='1'/></redirdev>"
     "<redirfilter><usbdev class='0x08' vendor='0x1234' product='0xbeef' version='2.56' allow='yes'/></redirfilter>",
-    "<rng model='virtio'><backend model='egd' type='tcp'><source mode='connect' host='a' service='1'/><protocol type='raw'/></backend></rng>",
+    "<rng model='virtio'><backend model='egd' type='tcp'><source mode='connect' host='a' service='1'/><protocol "
+    "type='raw'/></backend></rng>",
     "<shmem name='s'><model type='ivshmem-doorbell'/><server path='/s'/><msi vectors='4' ioeventfd='on'/></shmem>",
     "<crypto model='virtio' type='qemu'><backend model='builtin' queues='1'/></crypto>",
 });
@@ -180,10 +214,14 @@ model::Outcome outcome(const std::string& text) {
         const auto command = build_command(domain, capabilities, test_launch(domain));
         result.text = command.text();
         for (const auto& variable : command.environment) result.text += "\n" + variable;
-        for (const auto& limit : command.limits) result.text += fmt::format("\nlimit {} {}", limit.resource, limit.value);
-        for (const auto& step : preparations(domain)) result.text += "\n" + step.command + boost::json::serialize(step.arguments);
+        for (const auto& limit : command.limits)
+            result.text += fmt::format("\nlimit {} {}", limit.resource, limit.value);
+        for (const auto& step : preparations(domain))
+            result.text += "\n" + step.command + boost::json::serialize(step.arguments);
         for (const auto& disk : domain.devices.disks)
-            for (const auto& secret : wanted_secrets(disk)) result.text += "\n" + secret.id + secret.reference.uuid.value_or(Uuid{}).text() + secret.reference.usage.value_or("");
+            for (const auto& secret : wanted_secrets(disk))
+                result.text += "\n" + secret.id + secret.reference.uuid.value_or(Uuid{}).text()
+                               + secret.reference.usage.value_or("");
     } catch (const Error& error) {
         if (error.code() != ErrorCode::config_unsupported) throw;
         result.refusal = error.text();
@@ -224,7 +262,9 @@ bool is_good(const std::string& text) {
 }
 
 TEST(Domains, have_no_silent_field) {
-    std::vector<std::string> samples{"<domain type='qemu'><name>x</name><memory>131072</memory><os><type>hvm</type><acpi><table type='slic'>/t</table></acpi></os></domain>"};
+    std::vector<std::string> samples{
+        "<domain type='qemu'><name>x</name><memory>131072</memory><os><type>hvm</type><acpi><table "
+        "type='slic'>/t</table></acpi></os></domain>"};
     for (const auto& part : parts) samples.push_back(fmt::format(frame, part, ""));
     for (const auto& device : devices) samples.push_back(fmt::format(frame, "", device));
     for (const auto& text : samples) EXPECT_TRUE(is_good(text)) << text;

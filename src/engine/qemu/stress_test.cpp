@@ -107,27 +107,13 @@ void tame(model::Sound& sound, unsigned seed) {
     sound.model = pick(seed, {"ich6", "ich9", "ac97", "usb", "sb16"});
     sound.audio_id.reset();
 }
-void tame(model::Video& video, unsigned seed) {
-    video.model.type = pick(seed, {"virtio", "qxl", "bochs", "vga"});
-}
-void tame(model::Watchdog& watchdog, unsigned seed) {
-    watchdog.model = pick(seed, {"i6300esb", "ib700"});
-}
-void tame(model::Rng& rng, unsigned seed) {
-    rng.model = pick(seed, {"virtio", "virtio-transitional"});
-}
-void tame(model::Crypto& crypto, unsigned) {
-    crypto.backend = "builtin";
-}
-void tame(model::Iommu& iommu, unsigned seed) {
-    iommu.model = pick(seed, {"intel", "virtio"});
-}
-void tame(model::Hub& hub, unsigned) {
-    hub.type = "usb";
-}
-void tame(model::RedirectedDevice& redirected, unsigned) {
-    redirected.bus = "usb";
-}
+void tame(model::Video& video, unsigned seed) { video.model.type = pick(seed, {"virtio", "qxl", "bochs", "vga"}); }
+void tame(model::Watchdog& watchdog, unsigned seed) { watchdog.model = pick(seed, {"i6300esb", "ib700"}); }
+void tame(model::Rng& rng, unsigned seed) { rng.model = pick(seed, {"virtio", "virtio-transitional"}); }
+void tame(model::Crypto& crypto, unsigned) { crypto.backend = "builtin"; }
+void tame(model::Iommu& iommu, unsigned seed) { iommu.model = pick(seed, {"intel", "virtio"}); }
+void tame(model::Hub& hub, unsigned) { hub.type = "usb"; }
+void tame(model::RedirectedDevice& redirected, unsigned) { redirected.bus = "usb"; }
 void tame(model::Hostdev& hostdev, unsigned seed) {
     hostdev.mode = model::HostdevMode::subsystem;
     hostdev.rawio.reset();
@@ -135,9 +121,7 @@ void tame(model::Hostdev& hostdev, unsigned seed) {
     hostdev.driver_name.reset();
     hostdev.type = static_cast<model::HostdevType>(seed % 5);
 }
-void tame(model::CharacterDevice& device, unsigned) {
-    device.target.type.reset();
-}
+void tame(model::CharacterDevice& device, unsigned) { device.target.type.reset(); }
 template <class Device> void tame(Device&, unsigned) {}
 
 /// One random device of each kind, put into the sound definition by `put`.
@@ -158,7 +142,7 @@ template <class Device, class Put> void every_kind(Put put) {
     testing::Test::RecordProperty("built", static_cast<int>(tally.built));
 }
 
-template <class List> auto append(List model::Devices::*list) {
+template <class List> auto append(List model::Devices::* list) {
     return [list](model::Domain& domain, typename List::value_type device) {
         (domain.devices.*list).push_back(std::move(device));
     };
@@ -170,78 +154,30 @@ TEST(Stress, disks) {
         domain.devices.disks.push_back(std::move(disk));
     });
 }
-TEST(Stress, interfaces) {
-    every_kind<model::Interface>(append(&model::Devices::interfaces));
-}
-TEST(Stress, controllers) {
-    every_kind<model::Controller>(append(&model::Devices::controllers));
-}
-TEST(Stress, filesystems) {
-    every_kind<model::Filesystem>(append(&model::Devices::filesystems));
-}
-TEST(Stress, smartcards) {
-    every_kind<model::Smartcard>(append(&model::Devices::smartcards));
-}
-TEST(Stress, serials) {
-    every_kind<model::CharacterDevice>(append(&model::Devices::serials));
-}
-TEST(Stress, parallels) {
-    every_kind<model::CharacterDevice>(append(&model::Devices::parallels));
-}
-TEST(Stress, consoles) {
-    every_kind<model::CharacterDevice>(append(&model::Devices::consoles));
-}
-TEST(Stress, channels) {
-    every_kind<model::CharacterDevice>(append(&model::Devices::channels));
-}
-TEST(Stress, inputs) {
-    every_kind<model::Input>(append(&model::Devices::inputs));
-}
-TEST(Stress, tpms) {
-    every_kind<model::Tpm>(append(&model::Devices::tpms));
-}
-TEST(Stress, graphics) {
-    every_kind<model::Graphics>(append(&model::Devices::graphics));
-}
-TEST(Stress, sounds) {
-    every_kind<model::Sound>(append(&model::Devices::sounds));
-}
-TEST(Stress, audios) {
-    every_kind<model::Audio>(append(&model::Devices::audios));
-}
-TEST(Stress, videos) {
-    every_kind<model::Video>(append(&model::Devices::videos));
-}
-TEST(Stress, hostdevs) {
-    every_kind<model::Hostdev>(append(&model::Devices::hostdevs));
-}
-TEST(Stress, redirected_devices) {
-    every_kind<model::RedirectedDevice>(append(&model::Devices::redirdevs));
-}
-TEST(Stress, hubs) {
-    every_kind<model::Hub>(append(&model::Devices::hubs));
-}
-TEST(Stress, watchdogs) {
-    every_kind<model::Watchdog>(append(&model::Devices::watchdogs));
-}
-TEST(Stress, rngs) {
-    every_kind<model::Rng>(append(&model::Devices::rngs));
-}
-TEST(Stress, panics) {
-    every_kind<model::Panic>(append(&model::Devices::panics));
-}
-TEST(Stress, shared_memories) {
-    every_kind<model::SharedMemory>(append(&model::Devices::shmems));
-}
-TEST(Stress, memories) {
-    every_kind<model::MemoryDevice>(append(&model::Devices::memories));
-}
-TEST(Stress, cryptos) {
-    every_kind<model::Crypto>(append(&model::Devices::cryptos));
-}
-TEST(Stress, iommus) {
-    every_kind<model::Iommu>(append(&model::Devices::iommus));
-}
+TEST(Stress, interfaces) { every_kind<model::Interface>(append(&model::Devices::interfaces)); }
+TEST(Stress, controllers) { every_kind<model::Controller>(append(&model::Devices::controllers)); }
+TEST(Stress, filesystems) { every_kind<model::Filesystem>(append(&model::Devices::filesystems)); }
+TEST(Stress, smartcards) { every_kind<model::Smartcard>(append(&model::Devices::smartcards)); }
+TEST(Stress, serials) { every_kind<model::CharacterDevice>(append(&model::Devices::serials)); }
+TEST(Stress, parallels) { every_kind<model::CharacterDevice>(append(&model::Devices::parallels)); }
+TEST(Stress, consoles) { every_kind<model::CharacterDevice>(append(&model::Devices::consoles)); }
+TEST(Stress, channels) { every_kind<model::CharacterDevice>(append(&model::Devices::channels)); }
+TEST(Stress, inputs) { every_kind<model::Input>(append(&model::Devices::inputs)); }
+TEST(Stress, tpms) { every_kind<model::Tpm>(append(&model::Devices::tpms)); }
+TEST(Stress, graphics) { every_kind<model::Graphics>(append(&model::Devices::graphics)); }
+TEST(Stress, sounds) { every_kind<model::Sound>(append(&model::Devices::sounds)); }
+TEST(Stress, audios) { every_kind<model::Audio>(append(&model::Devices::audios)); }
+TEST(Stress, videos) { every_kind<model::Video>(append(&model::Devices::videos)); }
+TEST(Stress, hostdevs) { every_kind<model::Hostdev>(append(&model::Devices::hostdevs)); }
+TEST(Stress, redirected_devices) { every_kind<model::RedirectedDevice>(append(&model::Devices::redirdevs)); }
+TEST(Stress, hubs) { every_kind<model::Hub>(append(&model::Devices::hubs)); }
+TEST(Stress, watchdogs) { every_kind<model::Watchdog>(append(&model::Devices::watchdogs)); }
+TEST(Stress, rngs) { every_kind<model::Rng>(append(&model::Devices::rngs)); }
+TEST(Stress, panics) { every_kind<model::Panic>(append(&model::Devices::panics)); }
+TEST(Stress, shared_memories) { every_kind<model::SharedMemory>(append(&model::Devices::shmems)); }
+TEST(Stress, memories) { every_kind<model::MemoryDevice>(append(&model::Devices::memories)); }
+TEST(Stress, cryptos) { every_kind<model::Crypto>(append(&model::Devices::cryptos)); }
+TEST(Stress, iommus) { every_kind<model::Iommu>(append(&model::Devices::iommus)); }
 
 TEST(Stress, platforms) {
     every_kind<model::Domain>([](model::Domain& domain, model::Domain random) {

@@ -19,12 +19,15 @@ std::string binary_in(const std::string& text) {
 
 } // namespace
 
-std::vector<std::filesystem::path> vhost_user_folders() { return {"/usr/share/qemu/vhost-user", "/etc/qemu/vhost-user"}; }
+std::vector<std::filesystem::path> vhost_user_folders() {
+    return {"/usr/share/qemu/vhost-user", "/etc/qemu/vhost-user"};
+}
 
 std::string find_virtiofsd(const std::vector<std::filesystem::path>& folders) {
     for (const auto& [path, text] : read_descriptor_files(folders)) {
         try {
-            if (const auto binary = binary_in(text); !binary.empty() && ::access(binary.c_str(), X_OK) == 0) return binary;
+            if (const auto binary = binary_in(text); !binary.empty() && ::access(binary.c_str(), X_OK) == 0)
+                return binary;
         } catch (const std::exception& failure) {
             log::warning("vhost-user descriptor '{}' is left out: {}", path.string(), failure.what());
         }

@@ -18,7 +18,9 @@ struct Virtiofsd : testing::Test {
         for (const char* descriptors : {"share", "etc"}) fs::create_directory(root / descriptors);
     }
     void TearDown() override { fs::remove_all(root); }
-    void describe(const std::string& file, const std::string& text) const { write_file_durably(root / file, text, 0644); }
+    void describe(const std::string& file, const std::string& text) const {
+        write_file_durably(root / file, text, 0644);
+    }
     std::string found() const { return find_virtiofsd({root / "share", root / "etc", root / "nothing"}); }
     fs::path root;
 };

@@ -8,9 +8,7 @@ namespace {
 constexpr std::uint64_t descriptor = 32768; // sector 16 of 2048 bytes each, the first that is not "system area"
 constexpr std::size_t volume_name = 40, volume_name_length = 32;
 
-bool recognizes(Reader& image) {
-    return image.block_up_to(descriptor, 8, "the volume descriptor").has(1, "CD001");
-}
+bool recognizes(Reader& image) { return image.block_up_to(descriptor, 8, "the volume descriptor").has(1, "CD001"); }
 
 Header read(Reader& image) {
     Header header;

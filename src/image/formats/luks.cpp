@@ -21,9 +21,7 @@ constexpr std::uint64_t sector = 512;
 constexpr std::size_t second_header_bytes = 4096;
 constexpr std::uint64_t largest_second_header = 4u << 20;
 
-bool recognizes(Reader& image) {
-    return image.block_up_to(0, magic.size(), "magic").has(0, magic);
-}
+bool recognizes(Reader& image) { return image.block_up_to(0, magic.size(), "magic").has(0, magic); }
 
 KeySlot read_slot(Reader& image, const Block& block, std::size_t number) {
     const auto at = slots_at + number * slot_bytes;

@@ -36,9 +36,7 @@ bool recognizes(Reader& image) {
     return block.has(0, magic) && block.size() == 8 && block.be32(4) != 1; // version 1 is the format "qcow"
 }
 
-std::uint64_t padded(std::uint64_t length) {
-    return (length + 7) & ~std::uint64_t{7};
-}
+std::uint64_t padded(std::uint64_t length) { return (length + 7) & ~std::uint64_t{7}; }
 
 // -- tables of the image --
 

@@ -13,9 +13,7 @@ constexpr std::size_t header_bytes = 64;
 constexpr std::uint64_t has_backing = 1, needs_check = 2, backing_is_raw = 4, known_features = 7;
 constexpr std::uint32_t smallest_cluster = 4096, largest_cluster = 64u << 20, longest_name = 1023;
 
-bool recognizes(Reader& image) {
-    return image.block_up_to(0, 4, "magic").has(0, {"QED\0", 4});
-}
+bool recognizes(Reader& image) { return image.block_up_to(0, 4, "magic").has(0, {"QED\0", 4}); }
 
 void read_backing(Reader& image, const Block& block, Header& header, std::uint64_t features) {
     const std::uint64_t offset = block.le32(56), length = block.le32(60);

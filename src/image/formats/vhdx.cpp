@@ -28,9 +28,7 @@ constexpr auto file_parameters = "\x37\x67\xa1\xca\x36\xfa\x43\x4d\xb3\xb6\x33\x
 constexpr auto virtual_disk_size = "\x24\x42\xa5\x2f\x1b\xcd\x76\x48\xb2\x11\x5d\xbe\xd8\x3b\xf4\xb8"sv;
 constexpr auto parent_locator = "\x2d\x5f\xd3\xa8\x0b\xb3\x4d\x45\xab\xf7\xd3\xd8\x48\x34\xab\x0c"sv;
 
-bool recognizes(Reader& image) {
-    return image.block_up_to(0, 8, "signature").has(0, "vhdxfile");
-}
+bool recognizes(Reader& image) { return image.block_up_to(0, 8, "signature").has(0, "vhdxfile"); }
 
 /// CRC-32C over the block with its checksum, bytes 4 to 7, taken as zero.
 bool checksum_holds(const Block& block) {

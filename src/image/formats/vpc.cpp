@@ -18,18 +18,14 @@ constexpr std::uint32_t fixed = 2, dynamic = 3, differencing = 4;
 constexpr std::uint64_t largest_geometry = 65535ull * 16 * 255; // sectors; larger disks keep this one
 constexpr std::uint64_t most_sectors = 0xff000000;              // 2,040 GiB
 
-bool starts_with_footer(Reader& image) {
-    return image.block_up_to(0, 8, "cookie").has(0, cookie);
-}
+bool starts_with_footer(Reader& image) { return image.block_up_to(0, 8, "cookie").has(0, cookie); }
 
 std::uint64_t footer_offset(Reader& image) {
     return starts_with_footer(image) || image.size() < sector ? 0 : image.size() - sector;
 }
 
 /// Also an image of fixed size, whose only mark is its last sector: nothing that is guessed from.
-bool recognizes(Reader& image) {
-    return image.block_up_to(footer_offset(image), 8, "cookie").has(0, cookie);
-}
+bool recognizes(Reader& image) { return image.block_up_to(footer_offset(image), 8, "cookie").has(0, cookie); }
 
 /// The ones' complement of the sum of all bytes but the checksum's own.
 bool checksum_holds(const Block& block, std::size_t checksum_at) {

@@ -71,13 +71,15 @@ public:
 
     void admit(model::Pool& pool) const override {
         if (pool.source.devices.size() != 1 || !pool.source.devices[0].path.starts_with('/'))
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: missing storage pool source device name")
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                        "XML error: missing storage pool source device name")
                 .hint("write <source><device path='/dev/sdb'/></source>");
         if (!pool.source.format || pool.source.format == "unknown") pool.source.format = "dos";
         const auto known = source_formats();
         if (std::ranges::find(known, *pool.source.format) == known.end())
             throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
-                        fmt::format("unsupported configuration: partition table '{}' cannot be made or read", *pool.source.format))
+                        fmt::format("unsupported configuration: partition table '{}' cannot be made or read",
+                                    *pool.source.format))
                 .hint("take 'gpt' or 'dos'");
         if (!pool.target) pool.target = "/dev";
     }
@@ -96,10 +98,13 @@ public:
         const auto table = co_await read_table(pool, site);
         const std::string label(json::parse(table).at("partitiontable").at("label").as_string());
         if (label != label_of(*pool))
-            throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
-                        fmt::format("operation failed: '{}' has a partition table of format '{}', the pool is defined with '{}'",
-                                    device_of(*pool), label, *pool->source.format))
-                .hint("say so in <source><format type='...'/>, or make another table with 'domus pool-build --overwrite'");
+            throw Error(
+                ErrorCode::operation_failed, ErrorDomain::storage,
+                fmt::format(
+                    "operation failed: '{}' has a partition table of format '{}', the pool is defined with '{}'",
+                    device_of(*pool), label, *pool->source.format))
+                .hint("say so in <source><format type='...'/>, or make another table with 'domus pool-build "
+                      "--overwrite'");
     }
 
     Task<Contents> look(Definition pool, Site site) const override {
@@ -115,14 +120,17 @@ public:
         const auto before = co_await partitions(pool, site);
         const auto expected = next_name(*pool, before);
         if (wanted.name != expected)
-            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
-                        fmt::format("invalid argument: invalid partition name '{}', expected '{}'", wanted.name, expected))
+            throw Error(
+                ErrorCode::invalid_arg, ErrorDomain::storage,
+                fmt::format("invalid argument: invalid partition name '{}', expected '{}'", wanted.name, expected))
                 .hint("the kernel names partitions; a volume has the name of its partition");
         constexpr std::uint64_t alignment = 1u << 20;
         const auto whole = wanted.capacity->bytes / alignment + (wanted.capacity->bytes % alignment != 0);
         std::vector<std::string> arguments{"-q", "--append", "--wipe-partitions", "always", device_of(*pool)};
         const auto purpose = fmt::format("make partition '{}'", wanted.name);
-        (void)co_await site.run("sfdisk", std::move(arguments), purpose, fmt::format("size={}MiB\n", whole)); // a plain number would be sectors, which not all have 512 bytes
+        (void)co_await site.run(
+            "sfdisk", std::move(arguments), purpose,
+            fmt::format("size={}MiB\n", whole)); // a plain number would be sectors, which not all have 512 bytes
         const auto path = (fs::path(device_of(*pool)).parent_path() / expected).string();
         auto settling = settle_device(path, wanted.target.permissions, site);
         co_await or_undo(std::move(settling), take_away(pool, expected, site));
@@ -167,10 +175,13 @@ private:
     /// "sdb3" behind "sdb1" and "sdb2"; "nvme0n1p1" on an empty device whose name ends with a digit.
     static std::string next_name(const model::Pool& pool, const std::vector<Partition>& there) {
         const auto device = fs::path(device_of(pool)).filename().string();
-        const bool separated = pool.source.devices[0].part_separator.value_or(device.back() >= '0' && device.back() <= '9');
+        const bool separated =
+            pool.source.devices[0].part_separator.value_or(device.back() >= '0' && device.back() <= '9');
         for (int number = 1;; ++number) {
             auto name = fmt::format("{}{}{}", device, separated ? "p" : "", number);
-            if (std::ranges::none_of(there, [&](const Partition& each) { return fs::path(each.node).filename() == name; })) return name;
+            if (std::ranges::none_of(there,
+                                     [&](const Partition& each) { return fs::path(each.node).filename() == name; }))
+                return name;
         }
     }
 

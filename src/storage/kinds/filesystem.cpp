@@ -26,13 +26,15 @@ class Filesystem final : public FolderKind {
 public:
     std::string_view name() const override { return "fs"; }
     std::vector<std::string_view> source_formats() const override {
-        return {"auto", "ext2", "ext3", "ext4", "ufs", "iso9660", "udf", "gfs", "gfs2", "vfat", "hfs+", "xfs", "ocfs2", "vmfs", "btrfs"};
+        return {"auto", "ext2", "ext3", "ext4", "ufs",   "iso9660", "udf",  "gfs",
+                "gfs2", "vfat", "hfs+", "xfs",  "ocfs2", "vmfs",    "btrfs"};
     }
 
     void admit(model::Pool& pool) const override {
         admit_target(pool);
         if (pool.source.devices.size() != 1 || pool.source.devices[0].path.empty())
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: missing storage pool source device name")
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                        "XML error: missing storage pool source device name")
                 .hint("write <source><device path='/dev/sdb1'/></source>");
         if (!pool.source.format) pool.source.format = "auto";
     }
@@ -67,15 +69,20 @@ private:
         const auto device = pool->source.devices[0].path;
         auto look = [device, pool] {
             if (!std::filesystem::exists(device))
-                throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
-                            fmt::format("Requested operation is not valid: Source device does not exist when formatting pool '{}'", pool->name));
+                throw Error(
+                    ErrorCode::operation_invalid, ErrorDomain::storage,
+                    fmt::format(
+                        "Requested operation is not valid: Source device does not exist when formatting pool '{}'",
+                        pool->name));
         };
         co_await site.block(std::move(look));
         if (!(flags & build_flag::overwrite)) co_await require_blank(device, site);
         const auto format = format_of(*pool);
         std::vector<std::string> arguments;
-        if (format == "xfs" || format == "btrfs") arguments.emplace_back("-f");
-        else if (format.starts_with("ext")) arguments.insert(arguments.end(), {"-q", "-F"});
+        if (format == "xfs" || format == "btrfs")
+            arguments.emplace_back("-f");
+        else if (format.starts_with("ext"))
+            arguments.insert(arguments.end(), {"-q", "-F"});
         arguments.push_back(device);
         const auto purpose = fmt::format("make a file system on '{}'", device);
         (void)co_await site.run("mkfs." + format, std::move(arguments), purpose);

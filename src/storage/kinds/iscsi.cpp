@@ -34,7 +34,9 @@ std::optional<ScsiSession> session_with(const std::string& target) {
         for (const auto& part : fs::canonical(entry.path(), failure)) {
             const auto text = part.string();
             unsigned host = 0;
-            if (text.starts_with("host") && std::from_chars(text.data() + 4, text.data() + text.size(), host).ec == std::errc()) return ScsiSession{id, host};
+            if (text.starts_with("host")
+                && std::from_chars(text.data() + 4, text.data() + text.size(), host).ec == std::errc())
+                return ScsiSession{id, host};
         }
     }
     return std::nullopt;
@@ -53,7 +55,8 @@ public:
 
     std::string source(const model::Pool& pool) const override { return target_source(pool); }
 
-    Place place(const model::Pool& pool, const model::Volume& volume, std::optional<model::VolumeMode> mode) const override {
+    Place place(const model::Pool& pool, const model::Volume& volume,
+                std::optional<model::VolumeMode> mode) const override {
         return mode == model::VolumeMode::direct ? direct_place(pool, volume) : Kind::place(pool, volume, std::nullopt);
     }
 
@@ -67,7 +70,8 @@ public:
         std::exception_ptr failure;
         try {
             if (pool->source.initiator) co_await make_interface(pool, site);
-            (void)co_await site.run("iscsiadm", std::move(record), fmt::format("make a record of target '{}'", target_of(*pool)));
+            (void)co_await site.run("iscsiadm", std::move(record),
+                                    fmt::format("make a record of target '{}'", target_of(*pool)));
             (void)co_await site.run("iscsiadm", std::move(manual), "keep the host from logging in at boot");
             if (pool->source.auth) co_await set_login(pool, std::move(*password), site);
             co_await log_in(pool, site);
@@ -90,7 +94,8 @@ public:
     Task<Contents> look(Definition pool, Site site) const override {
         const auto session = co_await require_session(pool, site);
         std::vector<std::string> rescan{"-m", "session", "-r", session.id, "-R"};
-        (void)co_await site.run("iscsiadm", std::move(rescan), fmt::format("look for units of target '{}'", target_of(*pool)));
+        (void)co_await site.run("iscsiadm", std::move(rescan),
+                                fmt::format("look for units of target '{}'", target_of(*pool)));
         auto work = [host = session.host, folder = *pool->target] { return scsi_units(host, folder); };
         auto contents = co_await site.block(std::move(work));
         co_return contents;
@@ -98,11 +103,14 @@ public:
 
     Task<std::vector<model::PoolSource>> find_sources(model::PoolSource wanted, Site site) const override {
         if (wanted.hosts.size() != 1)
-            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: hostname must be specified for iscsi sources")
+            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
+                        "invalid argument: hostname must be specified for iscsi sources")
                 .hint("domus find-storage-pool-sources-as iscsi SERVER");
         const auto host = wanted.hosts[0];
-        std::vector<std::string> arguments{"-m", "discovery", "-t", "sendtargets", "-o", "nonpersistent", "-p", portal_of(host)};
-        const auto targets = co_await site.run("iscsiadm", std::move(arguments), fmt::format("ask '{}' for its targets", host.name));
+        std::vector<std::string> arguments{"-m", "discovery",     "-t", "sendtargets",
+                                           "-o", "nonpersistent", "-p", portal_of(host)};
+        const auto targets =
+            co_await site.run("iscsiadm", std::move(arguments), fmt::format("ask '{}' for its targets", host.name));
         std::vector<model::PoolSource> sources;
         std::istringstream lines(targets); // "192.0.2.1:3260,1 iqn.2026-01.org.example:disks"
         for (std::string portal, target; lines >> portal >> target;) {
@@ -133,12 +141,16 @@ private:
     }
 
     static Task<> set_login(Definition pool, Sensitive password, Site site) {
-        const std::array<std::array<std::string, 2>, 2> settings{{{"node.session.auth.authmethod", "CHAP"}, {"node.session.auth.username", *pool->source.auth->username}}};
+        const std::array<std::array<std::string, 2>, 2> settings{
+            {{"node.session.auth.authmethod", "CHAP"}, {"node.session.auth.username", *pool->source.auth->username}}};
         for (const auto& [name, value] : settings) {
             auto update = node(*pool, {"-o", "update", "-n", name, "-v", value});
-            (void)co_await site.run("iscsiadm", std::move(update), fmt::format("set the login to target '{}'", target_of(*pool)));
+            (void)co_await site.run("iscsiadm", std::move(update),
+                                    fmt::format("set the login to target '{}'", target_of(*pool)));
         }
-        auto work = [pool, password = std::move(password)] { write_password(target_of(*pool), pool->source.hosts[0], password); };
+        auto work = [pool, password = std::move(password)] {
+            write_password(target_of(*pool), pool->source.hosts[0], password);
+        };
         co_await site.block(std::move(work));
     }
 
@@ -157,8 +169,10 @@ private:
         const auto name = interface_of(*pool);
         std::vector<std::string> make{"-m", "iface", "-I", name, "-o", "new"};
         (void)co_await site.attempt("iscsiadm", std::move(make)); // there already: updated below
-        std::vector<std::string> update{"-m", "iface", "-I", name, "-o", "update", "-n", "iface.initiatorname", "-v", *pool->source.initiator};
-        (void)co_await site.run("iscsiadm", std::move(update), fmt::format("use the initiator name '{}'", *pool->source.initiator));
+        std::vector<std::string> update{
+            "-m", "iface", "-I", name, "-o", "update", "-n", "iface.initiatorname", "-v", *pool->source.initiator};
+        (void)co_await site.run("iscsiadm", std::move(update),
+                                fmt::format("use the initiator name '{}'", *pool->source.initiator));
     }
 
     static Task<std::optional<ScsiSession>> find_session(Definition pool, Site site) {
@@ -169,8 +183,10 @@ private:
     static Task<ScsiSession> require_session(Definition pool, Site site) {
         const auto session = co_await find_session(pool, site);
         if (session) co_return *session;
-        throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("operation failed: there is no session with target '{}'", target_of(*pool)))
-            .hint(fmt::format("stop the pool and start it again: 'domus pool-destroy {0}; domus pool-start {0}'", pool->name));
+        throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
+                    fmt::format("operation failed: there is no session with target '{}'", target_of(*pool)))
+            .hint(fmt::format("stop the pool and start it again: 'domus pool-destroy {0}; domus pool-start {0}'",
+                              pool->name));
     }
 };
 

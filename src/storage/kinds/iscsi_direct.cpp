@@ -50,9 +50,12 @@ public:
 
     std::string source(const model::Pool& pool) const override { return target_source(pool); }
 
-    Place place(const model::Pool& pool, const model::Volume& volume, std::optional<model::VolumeMode> mode) const override {
+    Place place(const model::Pool& pool, const model::Volume& volume,
+                std::optional<model::VolumeMode> mode) const override {
         if (mode == model::VolumeMode::host)
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: the host has no device for a volume of a pool of type 'iscsi-direct'")
+            throw Error(
+                ErrorCode::config_unsupported, ErrorDomain::storage,
+                "unsupported configuration: the host has no device for a volume of a pool of type 'iscsi-direct'")
                 .hint("leave mode='host' out, or use a pool of type 'iscsi'");
         return direct_place(pool, volume);
     }
@@ -78,7 +81,8 @@ public:
     Task<> wipe(Definition pool, VolumePtr volume, unsigned algorithm, Site site) const override {
         constexpr unsigned zero = 0; // virStorageVolWipeAlgorithm
         if (algorithm != zero)
-            throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage, fmt::format("wiping algorithm {} is not supported by pools of type 'iscsi-direct'", algorithm))
+            throw Error(ErrorCode::operation_unsupported, ErrorDomain::storage,
+                        fmt::format("wiping algorithm {} is not supported by pools of type 'iscsi-direct'", algorithm))
                 .hint("take the algorithm 'zero'");
         auto login = co_await login_of(pool, site);
         auto work = [pool, volume, login = std::move(login)] {
@@ -90,9 +94,11 @@ public:
         co_await site.block(std::move(work));
     }
 
-    Task<std::string> image_name(Definition pool, VolumePtr volume, std::string key, std::shared_ptr<Command> command, Site site) const override {
+    Task<std::string> image_name(Definition pool, VolumePtr volume, std::string key, std::shared_ptr<Command> command,
+                                 Site site) const override {
         const auto login = co_await login_of(pool, site);
-        json::object unit{{"driver", "iscsi"}, {"transport", "tcp"}, {"portal", login.portal}, {"target", target_of(*pool)}};
+        json::object unit{
+            {"driver", "iscsi"}, {"transport", "tcp"}, {"portal", login.portal}, {"target", target_of(*pool)}};
         unit["lun"] = unit_number(*volume);
         unit["initiator-name"] = login.initiator;
         if (!login.user.empty()) {
@@ -122,10 +128,12 @@ public:
 
     Task<std::vector<model::PoolSource>> find_sources(model::PoolSource wanted, Site site) const override {
         if (wanted.hosts.size() != 1 || wanted.hosts[0].name.empty())
-            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: hostname must be specified for iscsi-direct sources")
+            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
+                        "invalid argument: hostname must be specified for iscsi-direct sources")
                 .hint("domus find-storage-pool-sources-as iscsi-direct SERVER --initiator IQN");
         if (!wanted.initiator)
-            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: initiator IQN must be specified for iscsi-direct sources")
+            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
+                        "invalid argument: initiator IQN must be specified for iscsi-direct sources")
                 .hint("domus find-storage-pool-sources-as iscsi-direct SERVER --initiator IQN");
         IscsiLogin login;
         login.portal = portal_of(wanted.hosts[0]);

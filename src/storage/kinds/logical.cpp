@@ -7,8 +7,8 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include <charconv>
 #include <array>
+#include <charconv>
 #include <climits>
 #include <map>
 
@@ -33,8 +33,10 @@ ByteCount bytes(const json::object& row, std::string_view key) {
 }
 
 /// The rows of `lvs`, `vgs` or `pvs`.
-Task<json::array> report(std::string program, std::string columns, std::vector<std::string> which, std::string purpose, Site site) {
-    std::vector<std::string> arguments{"--reportformat", "json", "--units", "b", "--nosuffix", "-o", std::move(columns)};
+Task<json::array> report(std::string program, std::string columns, std::vector<std::string> which, std::string purpose,
+                         Site site) {
+    std::vector<std::string> arguments{"--reportformat", "json", "--units",         "b",
+                                       "--nosuffix",     "-o",   std::move(columns)};
     arguments.insert(arguments.end(), which.begin(), which.end());
     const auto output = co_await site.run(program, std::move(arguments), purpose);
     json::array rows;
@@ -93,7 +95,8 @@ public:
         if (pool.source.name->find_first_of("/ \t") != std::string::npos || pool.source.name->starts_with('-'))
             throw Error(ErrorCode::xml_error, ErrorDomain::storage,
                         fmt::format("XML error: '{}' cannot be the name of a volume group", *pool.source.name));
-        if (!pool.source.format || pool.source.format == "auto" || pool.source.format == "unknown") pool.source.format = "lvm2";
+        if (!pool.source.format || pool.source.format == "auto" || pool.source.format == "unknown")
+            pool.source.format = "lvm2";
         pool.target = "/dev/" + *pool.source.name;
     }
 
@@ -101,7 +104,8 @@ public:
 
     Task<> build(Definition pool, unsigned flags, Site site) const override {
         if (pool->source.devices.empty())
-            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: the pool names no devices to build it from")
+            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
+                        "invalid argument: the pool names no devices to build it from")
                 .hint("write <source><device path='/dev/sdb'/></source>");
         std::vector<std::string> made;
         std::exception_ptr failure;
@@ -137,7 +141,8 @@ public:
         const auto half = co_await report("lvs", "lv_name", std::move(which), "look for unfinished volumes", site);
         for (const auto& row : half) {
             // One that is still in use stays: it is not listed.
-            std::vector<std::string> removal{"-q", "-y", "-f", fmt::format("{}/{}", group_of(*pool), text(row.as_object(), "lv_name"))};
+            std::vector<std::string> removal{"-q", "-y", "-f",
+                                             fmt::format("{}/{}", group_of(*pool), text(row.as_object(), "lv_name"))};
             (void)co_await site.attempt("lvremove", std::move(removal));
         }
     }
@@ -150,7 +155,8 @@ public:
 
     Task<> remove(Definition pool, Site site) const override {
         std::vector<std::string> which{group_of(*pool)};
-        const auto devices = co_await report("vgs", "pv_name", std::move(which), "see the volume group's devices", site);
+        const auto devices =
+            co_await report("vgs", "pv_name", std::move(which), "see the volume group's devices", site);
         std::vector<std::string> arguments{"-q", "-y", "-f", group_of(*pool)};
         const auto purpose = fmt::format("remove volume group '{}'", group_of(*pool));
         (void)co_await site.run("vgremove", std::move(arguments), purpose);
@@ -223,9 +229,11 @@ public:
             std::vector<std::string> which{"-S", fmt::format("origin=\"{}\"", volume->name), group_of(*pool)};
             const auto snapshots = co_await report("lvs", "lv_name", std::move(which), "look for snapshots", site);
             if (!snapshots.empty())
-                throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
-                            fmt::format("Requested operation is not valid: volume '{}' has the snapshot '{}', which would go with it", volume->name,
-                                        text(snapshots[0].as_object(), "lv_name")))
+                throw Error(
+                    ErrorCode::operation_invalid, ErrorDomain::storage,
+                    fmt::format(
+                        "Requested operation is not valid: volume '{}' has the snapshot '{}', which would go with it",
+                        volume->name, text(snapshots[0].as_object(), "lv_name")))
                     .hint("delete its snapshots first, or take --delete-snapshots");
         }
         std::vector<std::string> arguments{"-q", "-y", "-f", fmt::format("{}/{}", group_of(*pool), volume->name)};
@@ -234,7 +242,12 @@ public:
     }
 
     Task<> resize(Definition pool, VolumePtr volume, ByteCount capacity, unsigned, Site site) const override {
-        std::vector<std::string> arguments{"-q", "-y", "-f", "-L", fmt::format("{}b", capacity.bytes), fmt::format("{}/{}", group_of(*pool), volume->name)};
+        std::vector<std::string> arguments{"-q",
+                                           "-y",
+                                           "-f",
+                                           "-L",
+                                           fmt::format("{}b", capacity.bytes),
+                                           fmt::format("{}/{}", group_of(*pool), volume->name)};
         const auto purpose = fmt::format("resize volume '{}'", volume->name);
         (void)co_await site.run("lvresize", std::move(arguments), purpose);
     }
@@ -261,11 +274,14 @@ private:
     void admit_volume(const model::Volume& wanted, unsigned flags) const {
         if (flags & create_flag::preallocate_metadata) unsupported("preallocation of metadata");
         if (wanted.target.format.value_or("raw") != "raw")
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
-                        fmt::format("unsupported configuration: a logical volume is raw and not '{}'", *wanted.target.format));
+            throw Error(
+                ErrorCode::config_unsupported, ErrorDomain::storage,
+                fmt::format("unsupported configuration: a logical volume is raw and not '{}'", *wanted.target.format));
         admit_block_volume(wanted);
-        if (wanted.name.find_first_of("/ \t") != std::string::npos || wanted.name.starts_with('-') || wanted.name.empty())
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: '{}' cannot be the name of a logical volume", wanted.name));
+        if (wanted.name.find_first_of("/ \t") != std::string::npos || wanted.name.starts_with('-')
+            || wanted.name.empty())
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                        fmt::format("XML error: '{}' cannot be the name of a logical volume", wanted.name));
     }
 
     /// A snapshot where a backing volume is named; else one that takes only as much as it is allotted.
@@ -277,14 +293,16 @@ private:
             arguments.insert(arguments.end(), {"-L", size(allotted), "-s", wanted.backing_store->path});
             return arguments;
         }
-        if (allotted < *wanted.capacity) arguments.insert(arguments.end(), {"--type", "snapshot", "--virtualsize", size(*wanted.capacity)});
+        if (allotted < *wanted.capacity)
+            arguments.insert(arguments.end(), {"--type", "snapshot", "--virtualsize", size(*wanted.capacity)});
         arguments.insert(arguments.end(), {"-L", size(allotted), group_of(pool)});
         return arguments;
     }
 
     static Task<> fill(Definition pool, std::string volume, Origin from, Site site) {
         co_await fill_device(fmt::format("{}/{}", *pool->target, volume), std::move(from), site);
-        std::vector<std::string> arguments{"-q", "--deltag", unfinished_here(), fmt::format("{}/{}", group_of(*pool), volume)};
+        std::vector<std::string> arguments{"-q", "--deltag", unfinished_here(),
+                                           fmt::format("{}/{}", group_of(*pool), volume)};
         const auto purpose = fmt::format("let volume '{}' be whole", volume);
         (void)co_await site.run("lvchange", std::move(arguments), purpose);
     }
@@ -297,7 +315,8 @@ private:
 
     static Task<std::vector<model::Volume>> volumes(Definition pool, std::vector<std::string> which, Site site) {
         std::string columns = "lv_name,origin,lv_uuid,devices,stripes,seg_size,vg_extent_size,lv_size,lv_attr,lv_tags";
-        const auto rows = co_await report("lvs", std::move(columns), std::move(which), "look at the logical volumes", site);
+        const auto rows =
+            co_await report("lvs", std::move(columns), std::move(which), "look at the logical volumes", site);
         auto work = [pool, rows] { return describe(*pool, rows); };
         auto found = co_await site.block(std::move(work));
         co_return found;
@@ -310,7 +329,8 @@ private:
             const auto name = text(row, "lv_name");
             const auto attributes = text(row, "lv_attr"); // "-wi-a-----", see lvs(8)
             constexpr std::string_view not_volumes = "tTeDvlp";
-            if (name.empty() || attributes.size() < 5 || not_volumes.contains(attributes[0]) || attributes[4] != 'a') continue;
+            if (name.empty() || attributes.size() < 5 || not_volumes.contains(attributes[0]) || attributes[4] != 'a')
+                continue;
             if (text(row, "lv_tags").find(unfinished) != std::string::npos) continue;
             if (found.empty() || found.back().name != name) found.push_back(one(pool, name, row));
             add_extents(found.back(), row); // a row for each segment

@@ -20,7 +20,8 @@ std::string format_of(const model::Pool& pool) { return pool.source.format.value
 std::string remote_of(const model::Pool& pool) {
     const auto& host = pool.source.hosts[0].name;
     const auto& folder = *pool.source.dir;
-    if (format_of(pool) == "cifs") return fmt::format("//{}/{}", host, folder.starts_with('/') ? folder.substr(1) : folder);
+    if (format_of(pool) == "cifs")
+        return fmt::format("//{}/{}", host, folder.starts_with('/') ? folder.substr(1) : folder);
     return fmt::format("{}:{}", bracketed(host), folder);
 }
 
@@ -36,7 +37,9 @@ bool names_a_user(const std::vector<model::MountOption>& options) {
 void require_helper(const std::string& type) {
     const auto program = "mount." + type;
     if (find_program(program).empty())
-        throw Error(ErrorCode::no_support, ErrorDomain::storage, fmt::format("the program '{}' is not installed", program)).hint(how_to_install(program));
+        throw Error(ErrorCode::no_support, ErrorDomain::storage,
+                    fmt::format("the program '{}' is not installed", program))
+            .hint(how_to_install(program));
 }
 
 class NetworkFilesystem final : public FolderKind {
@@ -54,7 +57,8 @@ public:
                 .hint("write <source><host name='server'/><dir path='/export'/></source>");
         if (!pool.source.format) pool.source.format = "auto";
         if (pool.source.protocol_version && format_of(pool) != "nfs")
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: storage pool protocol ver unsupported for pool type 'netfs'")
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                        "XML error: storage pool protocol ver unsupported for pool type 'netfs'")
                 .hint("<protocol ver='4'/> goes with <format type='nfs'/>");
     }
 
@@ -73,8 +77,10 @@ public:
         };
         co_await site.block(std::move(look));
         auto type = format_of(*pool);
-        if (type == "auto") type.clear();
-        else require_helper(type);
+        if (type == "auto")
+            type.clear();
+        else
+            require_helper(type);
         std::vector<std::string> options{"nodev", "nosuid", "noexec"};
         if (type == "cifs") {
             if (!names_a_user(pool->mount_options)) options.emplace_back("guest");
@@ -92,7 +98,8 @@ public:
 
     Task<std::vector<model::PoolSource>> find_sources(model::PoolSource wanted, Site site) const override {
         if (wanted.hosts.size() != 1)
-            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage, "invalid argument: hostname must be specified for netfs sources")
+            throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
+                        "invalid argument: hostname must be specified for netfs sources")
                 .hint("domus find-storage-pool-sources-as netfs SERVER");
         const auto host = wanted.hosts[0];
         std::vector<std::string> arguments{"--no-headers", "--exports", host.name};

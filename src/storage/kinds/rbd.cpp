@@ -25,7 +25,9 @@ constexpr std::string_view own_snapshots = "domus-";
 std::string unfinished_here() { return fmt::format("{}{}.", unfinished_prefix, host_name()); }
 
 /// "pool/image", as Ceph's programs and libvirt's keys have it.
-std::string image_of(const model::Pool& pool, const std::string& name) { return fmt::format("{}/{}", *pool.source.name, name); }
+std::string image_of(const model::Pool& pool, const std::string& name) {
+    return fmt::format("{}/{}", *pool.source.name, name);
+}
 
 std::string text(const json::value& row, std::string_view key) {
     const auto* value = row.as_object().if_contains(key);
@@ -46,16 +48,27 @@ public:
 
     void admit(model::Pool& pool) const override {
         const auto refuse = [](std::string_view what, std::string hint) {
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: {}", what)).hint(std::move(hint));
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: {}", what))
+                .hint(std::move(hint));
         };
         const auto& source = pool.source;
-        if (source.hosts.empty() || std::ranges::any_of(source.hosts, [](const auto& host) { return host.name.empty() || host.name.find_first_of(", \t\n") != host.name.npos; }))
-            refuse("missing storage pool source host name", "write <source><host name='monitor'/><name>rbd</name></source>, with a <host> for each monitor");
-        if (!source.name || source.name->empty()) refuse("missing mandatory 'name' field for RBD pool name", "write <source>...<name>rbd</name></source>");
-        if (source.name->find_first_of("/@ \t\n") != std::string::npos || source.name->starts_with('-')) refuse(fmt::format("'{}' cannot be the name of a Ceph pool", *source.name), "see 'ceph osd pool ls'");
-        if (source.auth && source.auth->type != "ceph") refuse(fmt::format("authentication of type '{}' is not Ceph's", source.auth->type), "write <auth type='ceph' username='...'>");
-        if (source.auth && source.auth->username.value_or("").empty()) refuse("missing auth username attribute", "it is the client's name without 'client.'");
-        if (source.auth && !source.auth->secret.uuid && !source.auth->secret.usage) refuse("missing auth secret uuid or usage attribute", "write <secret usage='...'/>; see 'domus secret-list'");
+        if (source.hosts.empty() || std::ranges::any_of(source.hosts, [](const auto& host) {
+                return host.name.empty() || host.name.find_first_of(", \t\n") != host.name.npos;
+            }))
+            refuse("missing storage pool source host name",
+                   "write <source><host name='monitor'/><name>rbd</name></source>, with a <host> for each monitor");
+        if (!source.name || source.name->empty())
+            refuse("missing mandatory 'name' field for RBD pool name", "write <source>...<name>rbd</name></source>");
+        if (source.name->find_first_of("/@ \t\n") != std::string::npos || source.name->starts_with('-'))
+            refuse(fmt::format("'{}' cannot be the name of a Ceph pool", *source.name), "see 'ceph osd pool ls'");
+        if (source.auth && source.auth->type != "ceph")
+            refuse(fmt::format("authentication of type '{}' is not Ceph's", source.auth->type),
+                   "write <auth type='ceph' username='...'>");
+        if (source.auth && source.auth->username.value_or("").empty())
+            refuse("missing auth username attribute", "it is the client's name without 'client.'");
+        if (source.auth && !source.auth->secret.uuid && !source.auth->secret.usage)
+            refuse("missing auth secret uuid or usage attribute",
+                   "write <secret usage='...'/>; see 'domus secret-list'");
         pool.target.reset();
     }
 
@@ -67,7 +80,8 @@ public:
 
     Task<> start(Definition pool, Site site) const override {
         std::vector<std::string> arguments{"ls", *pool->source.name};
-        const auto names = co_await ask_ceph(pool, "rbd", std::move(arguments), fmt::format("enter Ceph pool '{}'", *pool->source.name), site);
+        const auto names = co_await ask_ceph(pool, "rbd", std::move(arguments),
+                                             fmt::format("enter Ceph pool '{}'", *pool->source.name), site);
         for (const auto& each : names.as_array()) {
             const std::string name(each.as_string());
             if (!name.starts_with(unfinished_here())) continue;
@@ -104,15 +118,18 @@ public:
         auto command = co_await ceph_command(pool, "rbd", std::move(arguments), site);
         const auto output = co_await site.attempt(std::move(command));
         if (output.status.code == ENOENT && !output.err.contains("opening pool"))
-            throw Error(ErrorCode::no_storage_vol, ErrorDomain::storage, fmt::format("Storage volume not found: no storage vol with matching name '{}'", volume));
-        if (!output.status.success()) throw ceph_failure(*pool, output, "rbd", fmt::format("look at image '{}'", volume));
+            throw Error(ErrorCode::no_storage_vol, ErrorDomain::storage,
+                        fmt::format("Storage volume not found: no storage vol with matching name '{}'", volume));
+        if (!output.status.success())
+            throw ceph_failure(*pool, output, "rbd", fmt::format("look at image '{}'", volume));
         const auto info = json::parse(output.out);
         auto seen = one(*pool, volume, number(info, "size"));
         const auto& features = info.at("features").as_array();
         const bool cheap = std::ranges::find(features, json::value("fast-diff")) != features.end();
         if (!cheap || pool->refresh_allocation == "capacity") co_return seen;
         std::vector<std::string> measuring{"disk-usage", image_of(*pool, volume)};
-        const auto usage = co_await ask_ceph(pool, "rbd", std::move(measuring), fmt::format("see how full image '{}' is", volume), site);
+        const auto usage = co_await ask_ceph(pool, "rbd", std::move(measuring),
+                                             fmt::format("see how full image '{}' is", volume), site);
         std::uint64_t used = 0;
         for (const auto& row : usage.at("images").as_array()) used += number(row, "used_size"); // of its snapshots too
         seen.allocation = ByteCount{used};
@@ -122,7 +139,8 @@ public:
     Task<> create(Definition pool, model::Volume wanted, unsigned flags, Site site) const override {
         admit_volume(wanted, flags);
         if (wanted.backing_store)
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: a volume of Ceph gets its backing image by being copied")
+            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                        "unsupported configuration: a volume of Ceph gets its backing image by being copied")
                 .hint("'domus vol-clone' makes one that shares what it has in common with its origin");
         return make(std::move(pool), wanted.name, *wanted.capacity, std::move(site));
     }
@@ -153,11 +171,13 @@ public:
         const auto snapshots = co_await snapshots_of(pool, volume->name, site);
         if (!snapshots.empty()) co_await require_removable(pool, volume->name, flags, site);
         std::vector<std::string> looking{"info", image};
-        const auto info = co_await ask_ceph(pool, "rbd", std::move(looking), fmt::format("look at image '{}'", volume->name), site);
+        const auto info =
+            co_await ask_ceph(pool, "rbd", std::move(looking), fmt::format("look at image '{}'", volume->name), site);
         for (const auto& snapshot : snapshots) co_await remove_snapshot(pool, image, snapshot, site);
         std::vector<std::string> removal{"rm", "--no-progress", image};
         // One object after the other; and a client that was killed counts for half a minute as one that has it open.
-        (void)co_await call_ceph(pool, "rbd", std::move(removal), fmt::format("delete volume '{}'", volume->name), site.until(Deadline::never()));
+        (void)co_await call_ceph(pool, "rbd", std::move(removal), fmt::format("delete volume '{}'", volume->name),
+                                 site.until(Deadline::never()));
         if (const auto* parent = info.as_object().if_contains("parent")) co_await forget_origin(pool, *parent, site);
     }
 
@@ -166,7 +186,9 @@ public:
         const auto seen = co_await look_at(pool, volume->name, site);
         if (algorithm == trim) {
             std::vector<std::string> arguments{"import-diff", "--no-progress", "-", image_of(*pool, volume->name)};
-            (void)co_await call_ceph(pool, "rbd", std::move(arguments), fmt::format("discard what volume '{}' holds", volume->name), site, nothing_but_holes(seen.capacity->bytes));
+            (void)co_await call_ceph(pool, "rbd", std::move(arguments),
+                                     fmt::format("discard what volume '{}' holds", volume->name), site,
+                                     nothing_but_holes(seen.capacity->bytes));
         } else if (algorithm == zero) {
             const json::object zeros{{"driver", "null-co"}, {"size", seen.capacity->bytes}, {"read-zeroes", true}};
             const auto command = std::make_shared<Command>(making_command());
@@ -177,11 +199,13 @@ public:
         }
     }
 
-    Task<std::string> image_name(Definition pool, VolumePtr volume, std::string key, std::shared_ptr<Command> command, Site site) const override {
+    Task<std::string> image_name(Definition pool, VolumePtr volume, std::string key, std::shared_ptr<Command> command,
+                                 Site site) const override {
         return name_for_qemu(std::move(pool), volume->name, std::move(key), std::move(command), std::move(site));
     }
 
-    Place place(const model::Pool& pool, const model::Volume& volume, std::optional<model::VolumeMode> mode) const override {
+    Place place(const model::Pool& pool, const model::Volume& volume,
+                std::optional<model::VolumeMode> mode) const override {
         if (mode) return Kind::place(pool, volume, mode);
         Place place{model::DiskType::network, {}};
         auto& source = place.source;
@@ -223,13 +247,18 @@ private:
     }
 
     void admit_volume(const model::Volume& wanted, unsigned flags) const {
-        const auto refuse = [](std::string what) { throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: " + what); };
+        const auto refuse = [](std::string what) {
+            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: " + what);
+        };
         if (flags & create_flag::preallocate_metadata) unsupported("preallocation of metadata");
-        if (wanted.target.format.value_or("raw") != "raw") refuse("only RAW volumes are supported by this storage pool");
+        if (wanted.target.format.value_or("raw") != "raw")
+            refuse("only RAW volumes are supported by this storage pool");
         if (wanted.target.encryption) refuse("storage pool does not support encrypted volumes");
-        if (!wanted.capacity || wanted.capacity->bytes == 0) throw Error(ErrorCode::no_support, ErrorDomain::storage, "volume capacity required for this storage pool");
+        if (!wanted.capacity || wanted.capacity->bytes == 0)
+            throw Error(ErrorCode::no_support, ErrorDomain::storage, "volume capacity required for this storage pool");
         if (wanted.name.find_first_of("/@") != std::string::npos || wanted.name.starts_with(unfinished_prefix))
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: '{}' cannot be the name of an image of Ceph", wanted.name));
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                        fmt::format("XML error: '{}' cannot be the name of an image of Ceph", wanted.name));
     }
 
     static Task<> make(Definition pool, std::string name, ByteCount size, Site site) {
@@ -238,7 +267,12 @@ private:
     }
 
     static Task<> grow(Definition pool, std::string name, ByteCount size, Site site) {
-        std::vector<std::string> arguments{"resize", "--no-progress", "--allow-shrink", "--size", fmt::format("{}B", size.bytes), image_of(*pool, name)};
+        std::vector<std::string> arguments{"resize",
+                                           "--no-progress",
+                                           "--allow-shrink",
+                                           "--size",
+                                           fmt::format("{}B", size.bytes),
+                                           image_of(*pool, name)};
         (void)co_await call_ceph(pool, "rbd", std::move(arguments), fmt::format("resize image '{}'", name), site);
     }
 
@@ -246,7 +280,8 @@ private:
 
     static Task<std::vector<std::string>> snapshots_of(Definition pool, std::string image, Site site) {
         std::vector<std::string> arguments{"snap", "ls", image_of(*pool, image)};
-        const auto rows = co_await ask_ceph(pool, "rbd", std::move(arguments), fmt::format("look for snapshots of image '{}'", image), site);
+        const auto rows = co_await ask_ceph(pool, "rbd", std::move(arguments),
+                                            fmt::format("look for snapshots of image '{}'", image), site);
         std::vector<std::string> names;
         for (const auto& row : rows.as_array()) names.push_back(text(row, "name"));
         co_return names;
@@ -257,12 +292,14 @@ private:
         const auto known = co_await snapshots_of(pool, image, site);
         if (!known.empty() && known.back().starts_with(own_snapshots)) {
             std::vector<std::string> comparison{"diff", "--from-snap", known.back(), image_of(*pool, image)};
-            const auto written = co_await ask_ceph(pool, "rbd", std::move(comparison), fmt::format("see what was written to image '{}'", image), site);
+            const auto written = co_await ask_ceph(pool, "rbd", std::move(comparison),
+                                                   fmt::format("see what was written to image '{}'", image), site);
             if (written.as_array().empty()) co_return image_of(*pool, image) + "@" + known.back();
         }
         const auto snapshot = fmt::format("{}@{}{}", image_of(*pool, image), own_snapshots, Uuid::random().text());
         std::vector<std::string> taking{"snap", "create", "--no-progress", snapshot};
-        (void)co_await call_ceph(pool, "rbd", std::move(taking), fmt::format("take a snapshot of image '{}'", image), site);
+        (void)co_await call_ceph(pool, "rbd", std::move(taking), fmt::format("take a snapshot of image '{}'", image),
+                                 site);
         co_return snapshot;
     }
 
@@ -286,13 +323,18 @@ private:
     /// Throws operation_invalid, before anything is touched, where others would go with it.
     static Task<> require_removable(Definition pool, std::string image, unsigned flags, Site site) {
         const auto refuse = [&](std::string_view what, std::string hint) {
-            throw Error(ErrorCode::operation_invalid, ErrorDomain::storage, fmt::format("Requested operation is not valid: volume '{}' has {}", image, what)).hint(std::move(hint));
+            throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
+                        fmt::format("Requested operation is not valid: volume '{}' has {}", image, what))
+                .hint(std::move(hint));
         };
         std::vector<std::string> arguments{"children", image_of(*pool, image)};
-        const auto clones = co_await ask_ceph(pool, "rbd", std::move(arguments), fmt::format("look for clones of image '{}'", image), site);
+        const auto clones = co_await ask_ceph(pool, "rbd", std::move(arguments),
+                                              fmt::format("look for clones of image '{}'", image), site);
         if (!clones.as_array().empty())
-            refuse(fmt::format("the clone '{}'", text(clones.as_array()[0], "image")), "delete its clones first, or make them whole with 'rbd flatten'");
-        if (!(flags & delete_flag::with_snapshots)) refuse("snapshots, which would go with it", "take --delete-snapshots");
+            refuse(fmt::format("the clone '{}'", text(clones.as_array()[0], "image")),
+                   "delete its clones first, or make them whole with 'rbd flatten'");
+        if (!(flags & delete_flag::with_snapshots))
+            refuse("snapshots, which would go with it", "take --delete-snapshots");
     }
 
     /// The snapshot that we took for a clone goes with the last of its clones.
@@ -330,11 +372,17 @@ private:
     }
 
     /// What qemu-img calls an image, which it opens by its object `key`. As to Ceph's own programs, Ceph must answer.
-    static Task<std::string> name_for_qemu(Definition pool, std::string image, std::string key, std::shared_ptr<Command> command, Site site) {
+    static Task<std::string> name_for_qemu(Definition pool, std::string image, std::string key,
+                                           std::shared_ptr<Command> command, Site site) {
         const int limits = command->pass(make_memfd("ceph-limits", ceph_limits()));
-        json::object node{{"driver", "rbd"}, {"pool", *pool->source.name}, {"image", image}, {"conf", fmt::format("/proc/self/fd/{}", limits)}};
+        json::object node{{"driver", "rbd"},
+                          {"pool", *pool->source.name},
+                          {"image", image},
+                          {"conf", fmt::format("/proc/self/fd/{}", limits)}};
         json::array servers;
-        for (const auto& host : pool->source.hosts) servers.push_back(json::object{{"host", host.name}, {"port", std::to_string(host.port.value_or(ceph_port))}});
+        for (const auto& host : pool->source.hosts)
+            servers.push_back(
+                json::object{{"host", host.name}, {"port", std::to_string(host.port.value_or(ceph_port))}});
         node["server"] = std::move(servers);
         if (pool->source.auth) {
             const auto value = co_await ceph_key(pool, site);
@@ -346,7 +394,8 @@ private:
     }
 
     /// Has qemu-img write to an image of Ceph that is there.
-    static Task<> fill(Definition pool, std::shared_ptr<Command> command, std::string to, std::string purpose, Site site) {
+    static Task<> fill(Definition pool, std::shared_ptr<Command> command, std::string to, std::string purpose,
+                       Site site) {
         auto target = co_await name_for_qemu(pool, std::move(to), "target-key", command, site);
         command->arguments.push_back(std::move(target));
         co_await convert(std::move(command), false, std::move(purpose), std::move(site));

@@ -14,9 +14,11 @@ unsigned host_of(const model::Pool& pool) {
     std::string_view name = *pool.source.adapter.name;
     if (name.starts_with("scsi_")) name.remove_prefix(5);
     unsigned number = 0;
-    const auto read = name.starts_with("host") ? std::from_chars(name.data() + 4, name.data() + name.size(), number) : std::from_chars_result{name.data(), std::errc::invalid_argument};
+    const auto read = name.starts_with("host") ? std::from_chars(name.data() + 4, name.data() + name.size(), number)
+                                               : std::from_chars_result{name.data(), std::errc::invalid_argument};
     if (read.ec != std::errc() || read.ptr != name.data() + name.size())
-        throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: '{}' is not the name of a SCSI adapter", *pool.source.adapter.name))
+        throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                    fmt::format("XML error: '{}' is not the name of a SCSI adapter", *pool.source.adapter.name))
             .hint("write <adapter type='scsi_host' name='host3'/>; see /sys/class/scsi_host");
     return number;
 }
@@ -29,23 +31,28 @@ public:
     void admit(model::Pool& pool) const override {
         auto& adapter = pool.source.adapter;
         if (adapter.type == "fc_host")
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, "unsupported configuration: adapters of type 'fc_host' are not made by this version")
+            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                        "unsupported configuration: adapters of type 'fc_host' are not made by this version")
                 .hint("name the host that the adapter has: <adapter type='scsi_host' name='host3'/>");
         if (!adapter.name)
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, "XML error: missing storage pool source adapter name")
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                        "XML error: missing storage pool source adapter name")
                 .hint("write <source><adapter type='scsi_host' name='host3'/></source>");
         (void)host_of(pool);
         if (!adapter.type) adapter.type = "scsi_host";
         if (!pool.target) pool.target = "/dev/disk/by-path";
     }
 
-    std::string source(const model::Pool& pool) const override { return fmt::format("SCSI adapter host{}", host_of(pool)); }
+    std::string source(const model::Pool& pool) const override {
+        return fmt::format("SCSI adapter host{}", host_of(pool));
+    }
 
     Task<> start(Definition pool, Site site) const override {
         auto work = [host = host_of(*pool)] {
             const auto there = scsi_hosts();
             if (std::ranges::find(there, host) == there.end())
-                throw Error(ErrorCode::operation_failed, ErrorDomain::storage, fmt::format("operation failed: there is no SCSI adapter 'host{}'", host))
+                throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
+                            fmt::format("operation failed: there is no SCSI adapter 'host{}'", host))
                     .hint("see /sys/class/scsi_host");
         };
         return site.block(std::move(work));
@@ -58,7 +65,6 @@ public:
         };
         return site.block(std::move(work));
     }
-
 };
 
 } // namespace

@@ -21,7 +21,9 @@ using namespace std::chrono_literals;
 using Arguments = std::vector<std::string>;
 
 std::string dataset_of(const model::Pool& pool) { return *pool.source.name; }
-std::string full_name(const model::Pool& pool, std::string_view volume) { return fmt::format("{}/{}", dataset_of(pool), volume); }
+std::string full_name(const model::Pool& pool, std::string_view volume) {
+    return fmt::format("{}/{}", dataset_of(pool), volume);
+}
 bool is_whole(const model::Pool& pool) { return dataset_of(pool).find('/') == std::string::npos; }
 
 /// udev's link to the device of a volume; it writes "+" for a blank.
@@ -33,12 +35,14 @@ std::string link_of(const model::Pool& pool, const std::string& volume) {
 
 /// zpool(8): how the devices behind it are put together, or what they are for.
 bool is_grouping(std::string_view word) {
-    constexpr std::array<std::string_view, 10> words{"mirror", "raidz", "raidz1", "raidz2", "raidz3", "spare", "log", "cache", "special", "dedup"};
+    constexpr std::array<std::string_view, 10> words{"mirror", "raidz", "raidz1", "raidz2",  "raidz3",
+                                                     "spare",  "log",   "cache",  "special", "dedup"};
     return std::ranges::find(words, word) != words.end();
 }
 
 Error absent(const std::string& volume) {
-    return Error(ErrorCode::no_storage_vol, ErrorDomain::storage, fmt::format("Storage volume not found: no storage vol with matching name '{}'", volume));
+    return Error(ErrorCode::no_storage_vol, ErrorDomain::storage,
+                 fmt::format("Storage volume not found: no storage vol with matching name '{}'", volume));
 }
 
 class Zfs final : public Kind {
@@ -51,11 +55,13 @@ public:
     void admit(model::Pool& pool) const override {
         if (!pool.source.name) pool.source.name = pool.name;
         if (!is_zfs_dataset(*pool.source.name))
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: '{}' cannot be the name of a ZFS pool or dataset", *pool.source.name))
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                        fmt::format("XML error: '{}' cannot be the name of a ZFS pool or dataset", *pool.source.name))
                 .hint("write <source><name>tank</name></source>, or tank/guests for a dataset; see 'zfs list'");
         for (const auto& device : pool.source.devices)
             if (!device.path.starts_with('/') && !is_grouping(device.path))
-                throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: '{}' is not the path of a device", device.path))
+                throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                            fmt::format("XML error: '{}' is not the path of a device", device.path))
                     .hint("write <source><device path='/dev/sdb'/></source>");
         pool.target = "/dev/zvol/" + *pool.source.name;
     }
@@ -67,7 +73,8 @@ public:
         Arguments looking{"list", "-H", "-o", "name", dataset_of(*pool)};
         const auto there = co_await site.attempt("zfs", std::move(looking));
         if (there.status.success())
-            throw Error(ErrorCode::storage_pool_built, ErrorDomain::storage, fmt::format("storage pool already built: there is a ZFS dataset '{}'", dataset_of(*pool)))
+            throw Error(ErrorCode::storage_pool_built, ErrorDomain::storage,
+                        fmt::format("storage pool already built: there is a ZFS dataset '{}'", dataset_of(*pool)))
                 .hint("start the pool to use it");
         const auto purpose = fmt::format("make ZFS dataset '{}'", dataset_of(*pool));
         // Its volumes are devices: no file system of it need be mounted on the host.
@@ -82,7 +89,8 @@ public:
         for (const auto& device : pool->source.devices) making.push_back(device.path);
         const auto made = co_await site.attempt("zpool", std::move(making));
         if (made.err.contains("use '-f' to override"))
-            throw Error(ErrorCode::storage_pool_built, ErrorDomain::storage, "storage pool already built: its devices are in use or hold data")
+            throw Error(ErrorCode::storage_pool_built, ErrorDomain::storage,
+                        "storage pool already built: its devices are in use or hold data")
                 .because(made.err)
                 .hint("take --overwrite if what they hold is to be lost");
         Site::require_success(made, "zpool", purpose);
@@ -117,7 +125,9 @@ public:
         const auto output = co_await site.attempt("zfs", std::move(arguments));
         if (output.err.contains("does not exist") || output.err.contains("not applicable")) throw absent(volume);
         Site::require_success(output, "zfs", fmt::format("look at volume '{}'", volume));
-        auto work = [pool, listing = parse_zfs_listing(output.out, dataset_of(*pool))] { return describe(*pool, listing); };
+        auto work = [pool, listing = parse_zfs_listing(output.out, dataset_of(*pool))] {
+            return describe(*pool, listing);
+        };
         auto found = co_await site.block(std::move(work));
         if (found.volumes.empty()) throw absent(volume);
         co_return std::move(found.volumes[0]);
@@ -175,33 +185,43 @@ public:
 private:
     static void require_buildable(const model::Pool& pool) {
         const auto refuse = [](std::string what, std::string hint) {
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, fmt::format("unsupported configuration: {}", what)).hint(std::move(hint));
+            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                        fmt::format("unsupported configuration: {}", what))
+                .hint(std::move(hint));
         };
-        if (is_whole(pool) && pool.source.devices.empty()) refuse("missing source devices", "write <source><device path='/dev/sdb'/></source>");
+        if (is_whole(pool) && pool.source.devices.empty())
+            refuse("missing source devices", "write <source><device path='/dev/sdb'/></source>");
         if (!is_whole(pool) && !pool.source.devices.empty())
-            refuse(fmt::format("devices make a whole ZFS pool, and not its dataset '{}'", dataset_of(pool)), "leave <device> out: the dataset is made in the pool that is there");
+            refuse(fmt::format("devices make a whole ZFS pool, and not its dataset '{}'", dataset_of(pool)),
+                   "leave <device> out: the dataset is made in the pool that is there");
     }
 
     void admit_volume(const model::Volume& wanted, unsigned flags) const {
         const auto refuse = [](std::string what) {
-            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage, fmt::format("unsupported configuration: {}", what));
+            throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
+                        fmt::format("unsupported configuration: {}", what));
         };
         if (flags & create_flag::preallocate_metadata) unsupported("preallocation of metadata");
-        if (wanted.target.format.value_or("raw") != "raw") refuse(fmt::format("a volume of ZFS is raw and not '{}'", *wanted.target.format));
+        if (wanted.target.format.value_or("raw") != "raw")
+            refuse(fmt::format("a volume of ZFS is raw and not '{}'", *wanted.target.format));
         if (wanted.backing_store) refuse("a volume of ZFS has no backing image");
         admit_block_volume(wanted);
         if (!is_zfs_component(wanted.name))
-            throw Error(ErrorCode::xml_error, ErrorDomain::storage, fmt::format("XML error: '{}' cannot be the name of a volume of ZFS", wanted.name));
+            throw Error(ErrorCode::xml_error, ErrorDomain::storage,
+                        fmt::format("XML error: '{}' cannot be the name of a volume of ZFS", wanted.name));
     }
 
     /// The dataset and what lies right below it.
     static Task<ZfsListing> list(Definition pool, Site site) {
-        Arguments arguments{"list", "-Hp", "-d", "1", "-t", "filesystem,volume", "-o", zfs_columns(), dataset_of(*pool)};
+        Arguments arguments{"list",           "-Hp", "-d", "1", "-t", "filesystem,volume", "-o", zfs_columns(),
+                            dataset_of(*pool)};
         const auto output = co_await site.attempt("zfs", std::move(arguments));
         if (!output.status.success())
-            throw Error(ErrorCode::internal_error, ErrorDomain::storage, fmt::format("cannot look at ZFS dataset '{}'", dataset_of(*pool)))
+            throw Error(ErrorCode::internal_error, ErrorDomain::storage,
+                        fmt::format("cannot look at ZFS dataset '{}'", dataset_of(*pool)))
                 .because(output.err)
-                .hint("see 'zfs list'; a pool that the host has not taken in wants 'zpool import', a new one 'domus pool-build'");
+                .hint("see 'zfs list'; a pool that the host has not taken in wants 'zpool import', a new one 'domus "
+                      "pool-build'");
         auto listing = parse_zfs_listing(output.out, dataset_of(*pool));
         co_return listing;
     }
@@ -228,7 +248,7 @@ private:
         volume.allocation = std::max(seen.reserved, seen.written);
         volume.target.path = link_of(pool, seen.name);
         volume.target.format = "raw";
-        struct stat info {};
+        struct stat info{};
         if (::stat(volume.target.path->c_str(), &info) < 0) return volume;
         volume.target.permissions = permissions_of(info);
         volume.target.timestamps = timestamps_of(info);
@@ -239,7 +259,8 @@ private:
     static Arguments creation(const model::Volume& wanted) {
         const auto allotted = wanted.allocation.value_or(*wanted.capacity);
         Arguments arguments{"create"};
-        if (allotted < *wanted.capacity) arguments.insert(arguments.end(), {"-s", "-o", fmt::format("refreservation={}", allotted.bytes)});
+        if (allotted < *wanted.capacity)
+            arguments.insert(arguments.end(), {"-s", "-o", fmt::format("refreservation={}", allotted.bytes)});
         arguments.insert(arguments.end(), {"-V", std::to_string(wanted.capacity->bytes)});
         return arguments;
     }
@@ -250,7 +271,8 @@ private:
         arguments.push_back(full_name(*pool, wanted.name));
         const auto made = co_await site.attempt("zfs", std::move(arguments));
         if (made.err.contains("already exists"))
-            throw Error(ErrorCode::storage_vol_exist, ErrorDomain::storage, fmt::format("storage volume '{}' exists already", wanted.name))
+            throw Error(ErrorCode::storage_vol_exist, ErrorDomain::storage,
+                        fmt::format("storage volume '{}' exists already", wanted.name))
                 .because(made.err)
                 .hint("it may be a dataset that is no volume: see 'zfs list'");
         Site::require_success(made, "zfs", fmt::format("make volume '{}'", wanted.name));
@@ -274,8 +296,10 @@ private:
         Arguments arguments{"list", "-H", "-d", "1", "-t", "snapshot", "-o", "name", full_name(*pool, volume)};
         const auto told = co_await site.run("zfs", std::move(arguments), "look for snapshots");
         if (told.empty()) co_return;
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::storage,
-                    fmt::format("Requested operation is not valid: volume '{}' has the snapshot '{}', which would go with it", volume, told.substr(0, told.find('\n'))))
+        throw Error(
+            ErrorCode::operation_invalid, ErrorDomain::storage,
+            fmt::format("Requested operation is not valid: volume '{}' has the snapshot '{}', which would go with it",
+                        volume, told.substr(0, told.find('\n'))))
             .hint("delete its snapshots first, or take --delete-snapshots");
     }
 

@@ -35,9 +35,7 @@ void complete_serial(CharacterDevice& serial) {
     if (!target.model_name) target.model_name = serial_model(*target.type);
 }
 
-bool on_serial(const CharacterDevice& console) {
-    return console.target.type.value_or("serial") == "serial";
-}
+bool on_serial(const CharacterDevice& console) { return console.target.type.value_or("serial") == "serial"; }
 
 /// The console that stands for a serial port: the same host's end, seen twice.
 CharacterDevice console_of(const CharacterDevice& serial, const CharacterDevice* old) {

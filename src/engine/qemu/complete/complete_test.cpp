@@ -12,9 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string inactive(const model::Domain& domain) {
-    return format::to_xml(domain, {.live = false, .secrets = true});
-}
+std::string inactive(const model::Domain& domain) { return format::to_xml(domain, {.live = false, .secrets = true}); }
 
 model::Domain parse(const std::string& devices, const std::string& machine = "q35", const std::string& more = {}) {
     return format::from_xml<model::Domain>(
@@ -142,9 +140,11 @@ TEST(CompletePci, gives_no_spare_port_to_a_domain_that_brings_its_own) {
 }
 
 TEST(CompletePci, a_port_without_an_index_is_not_taken_for_the_root) {
-    const auto domain = completed("<controller type='pci' model='pcie-root-port'/><controller type='pci' model='pcie-root-port'/>");
+    const auto domain =
+        completed("<controller type='pci' model='pcie-root-port'/><controller type='pci' model='pcie-root-port'/>");
     const auto& controllers = domain.devices.controllers;
-    const auto ports = std::ranges::count_if(controllers, [](const auto& each) { return each.model == "pcie-root-port" && *each.index > 0; });
+    const auto ports = std::ranges::count_if(
+        controllers, [](const auto& each) { return each.model == "pcie-root-port" && *each.index > 0; });
     EXPECT_GE(ports, 2);
     EXPECT_EQ(std::ranges::count(controllers, std::optional<std::string>("pcie-root"), &model::Controller::model), 1);
 }

@@ -47,7 +47,8 @@ void number(std::vector<Controller>& controllers) {
         if (controller.index) used[controller.type].insert(*controller.index);
     // PCI 0 is the root's, which is made where the definition leaves it out.
     const auto wants_root = [](const Controller& controller) {
-        return controller.type == ControllerType::pci && !controller.index && (!controller.model || controller.model->ends_with("-root"));
+        return controller.type == ControllerType::pci && !controller.index
+               && (!controller.model || controller.model->ends_with("-root"));
     };
     if (std::ranges::none_of(controllers, wants_root)) used[ControllerType::pci].insert(0);
     std::map<std::string, const Controller*> companions; ///< the last numbered one of each model
@@ -76,7 +77,9 @@ void number(std::vector<Controller>& controllers) {
 void sort(std::vector<Controller>& controllers) {
     std::map<ControllerType, std::size_t> types; // in the order in which they come up
     for (const auto& controller : controllers) types.try_emplace(controller.type, types.size());
-    std::ranges::stable_sort(controllers, {}, [&](const Controller& controller) { return std::pair(types.at(controller.type), *controller.index); });
+    std::ranges::stable_sort(controllers, {}, [&](const Controller& controller) {
+        return std::pair(types.at(controller.type), *controller.index);
+    });
 }
 
 bool usb_refused(const std::vector<Controller>& controllers) {
@@ -101,7 +104,8 @@ void ensure(model::Domain& domain, ControllerType type, unsigned highest) {
                                 format::word(type), highest_index));
     std::vector<bool> there(highest + 1);
     for (const auto& controller : domain.devices.controllers)
-        if (controller.type == type && controller.index && *controller.index <= highest) there[*controller.index] = true;
+        if (controller.type == type && controller.index && *controller.index <= highest)
+            there[*controller.index] = true;
     for (unsigned index = 0; index <= highest; ++index)
         if (!there[index]) add_controller(domain, type, index);
 }
@@ -169,9 +173,7 @@ void complete_scsi_models(model::Domain& domain) {
 
 } // namespace
 
-void sort_controllers(model::Domain& domain) {
-    sort(domain.devices.controllers);
-}
+void sort_controllers(model::Domain& domain) { sort(domain.devices.controllers); }
 
 Controller* find_controller(model::Domain& domain, ControllerType type, unsigned index) {
     for (auto& controller : domain.devices.controllers)

@@ -68,7 +68,9 @@ void complete_driver(model::Disk& disk) {
 void sort(std::vector<model::Disk>& disks) {
     std::map<DiskBus, std::size_t> buses; // in the order in which they come up
     for (const auto& disk : disks) buses.try_emplace(*disk.target.bus, buses.size());
-    std::ranges::stable_sort(disks, {}, [&](const model::Disk& disk) { return std::pair(buses.at(*disk.target.bus), disk_index(disk.target.dev)); });
+    std::ranges::stable_sort(disks, {}, [&](const model::Disk& disk) {
+        return std::pair(buses.at(*disk.target.bus), disk_index(disk.target.dev));
+    });
 }
 
 using Place = std::tuple<DiskBus, unsigned, unsigned, unsigned>; ///< bus, controller, bus of it, unit

@@ -46,9 +46,7 @@ void complete_ports(model::Graphics& graphics) {
 }
 
 /// A port that a start chose stays; the definition has -1 there.
-bool is_running(const model::Domain& domain) {
-    return domain.id.has_value();
-}
+bool is_running(const model::Domain& domain) { return domain.id.has_value(); }
 
 void complete_server(model::Graphics& graphics, bool running) {
     if (graphics.type != GraphicsType::vnc && graphics.type != GraphicsType::spice) return;

@@ -35,8 +35,6 @@ unsigned disk_index(std::string_view target);
 model::Controller* find_controller(model::Domain& domain, model::ControllerType type, unsigned index);
 model::Controller& add_controller(model::Domain& domain, model::ControllerType type, unsigned index);
 
-inline bool open_address(const std::optional<model::Address>& address) {
-    return !address || address->is_open();
-}
+inline bool open_address(const std::optional<model::Address>& address) { return !address || address->is_open(); }
 
 } // namespace domus::engine::qemu

@@ -28,9 +28,7 @@ constexpr std::array<KindInfo, 10> kinds{{
     {"pcie-expander-bus", 0, 31, PciPlug::expander},
 }};
 
-const KindInfo& info(PciBusKind kind) {
-    return kinds[static_cast<std::size_t>(kind)];
-}
+const KindInfo& info(PciBusKind kind) { return kinds[static_cast<std::size_t>(kind)]; }
 
 bool takes(PciBusKind bus, PciPlug plug) {
     using enum PciBusKind;
@@ -57,9 +55,7 @@ bool takes(PciBusKind bus, PciPlug plug) {
     return false;
 }
 
-std::string text(PciPlace place) {
-    return fmt::format("0000:{:02x}:{:02x}.{}", place.bus, place.slot, place.function);
-}
+std::string text(PciPlace place) { return fmt::format("0000:{:02x}:{:02x}.{}", place.bus, place.slot, place.function); }
 
 } // namespace
 
@@ -69,12 +65,8 @@ std::optional<PciBusKind> bus_kind_from_model(std::string_view model) {
     return std::nullopt;
 }
 
-std::string_view model_of(PciBusKind kind) {
-    return info(kind).model;
-}
-PciPlug plug_of(PciBusKind kind) {
-    return info(kind).plug;
-}
+std::string_view model_of(PciBusKind kind) { return info(kind).model; }
+PciPlug plug_of(PciBusKind kind) { return info(kind).plug; }
 
 void PciBuses::add(unsigned index, PciBusKind kind) {
     buses_.insert_or_assign(index, Bus{kind, info(kind).first, info(kind).last, {}});
@@ -105,9 +97,7 @@ void PciBuses::reserve(PciPlace place, const std::string& owner) {
     slot.owners[place.function] = owner;
 }
 
-void PciBuses::share(PciPlace place) {
-    buses_.at(place.bus).slots[place.slot].shared = true;
-}
+void PciBuses::share(PciPlace place) { buses_.at(place.bus).slots[place.slot].shared = true; }
 
 unsigned PciBuses::functions(unsigned bus, unsigned slot) const {
     const auto found = buses_.find(bus);

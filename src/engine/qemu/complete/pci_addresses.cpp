@@ -208,7 +208,8 @@ public:
         const PciBuses made_by_controllers = buses_;
         for (const bool made : {true, false})
             for (auto& user : users_)
-                if (!open_address(*user.address) && made_by_controllers.has((**user.address).bus) == made) take_given(user);
+                if (!open_address(*user.address) && made_by_controllers.has((**user.address).bus) == made)
+                    take_given(user);
     }
 
     /// Returns the buses that were missing.

@@ -19,9 +19,7 @@ model::Domain sample(const std::string& name) {
     return format::from_xml<model::Domain>(text.str(), ErrorDomain::domain);
 }
 
-std::string inactive(const model::Domain& domain) {
-    return format::to_xml(domain, {.live = false});
-}
+std::string inactive(const model::Domain& domain) { return format::to_xml(domain, {.live = false}); }
 
 /// As a person would have written it: no addresses, none of the controllers that follow from the rest.
 void strip(model::Domain& domain) {

@@ -13,7 +13,8 @@ namespace {
 
 std::string target(std::size_t index) {
     std::string letters;
-    for (auto left = index + 1; left > 0; left = (left - 1) / 26) letters.insert(letters.begin(), static_cast<char>('a' + (left - 1) % 26));
+    for (auto left = index + 1; left > 0; left = (left - 1) / 26)
+        letters.insert(letters.begin(), static_cast<char>('a' + (left - 1) % 26));
     return letters;
 }
 
@@ -30,16 +31,28 @@ model::Domain domain_of(const std::function<std::string(std::size_t)>& device, s
 
 TEST(CompleteSize, grows_no_faster_than_the_number_of_devices) {
     const std::map<std::string, std::function<std::string(std::size_t)>> kinds{
-        {"virtio disks", [](auto i) { return fmt::format("<disk><source file='/x'/><target dev='vd{}'/></disk>", target(i)); }},
-        {"SCSI disks", [](auto i) { return fmt::format("<disk><source file='/x'/><target dev='sd{}' bus='scsi'/></disk>", target(i)); }},
-        {"USB disks", [](auto i) { return fmt::format("<disk><source file='/x'/><target dev='sd{}' bus='usb'/></disk>", target(i)); }},
-        {"interfaces", [](auto) { return std::string("<interface type='user'/>"); }},
-        {"channels", [](auto i) { return fmt::format("<channel type='unix'><target type='virtio' name='c{}'/></channel>", i); }},
-        {"consoles", [](auto) { return std::string("<console type='pty'><target type='virtio'/></console>"); }},
-        {"SCSI devices", [](auto i) {
-             return fmt::format("<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address bus='0' target='0' unit='{}'/></source></hostdev>", i);
+        {"virtio disks",
+         [](auto i) { return fmt::format("<disk><source file='/x'/><target dev='vd{}'/></disk>", target(i)); }},
+        {"SCSI disks",
+         [](auto i) {
+             return fmt::format("<disk><source file='/x'/><target dev='sd{}' bus='scsi'/></disk>", target(i));
          }},
-        {"memory", [](auto) { return std::string("<memory model='dimm'><target><size unit='MiB'>1</size></target></memory>"); }},
+        {"USB disks",
+         [](auto i) {
+             return fmt::format("<disk><source file='/x'/><target dev='sd{}' bus='usb'/></disk>", target(i));
+         }},
+        {"interfaces", [](auto) { return std::string("<interface type='user'/>"); }},
+        {"channels",
+         [](auto i) { return fmt::format("<channel type='unix'><target type='virtio' name='c{}'/></channel>", i); }},
+        {"consoles", [](auto) { return std::string("<console type='pty'><target type='virtio'/></console>"); }},
+        {"SCSI devices",
+         [](auto i) {
+             return fmt::format("<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address "
+                                "bus='0' target='0' unit='{}'/></source></hostdev>",
+                                i);
+         }},
+        {"memory",
+         [](auto) { return std::string("<memory model='dimm'><target><size unit='MiB'>1</size></target></memory>"); }},
         {"controllers", [](auto) { return std::string("<controller type='virtio-serial'/>"); }},
         {"companions", [](auto) { return std::string("<controller type='usb' model='ich9-ehci1'/>"); }},
     };

@@ -92,7 +92,8 @@ const model::SourceHost& only_host(const Layer& layer) {
 json::object nbd_node(Build& build, const Disk& disk, const Layer& layer) {
     constexpr unsigned nbd_port = 10809;
     const auto& host = only_host(layer);
-    const auto connected = Build::find(build.launch.helpers, fmt::format("{}:{}", *disk.alias, host.socket.value_or("")));
+    const auto connected =
+        Build::find(build.launch.helpers, fmt::format("{}:{}", *disk.alias, host.socket.value_or("")));
     json::object server;
     if (connected)
         server = {{"type", "fd"}, {"str", build.pass(connected)}};
@@ -129,11 +130,12 @@ json::object iscsi_node(Build& build, const Disk& disk, const Layer& layer) {
     if (lun.empty() || lun.find_first_not_of("0123456789") != lun.npos || lun.size() > 5)
         refuse("source", layer.line, fmt::format("'{}' does not end in a unit's number", name),
                "write name='iqn...:target/0'");
-    json::object node{{"driver", "iscsi"},
-                      {"portal", fmt::format("{}:{}", bracketed(host.name.value_or("")), host.port.value_or(iscsi_port))},
-                      {"target", name.substr(0, slash)},
-                      {"lun", std::stoi(lun)},
-                      {"transport", "tcp"}};
+    json::object node{
+        {"driver", "iscsi"},
+        {"portal", fmt::format("{}:{}", bracketed(host.name.value_or("")), host.port.value_or(iscsi_port))},
+        {"target", name.substr(0, slash)},
+        {"lun", std::stoi(lun)},
+        {"transport", "tcp"}};
     set(node, "initiator-name", layer.source.initiator);
     set_auth(build, disk, auth_of(disk, layer.source, layer.depth), layer.depth, "password-secret", node);
     return node;
@@ -170,7 +172,10 @@ json::object gluster_node(Build&, const Disk&, const Layer& layer) {
     constexpr unsigned gluster_port = 24007;
     json::array servers;
     for (const auto& host : layer.source.hosts) servers.push_back(socket_address(host, gluster_port, layer.line));
-    return {{"driver", "gluster"}, {"volume", name.substr(0, slash)}, {"path", name.substr(slash + 1)}, {"server", std::move(servers)}};
+    return {{"driver", "gluster"},
+            {"volume", name.substr(0, slash)},
+            {"path", name.substr(slash + 1)},
+            {"server", std::move(servers)}};
 }
 
 struct Protocol {
@@ -322,10 +327,15 @@ void add_lease(Build& build, const Disk& disk) {
     const bool on_server = model::network_source(disk.type, disk.source).has_value();
     const auto passed = build.launch.disks.find(*disk.alias);
     const bool held = on_server && passed != build.launch.disks.end() && !passed->second.empty();
-    const bool goes = build.plugging && passed == build.launch.disks.end() && (on_server || disk.type == DiskType::volume);
+    const bool goes =
+        build.plugging && passed == build.launch.disks.end() && (on_server || disk.type == DiskType::volume);
     if (!held && !goes) return;
     const auto file = held ? build.path(passed->second.front(), {}, *disk.alias) : std::string();
-    build.arguments.blockdev({{"driver", "file"}, {"filename", file}, {"node-name", disk.target.dev + "-lease"}, {"read-only", true}, {"locking", "off"}});
+    build.arguments.blockdev({{"driver", "file"},
+                              {"filename", file},
+                              {"node-name", disk.target.dev + "-lease"},
+                              {"read-only", true},
+                              {"locking", "off"}});
 }
 
 /// Takes what is written to a transient disk. It has no name: whoever starts QEMU hands over a descriptor.
@@ -516,9 +526,12 @@ void refuse_unsupported(const Disk& disk) {
     const auto line = disk.rest.line;
     if (disk.transient) {
         if (disk.device != DiskDevice::disk || (disk.type != DiskType::file && disk.type != DiskType::block))
-            refuse("transient", line, fmt::format("disk '{}' cannot be transient: only disks on files and block devices are", disk.target.dev));
+            refuse("transient", line,
+                   fmt::format("disk '{}' cannot be transient: only disks on files and block devices are",
+                               disk.target.dev));
         if (disk.encryption || disk.source.encryption)
-            refuse("transient", line, fmt::format("disk '{}' is encrypted, and its changes would not be", disk.target.dev),
+            refuse("transient", line,
+                   fmt::format("disk '{}' is encrypted, and its changes would not be", disk.target.dev),
                    "make an image on top of it, encrypted too, and delete that afterwards");
     }
     if (disk.source.reservations) refuse("reservations", line, "persistent reservations are not supported");
@@ -526,7 +539,8 @@ void refuse_unsupported(const Disk& disk) {
     if (disk.rawio.value_or(false)) refuse(element, line, "rawio='yes' is not supported");
     if (disk.type == DiskType::vhostuser || disk.type == DiskType::vhostvdpa)
         refuse(element, line, fmt::format("disks of type '{}' are not supported", format::word(disk.type)));
-    if (disk.shareable && !disk.readonly && (disk.driver.type.value_or("raw") != "raw" || disk.encryption || disk.source.encryption))
+    if (disk.shareable && !disk.readonly
+        && (disk.driver.type.value_or("raw") != "raw" || disk.encryption || disk.source.encryption))
         refuse("shareable", line, fmt::format("disk '{}' can be shared only as a raw image", disk.target.dev),
                "several writers would damage the metadata of its format");
     if (disk.source.fdgroup) refuse("source", line, "fdgroup is not supported");

@@ -15,12 +15,8 @@ using model::SecretType;
 
 namespace {
 
-std::string passphrase_id(const Disk& disk, unsigned depth) {
-    return node_of(disk, depth) + "-passphrase";
-}
-std::string auth_id(const Disk& disk, unsigned depth) {
-    return node_of(disk, depth) + "-auth";
-}
+std::string passphrase_id(const Disk& disk, unsigned depth) { return node_of(disk, depth) + "-passphrase"; }
+std::string auth_id(const Disk& disk, unsigned depth) { return node_of(disk, depth) + "-auth"; }
 
 /// What a secret for the server is kept for, where its reference does not say.
 SecretType kind_for(const DiskSource& source) {

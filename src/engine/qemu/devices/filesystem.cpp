@@ -24,12 +24,19 @@ void need_shared_memory(const Build& build, const Filesystem& filesystem) {
 void check_virtiofs(const Filesystem& filesystem) {
     const auto line = filesystem.rest.line;
     const auto& binary = filesystem.binary;
-    const auto no = [&](std::string what, std::string hint = {}) { refuse(element, line, std::move(what), std::move(hint)); };
-    if (filesystem.type != model::FilesystemType::mount) no(fmt::format("type '{}' is not supported by virtiofs", format::word(filesystem.type)), "take type='mount'");
-    if (!filesystem.source_dir && !filesystem.source_socket) no("virtiofs needs the folder that it shares", "add <source dir='...'/>");
-    if (filesystem.accessmode.value_or(AccessMode::passthrough) != AccessMode::passthrough) no("virtiofs has the accessmode 'passthrough' only");
-    if (filesystem.fmode || filesystem.dmode || filesystem.multidevs || filesystem.driver.wrpolicy) no("fmode, dmode, multidevs and wrpolicy belong to 9p, not to virtiofs");
-    if (binary.cache && *binary.cache != "none" && *binary.cache != "always") no(fmt::format("the cache mode '{}' is not supported", *binary.cache), "take none or always");
+    const auto no = [&](std::string what, std::string hint = {}) {
+        refuse(element, line, std::move(what), std::move(hint));
+    };
+    if (filesystem.type != model::FilesystemType::mount)
+        no(fmt::format("type '{}' is not supported by virtiofs", format::word(filesystem.type)), "take type='mount'");
+    if (!filesystem.source_dir && !filesystem.source_socket)
+        no("virtiofs needs the folder that it shares", "add <source dir='...'/>");
+    if (filesystem.accessmode.value_or(AccessMode::passthrough) != AccessMode::passthrough)
+        no("virtiofs has the accessmode 'passthrough' only");
+    if (filesystem.fmode || filesystem.dmode || filesystem.multidevs || filesystem.driver.wrpolicy)
+        no("fmode, dmode, multidevs and wrpolicy belong to 9p, not to virtiofs");
+    if (binary.cache && *binary.cache != "none" && *binary.cache != "always")
+        no(fmt::format("the cache mode '{}' is not supported", *binary.cache), "take none or always");
     if (binary.sandbox && *binary.sandbox != "namespace" && *binary.sandbox != "chroot")
         no(fmt::format("the sandbox mode '{}' is not supported", *binary.sandbox), "take namespace or chroot");
     if (filesystem.source_socket && filesystem.readonly) no("who serves the socket says whether the guest may write");

@@ -158,8 +158,10 @@ bool is_served_already(const std::vector<Graphics>& all, std::size_t number) {
     const auto first = std::ranges::find(all, GraphicsType::spice, &Graphics::type);
     const auto& graphics = all[number];
     if (graphics.type != GraphicsType::spice || &*first == &graphics) return false;
-    if (graphics.port == first->port && address_of(graphics) == address_of(*first) && graphics.passwd == first->passwd) return true;
-    refuse(element, graphics.rest.line, "only 1 graphics device of each type (sdl, vnc, spice, headless, dbus) is supported",
+    if (graphics.port == first->port && address_of(graphics) == address_of(*first) && graphics.passwd == first->passwd)
+        return true;
+    refuse(element, graphics.rest.line,
+           "only 1 graphics device of each type (sdl, vnc, spice, headless, dbus) is supported",
            "remove one of the SPICE displays, or give both the same address, port and password");
 }
 

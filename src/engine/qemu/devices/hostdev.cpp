@@ -69,8 +69,7 @@ void scsi_host(Build& build, const Hostdev& hostdev) {
     if (!hostdev.wwpn) refuse(element, hostdev.rest.line, "the <source wwpn='...'/> is missing");
     auto device = build.device(virtio_name("vhost-scsi-pci", hostdev.model), *hostdev.alias);
     device["wwpn"] = *hostdev.wwpn;
-    if (const auto fd = Build::find(build.launch.helpers, *hostdev.alias))
-        device["vhostfd"] = build.pass(fd);
+    if (const auto fd = Build::find(build.launch.helpers, *hostdev.alias)) device["vhostfd"] = build.pass(fd);
     build.place(device, hostdev.address);
     build.arguments.device(device);
 }

@@ -32,10 +32,8 @@ std::string real_tpm(Build& build, const model::Tpm& tpm) {
     const auto id = "tpm-" + *tpm.alias;
     const auto fd = Build::find(build.launch.helpers, *tpm.alias);
     const auto path = fd ? build.path(Launch::Image{{fd}}, {}, *tpm.alias) : tpm.backend.device.value_or("/dev/tpm0");
-    build.arguments.add("-tpmdev", Options("passthrough")
-                                       .set("id", id)
-                                       .set("path", path)
-                                       .set("cancel-path", "/dev/null"));
+    build.arguments.add("-tpmdev",
+                        Options("passthrough").set("id", id).set("path", path).set("cancel-path", "/dev/null"));
     return id;
 }
 
@@ -45,10 +43,14 @@ void check_tpm(const model::Tpm& tpm) {
     const auto& backend = tpm.backend;
     const bool emulator = backend.type == TpmBackendType::emulator, old = backend.version == model::TpmVersion::v1_2;
     const bool banks = backend.sha1 || backend.sha256 || backend.sha384 || backend.sha512;
-    if (emulator && old && tpm.model == "tpm-crb") refuse("tpm", tpm.rest.line, "model 'tpm-crb' is of version 2.0", "take model='tpm-tis' for version='1.2'");
-    if (banks && (!emulator || old)) refuse("active_pcr_banks", tpm.rest.line, "only an emulated TPM of version 2.0 has banks to choose");
-    if (!emulator && backend.encryption_secret) refuse("encryption", tpm.rest.line, "only the state of an emulated TPM is encrypted");
-    if (!emulator && backend.persistent_state) refuse("backend", tpm.rest.line, "only an emulated TPM has a persistent_state");
+    if (emulator && old && tpm.model == "tpm-crb")
+        refuse("tpm", tpm.rest.line, "model 'tpm-crb' is of version 2.0", "take model='tpm-tis' for version='1.2'");
+    if (banks && (!emulator || old))
+        refuse("active_pcr_banks", tpm.rest.line, "only an emulated TPM of version 2.0 has banks to choose");
+    if (!emulator && backend.encryption_secret)
+        refuse("encryption", tpm.rest.line, "only the state of an emulated TPM is encrypted");
+    if (!emulator && backend.persistent_state)
+        refuse("backend", tpm.rest.line, "only an emulated TPM has a persistent_state");
 }
 
 void add_tpm(Build& build, const model::Tpm& tpm) {

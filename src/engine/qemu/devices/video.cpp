@@ -12,9 +12,7 @@ using model::Video;
 
 namespace {
 
-std::uint64_t mebibytes(const std::optional<ByteCount>& amount) {
-    return amount ? amount->mib_ceil() : 0;
-}
+std::uint64_t mebibytes(const std::optional<ByteCount>& amount) { return amount ? amount->mib_ceil() : 0; }
 
 void vga(const Video& video, json::object& device) {
     if (video.model.vram) device["vgamem_mb"] = mebibytes(video.model.vram);

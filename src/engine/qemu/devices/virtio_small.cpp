@@ -86,8 +86,7 @@ void add_vsock(Build& build) {
         refuse("vsock", vsock->rest.line, "no address was chosen for it", "write <cid auto='no' address='...'/>");
     auto device = build.device(virtio_name("vhost-vsock-pci", vsock->model), *vsock->alias);
     device["guest-cid"] = *vsock->cid;
-    if (const auto fd = Build::find(build.launch.helpers, *vsock->alias))
-        device["vhostfd"] = build.pass(fd);
+    if (const auto fd = Build::find(build.launch.helpers, *vsock->alias)) device["vhostfd"] = build.pass(fd);
     set_virtio(device, vsock->driver);
     build.place(device, vsock->address);
     build.arguments.device(device);
