@@ -107,21 +107,6 @@ TEST(Tuning, limits_that_are_not_enforced_are_refused_by_name) {
     EXPECT_THROW(require_supported(domain_of("a", "<cputune><quota>1000</quota></cputune>")), Error);
 }
 
-TEST(Tuning, a_domain_has_no_more_threads_than_vcpus) {
-    const auto cpus = boost::json::parse(R"([{"thread-id": 7}, {"thread-id": 8}])");
-    EXPECT_EQ(threads_of(cpus, 2), (std::vector{7, 8}));
-    EXPECT_THROW(threads_of(cpus, 1), Error);
-}
-
-TEST(Statistics, more_drives_than_a_domain_can_have_are_none) {
-    const auto domain = domain_of("a");
-    boost::json::array some{{{"qdev", "virtio-disk0"}}, {{"device", "floppy"}}, 7};
-    EXPECT_EQ(block_entries(domain.devices, some).size(), 1u);
-    boost::json::array many(100'000, boost::json::object{{"qdev", "x"}});
-    EXPECT_TRUE(block_entries(domain.devices, std::move(many)).empty());
-    EXPECT_TRUE(block_entries(domain.devices, "nothing").empty());
-}
-
 TEST(Metadata, elements_are_found_by_namespace_replaced_and_removed) {
     auto domain = domain_of("a", "<metadata>\n  <o:other xmlns:o='urn:o'>kept</o:other>\n</metadata>");
     set_metadata(domain, 2, "<app><x/></app>", "mine", "urn:mine");

@@ -1,11 +1,12 @@
 // What of a domain clients look at or turn while it runs, beside its life: consoles, screenshots, memory, processors,
-// metadata, figures.
+// metadata, statistics.
 #include "compute/domain.hpp"
 
 #include "base/log.hpp"
+#include "compute/derived.hpp"
 #include "compute/statistics.hpp"
+#include "compute/tuning.hpp"
 #include "compute/xml.hpp"
-#include "engine/qemu/command.hpp"
 #include "os/files.hpp"
 #include "os/terminal.hpp"
 
@@ -18,13 +19,7 @@
 
 namespace domus::compute {
 
-namespace json = boost::json;
-using namespace std::chrono_literals;
-
 namespace {
-
-constexpr auto patience = 5s;
-constexpr auto resize_patience = 30s; ///< on storage that answers
 
 void require_balloon(const model::Domain& domain) {
     const auto& balloon = domain.devices.memballoon;
@@ -57,7 +52,7 @@ UniqueFd Domain::open_console(const std::string& name) {
             ErrorCode::internal_error, ErrorDomain::qemu,
             fmt::format("internal error: character device {} is not using a PTY", device.alias.value_or("serial0")))
             .hint("use <serial type='pty'/>");
-    return open_terminal_of(running->process.pid(), *device.source().path);
+    return open_terminal_of(running->pid(), *device.source().path);
 }
 
 Task<Domain::Screenshot> Domain::screenshot(unsigned screen) {
@@ -70,19 +65,9 @@ Task<Domain::Screenshot> Domain::screenshot(unsigned screen) {
             .hint("add <graphics type='vnc'/> and <video/> to its definition");
     UniqueFd file(::memfd_create("screenshot", MFD_CLOEXEC));
     if (!file) throw system_error(errno, "cannot create a file in memory", ErrorDomain::qemu);
-    // Opened anew, since QEMU writes to what it can only write to, and moves the offset.
+    // Opened anew: the machine may only write to it, and moves the offset.
     auto passed = open_file(fmt::format("/proc/self/fd/{}", file.get()), O_WRONLY);
-    const auto answer =
-        co_await running->monitor->execute_with_fd("add-fd", {}, std::move(passed), Deadline::in(patience));
-    const auto set = answer.as_object().at("fdset-id").to_number<std::int64_t>();
-    json::object arguments{{"filename", fmt::format("/dev/fdset/{}", set)}};
-    if (videos.front().alias) arguments["device"] = *videos.front().alias;
-    if (screen > 0) arguments["head"] = screen;
-    std::vector<qmp::Command> commands;
-    commands.push_back({"screendump", std::move(arguments)});
-    json::object end{{"fdset-id", set}};
-    commands.push_back({"remove-fd", std::move(end)});
-    (void)co_await running->monitor->execute_all(std::move(commands), Deadline::in(patience));
+    co_await running->guest().screenshot(std::move(passed), videos.front().alias.value_or(""), screen);
     Screenshot picture;
     picture.file = std::move(file);
     picture.mime = "image/x-portable-pixmap";
@@ -121,9 +106,8 @@ Task<> Domain::set_memory(ByteCount amount, bool maximum, Impact impact) {
             throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                         "Requested operation is not valid: Unable to change memory of active domain without the "
                         "balloon device");
-        json::object arguments;
-        arguments["value"] = amount.bytes;
-        co_await require_running()->monitor->execute("balloon", std::move(arguments), Deadline::in(patience));
+        const auto running = require_running();
+        co_await running->guest().set_balloon(amount);
     }
     if (impact.config) {
         auto wanted = parse_definition(*definition_);
@@ -145,8 +129,8 @@ Task<> Domain::set_memory_stats_period(std::chrono::seconds period, Impact impac
         into.devices.memballoon->stats_period = seconds ? std::optional(seconds) : std::nullopt;
     };
     if (impact.live) {
-        json::object arguments = engine::qemu::stats_period(*running_->domain->devices.memballoon, seconds);
-        co_await require_running()->monitor->execute("qom-set", std::move(arguments), Deadline::in(patience));
+        const auto running = require_running();
+        co_await running->guest().set_balloon_period(*running->domain->devices.memballoon, period);
         change_live(put);
     }
     if (wanted) {
@@ -169,10 +153,7 @@ Task<> Domain::resize_disk(std::string target, ByteCount size) {
     constexpr std::uint64_t sector = 512;
     if (disk->driver.type == "qcow2" || disk->driver.type == "qed")
         size.bytes = (size.bytes + sector - 1) / sector * sector;
-    json::object arguments;
-    arguments["node-name"] = engine::qemu::node_of(*disk);
-    arguments["size"] = size.bytes;
-    co_await running->monitor->execute("block_resize", std::move(arguments), Deadline::in(resize_patience));
+    co_await running->guest().resize_disk(*disk, size);
 }
 
 Task<> Domain::set_vcpus(unsigned count, bool maximum, Impact impact) {
@@ -184,7 +165,7 @@ Task<> Domain::set_vcpus(unsigned count, bool maximum, Impact impact) {
         throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
                     "invalid argument: maximum vcpu count of a live domain can't be modified")
             .hint("add --config: it takes effect at the next boot");
-    if (impact.live) co_await plug_vcpus(count);
+    if (impact.live) co_await change_vcpus(count);
     if (!impact.config) co_return;
     auto wanted = parse_definition(*definition_);
     if (maximum) {
@@ -206,40 +187,37 @@ Task<> Domain::set_vcpus(unsigned count, bool maximum, Impact impact) {
     co_await save_definition(std::move(wanted));
 }
 
-/// Asks the monitor in one write, and only what can have changed: a command costs QEMU some hundred microseconds. Keeps
-/// the answer for all who ask within the next moments.
-Task<> Domain::refresh_figures(std::shared_ptr<Running> running) {
+Task<> Domain::change_vcpus(unsigned count) {
+    const auto running = require_running();
+    if (count > running->domain->vcpu)
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                    fmt::format("invalid argument: requested vcpus is greater than max allowable vcpus for the live "
+                                "domain: {} > {}",
+                                count, running->domain->vcpu))
+            .hint(fmt::format("raise that for the next boot: 'domus setvcpus {} {} --maximum --config'", name_, count));
+    const auto vcpus = co_await running->guest().set_vcpus(running->domain, count);
+    running->vcpu_threads = vcpus.threads;
+    change_live([&](model::Domain& live) { note_vcpus(live, vcpus.booted, vcpus.present); });
+    pin_threads(*running->domain, running->pid(), running->vcpu_threads);
+    if (vcpus.present == count) co_return;
+    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                fmt::format("operation failed: the guest has not let go of its vCPUs within 5 s: it has {} and not {}",
+                            vcpus.present, count))
+        .hint("take them offline in the guest first, or use --config");
+}
+
+/// Keeps the answer for all who ask within the next moments.
+Task<> Domain::refresh_statistics(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
-    const auto& devices = running->domain->devices;
-    const auto balloon =
-        devices.memballoon && devices.memballoon->model != "none" ? devices.memballoon->alias : std::nullopt;
-    auto figures = std::make_shared<Figures>();
-    std::vector<qmp::Command> commands;
-    std::vector<std::function<void(json::value)>> takers;
-    const auto ask = [&](std::string command, json::object arguments, std::function<void(json::value)> taker) {
-        commands.push_back({std::move(command), std::move(arguments)});
-        takers.push_back(std::move(taker));
-    };
-    if (!devices.disks.empty())
-        ask("query-blockstats", {},
-            [&](json::value answer) { figures->block = block_entries(running->domain->devices, std::move(answer)); });
-    if (balloon && !running->balloon_kib)
-        ask("query-balloon", {},
-            [&](json::value answer) { running->note_balloon(answer.at("actual").to_number<std::uint64_t>()); });
-    if (balloon) figures->memory = json::object{{"last-update", 0}};
-    if (balloon && devices.memballoon->stats_period.value_or(0) > 0) {
-        json::object statistics{{"path", fmt::format("/machine/peripheral/{}", *balloon)}, {"property", "guest-stats"}};
-        ask("qom-get", std::move(statistics), [&](json::value answer) { figures->memory = std::move(answer); });
-    }
     try {
-        auto answers = co_await running->monitor->execute_all(std::move(commands), Deadline::in(patience));
-        for (std::size_t i = 0; i < answers.size(); ++i) takers[i](std::move(answers[i]));
-        figures->at = Clock::now();
-        figures->balloon_kib = running->balloon_kib.value_or(0);
-        running->figures = std::move(figures);
+        engine::StatisticsWish wish{running->domain, !running->balloon_kib};
+        auto answer = co_await running->guest().statistics(std::move(wish));
+        if (answer.balloon) running->note_balloon(*answer.balloon);
+        if (running->balloon_kib) answer.balloon = *running->balloon_kib << 10;
+        running->statistics = std::make_shared<const engine::MachineStatistics>(std::move(answer));
     } catch (const std::exception& error) {
-        // It does not answer, or not as QEMU does: whoever waits goes on without it.
-        log::debug("domain '{}': figures: {}", name_, error.what());
+        // It does not answer, or not as it should: whoever waits goes on without it.
+        log::debug("domain '{}': statistics: {}", name_, error.what());
     }
     running->refreshing = false;
     running->refreshed.notify_all();

@@ -1,6 +1,6 @@
 #include "compute/disk_secrets.hpp"
 
-#include "engine/qemu/command.hpp"
+#include "engine/engine.hpp"
 
 #include <fmt/format.h>
 
@@ -21,7 +21,7 @@ Task<Sensitive> secret_value(Environment& environment, model::SecretReference re
 
 Task<std::map<std::string, Sensitive>> disk_secrets(Environment& environment, model::Disk disk) {
     std::map<std::string, Sensitive> values;
-    for (auto& wanted : engine::qemu::wanted_secrets(disk)) {
+    for (auto& wanted : environment.engine->wanted_secrets(disk)) {
         auto device = fmt::format("disk '{}'", disk.target.dev);
         auto value = co_await secret_value(environment, wanted.reference, std::move(device));
         values.insert_or_assign(wanted.id, std::move(value));

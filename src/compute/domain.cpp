@@ -7,7 +7,7 @@
 #include "compute/domains.hpp"
 #include "compute/guest_processes.hpp"
 #include "compute/log_keeper.hpp"
-#include "compute/monitor_events.hpp"
+#include "compute/machine_events.hpp"
 #include "compute/start.hpp"
 #include "compute/tpm_state.hpp"
 #include "format/xml.hpp"
@@ -21,7 +21,6 @@
 
 namespace domus::compute {
 
-namespace json = boost::json;
 using namespace std::chrono_literals;
 
 namespace {
@@ -34,7 +33,33 @@ constexpr auto helper_grace = 3s; ///< between a helper's end and QEMU's, where 
 // A host may have thousands of them: what is large and seldom there is kept behind a pointer.
 static_assert(sizeof(Domain) < 2048);
 
-Running::Running(Executor executor) : gone(executor), unplugged(executor), stream_news(executor), refreshed(executor) {}
+Running::Running(Executor executor) : unplugged(executor), refreshed(executor), gone_(executor) {}
+
+void Running::finish() {
+    settled = over_ = true;
+    gone_.notify_all();
+}
+
+Task<bool> Running::wait_until_over(Deadline by) {
+    while (!over_) {
+        const bool notified = co_await gone_.wait(by);
+        if (!notified) break;
+    }
+    co_return over_;
+}
+
+engine::Machine& Running::guest() const {
+    if (!machine) throw engine::GuestGone(domain->name);
+    return *machine;
+}
+
+void Running::terminate() const {
+    if (machine) machine->terminate();
+}
+
+void Running::kill() const {
+    if (machine) machine->kill();
+}
 
 Domain::Domain(Environment& environment, DomainRef ref)
     : environment_(environment), name_(std::move(ref.name)), uuid_(ref.uuid),
@@ -62,8 +87,8 @@ void Domain::publish() {
         auto live = std::make_shared<LiveView>();
         live->domain = running_->domain;
         live->summary = summarize(*running_->domain);
-        live->pid = running_->process.pid();
-        live->start_time = running_->process.start_time();
+        live->pid = running_->pid();
+        live->start_time = running_->start_time();
         live->vcpu_threads = running_->vcpu_threads;
         live->record_fault = running_->record_fault;
         live->helper_faults = running_->helper_faults;
@@ -269,7 +294,7 @@ Task<> Domain::set_autostart(bool on) {
 }
 
 void Domain::change_live(const std::function<void(model::Domain&)>& change, Recorded recorded) {
-    if (!running_) return;
+    if (!running_ || running_->settled) return;
     auto changed = std::make_shared<model::Domain>(*running_->domain);
     change(*changed);
     running_->domain = std::move(changed);
@@ -298,7 +323,7 @@ Impact Domain::resolve(Impact impact) const {
 
 Task<> Domain::watch(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
-    co_await wait_for_exit(running->process);
+    (void)co_await running->guest().ended(Deadline::never());
     co_await settle(running);
 }
 
@@ -307,8 +332,8 @@ Task<> Domain::watch_helper(std::shared_ptr<Running> running, std::size_t index)
     const auto self = shared_from_this();
     auto& helper = running->helpers[index];
     const auto status = co_await wait_for_exit(helper.process);
-    const bool with_guest = co_await running->gone.wait(Deadline::in(helper_grace));
-    if (with_guest || running->settled || running_ != running) co_return;
+    const bool with_guest = co_await running->wait_until_over(Deadline::in(helper_grace));
+    if (with_guest || running->settled) co_return;
     running->helper_faults.push_back(fmt::format("{} of '{}' {}; it comes back when the domain is started again",
                                                  helper.program, helper.device, status.text()));
     log::error("domain '{}': process {}, {} of '{}', {} while the guest runs", name_, helper.process.pid(),
@@ -328,17 +353,16 @@ Task<> Domain::settle(std::shared_ptr<Running> running) {
     if (running->settled) co_return;
     running->settled = true;
     const auto ending = running->ending.value_or(Running::Ending{ShutoffReason::crashed, event::Stopped::failed});
-    if (!running->ending) log::warning("domain '{}': its process {} ended unasked", name_, running->process.pid());
+    if (!running->ending) log::warning("domain '{}': its process {} ended unasked", name_, running->pid());
     std::exception_ptr trouble;
     try {
-        co_await settle_loaded_save(running);
+        co_await give_back_save(running);
         const auto cut_off =
             job_ ? std::nullopt : running->unfinished; // while there is a job, its save removes what it has made
         if (cut_off && cut_off->kind == "save") co_await remove_cut_off_save(*cut_off);
     } catch (...) {
         trouble = std::current_exception();
     }
-    if (running->monitor) running->monitor->close();
     if (running->agent) running->agent->close();
     if (environment_.logs) environment_.logs->forget(log_owner(uuid_, running->id));
     try {
@@ -361,7 +385,7 @@ Task<> Domain::settle(std::shared_ptr<Running> running) {
     publish();
     environment_.emit({{last.name, last.uuid, -1}, event::Lifecycle(ending.detail)});
     if (!definition_ && !being_defined_) environment_.domains->remove(*this);
-    running->gone.notify_all();
+    running->finish();
 }
 
 /// What is known of them goes; they stay in the images.
@@ -382,7 +406,6 @@ Task<> Domain::drop_tpm_state(std::shared_ptr<Running> running) {
 
 /// The crashed guest's memory as an ELF file (core_dumps.hpp). A failure is logged: the policy goes on.
 Task<> Domain::dump_core(std::shared_ptr<Running> running) {
-    constexpr auto patience = 10min; // as long as the disk needs for all of its memory
     const auto kept = environment_.settings.crash_dumps;
     if (kept == 0) {
         log::info("domain '{}': the crashed guest's memory is not dumped: crash_dumps is 0 in the section [qemu] of "
@@ -397,11 +420,7 @@ Task<> Domain::dump_core(std::shared_ptr<Running> running) {
                      size = running->domain->memory,
                      kept] { return open_core_dump(folder, name, size, kept, std::time(nullptr)); };
         *made = co_await environment_.files.run(Deadline::in(queue_patience), std::move(make));
-        json::object passed{{"fdname", "core"}};
-        (void)co_await running->monitor->execute_with_fd("getfd", std::move(passed), std::move(made->fd),
-                                                         Deadline::in(10s));
-        json::object arguments{{"paging", false}, {"protocol", "fd:core"}};
-        (void)co_await running->monitor->execute("dump-guest-memory", std::move(arguments), Deadline::in(patience));
+        co_await running->guest().dump_memory(std::move(made->fd));
     } catch (...) {
         failure = std::current_exception();
     }
@@ -426,10 +445,10 @@ Task<> Domain::after_guest_stopped(std::shared_ptr<Running> running, std::string
     if (action.starts_with("coredump")) co_await dump_core(running);
     if (action == "restart" || action == "coredump-restart") {
         running->reboot_wanted = false;
-        co_await running->monitor->execute("system_reset", {}, Deadline::in(10s));
+        co_await running->guest().reset();
         running->guest_stopped = false;
-        co_await running->monitor->execute("cont", {}, Deadline::in(10s));
-        if (running_ == running) set_status(Status(RunningReason::booted));
+        co_await running->guest().run();
+        set_status(Status(RunningReason::booted));
         co_return;
     }
     if (!crash) {
@@ -441,22 +460,22 @@ Task<> Domain::after_guest_stopped(std::shared_ptr<Running> running, std::string
     (void)co_await end_process(running, 5s);
 }
 
-// ---- figures --------------------------------------------------------------------------------------------------
+// ---- statistics --------------------------------------------------------------------------------------------------
 
-std::shared_ptr<const Figures> Domain::latest_figures() const { return running_ ? running_->figures : nullptr; }
+MachineStatisticsPtr Domain::latest_statistics() const { return running_ ? running_->statistics : nullptr; }
 
-Task<std::shared_ptr<const Figures>> Domain::figures(std::chrono::milliseconds age, Deadline by) {
+Task<MachineStatisticsPtr> Domain::statistics(std::chrono::milliseconds age, Deadline by) {
     const auto running = running_;
     if (!running || running->starting) co_return nullptr;
-    if (running->figures && Clock::now() - running->figures->at < age) co_return running->figures;
+    if (running->statistics && Clock::now() - running->statistics->at < age) co_return running->statistics;
     if (!running->refreshing) {
         running->refreshing = true;
-        spawn(environment_.executor, refresh_figures(running), fmt::format("figures of '{}'", name_));
-        if (!running->refreshing) co_return running->figures; // there was nothing to ask
+        spawn(environment_.executor, refresh_statistics(running), fmt::format("statistics of '{}'", name_));
+        if (!running->refreshing) co_return running->statistics; // there was nothing to ask
     }
-    const auto before = running->figures;
+    const auto before = running->statistics;
     (void)co_await running->refreshed.wait(by);
-    if (running->figures != before) co_return running->figures;
+    if (running->statistics != before) co_return running->statistics;
     co_return nullptr;
 }
 

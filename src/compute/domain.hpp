@@ -91,6 +91,8 @@ struct Impact {
 
 enum class ShutdownMode { automatic, acpi, agent };
 
+using MachineStatisticsPtr = std::shared_ptr<const engine::MachineStatistics>;
+
 class Domain : public std::enable_shared_from_this<Domain> {
 public:
     Domain(Environment& environment, DomainRef ref);
@@ -194,14 +196,14 @@ public:
     /// As the agent lists them.
     Task<std::vector<GuestInterface>> guest_interfaces();
 
-    /// Figures that only the monitor knows; refreshed if older than `age`, kept otherwise, and whoever asks does not
+    /// Statistics that only the machine has; refreshed if older than `age`, kept otherwise, and whoever asks does not
     /// wait longer than `by`. Null if there are none in time.
-    Task<std::shared_ptr<const Figures>> figures(std::chrono::milliseconds age, Deadline by);
-    std::shared_ptr<const Figures> latest_figures() const;
+    Task<MachineStatisticsPtr> statistics(std::chrono::milliseconds age, Deadline by);
+    MachineStatisticsPtr latest_statistics() const;
 
 private:
     friend class Start;
-    friend class MonitorEvents;
+    friend class MachineEvents;
     friend class Save;
 
     void publish();
@@ -233,14 +235,11 @@ private:
     Task<> warn_of_ignored_shutdown(std::shared_ptr<Running> running);
     Task<> end_with_client(std::shared_ptr<Running> running);
     Task<> after_guest_stopped(std::shared_ptr<Running> running, std::string action);
-    Task<> refresh_figures(std::shared_ptr<Running> running);
+    Task<> refresh_statistics(std::shared_ptr<Running> running);
     Task<> keep_logs(std::shared_ptr<Running> running);
-    Task<> reach_monitor(std::shared_ptr<Running> running);
-    /// After QEMU or we have closed it while the process runs on.
-    Task<> reopen_monitor(std::shared_ptr<Running> running);
     Task<> end_unfinished(std::shared_ptr<Running> running, bool there, bool unfinished, std::vector<Process> others);
-    Task<> resynchronize(std::shared_ptr<Running> running);
-    Task<> learn_what_changed(std::shared_ptr<Running> running);
+    Task<> resynchronize(std::shared_ptr<Running> running, engine::machine_event::Reached reached);
+    void take_state(const std::shared_ptr<Running>& running, engine::GuestState state);
     qmp::Agent& require_agent(const Running& running) const;
     Task<bool> shut_down_by_agent(std::shared_ptr<Running> running, ShutdownMode mode, std::string how);
     Task<> stop_guest(std::shared_ptr<Running> running, PausedReason why);
@@ -262,7 +261,6 @@ private:
     Task<> keep_loaded_save(std::shared_ptr<Running> running);
     Task<> drop_loaded_save(std::shared_ptr<Running> running);
     /// At the end of its process, and of a start that failed.
-    Task<> settle_loaded_save(std::shared_ptr<Running> running);
     Task<> give_back_save(std::shared_ptr<Running> running);
     /// Somebody may have deleted its file: then there is none any more.
     Task<> recheck_managed_save();
@@ -302,7 +300,7 @@ private:
     Task<> drop_snapshots();
     Task<> drop_tpm_state(std::shared_ptr<Running> running);
     Task<> end_now(std::shared_ptr<Running> running, Running::Ending ending);
-    void listen_to_monitor(const std::shared_ptr<Running>& running);
+    void listen_to(const std::shared_ptr<Running>& running);
     void make_agent(Running& running) const;
     /// `changed_by`: who named something new in it. The rights of whoever has less count for all of it from then on.
     Task<> save_definition(model::Domain wanted, std::optional<Credentials> changed_by = std::nullopt);
@@ -321,7 +319,7 @@ private:
     Task<> update_live(OneDevice device, bool force, Credentials caller);
     Task<> change_medium(model::Disk wanted, bool force, Credentials caller);
     Task<> set_link(model::Interface wanted);
-    Task<> plug_vcpus(unsigned count);
+    Task<> change_vcpus(unsigned count);
     Task<> set_password(model::Graphics wanted);
     Impact resolve(Impact impact) const;
 

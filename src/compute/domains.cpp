@@ -6,9 +6,6 @@
 #include "compute/definition.hpp"
 #include "compute/guest_processes.hpp"
 #include "compute/judge.hpp"
-#include "engine/qemu/alias.hpp"
-#include "engine/qemu/architecture.hpp"
-#include "engine/qemu/complete.hpp"
 #include "format/xml.hpp"
 #include "os/cgroup.hpp"
 #include "os/proc.hpp"
@@ -97,8 +94,7 @@ Task<Domains::Wanted> Domains::admit(std::string xml, Credentials who, format::R
     wanted.model = co_await read_document(environment_.files, size, Deadline::in(reading_timeout), std::move(read));
     warn_of_equal_macs(wanted.model);
     co_await require_rights(environment_, std::move(who), wanted.model); // before anything of it is run
-    const auto capabilities = co_await environment_.qemu->capabilities(engine::qemu::emulator_of(wanted.model));
-    engine::qemu::complete(wanted.model, *capabilities);
+    wanted.model = co_await environment_.engine->complete(std::move(wanted.model));
 
     // From here to the end nothing waits: what is found free stays free.
     const auto& uuid = *wanted.model.uuid;
@@ -305,10 +301,9 @@ Task<std::optional<FoundGuest>> Domains::take_over(Stray stray) {
         record->gid = user->gid;
     }
     record->domain = parse_definition(*domain->view()->definition);
-    const auto capabilities = co_await environment_.qemu->capabilities(engine::qemu::emulator_of(record->domain));
-    engine::qemu::complete(record->domain, *capabilities);
+    record->domain = co_await environment_.engine->complete(std::move(record->domain));
     record->domain.id = id;
-    engine::qemu::assign_aliases(record->domain);
+    environment_.engine->assign_aliases(record->domain);
     log::warning(
         "{} was found by the lock of '{}': both its records are lost, and its devices are those of its definition",
         stray.text(), stray.folder);

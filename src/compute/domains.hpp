@@ -55,9 +55,10 @@ public:
     Task<model::Disk> placed(model::Disk disk) { return compute::placed(environment_, std::move(disk)); }
     std::string known_image(const model::Disk& disk) const { return compute::known_image(environment_, disk); }
     ImageSizeReader& image_sizes() { return image_sizes_; }
-    Task<engine::qemu::CapabilitiesPtr> capabilities(std::string emulator, Credentials who) {
-        require_emulator(environment_.settings.rules, who, emulator);
-        return environment_.qemu->capabilities(std::move(emulator));
+    /// The command that would run it, for people to read.
+    Task<std::string> native_command(model::Domain domain, Credentials who) {
+        require_emulator(environment_.settings.rules, who, domain.devices.emulator.value_or(""));
+        return environment_.engine->native_command(std::move(domain));
     }
     /// Throws unless that caller may define what the XML says (judge.hpp).
     Task<> require_rights_of(Credentials who, std::string xml);

@@ -13,13 +13,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto file_patience = 30s;
+constexpr auto file_timeout = 30s;
 
 Task<std::shared_ptr<SaveImage>> open_image(Executor executor, Credentials caller, std::filesystem::path file) {
     // A lane of its own: what hangs here is this file's.
     Lane lane(executor, fmt::format("'{}'", file.string()), 1);
     auto work = [caller, file] { return std::make_shared<SaveImage>(open_save_image(caller, file)); };
-    auto image = co_await lane.run(Deadline::in(file_patience), std::move(work));
+    auto image = co_await lane.run(Deadline::in(file_timeout), std::move(work));
     co_return image;
 }
 
@@ -30,9 +30,11 @@ bool resumes(StateAfterRestore state, const SaveHeader& header) {
 } // namespace
 
 Task<std::string> Domains::replaced_xml(std::string saved, std::string wanted, Credentials who) {
-    const auto before = format::from_xml<model::Domain>(saved, ErrorDomain::domain);
-    const auto capabilities = co_await this->capabilities(before.devices.emulator.value_or(""), std::move(who));
-    co_return compute::saved_xml(replace_definition(before, wanted, *capabilities));
+    const auto before =
+        std::make_shared<const model::Domain>(format::from_xml<model::Domain>(saved, ErrorDomain::domain));
+    require_emulator(environment_.settings.rules, who, before->devices.emulator.value_or(""));
+    auto replaced = co_await replace_definition(*environment_.engine, before, std::move(wanted));
+    co_return compute::saved_xml(std::move(replaced));
 }
 
 Task<DomainPtr> Domains::restore(RestoreRequest wanted) {
@@ -68,7 +70,7 @@ Task<> Domains::define_image(Credentials caller, std::filesystem::path file, std
     image.reset(); // and with it its lock
     Lane lane(environment_.executor, fmt::format("'{}'", file.string()), 1);
     auto work = [caller, file, text = std::move(text), resume] { rewrite_save_image(caller, file, text, resume); };
-    co_await lane.run(Deadline::in(file_patience), std::move(work));
+    co_await lane.run(Deadline::in(file_timeout), std::move(work));
 }
 
 } // namespace domus::compute

@@ -7,7 +7,7 @@
 #include "compute/rights.hpp"
 #include "compute/status.hpp"
 #include "compute/store.hpp"
-#include "engine/qemu/capabilities.hpp"
+#include "engine/engine.hpp"
 #include "network/ports.hpp"
 #include "os/credentials.hpp"
 #include "os/user_ids.hpp"
@@ -51,7 +51,7 @@ struct Environment {
     Store store;
     Lane files; ///< definitions and records on disk
     Domains* domains = nullptr;
-    engine::qemu::Qemu* qemu = nullptr;
+    engine::Engine* engine = nullptr;
     network::Ports* networks = nullptr; ///< null where there is no network driver
     secret::Secrets* secrets = nullptr; ///< null where there is nobody to keep them
     LogKeeper* logs = nullptr;          ///< null where nobody bounds them

@@ -6,14 +6,7 @@
 
 namespace domus::compute {
 
-namespace json = boost::json;
-using namespace std::chrono_literals;
-
 namespace {
-
-constexpr auto patience = 5s;
-/// QEMU's name for the descriptor between the two commands; the domain's turn keeps others from using it meanwhile.
-constexpr const char* descriptor_name = "graphics-client";
 
 /// QEMU would take any descriptor and answer nothing on one that is no connection.
 void require_stream_socket(int fd) {
@@ -24,7 +17,7 @@ void require_stream_socket(int fd) {
                 "invalid argument: the descriptor for the display is not a stream socket");
 }
 
-std::string protocol_of(const model::Domain& domain, unsigned index) {
+model::GraphicsType type_of_display(const model::Domain& domain, unsigned index) {
     const auto& all = domain.devices.graphics;
     if (index >= all.size())
         throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
@@ -36,7 +29,7 @@ std::string protocol_of(const model::Domain& domain, unsigned index) {
         throw Error(
             ErrorCode::internal_error, ErrorDomain::qemu,
             fmt::format("internal error: Can only open VNC or SPICE graphics backends, not {}", format::word(type)));
-    return std::string(format::word(type));
+    return type;
 }
 
 } // namespace
@@ -45,26 +38,8 @@ Task<> Domain::open_graphics(unsigned index, UniqueFd client, bool skip_authenti
     require_stream_socket(client.get());
     const auto turn = co_await this->turn("open graphics");
     const auto running = require_running();
-    json::object arguments;
-    arguments["protocol"] = protocol_of(*running->domain, index);
-    arguments["fdname"] = descriptor_name;
-    arguments["skipauth"] = skip_authentication;
-    json::object name;
-    name["fdname"] = descriptor_name;
-    co_await running->monitor->execute_with_fd("getfd", name, std::move(client), Deadline::in(patience));
-    std::exception_ptr failure;
-    try {
-        co_await running->monitor->execute("add_client", std::move(arguments), Deadline::in(patience));
-        co_return;
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    try {
-        co_await running->monitor->execute("closefd", name, Deadline::in(patience));
-    } catch (const Error&) {
-        // add_client has taken it
-    }
-    std::rethrow_exception(failure);
+    const auto display = type_of_display(*running->domain, index);
+    co_await running->guest().add_display_client(display, std::move(client), skip_authentication);
 }
 
 } // namespace domus::compute

@@ -45,8 +45,8 @@ Task<> give_nodes(Environment& environment, std::shared_ptr<Running> running, st
     if (!running->user) co_return;
     auto work = [running, live, aliases = std::move(aliases)] {
         const auto devices = only(*live, aliases, true);
-        if (!devices.devices.hostdevs.empty()) permit_locked_memory(running->process.pid());
-        add_devices(running->process.pidfd(), device_nodes(devices), running->user->uid, running->user->gid);
+        if (!devices.devices.hostdevs.empty()) permit_locked_memory(running->pid());
+        add_devices(running->guest().process().pidfd(), device_nodes(devices), running->user->uid, running->user->gid);
     };
     co_await environment.files.run(Deadline::in(node_timeout), std::move(work));
 }
@@ -58,7 +58,7 @@ Task<> take_nodes(Environment& environment, std::shared_ptr<Running> running, st
         auto nodes = device_nodes(only(*live, aliases, true));
         const auto needed = device_nodes(only(*live, aliases, false));
         std::erase_if(nodes, [&](const auto& node) { return std::ranges::find(needed, node) != needed.end(); });
-        take_devices(running->process.pidfd(), nodes);
+        take_devices(running->guest().process().pidfd(), nodes);
     };
     std::exception_ptr trouble;
     try {

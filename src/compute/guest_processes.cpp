@@ -32,14 +32,12 @@ std::string group_name(const std::filesystem::path& folder) {
 }
 
 Task<> look_for_followers(Environment& environment, std::shared_ptr<Running> running) {
-    auto look = [pid = running->process.pid(), when = running->process.start_time()] {
-        return followers_of(pid, when);
-    };
+    auto look = [pid = running->pid(), when = running->start_time()] { return followers_of(pid, when); };
     try {
         auto found = co_await environment.files.run(Deadline::in(time_to_look), std::move(look));
         std::ranges::move(found, std::back_inserter(running->followers));
     } catch (const Error& error) {
-        log::warning("what process {} has started is not known: {}", running->process.pid(), error.message());
+        log::warning("what process {} has started is not known: {}", running->pid(), error.message());
     }
 }
 
@@ -77,13 +75,13 @@ void remove_empty_groups(const Settings& settings, const std::filesystem::path& 
 }
 
 Task<> note_followers(Environment& environment, std::shared_ptr<Running> running) {
-    if (running->cgroup.empty() && running->process.pid() > 0) co_await look_for_followers(environment, running);
+    if (running->cgroup.empty() && running->pid() > 0) co_await look_for_followers(environment, running);
 }
 
 Task<> end_all_processes(Environment& environment, std::shared_ptr<Running> running, std::string name) {
     co_await end_helpers(running);
     if (running->cgroup.empty()) {
-        if (running->process.pid() > 0) co_await look_for_followers(environment, running);
+        if (running->pid() > 0) co_await look_for_followers(environment, running);
         for (const auto& follower : running->followers) follower.signal(SIGKILL);
         running->followers.clear();
         co_return;

@@ -7,7 +7,7 @@
 #include "compute/environment.hpp"
 #include "compute/opener.hpp"
 #include "compute/running.hpp"
-#include "engine/qemu/launch.hpp"
+#include "engine/launch.hpp"
 #include "model/domain.hpp"
 
 #include <memory>
@@ -22,13 +22,13 @@ struct HelperSite {
     std::string staging; ///< where views are put together
     std::string folder;  ///< the daemon's, of this guest
     std::string cgroup;
-    engine::qemu::SharedFd log;
+    engine::SharedFd log;
 };
 
 /// A helper that runs, and QEMU's end of the connection to it.
 struct StartedHelper {
     Helper helper;
-    engine::qemu::SharedFd socket;
+    engine::SharedFd socket;
 };
 
 /// With everything that is the same for all: user, control group, view, log.

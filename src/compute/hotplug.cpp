@@ -1,5 +1,5 @@
 // Devices that come and go while a domain runs. A device is first completed and given its place in a copy of the live
-// definition; then QEMU is told step by step (engine/qemu/plug.hpp); then the live definition has it.
+// definition; then the machine plugs it in; then the live definition has it.
 #include "compute/domain.hpp"
 
 #include "async/spawn.hpp"
@@ -17,9 +17,6 @@
 #include "compute/start.hpp"
 #include "compute/streams.hpp"
 #include "compute/update_rules.hpp"
-#include "engine/qemu/alias.hpp"
-#include "engine/qemu/complete.hpp"
-#include "engine/qemu/plug.hpp"
 #include "format/xml.hpp"
 #include "model/unsupported.hpp"
 #include "os/files.hpp"
@@ -28,16 +25,12 @@
 
 namespace domus::compute {
 
-namespace json = boost::json;
 using namespace std::chrono_literals;
-using engine::qemu::MonitorCommand;
-using engine::qemu::PlugStep;
 
 namespace {
 
-constexpr auto monitor_patience = 10s;
-constexpr auto file_patience = 30s;
-constexpr auto guest_patience = 5s; ///< for the guest to let a device go
+constexpr auto file_timeout = 30s;
+constexpr auto guest_timeout = 5s; ///< for the guest to let a device go
 
 void require_sound(const model::Domain& domain) {
     format::Findings findings;
@@ -56,10 +49,11 @@ void require_supported(const OneDevice& device, const model::Devices& beside) {
 }
 
 /// The definition with one device more, complete.
-model::Domain with_device(model::Domain domain, const OneDevice& device, unsigned spare_ports) {
+model::Domain with_device(const engine::Engine& engine, model::Domain domain, const OneDevice& device,
+                          unsigned spare_ports) {
     require_supported(device, domain.devices);
     add_device(domain.devices, device);
-    engine::qemu::complete_devices(domain, {.spare_ports = spare_ports});
+    engine.complete_devices(domain, spare_ports);
     require_sound(domain);
     return domain;
 }
@@ -112,27 +106,6 @@ void require_free_port(const model::Devices& after, const std::vector<std::strin
                       "to come, and restart the domain");
 }
 
-/// The first set of descriptors that QEMU does not have.
-unsigned free_set(const json::value& sets) {
-    unsigned next = 1;
-    for (const auto& set : sets.as_array())
-        next = std::max(next, set.as_object().at("fdset-id").to_number<unsigned>() + 1);
-    return next;
-}
-
-/// Sets that were passed for a device.
-std::vector<MonitorCommand> sets_of(const json::value& sets, std::string_view alias) {
-    std::vector<MonitorCommand> commands;
-    for (const auto& set : sets.as_array())
-        for (const auto& fd : set.as_object().at("fds").as_array()) {
-            const auto* opaque = fd.as_object().if_contains("opaque");
-            if (!opaque || *opaque != json::string_view(alias)) continue;
-            commands.push_back({"remove-fd", {{"fdset-id", set.as_object().at("fdset-id")}}});
-            break;
-        }
-    return commands;
-}
-
 /// Whether something of the domain is plugged into that controller.
 bool in_use(const model::Devices& devices, const model::Controller& controller) {
     using model::AddressType, model::ControllerType;
@@ -151,112 +124,23 @@ bool in_use(const model::Devices& devices, const model::Controller& controller) 
     return used;
 }
 
-/// A guest can hold the door shut; it is asked, and given a while.
-Task<> open_tray(std::shared_ptr<Running> running, std::string alias, bool force) {
-    const auto by = Deadline::in(guest_patience);
-    const json::object arguments{{"id", alias}, {"force", force}};
-    for (;;) {
-        std::exception_ptr failure;
-        try {
-            (void)co_await running->monitor->execute("blockdev-open-tray", arguments, Deadline::in(monitor_patience));
-        } catch (...) {
-            failure = std::current_exception();
-        }
-        if (!failure) co_return;
-        if (by.expired()) break;
-        co_await sleep_until(Deadline::in(500ms));
-    }
-    throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
-                fmt::format("operation failed: the guest has locked the drive '{}'", alias))
-        .hint("let the guest eject or unmount it, or take the medium away with --force");
-}
-
-/// The terminals that QEMU made for what was plugged in.
-using Terminals = std::map<std::string, std::string>;
-
-void note_terminal(const PlugStep& step, const json::value& answer, Terminals& terminals) {
-    if (step.command.name != "chardev-add" || !answer.is_object()) return;
-    if (const auto* path = answer.as_object().if_contains("pty"))
-        terminals[std::string(step.command.arguments.at("id").as_string())] = std::string(path->as_string());
-}
-
-/// Whether a volume was on a server, and so had one, is not known any more.
-bool is_lease(const MonitorCommand& command) {
-    const auto* node = command.arguments.if_contains("node-name");
-    return command.name == "blockdev-del" && node && node->as_string().ends_with("-lease");
-}
-
-bool is_absent(std::exception_ptr trouble) { return describe(trouble).contains("Failed to find node"); }
-
-/// One after the other, whatever becomes of each.
-Task<> take_back(std::shared_ptr<Running> running, std::vector<MonitorCommand> commands, std::string name) {
-    for (auto& command : commands) {
-        const bool perhaps = is_lease(command);
-        std::exception_ptr trouble;
-        try {
-            (void)co_await running->monitor->execute(command.name, std::move(command.arguments),
-                                                     Deadline::in(monitor_patience));
-        } catch (...) {
-            trouble = std::current_exception();
-        }
-        if (trouble && !(perhaps && is_absent(trouble)))
-            log::warning("domain '{}': '{}' while taking a device back: {}", name, command.name, describe(trouble));
-    }
-}
-
-Task<json::value> run_step(std::shared_ptr<Running> running, PlugStep step) {
-    const auto by = Deadline::in(monitor_patience);
-    if (!step.fd) {
-        auto answer = co_await running->monitor->execute(step.command.name, std::move(step.command.arguments), by);
-        co_return answer;
-    }
-    auto fd = duplicate(step.fd->get());
-    auto answer = co_await running->monitor->execute_with_fd(step.command.name, std::move(step.command.arguments),
-                                                             std::move(fd), by);
-    co_return answer;
-}
-
-/// All steps, or none.
-Task<Terminals> run_plan(std::shared_ptr<Running> running, std::vector<PlugStep> steps, std::string name) {
-    std::vector<MonitorCommand> undo;
-    Terminals terminals;
-    std::exception_ptr failure;
-    try {
-        std::int64_t passed = -1;
-        for (auto& step : steps) {
-            if (!step.opens_passed.empty())
-                step.command.arguments[step.opens_passed] = fmt::format("/dev/fd/{}", passed);
-            const auto answer = co_await run_step(running, step);
-            if (step.command.name == "add-fd") passed = answer.as_object().at("fd").to_number<std::int64_t>();
-            note_terminal(step, answer, terminals);
-            if (!step.undo.name.empty()) undo.push_back(step.undo);
-        }
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    if (!failure) co_return terminals;
-    std::ranges::reverse(undo);
-    co_await take_back(running, std::move(undo), name);
-    std::rethrow_exception(failure);
-}
-
 // ---- opening what a device needs ----------------------------------------------------------------------------------
 
 /// A disk's images, opened with the rights of the caller in a lane of their own: what hangs there holds up nobody.
-Task<std::pair<model::Disk, engine::qemu::Launch>> open_in_lane(Environment& environment, model::Disk disk,
-                                                                Credentials caller, std::string domain,
-                                                                Locking locking = Locking::now) {
+Task<std::pair<model::Disk, engine::Launch>> open_in_lane(Environment& environment, model::Disk disk,
+                                                          Credentials caller, std::string domain,
+                                                          Locking locking = Locking::now) {
     Lane lane(environment.executor, fmt::format("an image of domain '{}'", domain), 1);
     auto work = [disk, opener = opener_for(environment, caller), locking,
                  locks = environment.store.folders().locks]() mutable {
-        engine::qemu::Launch opened;
+        engine::Launch opened;
         open_disk(opener, disk, opened, locks, locking);
         model::Devices one;
         one.disks.push_back(disk);
         open_streams(opener.who, one, opened);
         return std::pair(std::move(disk), std::move(opened));
     };
-    auto opened = co_await lane.run(Deadline::in(file_patience), std::move(work));
+    auto opened = co_await lane.run(Deadline::in(file_timeout), std::move(work));
     co_return opened;
 }
 
@@ -264,8 +148,7 @@ Task<std::pair<model::Disk, engine::qemu::Launch>> open_in_lane(Environment& env
 struct Plan {
     model::Domain live;             ///< the live definition with the device, and with what was chosen for it
     std::vector<std::string> fresh; ///< aliases of what is new
-    engine::qemu::CapabilitiesPtr capabilities;
-    engine::qemu::Launch launch;
+    engine::Launch launch;
     std::string folder;             ///< the daemon's, for sockets
     std::optional<GuestUser> user;  ///< of the running process
     std::vector<model::Disk> named; ///< the disks, as definitions name them
@@ -291,14 +174,14 @@ Task<> open_files_in_lane(Environment& environment, Plan& plan, Credentials call
     take(plan.live.devices.shmems, fresh.shmems);
     Lane lane(environment.executor, fmt::format("a file of domain '{}'", domain), 1);
     auto work = [fresh = std::move(fresh), caller, user = plan.user, sharing = environment.settings.sharing_group()] {
-        engine::qemu::Launch opened;
+        engine::Launch opened;
         open_streams(caller, fresh, opened);
         if (user) open_shared_memory(fresh.shmems, sharing.value_or(user->gid), opened);
         for (const auto& interface : fresh.interfaces) open_rom(caller, user, interface.rom, opened);
         for (const auto& hostdev : fresh.hostdevs) open_rom(caller, user, hostdev.rom, opened);
         return opened;
     };
-    auto opened = co_await lane.run(Deadline::in(file_patience), std::move(work));
+    auto opened = co_await lane.run(Deadline::in(file_timeout), std::move(work));
     plan.launch.characters.merge(opened.characters);
     plan.launch.logs.merge(opened.logs);
     plan.launch.helpers.merge(opened.helpers);
@@ -312,7 +195,7 @@ Task<> find_on_host(Environment& environment, const OneDevice& device) {
     for (auto& hostdev : alone.devices.hostdevs) hostdev.startup_policy.reset();
     if (!needs_host_parts(alone)) co_return;
     auto work = [alone = std::move(alone)]() mutable { require_host_parts(alone); };
-    co_await environment.files.run(Deadline::in(file_patience), std::move(work));
+    co_await environment.files.run(Deadline::in(file_timeout), std::move(work));
 }
 
 Task<> open_new_devices(Environment& environment, Plan& plan, Credentials caller, std::string domain) {
@@ -341,21 +224,9 @@ Task<> open_new_devices(Environment& environment, Plan& plan, Credentials caller
     co_await open_files_in_lane(environment, plan, caller, domain);
 }
 
-Task<std::vector<PlugStep>> steps_of(std::shared_ptr<Running> running, const Plan& plan) {
-    const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
-    std::vector<PlugStep> steps;
-    auto next_set = free_set(sets);
-    for (const auto& alias : plan.fresh) {
-        auto more = engine::qemu::plug_steps(plan.live, alias, *plan.capabilities, plan.launch, next_set);
-        next_set += static_cast<unsigned>(more.size());
-        std::ranges::move(more, std::back_inserter(steps));
-    }
-    co_return steps;
-}
-
-void note_terminals(model::Domain& live, const Terminals& terminals) {
+void note_terminals(model::Domain& live, const std::map<std::string, std::string>& terminals) {
     for (auto& channel : live.devices.channels)
-        if (const auto path = terminals.find("char" + channel.alias.value_or("")); path != terminals.end())
+        if (const auto path = terminals.find(channel.alias.value_or("")); path != terminals.end())
             channel.source().path = path->second;
 }
 
@@ -363,6 +234,20 @@ void note_terminals(model::Domain& live, const Terminals& terminals) {
 std::uint64_t module_size(const model::Devices& devices, const std::string& alias) {
     const auto found = std::ranges::find(devices.memories, std::optional(alias), &model::MemoryDevice::alias);
     return found == devices.memories.end() ? 0 : found->size.bytes;
+}
+
+/// What the machine has chosen for it.
+Task<model::Domain> learn_new(std::shared_ptr<Running> running, model::Domain live, std::string name) {
+    try {
+        auto known = co_await running->guest().learn(live);
+        co_return known;
+    } catch (const engine::GuestGone&) {
+        throw;
+    } catch (const Error& error) { // it is plugged in all the same
+        log::warning("domain '{}': what its machine has chosen for the new device is not known: {}", name,
+                     error.message());
+    }
+    co_return live;
 }
 
 // ---- media --------------------------------------------------------------------------------------------------------
@@ -377,26 +262,7 @@ void set_medium(model::Disk& drive, const model::Disk& wanted) {
         wanted.source.empty() && wanted.target.tray == model::Tray::open ? wanted.target.tray : std::nullopt;
 }
 
-/// Takes the medium out of an open drive, and frees what `old` names and the descriptors that it had.
-Task<> take_medium(std::shared_ptr<Running> running, std::string alias, std::vector<MonitorCommand> old,
-                   std::string name) {
-    const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
-    json::object drive{{"id", alias}};
-    co_await running->monitor->execute("blockdev-remove-medium", std::move(drive), Deadline::in(monitor_patience));
-    std::ranges::move(sets_of(sets, alias), std::back_inserter(old));
-    co_await take_back(running, std::move(old), name);
-}
-
-Task<> insert_medium(std::shared_ptr<Running> running, std::string alias, std::vector<PlugStep> steps, std::string node,
-                     std::string name) {
-    json::object insertion{{"id", alias}, {"node-name", node}};
-    PlugStep insert;
-    insert.command = {"blockdev-insert-medium", std::move(insertion)};
-    steps.push_back(std::move(insert));
-    (void)co_await run_plan(running, std::move(steps), name);
-}
-
-/// A device whose end is being dealt with: what the monitor repeats meanwhile is ignored.
+/// A device whose end is being dealt with: what the machine repeats meanwhile is ignored.
 class Leaving {
 public:
     Leaving(std::shared_ptr<Running> running, std::string alias)
@@ -422,7 +288,7 @@ Task<> Domain::attach_device(std::string xml, Impact impact, Credentials caller)
     constexpr unsigned spare_ports = 1;
     std::optional<model::Domain> config;
     if (impact.config) {
-        config = with_device(parse_definition(*definition_), device, spare_ports);
+        config = with_device(*environment_.engine, parse_definition(*definition_), device, spare_ports);
         fix_choices(device, *config);
     }
     co_await require_rights_of_change(caller, device.devices, config ? &*config : nullptr);
@@ -444,27 +310,26 @@ Task<> Domain::plug(OneDevice device, Credentials caller) {
     const auto running = require_running();
     require_hot_bus(device);
     close_trays(device.devices);
-    engine::qemu::require_pluggable(device.element, 0);
+    environment_.engine->require_pluggable(device.element);
     co_await find_on_host(environment_, device);
     Plan plan;
-    plan.live = with_device(*running->domain, device, 0);
-    engine::qemu::assign_aliases(plan.live);
+    plan.live = with_device(*environment_.engine, *running->domain, device, 0);
+    environment_.engine->assign_aliases(plan.live);
     plan.named = plan.live.devices.disks;
     plan.fresh = new_aliases(running->domain->devices, plan.live.devices);
     require_free_port(plan.live.devices, plan.fresh);
-    plan.capabilities = co_await environment_.qemu->capabilities(plan.live.devices.emulator.value_or(""));
     plan.launch.folder = running->guest_folder();
     plan.folder = running->folder;
     plan.user = running->user;
 
     const auto completed = std::make_shared<const model::Domain>(plan.live);
     std::exception_ptr failure;
-    Terminals terminals;
+    std::map<std::string, std::string> terminals;
     try {
         co_await open_new_devices(environment_, plan, caller, name_);
         co_await give_nodes(environment_, running, completed, plan.fresh);
-        auto steps = co_await steps_of(running, plan);
-        terminals = co_await run_plan(running, std::move(steps), name_);
+        engine::Plugging plugging{plan.live, plan.fresh, std::move(plan.launch)};
+        terminals = co_await running->guest().plug(std::move(plugging));
     } catch (...) {
         failure = std::current_exception();
     }
@@ -474,14 +339,7 @@ Task<> Domain::plug(OneDevice device, Credentials caller) {
         std::rethrow_exception(failure);
     }
     note_terminals(plan.live, terminals);
-    auto known = std::make_shared<model::Domain>(plan.live);
-    try {
-        co_await learn_derived(running, known);
-    } catch (const Error& error) { // it is plugged in all the same
-        log::warning("domain '{}': what QEMU has chosen for the new device is not known: {}", name_, error.message());
-    }
-    plan.live = std::move(*known);
-    if (running_ != running) not_running();
+    plan.live = co_await learn_new(running, plan.live, name_);
     auto shown = plan.live.devices;
     name_volumes(shown.disks, plan.named);
     change_live([&](model::Domain& now) {
@@ -511,7 +369,7 @@ Task<> Domain::detach_device(std::string xml, Impact impact) {
         require_sound(*config);
     }
     if (impact.live) {
-        engine::qemu::require_pluggable(device.element, 0);
+        environment_.engine->require_pluggable(device.element);
         co_await unplug(compute::alias_of(running_->domain->devices, device), true);
     }
     if (config) co_await save_definition(std::move(*config));
@@ -544,7 +402,7 @@ Task<> Domain::detach_alias(std::string alias, Impact impact) {
 Task<> Domain::unplug(std::string alias, bool wait) {
     const auto running = require_running();
     const auto element = element_of(running->domain->devices, alias).value_or("");
-    engine::qemu::require_pluggable(element, 0);
+    environment_.engine->require_pluggable(element);
     for (const auto& controller : running->domain->devices.controllers)
         if (controller.alias == alias
             && (controller.type == model::ControllerType::pci || in_use(running->domain->devices, controller)))
@@ -552,10 +410,9 @@ Task<> Domain::unplug(std::string alias, bool wait) {
                         "operation failed: device cannot be detached: device is busy")
                 .because(fmt::format("devices sit on controller '{}'", alias));
     running->refused.clear();
-    json::object arguments{{"id", alias}};
-    co_await running->monitor->execute("device_del", std::move(arguments), Deadline::in(monitor_patience));
-    const auto by = Deadline::in(guest_patience);
-    while (wait && running_ == running && element_of(running->domain->devices, alias) && running->refused != alias) {
+    co_await running->guest().unplug(alias);
+    const auto by = Deadline::in(guest_timeout);
+    while (wait && !running->settled && element_of(running->domain->devices, alias) && running->refused != alias) {
         const bool told = co_await running->unplugged.wait(by);
         if (!told) break;
     }
@@ -563,7 +420,7 @@ Task<> Domain::unplug(std::string alias, bool wait) {
         throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
                     fmt::format("operation failed: unplug of device was rejected by the guest: '{}'", alias))
             .hint("see the guest's kernel log; a disk that is mounted, or a guest without PCI hotplug, keeps it");
-    if (wait && running_ == running && element_of(running->domain->devices, alias))
+    if (wait && !running->settled && element_of(running->domain->devices, alias))
         log::warning("domain '{}': the guest has not let go of device '{}' within 5 s; it goes when the guest does",
                      name_, alias);
 }
@@ -571,13 +428,8 @@ Task<> Domain::unplug(std::string alias, bool wait) {
 Task<> Domain::device_gone(std::shared_ptr<Running> running, std::string alias) {
     const auto self = shared_from_this();
     const Leaving leaving(running, alias);
-    if (running_ != running || !element_of(running->domain->devices, alias)) co_return;
-    const auto capabilities = co_await environment_.qemu->capabilities(running->domain->devices.emulator.value_or(""));
-    const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
-    auto commands = engine::qemu::leftovers(*running->domain, alias, *capabilities);
-    std::ranges::move(sets_of(sets, alias), std::back_inserter(commands));
-    co_await take_back(running, std::move(commands), name_);
-    if (running_ != running) co_return;
+    if (running->settled || !element_of(running->domain->devices, alias)) co_return;
+    co_await running->guest().release_device(running->domain, alias);
     std::optional<std::string> port;
     for (const auto& interface : running->domain->devices.interfaces)
         if (interface.alias == alias) port = interface.target_dev;
@@ -590,7 +442,7 @@ Task<> Domain::device_gone(std::shared_ptr<Running> running, std::string alias) 
         if (disk.alias == alias) own.push_back(disk);
     auto images = co_await images_written(environment_, std::move(own));
     co_await remove_leases(environment_, name_, uuid_, std::move(images));
-    if (running_ != running) co_return;
+    if (running->settled) co_return;
     change_live([&](model::Domain& live) {
         const auto size = module_size(live.devices, alias);
         live.memory.bytes -= std::min(live.memory.bytes, size);
@@ -614,7 +466,7 @@ Task<> Domain::update_device(std::string xml, Impact impact, bool force, Credent
         config = parse_definition(*definition_);
         require_supported(device, config->devices);
         replace_device(config->devices, device);
-        engine::qemu::complete_devices(*config);
+        environment_.engine->complete_devices(*config, 1);
         require_sound(*config);
     }
     co_await require_rights_of_change(caller, device.devices, config ? &*config : nullptr);
@@ -649,12 +501,13 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
     if (disk.device == model::DiskDevice::floppy && wanted.target.tray == model::Tray::open)
         throw cannot_plug(fmt::format("floppy drive '{}' has no tray that could be opened", disk.target.dev),
                           "leave tray='open' out");
-    const auto capabilities = co_await environment_.qemu->capabilities(live.devices.emulator.value_or(""));
     std::vector<model::Disk> before;
     before.push_back(disk);
     const auto images_before = co_await images_written(environment_, std::move(before));
-    std::vector<MonitorCommand> old;
-    if (!disk.source.empty()) old = engine::qemu::leftovers(live, alias, *capabilities);
+    engine::MediumChange change;
+    change.before = live;
+    change.alias = alias;
+    change.force = force;
     set_medium(disk, wanted);
     wanted.readonly |= disk.readonly; // <readonly/> is only missing
     wanted.shareable |= disk.shareable;
@@ -663,8 +516,6 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
     require_sound(live);
     const auto named = disk;
 
-    engine::qemu::Launch launch;
-    std::vector<PlugStep> steps;
     if (!disk.source.empty()) { // nothing is taken out before what is to come in is open
         disk = co_await placed(environment_, disk);
         // The same image once more: its lock is free only when the old medium is out.
@@ -672,29 +523,18 @@ Task<> Domain::change_medium(model::Disk wanted, bool force, Credentials caller)
             !images_before.empty() && written_images(disk) == images_before ? Locking::by_qemu : Locking::now;
         auto opened = co_await open_in_lane(environment_, disk, caller, name_, locking);
         disk = std::move(opened.first);
-        launch = std::move(opened.second);
+        change.launch = std::move(opened.second);
         co_await require_gluster_rights(disk, running->user);
-        launch.secrets = co_await disk_secrets(environment_, disk);
-        const auto sets = co_await running->monitor->execute("query-fdsets", {}, Deadline::in(monitor_patience));
-        steps = engine::qemu::medium_steps(live, alias, *capabilities, launch, free_set(sets));
+        change.launch.secrets = co_await disk_secrets(environment_, disk);
     }
-    co_await open_tray(running, alias, force);
-    co_await take_medium(running, alias, std::move(old), name_);
-    std::exception_ptr failure;
-    try {
-        if (!disk.source.empty())
-            co_await insert_medium(running, alias, std::move(steps), engine::qemu::node_of(disk), name_);
-    } catch (...) {
-        failure = std::current_exception();
-        disk.source = {}; // the drive is empty now
+    change.after = live;
+    const auto failure = co_await running->guest().change_medium(std::move(change));
+    if (failure) { // the drive is empty now
+        disk.source = {};
         disk.backing_store.clear();
     }
     auto shown = disk;
     name_volume(shown, named);
-    if (running_ != running) not_running();
-    json::object drive{{"id", alias}};
-    if (disk.target.tray != model::Tray::open)
-        co_await running->monitor->execute("blockdev-close-tray", std::move(drive), Deadline::in(monitor_patience));
     change_live([&](model::Domain& now) {
         for (auto& each : now.devices.disks)
             if (each.alias == alias) each = shown;
@@ -725,8 +565,7 @@ Task<> Domain::set_link(model::Interface wanted) {
     applied.link = wanted.link;
     require_applied("interface", applied, wanted);
     const bool up = wanted.link.value_or(model::LinkState::up) == model::LinkState::up;
-    json::object arguments{{"name", alias}, {"up", up}};
-    co_await running->monitor->execute("set_link", std::move(arguments), Deadline::in(monitor_patience));
+    co_await running->guest().set_link(alias, up);
     change_live([&](model::Domain& live) {
         for (auto& each : live.devices.interfaces)
             if (each.alias == alias) each.link = wanted.link;
@@ -749,9 +588,9 @@ Task<> Domain::set_password(model::Graphics wanted) {
         if (wanted.*port == -1) wanted.*port = applied.*port; // one that was chosen
     require_applied("graphics", applied, wanted);
     if (!wanted.passwd) throw cannot_plug("of a display only the password can be changed while the domain runs");
-    json::object arguments{{"protocol", format::word(wanted.type)}, {"password", *wanted.passwd}};
-    if (wanted.connected) arguments["connected"] = format::word(*wanted.connected);
-    co_await running->monitor->execute("set_password", std::move(arguments), Deadline::in(monitor_patience));
+    std::optional<std::string> connected;
+    if (wanted.connected) connected = std::string(format::word(*wanted.connected));
+    co_await running->guest().set_display_password(wanted.type, *wanted.passwd, std::move(connected));
     change_live([&](model::Domain& live) {
         for (auto& each : live.devices.graphics)
             if (each.type == wanted.type) each.passwd = wanted.passwd;

@@ -1,7 +1,7 @@
 #include "compute/images.hpp"
 
 #include "compute/streams.hpp"
-#include "engine/qemu/firmware.hpp"
+#include "engine/engine.hpp"
 #include "image/chain.hpp"
 #include "image/holder.hpp"
 #include "image/lock.hpp"
@@ -25,8 +25,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using engine::qemu::Launch;
-using engine::qemu::SharedFd;
+using engine::Launch;
+using engine::SharedFd;
 
 constexpr auto only_alone =
     "it is opened for writing, and only raw images of disks with <shareable/> are written to by several";
@@ -227,9 +227,8 @@ SharedFd open_variables(const Opener& caller, const std::string& path, const std
 
 /// Chooses the firmware, gives the domain variables of its own where it has none yet, and opens both.
 void open_firmware(const Opener& caller, model::Domain& live, const ImageFolders& folders, Launch& launch) {
-    using namespace engine::qemu;
     const auto own = (folders.nvram / (live.name + "_VARS.fd")).string();
-    auto choice = choose_firmware(live, read_firmware_descriptors(default_firmware_folders()), own);
+    auto choice = folders.engine->choose_firmware(live, own);
     if (choice.flash.empty()) return;
     auto& flash = choice.flash;
     flash.code_image.fds.push_back(open_shared(caller, flash.code, O_RDONLY));

@@ -1,8 +1,9 @@
 // A job that clients can watch and abort while it has its turn in the domain's queue: saving, restoring. The numbers
-// are libvirt's (virDomainJobType, virDomainJobOperation), the figures those of QEMU's query-migrate.
+// are libvirt's (virDomainJobType, virDomainJobOperation), the statistics those of the transfer of its memory.
 #pragma once
 
 #include "async/task.hpp"
+#include "engine/machine.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -26,32 +27,27 @@ enum class JobOperation : int {
     snapshot_delete
 };
 
-struct JobStatistics {
+struct JobStatistics : engine::TransferStatistics {
     JobType type = JobType::none;
     JobOperation operation = JobOperation::unknown;
     std::chrono::milliseconds elapsed{};
-    std::uint64_t total = 0, processed = 0, remaining = 0; ///< bytes of memory
-    std::uint64_t bytes_per_second = 0;
-    std::uint64_t constant = 0, normal = 0, normal_bytes = 0;   ///< pages of one byte repeated, others, and their size
-    std::uint64_t dirty_rate = 0, iteration = 0, page_size = 0; ///< pages a second, passes over memory, bytes
-    std::optional<std::uint64_t> downtime, setup_time;          ///< ms
-    std::string error;                                          ///< why it failed
+    std::string error; ///< why it failed
 };
 
 /// While it runs.
 struct Job {
-    explicit Job(JobOperation operation) {
-        figures.type = JobType::unbounded;
-        figures.operation = operation;
-    }
+    explicit Job(JobOperation which) : operation(which) {}
     JobStatistics now() const {
-        auto result = figures;
+        JobStatistics result;
+        static_cast<engine::TransferStatistics&>(result) = transfer->statistics;
+        result.type = JobType::unbounded;
+        result.operation = operation;
         result.elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
         return result;
     }
-    JobStatistics figures;
+    JobOperation operation;
+    std::shared_ptr<engine::Transfer> transfer = std::make_shared<engine::Transfer>();
     Clock::time_point begin = Clock::now();
-    bool abort_wanted = false;
 };
 
 } // namespace domus::compute

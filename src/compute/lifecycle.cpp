@@ -17,8 +17,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::chrono::milliseconds time_to_write = 500ms; ///< for a QEMU that is destroyed
-constexpr auto monitor_patience = 5s;
-constexpr auto agent_patience = 5s;
+constexpr auto agent_timeout = 5s;
 constexpr std::chrono::seconds shutdown_timeout = 60s; ///< after which a guest is said to ignore it
 
 } // namespace
@@ -35,13 +34,13 @@ Task<> Domain::stop_guest(std::shared_ptr<Running> running, PausedReason why) {
     running->stopping = why;
     std::exception_ptr failure;
     try {
-        co_await running->monitor->execute("stop", {}, Deadline::in(monitor_patience));
+        co_await running->guest().stop();
     } catch (...) {
         failure = std::current_exception();
     }
     running->stopping.reset();
     if (failure) std::rethrow_exception(failure);
-    if (running_ != running || status_.state != State::running) co_return;
+    if (status_.state != State::running) co_return;
     set_status(Status(why));
     emit(event::Lifecycle(event::Suspended::paused));
 }
@@ -50,13 +49,13 @@ Task<> Domain::let_guest_run(std::shared_ptr<Running> running, RunningReason why
     running->resuming = why;
     std::exception_ptr failure;
     try {
-        co_await running->monitor->execute("cont", {}, Deadline::in(monitor_patience));
+        co_await running->guest().run();
     } catch (...) {
         failure = std::current_exception();
     }
     running->resuming.reset();
     if (failure) std::rethrow_exception(failure);
-    if (running_ != running || status_.state == State::running) co_return;
+    if (status_.state == State::running) co_return;
     set_status(Status(why));
     emit(event::Lifecycle(event::Resumed::unpaused));
 }
@@ -89,7 +88,7 @@ Task<bool> Domain::shut_down_by_agent(std::shared_ptr<Running> running, Shutdown
     if (mode != ShutdownMode::agent && (mode == ShutdownMode::acpi || !agent_there)) co_return false;
     std::exception_ptr failure;
     try {
-        co_await require_agent(*running).shutdown(std::move(how), Deadline::in(agent_patience));
+        co_await require_agent(*running).shutdown(std::move(how), Deadline::in(agent_timeout));
     } catch (...) {
         failure = std::current_exception();
     }
@@ -107,7 +106,7 @@ Task<> Domain::shutdown(ShutdownMode mode) {
     const auto turn = co_await this->turn("shutdown");
     const auto running = require_running();
     running->reboot_wanted = false;
-    co_await running->monitor->execute("system_powerdown", {}, Deadline::in(monitor_patience));
+    co_await running->guest().press_power_button();
     spawn(environment_.executor, warn_of_ignored_shutdown(running), fmt::format("the shutdown of domain '{}'", name_));
 }
 
@@ -115,9 +114,9 @@ Task<> Domain::shutdown(ShutdownMode mode) {
 Task<> Domain::warn_of_ignored_shutdown(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
     if (std::exchange(running->awaits_shutdown, true)) co_return; // somebody asked before
-    const bool gone = co_await running->gone.wait(Deadline::in(shutdown_timeout));
+    const bool gone = co_await running->wait_until_over(Deadline::in(shutdown_timeout));
     running->awaits_shutdown = false;
-    if (gone || running->guest_stopped || running_ != running) co_return;
+    if (gone || running->guest_stopped || running->settled) co_return;
     log::warning("domain '{}': the guest was asked to shut down and still runs after {} s: it needs a program that "
                  "listens to the power "
                  "button (acpid, systemd-logind) or a guest agent; 'domus destroy {}' ends it at once",
@@ -131,29 +130,25 @@ Task<> Domain::reboot(ShutdownMode mode) {
     const auto running = require_running();
     // The guest is asked to shut down; when it has, the monitor's event resets and continues it.
     running->reboot_wanted = true;
-    co_await running->monitor->execute("system_powerdown", {}, Deadline::in(monitor_patience));
+    co_await running->guest().press_power_button();
 }
 
 Task<> Domain::reset() {
     const auto turn = co_await this->turn("reset");
     const auto running = require_running();
-    co_await running->monitor->execute("system_reset", {}, Deadline::in(monitor_patience));
+    co_await running->guest().reset();
 }
 
 Task<> Domain::inject_nmi() {
     const auto turn = co_await this->turn("inject-nmi");
     const auto running = require_running();
-    co_await running->monitor->execute("inject-nmi", {}, Deadline::in(monitor_patience));
+    co_await running->guest().inject_nmi();
 }
 
 Task<> Domain::send_key(std::vector<std::uint32_t> numbers, std::uint32_t hold_ms) {
     const auto turn = co_await this->turn("send-key");
     const auto running = require_running();
-    boost::json::array keys;
-    for (const auto number : numbers) keys.push_back({{"type", "number"}, {"data", number}});
-    boost::json::object arguments{{"keys", std::move(keys)}};
-    if (hold_ms > 0) arguments["hold-time"] = hold_ms;
-    co_await running->monitor->execute("send-key", std::move(arguments), Deadline::in(monitor_patience));
+    co_await running->guest().send_keys(std::move(numbers), std::chrono::milliseconds(hold_ms));
 }
 
 Task<> Domain::destroy(bool graceful) {
@@ -162,22 +157,20 @@ Task<> Domain::destroy(bool graceful) {
     bool gone = false;
     if (graceful) {
         co_await note_followers(environment_, running);
-        running->process.signal(SIGTERM);
-        gone = co_await running->gone.wait(Deadline::in(15s));
+        running->terminate();
+        gone = co_await running->wait_until_over(Deadline::in(15s));
     } else {
         gone = co_await end_process(running, time_to_write);
     }
     if (gone) co_return;
     if (graceful) {
         running->ending.reset();
-        throw Error(
-            ErrorCode::operation_failed, ErrorDomain::qemu,
-            fmt::format("process {} of domain '{}' did not end within 15 s of SIGTERM", running->process.pid(), name_))
+        throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                    fmt::format("process {} of domain '{}' did not end within 15 s of SIGTERM", running->pid(), name_))
             .hint(fmt::format("end it at once with 'domus destroy {}'", name_));
     }
-    throw Error(
-        ErrorCode::system_error, ErrorDomain::qemu,
-        fmt::format("process {} of domain '{}' is still there 30 s after SIGKILL", running->process.pid(), name_))
+    throw Error(ErrorCode::system_error, ErrorDomain::qemu,
+                fmt::format("process {} of domain '{}' is still there 30 s after SIGKILL", running->pid(), name_))
         .because("the kernel holds it, most often in input or output that does not complete")
         .hint("look for state D in 'ps' and at the storage below its disks");
 }
@@ -200,11 +193,11 @@ Task<> Domain::remove_logs() {
 /// What QEMU keeps of its images' metadata is written when it ends by itself, whether the guest has asked for that or not.
 Task<bool> Domain::end_process(std::shared_ptr<Running> running, std::chrono::milliseconds patience) {
     co_await note_followers(environment_, running);
-    running->process.signal(SIGTERM);
-    bool gone = co_await running->gone.wait(Deadline::in(patience));
+    running->terminate();
+    bool gone = co_await running->wait_until_over(Deadline::in(patience));
     if (gone) co_return true;
-    running->process.signal(SIGKILL);
-    gone = co_await running->gone.wait(Deadline::in(30s));
+    running->kill();
+    gone = co_await running->wait_until_over(Deadline::in(30s));
     co_return gone;
 }
 
@@ -226,7 +219,7 @@ Task<std::vector<GuestInterface>> Domain::guest_interfaces() {
     const auto running = require_running();
     boost::json::object nothing;
     const auto answer = co_await require_agent(*running).execute("guest-network-get-interfaces", std::move(nothing),
-                                                                 Deadline::in(agent_patience));
+                                                                 Deadline::in(agent_timeout));
     co_return read_guest_interfaces(answer);
 }
 

@@ -130,9 +130,9 @@ Task<> LogKeeper::State::look(std::shared_ptr<State> state) {
     }
 }
 
-std::vector<KeptLog> logs_of(const engine::qemu::Launch& launch) {
+std::vector<KeptLog> logs_of(const engine::Launch& launch) {
     std::vector<KeptLog> logs;
-    const auto add = [&](const engine::qemu::SharedFd& fd) {
+    const auto add = [&](const engine::SharedFd& fd) {
         if (fd && is_written(fd->get())) logs.push_back(keep_open(fmt::format("/proc/self/fd/{}", fd->get())));
     };
     add(launch.log);

@@ -5,7 +5,7 @@
 
 #include "async/task.hpp"
 #include "base/uuid.hpp"
-#include "engine/qemu/launch.hpp"
+#include "engine/launch.hpp"
 #include "os/rotate.hpp"
 #include "os/unique_fd.hpp"
 
@@ -23,7 +23,7 @@ struct KeptLog {
 };
 
 /// What QEMU is given to write to: its own log, and the files and logs of character devices. Blocks.
-std::vector<KeptLog> logs_of(const engine::qemu::Launch& launch);
+std::vector<KeptLog> logs_of(const engine::Launch& launch);
 /// The same of a process that runs: the files that it has open to add to. Blocks.
 std::vector<KeptLog> logs_of(int pid);
 

@@ -28,7 +28,7 @@ protected:
     }
     ~LogKeeperTest() override { fs::remove_all(folder_); }
 
-    engine::qemu::SharedFd open(const std::string& name, int flags) const {
+    engine::SharedFd open(const std::string& name, int flags) const {
         return std::make_shared<UniqueFd>(open_file(folder_ / name, flags | O_CREAT));
     }
     static void run(std::function<Task<>(Executor)> body) {
@@ -50,7 +50,7 @@ TEST_F(LogKeeperTest, a_log_is_rotated_as_it_is_written_until_its_owner_has_gone
     run([this](Executor executor) -> Task<> {
         constexpr std::size_t limit = 1000;
         LogKeeper keeper(executor, {.size = limit, .backups = 2});
-        engine::qemu::Launch launch;
+        engine::Launch launch;
         launch.log = open("web.log", O_WRONLY | O_APPEND);
         keeper.keep("web", logs_of(launch));
         const auto small = [&] { return fs::file_size(folder_ / "web.log") <= limit; };
@@ -72,7 +72,7 @@ TEST_F(LogKeeperTest, a_log_is_rotated_as_it_is_written_until_its_owner_has_gone
 }
 
 TEST_F(LogKeeperTest, only_what_is_written_counts_as_a_log) {
-    engine::qemu::Launch launch;
+    engine::Launch launch;
     launch.log = open("log", O_WRONLY | O_APPEND);
     launch.logs["serial0"] = open("serial0", O_WRONLY);
     launch.characters["serial0"] = open("port", O_WRONLY);
@@ -93,7 +93,7 @@ TEST_F(LogKeeperTest, of_a_process_only_what_is_added_to_counts) {
 }
 
 TEST_F(LogKeeperTest, one_that_is_no_longer_where_it_was_has_no_backups) {
-    engine::qemu::Launch launch;
+    engine::Launch launch;
     launch.log = open("log", O_WRONLY | O_APPEND);
     fs::remove(folder_ / "log");
     const auto other = open("log", O_WRONLY);

@@ -9,15 +9,13 @@
 #include "compute/found_guests.hpp"
 #include "compute/guest_processes.hpp"
 #include "compute/log_keeper.hpp"
-#include "compute/monitor_events.hpp"
-#include "compute/sockets.hpp"
+#include "compute/machine_events.hpp"
 #include "compute/start.hpp"
 #include "format/xml.hpp"
 #include "os/files.hpp"
+#include "os/sockets.hpp"
 
 #include <fmt/format.h>
-
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <csignal>
@@ -31,35 +29,7 @@ namespace {
 
 constexpr auto kill_timeout = 5s;
 constexpr auto record_pause = 100ms; ///< between two records of a status that changes all the time
-constexpr std::chrono::seconds first_reopening = 1s,
-                               last_reopening = 60s; ///< pauses before a closed monitor is connected to again
 constexpr std::chrono::seconds first_retry = 1s, last_retry = 60s; ///< of a record that cannot be written
-
-/// Devices of the record that QEMU has no longer: the guest let go of them while no daemon listened. `there` is what
-/// qom-list says of /machine/peripheral.
-std::vector<std::string> gone_devices(const model::Devices& devices, const boost::json::value& there) {
-    std::set<std::string, std::less<>> known;
-    for (const auto& child : there.as_array()) known.emplace(child.as_object().at("name").as_string());
-    std::vector<std::string> gone;
-    const auto look = [&](const auto& list) {
-        for (const auto& device : list)
-            if (device.alias && !known.contains(*device.alias)) gone.push_back(*device.alias);
-    };
-    look(devices.disks);
-    look(devices.interfaces);
-    look(devices.hostdevs);
-    look(devices.redirdevs);
-    look(devices.rngs);
-    return gone;
-}
-
-/// A monitor for callers who come before the real one is reached: it says that it has gone.
-std::shared_ptr<qmp::Client> unreachable_monitor(const Executor& executor, std::string who) {
-    auto monitor =
-        qmp::Client::open(executor, UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), std::move(who));
-    monitor->close();
-    return monitor;
-}
 
 /// One that has gone while no daemon watched stays in the list, without a process.
 void adopt_helpers(Running& running, const RunRecord& record) {
@@ -109,8 +79,8 @@ void Domain::store_record() const {
     RunRecord record;
     record.state = static_cast<int>(status_.state);
     record.reason = status_.reason;
-    record.pid = running_->process.pid();
-    record.start_time = running_->process.start_time();
+    record.pid = running_->pid();
+    record.start_time = running_->start_time();
     record.folder = running_->folder;
     record.cgroup = running_->cgroup;
     if (running_->user) record.uid = running_->user->uid;
@@ -155,7 +125,7 @@ Task<> Domain::note_newest_status(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
     for (;;) {
         co_await sleep_until(Deadline::in(record_pause));
-        if (running_ != running || running->settled || std::exchange(running->status_noted, true)) break;
+        if (running->settled || std::exchange(running->status_noted, true)) break;
         write_record();
     }
     running->notes_status = false;
@@ -165,27 +135,19 @@ Task<> Domain::retry_record(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
     for (auto pause = first_retry; !running->record_fault.empty(); pause = std::min(2 * pause, last_retry)) {
         co_await sleep_until(Deadline::in(pause));
-        if (running_ != running || running->settled) co_return;
+        if (running->settled) co_return;
         write_record();
     }
     log::info("domain '{}': its record is up to date again", name_);
 }
 
-void Domain::listen_to_monitor(const std::shared_ptr<Running>& running) {
-    running->monitor->on_event([weak = weak_from_this(), watched = std::weak_ptr(running)](
-                                   std::string_view name, const boost::json::object& data) {
-        const auto self = weak.lock();
-        const auto still = watched.lock();
-        if (self && still && self->running_ == still) MonitorEvents::handle(*self, still, name, data);
-    });
-    running->monitor_opened = Clock::now();
-    running->monitor->on_closed([weak = weak_from_this(), watched = std::weak_ptr(running)] {
-        const auto self = weak.lock();
-        const auto still = watched.lock();
-        if (!self || !still || self->running_ != still || still->settled || still->starting) return;
-        spawn(self->environment_.executor, self->reopen_monitor(still),
-              fmt::format("the monitor of domain '{}'", self->name_));
-    });
+void Domain::listen_to(const std::shared_ptr<Running>& running) {
+    running->machine->listen(
+        [weak = weak_from_this(), watched = std::weak_ptr(running)](const engine::MachineEvent& event) {
+            const auto self = weak.lock();
+            const auto still = watched.lock();
+            if (self && still && !still->settled) MachineEvents::handle(*self, still, event);
+        });
 }
 
 void Domain::make_agent(Running& running) const {
@@ -213,23 +175,26 @@ Task<> Domain::reconnect(FoundGuest found) {
     running->unfinished = record->job;
     running->starting = false;
     running->reconnecting = true;
-    running->monitor = unreachable_monitor(environment_.executor, fmt::format("domain '{}'", name_));
     running_ = running;
     status_ = Status(static_cast<State>(record->state), record->reason);
     const bool unfinished = record->pid == 0 || status_ == Status(PausedReason::starting_up);
     const bool there = found.process.has_value();
     if (record->job && record->job->kind == "restore" && record->job->file == managed_save_file())
         managed_save_ = false; // it is the guest's
-    if (there) running->process = std::move(*found.process);
+    if (there) {
+        engine::Survivor survivor{std::move(*found.process), name_, uuid_, running->folder, running->domain};
+        running->machine = environment_.engine->adopt(std::move(survivor));
+        listen_to(running);
+    }
     running->keeps_save = unfinished; // if it has loaded one: it did not run
     publish();
     if (!there || unfinished) {
         co_await end_unfinished(running, there, unfinished, std::move(found.others));
         co_return;
     }
-    if (running->process.pid() != record->pid || running->process.start_time() != record->start_time) {
-        log::warning("domain '{}': process {} has its run lock, not process {} of its record", name_,
-                     running->process.pid(), record->pid);
+    if (running->pid() != record->pid || running->start_time() != record->start_time) {
+        log::warning("domain '{}': process {} has its run lock, not process {} of its record", name_, running->pid(),
+                     record->pid);
         found.recorded = false;
     }
     if (!found.recorded) write_record();
@@ -238,16 +203,15 @@ Task<> Domain::reconnect(FoundGuest found) {
     spawn(environment_.executor, keep_logs(running), fmt::format("the logs of domain '{}'", name_));
     running->ports = adopt_display_ports(environment_, running->domain->devices.graphics, name_);
     watch_all(running);
-    spawn(environment_.executor, resynchronize(running), fmt::format("reconnecting to domain '{}'", name_));
 }
 
 /// Of a guest that was found again, whose logs grew on meanwhile, or that has a new device.
 Task<> Domain::keep_logs(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
     if (!environment_.logs) co_return;
-    auto work = [pid = running->process.pid()] { return logs_of(pid); };
+    auto work = [pid = running->pid()] { return logs_of(pid); };
     auto logs = co_await environment_.files.run(Deadline::in(10s), std::move(work));
-    if (running_ == running) environment_.logs->keep(log_owner(uuid_, running->id), std::move(logs));
+    if (!running->settled) environment_.logs->keep(log_owner(uuid_, running->id), std::move(logs));
 }
 
 /// It ended while no daemon was there, or its start was never finished: half a guest is none. What it had is given back
@@ -266,43 +230,16 @@ Task<> Domain::end_unfinished(std::shared_ptr<Running> running, bool there, bool
         co_await settle(running);
         co_return;
     }
-    running->process.signal(SIGKILL);
+    running->kill();
     spawn(environment_.executor, watch(running), fmt::format("the process of domain '{}'", name_));
-    const bool gone = co_await running->gone.wait(Deadline::in(kill_timeout));
-    if (!gone)
-        log::error("domain '{}': process {} of its start is still there after SIGKILL", name_, running->process.pid());
+    const bool gone = co_await running->wait_until_over(Deadline::in(kill_timeout));
+    if (!gone) log::error("domain '{}': process {} of its start is still there after SIGKILL", name_, running->pid());
 }
 
-/// Connects to the monitor, as often as needed: a QEMU that is stopped takes no more than a few connections.
-Task<> Domain::reach_monitor(std::shared_ptr<Running> running) {
-    const auto self = shared_from_this();
-    for (bool told = false; running_ == running && !running->monitor->connected();) {
-        try {
-            running->monitor = qmp::Client::open(environment_.executor, connect_to(running->folder + "/monitor.sock"),
-                                                 fmt::format("domain '{}'", name_));
-            listen_to_monitor(running);
-            co_return;
-        } catch (const Error& error) {
-            if (!std::exchange(told, true))
-                log::error("domain '{}': {}; trying again each second", name_, error.message());
-        }
-        co_await sleep_until(Deadline::in(1s));
-    }
-}
-
-Task<> Domain::reopen_monitor(std::shared_ptr<Running> running) {
-    const auto self = shared_from_this();
-    const bool held = Clock::now() - running->monitor_opened > last_reopening;
-    running->monitor_pause =
-        held ? first_reopening : std::clamp(2 * running->monitor_pause, first_reopening, last_reopening);
-    co_await sleep_until(Deadline::in(running->monitor_pause));
-    if (running_ == running && !running->settled) co_await resynchronize(running);
-}
-
-/// However long QEMU is silent: until then nobody knows what the guest's memory is. What it refuses is not tried again.
+/// However long the machine is silent: until then nobody knows what the guest's memory is. What it refuses is not tried again.
 Task<bool> Domain::complete_job(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
-    while (running_ == running && !running->settled) {
+    while (!running->settled) {
         std::optional<Error> failure;
         try {
             const bool ended = co_await finish_job(running);
@@ -312,75 +249,47 @@ Task<bool> Domain::complete_job(std::shared_ptr<Running> running) {
         }
         log::error("domain '{}': completing what was cut off: {}", name_, failure->text());
         if (failure->code() == ErrorCode::operation_timeout) continue;
-        if (!running->monitor->connected()) break; // reopen_monitor goes on with it
+        if (!running->guest().reachable()) break; // it goes on when it is reached again
         running->unfinished.reset();
-        if (running_ == running) write_record();
+        write_record();
         break;
     }
     co_return false;
 }
 
-/// A QEMU that does not answer as one is asked again after a while.
-Task<> Domain::resynchronize(std::shared_ptr<Running> running) {
+/// While no daemon listened, or the control connection was lost.
+Task<> Domain::resynchronize(std::shared_ptr<Running> running, engine::machine_event::Reached reached) {
     const auto self = shared_from_this();
-    std::exception_ptr failure;
-    try {
-        co_await learn_what_changed(running);
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    if (!failure || running_ != running || running->settled) co_return;
-    log::error("domain '{}': connecting to its QEMU: {}", name_, describe(failure));
-    running->monitor->close();
-}
-
-/// While no daemon listened.
-Task<> Domain::learn_what_changed(std::shared_ptr<Running> running) {
-    const auto self = shared_from_this();
-    co_await reach_monitor(running);
-    if (running_ != running) co_return;
+    using engine::GuestState;
     if (!running->agent) make_agent(*running);
-    std::vector<qmp::Command> questions;
-    questions.push_back({"query-status", {}});
-    boost::json::object devices{{"path", "/machine/peripheral"}};
-    questions.push_back({"qom-list", std::move(devices)});
-    questions.push_back({"query-uuid", {}});
-    // A stopped QEMU answers when it is continued; when it ends, its monitor is closed.
-    const auto answers = co_await running->monitor->handshake(Deadline::never(), std::move(questions));
-    if (running_ != running) co_return;
-    if (const auto* uuid = answers[2].as_object().if_contains("UUID");
-        uuid && uuid->as_string() != std::string_view(uuid_.text())) {
-        log::error("domain '{}': the monitor of process {} answers for the UUID {}: it is left alone", name_,
-                   running->process.pid(), std::string(uuid->as_string()));
-        co_return;
-    }
-    for (auto& alias : gone_devices(running->domain->devices, answers[1]))
+    const auto missing = co_await running->guest().missing_devices(running->domain);
+    for (auto& alias : missing)
         spawn(environment_.executor, device_gone(running, alias), fmt::format("a device that left domain '{}'", name_));
-    const std::string state(answers[0].as_object().at("status").as_string());
-    if (state == "prelaunch" && status_.state == State::running) {
+    if (reached.state == GuestState::prelaunch && status_.state == State::running) {
         log::warning("domain '{}': its start was cut off before its guest ran", name_);
         co_await end_now(running, {ShutoffReason::failed, event::Stopped::failed});
         co_return;
     }
-    if (state == "running") {
-        if (status_.state != State::running) set_status(Status(RunningReason::unknown));
-    } else if (state == "shutdown") {
-        if (!std::exchange(running->guest_stopped, true))
-            spawn(environment_.executor,
-                  after_guest_stopped(running, std::string(format::word(running->domain->on_poweroff))),
-                  fmt::format("the end of domain '{}'", name_));
-    } else if (state == "guest-panicked") {
-        set_status(Status(State::crashed, 1));
-    } else if (state == "io-error") {
-        set_status(Status(PausedReason::ioerror));
-    } else if (status_.state == State::running) {
-        set_status(Status(PausedReason::unknown));
-    }
+    take_state(running, reached.state);
     const bool ended = co_await complete_job(running);
-    if (running_ == running && !running->monitor->connected()) co_return;
+    if (running->settled || !running->guest().reachable()) co_return;
     running->reconnecting = false;
     if (ended) co_return;
-    log::info("domain '{}' is connected again: id {}, pid {}", name_, running->id, running->process.pid());
+    log::info("domain '{}' is connected again: id {}, pid {}", name_, running->id, running->pid());
+}
+
+void Domain::take_state(const std::shared_ptr<Running>& running, engine::GuestState state) {
+    using engine::GuestState;
+    const bool thought_running = status_.state == State::running;
+    if (state == GuestState::running && !thought_running) set_status(Status(RunningReason::unknown));
+    if (state == GuestState::crashed) set_status(Status(State::crashed, 1));
+    if (state == GuestState::io_error) set_status(Status(PausedReason::ioerror));
+    if ((state == GuestState::paused || state == GuestState::prelaunch) && thought_running)
+        set_status(Status(PausedReason::unknown));
+    if (state == GuestState::shut_down && !std::exchange(running->guest_stopped, true))
+        spawn(environment_.executor,
+              after_guest_stopped(running, std::string(format::word(running->domain->on_poweroff))),
+              fmt::format("the end of domain '{}'", name_));
 }
 
 } // namespace domus::compute

@@ -4,9 +4,7 @@
 
 #include "base/log.hpp"
 #include "compute/domains.hpp"
-#include "compute/qemu_job.hpp"
 #include "compute/save_image.hpp"
-#include "compute/state_stream.hpp"
 #include "format/xml.hpp"
 #include "os/files.hpp"
 
@@ -20,7 +18,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto file_patience = 30s;
+constexpr auto file_timeout = 30s;
 
 /// A start that fails because of its saved memory can be told to forget it; nothing forgets it by itself.
 Error with_way_out(Error error, const std::string& name) {
@@ -39,7 +37,7 @@ Task<std::shared_ptr<const model::Domain>> Domain::open_managed_save(StartReques
     };
     std::optional<Error> failure;
     try {
-        auto image = co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+        auto image = co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
         auto saved = std::make_shared<model::Domain>(format::from_xml<model::Domain>(image->xml, ErrorDomain::domain));
         if (saved->uuid != uuid_ || saved->name != name_)
             throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
@@ -62,7 +60,7 @@ Task<std::shared_ptr<const model::Domain>> Domain::open_managed_save(StartReques
 
 Task<> Domain::keep_loaded_save(std::shared_ptr<Running> running) {
     auto work = [store = environment_.store, name = name_] { store.keep_loaded_save(name); };
-    co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
     running->keeps_save = true;
     managed_save_ = false;
 }
@@ -73,20 +71,12 @@ Task<> Domain::drop_loaded_save(std::shared_ptr<Running> running) {
     auto work = [loaded = environment_.store.loaded_save_path(name_)] { remove_durably(loaded); };
     std::exception_ptr failure;
     try {
-        co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+        co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
     } catch (...) {
         failure = std::current_exception(); // give_back_save removes it
     }
     if (running->unfinished && running->unfinished->kind == "restore") co_await leave_job(running, std::nullopt);
     if (failure) std::rethrow_exception(failure);
-}
-
-Task<> Domain::settle_loaded_save(std::shared_ptr<Running> running) {
-    constexpr auto time_to_tell = 1s; // that the guest ran: QEMU's last words are in the socket
-    for (const auto by = Deadline::in(time_to_tell);
-         running->keeps_save && running->monitor && running->monitor->connected() && !by.expired();)
-        co_await sleep_until(Deadline::in(10ms));
-    co_await give_back_save(running);
 }
 
 Task<> Domain::give_back_save(std::shared_ptr<Running> running) {
@@ -97,7 +87,7 @@ Task<> Domain::give_back_save(std::shared_ptr<Running> running) {
         remove_durably(store.loaded_save_path(name)); // of a guest that may have run: it may not fit the disks any more
         return false;
     };
-    const bool given_back = co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    const bool given_back = co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
     if (!given_back) co_return;
     log::warning("domain '{}': its process ended before its guest ran; its saved memory is kept", name_);
     managed_save_ = true;
@@ -113,7 +103,7 @@ Task<> Domain::finish_restore(std::shared_ptr<Running> running, StartRequest req
     } catch (...) {
         failure = std::current_exception();
     }
-    if (failure && !running->monitor->connected()) (void)co_await running->gone.wait(Deadline::in(file_patience));
+    if (running->guest().has_ended()) (void)co_await running->wait_until_over(Deadline::in(file_timeout));
     if (failure) {
         co_await leave_job(running, std::nullopt);
         std::rethrow_exception(failure);
@@ -138,14 +128,14 @@ Task<bool> Domain::finish_job(std::shared_ptr<Running> running) {
         if (job.resume) co_await let_guest_run(running, RunningReason::restored);
         if (!job.file.empty() && file == managed_save_file()) co_await forget_managed_save();
     } else if (job.kind != "save") { // a snapshot, or going back to one: QEMU has brought it to its end
-        co_await await_foreign_job(running);
+        co_await running->guest().await_snapshot();
         if (job.resume) co_await let_guest_run(running, RunningReason::unpaused);
     } else {
         const bool whole = co_await finish_save(running, job);
         if (whole) co_return true;
     }
     running->unfinished.reset();
-    if (running_ == running) write_record();
+    write_record();
     co_return false;
 }
 
@@ -158,7 +148,7 @@ Task<> Domain::remove_cut_off_save(UnfinishedJob job) {
         else
             remove_save_beside(job.beside, id);
     };
-    co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
 }
 
 /// A save that a daemon began and did not end. True if the domain ends by it: the file says that it is whole. Else the guest
@@ -167,7 +157,7 @@ Task<bool> Domain::finish_save(std::shared_ptr<Running> running, UnfinishedJob j
     const std::filesystem::path file = job.file;
     const SaveId id{job.device, job.inode};
     auto look = [file, id] { return look_at_save(file, id) == SaveLeft::complete; };
-    const bool whole = co_await environment_.files.run(Deadline::in(file_patience), std::move(look));
+    const bool whole = co_await environment_.files.run(Deadline::in(file_timeout), std::move(look));
     if (whole) {
         log::info("domain '{}' was saved to '{}' while the daemon was away", name_, job.file);
         if (file == managed_save_file()) managed_save_ = true;
@@ -175,12 +165,12 @@ Task<bool> Domain::finish_save(std::shared_ptr<Running> running, UnfinishedJob j
         co_return true;
     }
     log::warning("domain '{}': its save to '{}' was cut off, the guest goes on", name_, job.file);
-    co_await stop_stream(running);
+    co_await running->guest().abandon_transfer();
     co_await remove_cut_off_save(job);
     if (job.resume)
         co_await let_guest_run(running, RunningReason::save_canceled);
     else
-        co_await leave_migrated(running);
+        co_await running->guest().reactivate();
     co_return false;
 }
 

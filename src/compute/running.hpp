@@ -8,13 +8,11 @@
 #include "compute/ports.hpp"
 #include "compute/status.hpp"
 #include "compute/view.hpp"
+#include "engine/machine.hpp"
 #include "format/schema.hpp"
 #include "model/domain.hpp"
 #include "os/process.hpp"
 #include "qmp/agent.hpp"
-#include "qmp/client.hpp"
-
-#include <boost/json/value.hpp>
 
 #include <algorithm>
 #include <memory>
@@ -70,18 +68,11 @@ struct RunRecord {
     bool operator==(const RunRecord&) const = default;
 };
 
-/// What only the monitor knows, with the time at which it was true.
-struct Figures {
-    Clock::time_point at;
-    std::uint64_t balloon_kib = 0;
-    boost::json::value block;  ///< answer of query-blockstats
-    boost::json::value memory; ///< guest statistics of the balloon device, or null
-};
-
 struct Running {
     int id = -1;
     std::shared_ptr<const model::Domain> domain;
-    Process process;
+    /// Null until its process was made, and if that was gone when it was found.
+    std::shared_ptr<engine::Machine> machine;
     std::string folder;            ///< the daemon's; guest_folder() in it is the guest's own
     std::optional<GuestUser> user; ///< none: as the daemon
     std::string guest_folder() const { return folder + "/guest"; }
@@ -91,9 +82,6 @@ struct Running {
     std::vector<std::string> helper_faults;                         ///< what happened to them, in words
     unsigned undefine_flags = 0;                                    ///< of the undefine while it runs
     std::vector<Process> followers; ///< without a control group: what it had started when its end began
-    std::shared_ptr<qmp::Client> monitor;
-    Clock::time_point monitor_opened = Clock::now();
-    std::chrono::seconds monitor_pause{0}; ///< before it is connected to again
     std::shared_ptr<qmp::Agent> agent;
     std::vector<int> vcpu_threads;
     std::vector<PortReservation> ports; ///< of its displays
@@ -108,13 +96,24 @@ struct Running {
     std::optional<std::uint64_t> balloon_kib;
     /// As QEMU says it; no more than the domain has.
     void note_balloon(std::uint64_t bytes) { balloon_kib = std::min(bytes, domain->memory.bytes) >> 10; }
+
+    /// For calls. Throws GuestGone where there is none.
+    engine::Machine& guest() const;
+    int pid() const { return machine ? machine->process().pid() : 0; }
+    std::uint64_t start_time() const { return machine ? machine->process().start_time() : 0; }
+    void terminate() const;
+    void kill() const;
     bool starting = true;         ///< the start job still owns it and cleans up itself
     bool reconnecting = false;    ///< by a daemon that has just begun: what QEMU does is not known yet
     bool guest_stopped = false;   ///< the guest has shut down; the process waits for what the policy says
     bool awaits_shutdown = false; ///< somebody looks whether the guest obeys
     bool reboot_wanted = false;   ///< what looks like a shutdown is our way to reboot
-    bool settled = false;
-    Notice gone; ///< the process has ended and the state is settled
+    bool settled = false;         ///< its end has begun to be dealt with: nothing of it is changed any more
+
+    /// Its process has ended, and what it had is given back.
+    void finish();
+    /// False at the deadline. Whoever waits holds it.
+    Task<bool> wait_until_over(Deadline by);
 
     Notice unplugged;                           ///< a device has gone, or the guest has refused to let it go
     std::set<std::string, std::less<>> leaving; ///< aliases of devices whose end is being dealt with
@@ -129,13 +128,16 @@ struct Running {
     bool keeps_save = false; ///< its saved memory is kept until the guest runs (Domain::keep_loaded_save)
     bool status_noted = false, notes_status = false; ///< since its record was written; somebody writes it soon
     std::string record_fault;                        ///< why its record is not up to date; empty: it is
-    Notice stream_news;                              ///< QEMU tells of its migration or of a job
 
-    std::shared_ptr<const Figures> figures;
+    std::shared_ptr<const engine::MachineStatistics> statistics;
     bool refreshing = false;
     Notice refreshed;
 
     explicit Running(Executor executor);
+
+private:
+    bool over_ = false;
+    Notice gone_;
 };
 
 } // namespace domus::compute

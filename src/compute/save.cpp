@@ -6,7 +6,6 @@
 #include "compute/judge.hpp"
 #include "compute/save_image.hpp"
 #include "compute/saved_definition.hpp"
-#include "compute/state_stream.hpp"
 #include "os/files.hpp"
 
 #include <fmt/format.h>
@@ -22,9 +21,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto monitor_patience = 10s;
-constexpr auto file_patience = 30s;
-constexpr auto disk_patience = 30min; ///< until all that was written is on the disk
+constexpr auto file_timeout = 30s;
+constexpr auto disk_timeout = 30min; ///< until all that was written is on the disk
 
 /// The file holds memory alone; what a transient disk has taken would be gone when it is restored.
 void require_lasting_disks(const model::Domain& domain, const std::string& name) {
@@ -86,8 +84,7 @@ private:
 Task<std::string> Save::xml() {
     const auto live = running_->domain;
     if (!request_.xml) co_return saved_xml(*live);
-    const auto capabilities = co_await domain_.environment_.qemu->capabilities(live->devices.emulator.value_or(""));
-    const auto replaced = replace_definition(*live, *request_.xml, *capabilities);
+    auto replaced = co_await replace_definition(*domain_.environment_.engine, live, *request_.xml);
     co_await require_rights(domain_.environment_, request_.caller, replaced);
     if (request_.managed()) co_await domain_.note_definer(request_.caller);
     co_return saved_xml(replaced);
@@ -102,7 +99,7 @@ Task<> Save::create_file() {
         if (managed) ensure_directory_durably(path.parent_path(), 0700);
         return std::make_shared<SaveFile>(SaveFile::create(who, path, text, resume));
     };
-    file_ = co_await lane_.run(Deadline::in(file_patience), std::move(work));
+    file_ = co_await lane_.run(Deadline::in(file_timeout), std::move(work));
 }
 
 void Save::begin_job() {
@@ -114,10 +111,10 @@ void Save::begin_job() {
 }
 
 void Save::end_job(JobType how, const std::exception_ptr& failure) {
-    auto figures = job_->now();
-    figures.type = how;
-    if (failure) figures.error = describe(failure);
-    domain_.completed_ = std::move(figures);
+    auto statistics = job_->now();
+    statistics.type = how;
+    if (failure) statistics.error = describe(failure);
+    domain_.completed_ = std::move(statistics);
     domain_.job_.reset();
     running_->unfinished.reset();
 }
@@ -126,7 +123,7 @@ Task<> Save::write() {
     if (running_at_begin_) co_await domain_.stop_guest(running_, PausedReason::save);
     UniqueFd copy(::fcntl(file_->fd().get(), F_DUPFD_CLOEXEC, 3));
     if (!copy) throw system_error(errno, "cannot hand over the file", ErrorDomain::qemu);
-    co_await send_state(running_, job_, std::move(copy));
+    co_await running_->guest().send_state(std::move(copy), job_->transfer);
     co_await complete();
 }
 
@@ -139,28 +136,19 @@ Task<> Save::complete() {
         file->complete();
         if (drop) ::posix_fadvise(file->fd().get(), 0, 0, POSIX_FADV_DONTNEED);
     };
-    co_await lane_.run(Deadline::in(disk_patience), std::move(work));
+    co_await lane_.run(Deadline::in(disk_timeout), std::move(work));
     if (ended(*running_)) throw gone;
 }
 
 /// After a failure: no half file stays, and the guest runs as before.
 Task<> Save::go_on() {
     auto work = [file = file_] { file->discard(); };
-    co_await lane_.run(Deadline::in(file_patience), std::move(work));
+    co_await lane_.run(Deadline::in(file_timeout), std::move(work));
     if (running_->settled || running_->ending) co_return;
-    // QEMU may have kept its copy of the descriptor: the space would not be given back.
-    boost::json::object descriptor{{"fdname", stream_fd_name}};
-    std::vector<qmp::Command> closing;
-    closing.push_back({"closefd", std::move(descriptor)});
-    try {
-        co_await running_->monitor->execute_all(std::move(closing), Deadline::in(monitor_patience));
-    } catch (const Error&) {
-        // It has none: that is the usual case.
-    }
     if (running_at_begin_)
         co_await domain_.let_guest_run(running_, RunningReason::save_canceled);
     else
-        co_await leave_migrated(running_);
+        co_await running_->guest().reactivate();
 }
 
 Task<> Save::run() {
@@ -186,10 +174,10 @@ Task<> Save::run() {
     if (trouble) log::error("domain '{}': going on after a save that failed: {}", domain_.name_, describe(trouble));
     if (!file_->beside().empty()) failure = std::make_exception_ptr(with_older_file(failure, path_));
     const auto unfinished = running_->unfinished;
-    end_job(job_->abort_wanted ? JobType::cancelled : JobType::failed, failure);
-    if (trouble && !running_->monitor->connected())
+    end_job(job_->transfer->cancel_wanted ? JobType::cancelled : JobType::failed, failure);
+    if (trouble && !running_->guest().reachable())
         running_->unfinished = unfinished; // Domain::reopen_monitor goes on with it
-    if (domain_.running_ == running_) domain_.write_record();
+    domain_.write_record();
     std::rethrow_exception(failure);
 }
 
@@ -210,14 +198,12 @@ Task<> Domain::save(SaveRequest request) {
 /// The file is whole: the process has nothing more to do.
 Task<> Domain::end_saved(std::shared_ptr<Running> running) {
     const auto self = shared_from_this();
-    if (running_ == running && !running->settled && !running->ending)
-        running->ending = {ShutoffReason::saved, event::Stopped::saved};
-    bool gone = running_ != running;
-    if (!gone) gone = co_await end_process(running, 5s);
+    if (!running->settled && !running->ending) running->ending = {ShutoffReason::saved, event::Stopped::saved};
+    const bool gone = co_await end_process(running, 5s);
     if (!gone)
         throw Error(ErrorCode::system_error, ErrorDomain::qemu,
                     fmt::format("domain '{}' is saved, but its process {} is still there 30 s after SIGKILL", name_,
-                                running->process.pid()))
+                                running->pid()))
             .because("the kernel holds it, most often in input or output that does not complete");
     // Had it died by itself after its last byte, it would be called crashed; but nothing of it is lost.
     if (!running_ && status_ == Status(ShutoffReason::crashed)) set_status(Status(ShutoffReason::saved));
@@ -231,7 +217,7 @@ Task<> Domain::forget_managed_save() {
         remove_durably(loaded);
     };
     if (running_) running_->keeps_save = false;
-    co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
     managed_save_ = false;
     publish();
 }
@@ -239,7 +225,7 @@ Task<> Domain::forget_managed_save() {
 Task<> Domain::recheck_managed_save() {
     if (!managed_save_) co_return;
     auto work = [path = managed_save_file()] { return std::filesystem::exists(path); };
-    const bool there = co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    const bool there = co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
     if (there) co_return;
     log::warning("domain '{}': its saved memory '{}' was deleted, so its next start boots", name_,
                  managed_save_file().string());
@@ -271,14 +257,12 @@ Task<> Domain::abort_job() {
     const auto running = require_running();
     const auto job = job_;
     if (!job) throw invalid("no job is active on the domain");
-    if (job->figures.operation != JobOperation::save)
-        throw invalid(job->figures.operation == JobOperation::restore
-                          ? "cannot abort VM start; use virDomainDestroy instead"
-                          : "cannot abort a snapshot job")
+    if (job->operation != JobOperation::save)
+        throw invalid(job->operation == JobOperation::restore ? "cannot abort VM start; use virDomainDestroy instead"
+                                                              : "cannot abort a snapshot job")
             .hint(fmt::format("'domus destroy {}' ends it", name_));
-    job->abort_wanted = true;
-    boost::json::object nothing;
-    co_await running->monitor->execute("migrate_cancel", std::move(nothing), Deadline::in(monitor_patience));
+    job->transfer->cancel_wanted = true;
+    co_await running->guest().cancel_transfer();
 }
 
 } // namespace domus::compute

@@ -2,7 +2,7 @@
 
 #include "compute/definition.hpp"
 #include "compute/derived.hpp"
-#include "engine/qemu/complete.hpp"
+#include "engine/engine.hpp"
 #include "format/difference.hpp"
 #include "format/xml.hpp"
 
@@ -126,15 +126,15 @@ bool same_machine(const model::Domain& one, const model::Domain& other) {
     return format::differences(seen_by_guest(std::move(first)), seen_by_guest(std::move(second))).empty();
 }
 
-model::Domain replace_definition(const model::Domain& saved, const std::string& xml,
-                                 const engine::qemu::Capabilities& capabilities) {
+Task<model::Domain> replace_definition(engine::Engine& engine, std::shared_ptr<const model::Domain> saved,
+                                       std::string xml) {
     auto wanted = read_domain(xml, format::Reading::lenient);
-    if (!wanted.uuid) wanted.uuid = saved.uuid;
-    engine::qemu::complete(wanted, capabilities);
-    adopt_derived(wanted, saved);
-    adopt_trays(wanted.devices, saved.devices);
-    const auto changes = format::differences(seen_by_guest(saved), seen_by_guest(wanted));
-    if (changes.empty()) return wanted;
+    if (!wanted.uuid) wanted.uuid = saved->uuid;
+    wanted = co_await engine.complete(std::move(wanted));
+    adopt_derived(wanted, *saved);
+    adopt_trays(wanted.devices, saved->devices);
+    const auto changes = format::differences(seen_by_guest(*saved), seen_by_guest(wanted));
+    if (changes.empty()) co_return wanted;
     auto error =
         Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
               "unsupported configuration: the XML describes another machine than the one whose memory was saved");

@@ -2,12 +2,14 @@
 // restores may give another one, as long as the guest finds the same machine.
 #pragma once
 
+#include "async/task.hpp"
 #include "model/domain.hpp"
 
+#include <memory>
 #include <string>
 
-namespace domus::engine::qemu {
-struct Capabilities;
+namespace domus::engine {
+class Engine;
 }
 
 namespace domus::compute {
@@ -27,7 +29,7 @@ bool same_machine(const model::Domain& one, const model::Domain& other);
 /// Reads and completes XML that is to replace `saved`. Throws xml_error, or config_unsupported naming the places at
 /// which the guest would find another machine. Where images, consoles, networks and displays are on the host, titles,
 /// tuning and what happens at the end may differ.
-model::Domain replace_definition(const model::Domain& saved, const std::string& xml,
-                                 const engine::qemu::Capabilities& capabilities);
+Task<model::Domain> replace_definition(engine::Engine& engine, std::shared_ptr<const model::Domain> saved,
+                                       std::string xml);
 
 } // namespace domus::compute

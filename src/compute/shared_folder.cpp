@@ -4,10 +4,10 @@
 
 #include "async/lane.hpp"
 #include "base/error.hpp"
-#include "compute/sockets.hpp"
 #include "engine/qemu/virtiofsd.hpp"
 #include "os/access.hpp"
 #include "os/files.hpp"
+#include "os/sockets.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>

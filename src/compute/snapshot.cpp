@@ -7,10 +7,8 @@
 #include "base/log.hpp"
 #include "compute/disk_volumes.hpp"
 #include "compute/judge.hpp"
-#include "compute/qemu_job.hpp"
 #include "compute/saved_definition.hpp"
 #include "compute/snapshot_plan.hpp"
-#include "compute/snapshot_stream.hpp"
 #include "format/xml.hpp"
 #include "model/unsupported.hpp"
 
@@ -26,8 +24,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto file_patience = 30s;
-constexpr auto image_patience = 10min;
+constexpr auto file_timeout = 30s;
+constexpr auto image_timeout = 10min;
 constexpr Running::Ending ended_by_snapshot{ShutoffReason::from_snapshot, event::Stopped::from_snapshot};
 
 Error invalid(std::string what) {
@@ -57,7 +55,7 @@ Task<> change_image(Environment& environment, Credentials caller, std::string op
         command.gid = caller.gid;
         command.groups = caller.groups;
     }
-    const auto done = co_await run_command(std::move(command), Deadline::in(image_patience));
+    const auto done = co_await run_command(std::move(command), Deadline::in(image_timeout));
     if (done.status.success()) co_return;
     throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
                 fmt::format("operation failed: 'qemu-img snapshot {}' of '{}' {}", option, image, done.status.text()))
@@ -111,7 +109,7 @@ Task<std::string> Domain::create_snapshot(SnapshotRequest request) {
         return format::from_xml<model::Snapshot>(xml, ErrorDomain::domain_snapshot, how);
     };
     auto wanted =
-        co_await read_document(environment_.files, request.xml.size(), Deadline::in(file_patience), std::move(read));
+        co_await read_document(environment_.files, request.xml.size(), Deadline::in(file_timeout), std::move(read));
     if (request.redefine) {
         if (wanted.domain) co_await require_rights(environment_, request.caller, *wanted.domain);
         if (wanted.inactive_domain) co_await require_rights(environment_, request.caller, *wanted.inactive_domain);
@@ -163,13 +161,14 @@ Task<> Domain::snapshot_running(std::shared_ptr<Running> running, const model::S
     std::exception_ptr failure;
     try {
         if (resume) co_await stop_guest(running, PausedReason::snapshot);
-        co_await save_into_images(running, wanted);
+        auto disks = disks_of(wanted, *running->domain);
+        co_await running->guest().save_snapshot(*wanted.name, std::move(disks));
     } catch (...) {
         failure = std::current_exception();
     }
     job_.reset();
     std::optional<RunningReason> resumed;
-    if (running_ == running && !running->ending && resume && (failure || !halt)) resumed = RunningReason::unpaused;
+    if (!running->settled && !running->ending && resume && (failure || !halt)) resumed = RunningReason::unpaused;
     co_await leave_job(running, resumed);
     if (failure) std::rethrow_exception(failure);
 }
@@ -181,8 +180,8 @@ Task<> Domain::leave_job(std::shared_ptr<Running> running, std::optional<Running
     } catch (...) {
         failure = std::current_exception();
     }
-    if (running->monitor->connected()) running->unfinished.reset();
-    if (running_ == running) write_record();
+    if (running->guest().reachable()) running->unfinished.reset();
+    write_record();
     if (failure) std::rethrow_exception(failure);
 }
 
@@ -201,7 +200,7 @@ Task<> Domain::keep_snapshot(SnapshotEntry entry, bool current) {
             throw;
         }
     };
-    co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
     if (current) snapshots_.set_current(entry.name);
     snapshots_.put(std::move(entry));
     publish();
@@ -299,7 +298,7 @@ Task<> Domain::revert_to_memory(std::shared_ptr<const model::Snapshot> snapshot,
     std::optional<RunningReason> resumed;
     if (resume)
         resumed = RunningReason::from_snapshot;
-    else if (running_ == running)
+    else if (!running->settled)
         set_status(Status(PausedReason::from_snapshot));
     if (!resume) emit(event::Lifecycle(event::Suspended::from_snapshot));
     co_await leave_job(running, resumed);
@@ -313,18 +312,18 @@ Task<> Domain::load_in_place(std::shared_ptr<Running> running, const model::Snap
     std::exception_ptr failure;
     try {
         if (was_running) co_await stop_guest(running, PausedReason::from_snapshot);
-        co_await load_from_images(running, snapshot);
+        auto disks = disks_of(snapshot, *running->domain);
+        co_await running->guest().load_snapshot(*snapshot.name, std::move(disks));
     } catch (...) {
         failure = std::current_exception();
     }
     job_.reset();
     if (!failure) {
-        if (running_ == running)
-            change_live([&](model::Domain& live) { adopt_trays(live.devices, snapshot.domain->devices); });
+        change_live([&](model::Domain& live) { adopt_trays(live.devices, snapshot.domain->devices); });
         co_return;
     }
     std::optional<RunningReason> resumed;
-    if (running_ == running && was_running) resumed = RunningReason::unpaused;
+    if (!running->settled && was_running) resumed = RunningReason::unpaused;
     co_await leave_job(running, resumed);
     std::rethrow_exception(failure);
 }
@@ -334,7 +333,7 @@ Task<> Domain::settle_failed(model::Snapshot snapshot, Credentials caller, std::
     auto work = [store = environment_.store, domain = name_] { store.reverse_intent(domain); };
     std::exception_ptr trouble;
     try {
-        co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+        co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
     } catch (...) {
         trouble = std::current_exception();
     }
@@ -351,7 +350,7 @@ Task<> Domain::apply_to_images(model::Snapshot snapshot, Credentials caller) {
         if (is_here(opened)) {
             auto work = [path = opened.source.text(), name = *snapshot.name] { return snapshot_reference(path, name); };
             Lane lane(environment_.executor, fmt::format("the images of domain '{}'", name_), 1);
-            reference = co_await lane.run(Deadline::in(file_patience), std::move(work));
+            reference = co_await lane.run(Deadline::in(file_timeout), std::move(work));
         }
         co_await change_image(environment_, caller, "-a", std::move(reference), disk);
     }
@@ -382,13 +381,11 @@ Task<> Domain::revert_to_disks(std::shared_ptr<const model::Snapshot> snapshot, 
 
 Task<> Domain::end_now(std::shared_ptr<Running> running, Running::Ending ending) {
     if (!running->ending) running->ending = ending;
-    running->process.signal(SIGKILL);
-    if (running_ != running) co_return;
-    const bool gone = co_await running->gone.wait(Deadline::in(30s));
+    running->kill();
+    const bool gone = co_await running->wait_until_over(Deadline::in(30s));
     if (!gone)
-        throw Error(
-            ErrorCode::system_error, ErrorDomain::qemu,
-            fmt::format("process {} of domain '{}' is still there 30 s after SIGKILL", running->process.pid(), name_));
+        throw Error(ErrorCode::system_error, ErrorDomain::qemu,
+                    fmt::format("process {} of domain '{}' is still there 30 s after SIGKILL", running->pid(), name_));
 }
 
 // ---- removing ---------------------------------------------------------------------------------------------------
@@ -423,7 +420,7 @@ Task<> Domain::remove_snapshot(model::Snapshot snapshot, Credentials caller) {
     auto work = [store = environment_.store, domain = name_, changes] { store.change_snapshots(domain, changes); };
     std::exception_ptr failure;
     try {
-        co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+        co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
     } catch (...) {
         failure = std::current_exception();
     }
@@ -459,7 +456,7 @@ Task<> Domain::drop_or_settle(SnapshotIntent intent, std::vector<SnapshotChange>
         auto work = [store = environment_.store, domain = name_, changes = std::move(changes)] {
             store.take_back_changes(domain, changes);
         };
-        co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+        co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
         co_await clear_intent();
     } else {
         keep_unsettled(std::move(intent));
@@ -469,7 +466,9 @@ Task<> Domain::drop_or_settle(SnapshotIntent intent, std::vector<SnapshotChange>
 
 Task<> Domain::drop_from_images(model::Snapshot snapshot, Credentials caller) {
     if (running_) {
-        co_await delete_from_images(running_, snapshot);
+        const auto running = running_;
+        auto disks = disks_of(snapshot, *running->domain);
+        co_await running->guest().delete_snapshot(*snapshot.name, std::move(disks));
         co_return;
     }
     const auto domain = definition_ ? parse_definition(*definition_) : *snapshot.domain;
@@ -491,7 +490,7 @@ Task<> Domain::drop_from_images(model::Snapshot snapshot, Credentials caller) {
             }
         };
         Lane lane(environment_.executor, fmt::format("the images of domain '{}'", name_), 1);
-        const bool still_there = co_await lane.run(Deadline::in(file_patience), std::move(look));
+        const bool still_there = co_await lane.run(Deadline::in(file_timeout), std::move(look));
         if (still_there) std::rethrow_exception(failure);
         log::warning("domain '{}': snapshot '{}' is not removed from '{}': {}", name_, *snapshot.name,
                      disk->source.text(), describe(failure));
@@ -505,7 +504,7 @@ Task<> Domain::forget_snapshot(std::string name, std::vector<SnapshotChange> cha
         store.change_snapshots(domain, changes);
         store.remove_snapshot(domain, name);
     };
-    co_await environment_.files.run(Deadline::in(file_patience), std::move(work));
+    co_await environment_.files.run(Deadline::in(file_timeout), std::move(work));
     if (snapshots_.find(name)) (void)snapshots_.remove(name);
     publish();
 }

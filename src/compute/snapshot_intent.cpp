@@ -4,7 +4,6 @@
 #include "base/log.hpp"
 #include "compute/disk_volumes.hpp"
 #include "compute/domains.hpp"
-#include "compute/qemu_job.hpp"
 #include "compute/snapshot_plan.hpp"
 
 #include <fmt/format.h>
@@ -157,7 +156,7 @@ Task<> Domain::complete_intent(std::shared_ptr<const SnapshotIntent> intent) {
     while (unsettled_ == intent) {
         try {
             const auto turn = co_await this->turn("recovery of a snapshot");
-            if (running_) (void)co_await await_foreign_job(running_);
+            if (running_) co_await running_->guest().await_snapshot();
             if (unsettled_ == intent) co_await settle_or_keep(*intent);
             break;
         } catch (const Error& error) {

@@ -159,6 +159,15 @@ std::vector<const model::Disk*> internal_disks(const model::Snapshot& snapshot, 
     return result;
 }
 
+std::vector<model::Disk> disks_of(const model::Snapshot& snapshot, const model::Domain& domain) {
+    std::vector<model::Disk> disks;
+    for (const auto* disk : internal_disks(snapshot, domain)) disks.push_back(*disk);
+    if (!disks.empty()) return disks;
+    throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                fmt::format("Requested operation is not valid: the domain has no disk of snapshot '{}' any more",
+                            *snapshot.name));
+}
+
 bool is_here(const model::Disk& disk) {
     return disk.type == model::DiskType::file || disk.type == model::DiskType::block;
 }

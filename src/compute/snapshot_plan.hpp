@@ -25,6 +25,9 @@ void require_snapshot_of(model::Snapshot& snapshot, const std::string& name, con
 /// The disks of `domain` that a snapshot keeps inside their images.
 std::vector<const model::Disk*> internal_disks(const model::Snapshot& snapshot, const model::Domain& domain);
 
+/// Copies of them, for the machine. Throws operation_invalid if there is none any more.
+std::vector<model::Disk> disks_of(const model::Snapshot& snapshot, const model::Domain& domain);
+
 /// A file or device of this host; images on servers are not looked into.
 bool is_here(const model::Disk& disk);
 

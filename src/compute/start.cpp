@@ -1,6 +1,5 @@
 #include "compute/start.hpp"
 
-#include "async/process_wait.hpp"
 #include "async/spawn.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
@@ -14,23 +13,16 @@
 #include "compute/guest_processes.hpp"
 #include "compute/guest_view.hpp"
 #include "compute/host_parts.hpp"
-#include "compute/images.hpp"
 #include "compute/judge.hpp"
 #include "compute/leases.hpp"
 #include "compute/log_keeper.hpp"
-#include "compute/monitor_events.hpp"
 #include "compute/save_image.hpp"
 #include "compute/saved_definition.hpp"
-#include "compute/snapshot_stream.hpp"
-#include "compute/sockets.hpp"
-#include "compute/state_stream.hpp"
+#include "compute/snapshot_plan.hpp"
 #include "compute/streams.hpp"
 #include "compute/tpm_state.hpp"
 #include "compute/tuning.hpp"
 #include "compute/vhost_net.hpp"
-#include "engine/qemu/alias.hpp"
-#include "engine/qemu/architecture.hpp"
-#include "engine/qemu/complete.hpp"
 #include "os/access.hpp"
 #include "os/cgroup.hpp"
 #include "os/files.hpp"
@@ -44,13 +36,11 @@
 
 namespace domus::compute {
 
-namespace json = boost::json;
 using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto monitor_patience = 60s; ///< until QEMU greets: a loaded host may take long to load it
-constexpr auto file_patience = 30s;
+constexpr auto file_timeout = 30s;
 constexpr std::size_t longest_quote = 2000;
 
 /// What QEMU wrote since this start began.
@@ -96,7 +86,7 @@ Task<> remove_domain_folder(Environment& environment, std::filesystem::path fold
             log::warning("{}", error.text());
         }
     };
-    co_await environment.files.run(Deadline::in(file_patience), std::move(work));
+    co_await environment.files.run(Deadline::in(file_timeout), std::move(work));
 }
 
 /// At the places that the definition names: a lane of its own, since what hangs there is this domain's.
@@ -104,7 +94,7 @@ Task<> remove_display_sockets(Environment& environment, std::vector<model::Graph
                               std::string domain) {
     auto work = [sockets = own_display_sockets(graphics, folder)] { unlink_display_sockets(sockets); };
     Lane lane(environment.executor, fmt::format("the display sockets of domain '{}'", domain), 1);
-    co_await lane.run(Deadline::in(file_patience), std::move(work));
+    co_await lane.run(Deadline::in(file_timeout), std::move(work));
 }
 
 std::shared_ptr<UniqueFd> share(UniqueFd fd) { return std::make_shared<UniqueFd>(std::move(fd)); }
@@ -163,8 +153,7 @@ std::span<const Start::Step> Start::steps() {
         {"starting its helpers", &Start::start_helpers, &Start::stop_helpers},
         {"running QEMU", &Start::run_process, &Start::end_process},
         {"recording its process", &Start::record_process, &Start::nothing},
-        {"connecting to QEMU's monitor", &Start::connect_monitor, &Start::nothing},
-        {"setting the guest up", &Start::learn, &Start::unlink_displays},
+        {"setting the guest up", &Start::set_up, &Start::unlink_displays},
         {"loading its saved memory", &Start::load_state, &Start::give_back_save},
         {"letting the guest go", &Start::let_go, &Start::nothing},
     };
@@ -196,7 +185,7 @@ Task<> Start::run() {
         }
         if (trouble) log::error("domain '{}': undoing '{}': {}", domain_.name_, all[i].name, describe(trouble));
     }
-    if (abandoned) abandoned->gone.notify_all(); // somebody may have destroyed it
+    if (abandoned) abandoned->finish(); // somebody may have destroyed it
     const auto error = co_await explained(failure, std::string(all[reached].name));
     throw error;
 }
@@ -213,7 +202,7 @@ Task<Error> Start::explained(std::exception_ptr failure, std::string step) {
     error.prefix(step);
     if (!log_start_) co_return error; // QEMU did not run: the log tells of earlier starts
     auto work = [path = log_path_, begin = *log_start_] { return quote_log(path, begin); };
-    const auto quote = co_await environment().files.run(Deadline::in(file_patience), std::move(work));
+    const auto quote = co_await environment().files.run(Deadline::in(file_timeout), std::move(work));
     if (!quote.empty()) error.add_cause(fmt::format("{} said: {}", speaker_, quote));
     co_return error;
 }
@@ -226,8 +215,7 @@ Task<> Start::prepare() {
     request_.caller = rights_of_start(request_.caller, definer);
     co_await require_rights(environment(), *request_.caller, live_);
     if (definer && definer->uid != request_.caller->uid) co_await require_rights(environment(), *definer, live_);
-    capabilities_ = co_await environment().qemu->capabilities(engine::qemu::emulator_of(live_));
-    engine::qemu::complete(live_, *capabilities_);
+    live_ = co_await environment().engine->complete(std::move(live_));
     if (!request_.restore && !request_.snapshot) {
         require_supported(live_); // what was saved ran so
         close_trays(live_.devices);
@@ -237,14 +225,14 @@ Task<> Start::prepare() {
             require_host_parts(live);
             return live;
         };
-        live_ = co_await environment().files.run(Deadline::in(file_patience), std::move(work));
+        live_ = co_await environment().files.run(Deadline::in(file_timeout), std::move(work));
     }
     running_ = std::make_shared<Running>(environment().executor);
     running_->id = ++environment().last_id;
     running_->autodestroy = request_.autodestroy;
     running_->owner = request_.owner;
     live_.id = running_->id;
-    engine::qemu::assign_aliases(live_);
+    environment().engine->assign_aliases(live_);
 }
 
 Task<> Start::find_volumes() {
@@ -265,7 +253,7 @@ Task<> Start::make_folder() {
     auto work = [folders = FoldersOfRun{running_->folder, running_->guest_folder(), running_->staging_folder()},
                  settings = environment().settings,
                  start = spread(domain_.uuid_)] { return make_folders(folders, settings, start); };
-    auto made = co_await environment().files.run(Deadline::in(file_patience), std::move(work));
+    auto made = co_await environment().files.run(Deadline::in(file_timeout), std::move(work));
     run_lock_ = std::move(made.lock);
     user_id_ = std::move(made.claim);
     running_->user = made.user;
@@ -273,10 +261,15 @@ Task<> Start::make_folder() {
 
 Task<> Start::remove_folder() { co_await remove_domain_folder(environment(), running_->folder); }
 
+ImageFolders Start::image_folders() {
+    const auto& folders = environment().store.folders();
+    return {environment().engine, folders.library / "nvram", folders.locks, request_.reset_nvram};
+}
+
 Task<> Start::open_images() {
     struct Opened {
         model::Domain live;
-        engine::qemu::Launch launch;
+        engine::Launch launch;
         std::vector<KeptLog> kept;
         std::size_t log_start = 0;
     };
@@ -287,9 +280,8 @@ Task<> Start::open_images() {
                  guest = running_->user, views = environment().settings.views,
                  sharing = environment().settings.sharing_group(),
                  places = GuestPlaces{running_->staging_folder(), running_->guest_folder(),
-                                      live_.devices.emulator.value_or(capabilities_->binary)},
-                 folders = ImageFolders{environment().store.folders().library / "nvram",
-                                        environment().store.folders().locks, request_.reset_nvram}]() mutable {
+                                      environment().engine->program_of(live_)},
+                 folders = image_folders()]() mutable {
         Opened result;
         result.launch = compute::open_images(live, opener, guest, folders);
         if (guest) open_shared_memory(live.devices.shmems, sharing.value_or(guest->gid), result.launch);
@@ -301,7 +293,7 @@ Task<> Start::open_images() {
         if (::fstat(log->get(), &info) == 0) result.log_start = static_cast<std::size_t>(info.st_size);
         return result;
     };
-    auto opened = co_await lane.run(Deadline::in(file_patience), std::move(work));
+    auto opened = co_await lane.run(Deadline::in(file_timeout), std::move(work));
     live_ = std::move(opened.live);
     launch_ = std::move(opened.launch);
     log_start_ = opened.log_start;
@@ -332,14 +324,14 @@ bool has_tap(const Environment& environment, const model::Interface& interface) 
 }
 
 Task<> attach_interface(Environment& environment, model::Interface& interface, model::DomainType type,
-                        std::string domain, engine::qemu::Launch& launch) {
+                        std::string domain, engine::Launch& launch) {
     if (!has_tap(environment, interface)) co_return;
     if (!environment.networks)
         throw Error(ErrorCode::config_unsupported, ErrorDomain::network,
                     "this daemon runs without privileges and has no networks")
             .hint("use <interface type='user'>");
     auto open = [interface, type] { return open_vhost_net(interface, type, interface.driver.queues.value_or(1)); };
-    auto vhosts = co_await environment.files.run(Deadline::in(file_patience), std::move(open));
+    auto vhosts = co_await environment.files.run(Deadline::in(file_timeout), std::move(open));
     auto port = co_await environment.networks->attach(interface, std::move(domain));
     interface.target_dev = port.device;
     if (!port.bridge.empty()) interface.source.bridge = port.bridge;
@@ -394,7 +386,7 @@ std::optional<CharacterSocket> listens_on(model::CharacterDevice& device, const 
 }
 
 Task<> listen_on_characters(Environment& environment, std::vector<CharacterSocket> sockets, std::string domain,
-                            engine::qemu::Launch& launch) {
+                            engine::Launch& launch) {
     if (sockets.empty()) co_return;
     auto work = [sockets = std::move(sockets)] {
         std::map<std::string, std::shared_ptr<UniqueFd>> listening;
@@ -402,7 +394,7 @@ Task<> listen_on_characters(Environment& environment, std::vector<CharacterSocke
         return listening;
     };
     Lane lane(environment.executor, fmt::format("the sockets of domain '{}'", domain), 1);
-    auto listening = co_await lane.run(Deadline::in(file_patience), std::move(work));
+    auto listening = co_await lane.run(Deadline::in(file_timeout), std::move(work));
     launch.characters.merge(listening);
 }
 
@@ -463,11 +455,10 @@ Task<> Start::make_group() {
 
 Task<> Start::end_group() { return end_all_processes(environment(), running_, domain_.name_); }
 
-Task<> Start::run_process() {
+void Start::complete_launch() {
     const auto& settings = environment().settings;
-    const auto monitor_path = running_->folder + "/monitor.sock";
     launch_.folder = running_->guest_folder();
-    launch_.monitor = share(listen_as(own_credentials(), monitor_path));
+    launch_.control_folder = running_->folder;
     launch_.cgroup = running_->cgroup;
     if (const auto& user = running_->user) {
         launch_.display_sockets = own_display_sockets(live_.devices.graphics, running_->guest_folder());
@@ -480,14 +471,19 @@ Task<> Start::run_process() {
     launch_.sandbox = settings.sandbox;
     launch_.now = std::time(nullptr);
     launch_.run_lock = std::move(run_lock_);
-    if (request_.restore) launch_.incoming = "defer";
-    auto command = engine::qemu::build_command(live_, *capabilities_, launch_);
-    const auto header = fmt::format("{:%Y-%m-%d %H:%M:%S}: starting\n{}\n", fmt::gmtime(launch_.now), command.text());
-    write_all(launch_.log->get(), header, log_path_);
-    *log_start_ += header.size();
-    launch_ = {}; // our copies would keep a dead guest's files open
-    auto process = co_await spawn_process(std::move(command), Deadline::in(file_patience));
-    running_->process = std::move(process);
+    launch_.incoming = request_.restore.has_value();
+    launch_.announce = [this, log = launch_.log, now = launch_.now](const std::string& command) {
+        const auto header = fmt::format("{:%Y-%m-%d %H:%M:%S}: starting\n{}\n", fmt::gmtime(now), command);
+        write_all(log->get(), header, log_path_);
+        *log_start_ += header.size();
+    };
+}
+
+Task<> Start::run_process() {
+    complete_launch();
+    auto live = std::make_shared<const model::Domain>(live_);
+    auto launch = std::exchange(launch_, {}); // our copies would keep a dead guest's files open
+    running_->machine = co_await environment().engine->launch(std::move(live), std::move(launch));
     user_id_.reset();
     domain_.status_ = Status(PausedReason::starting_up);
     domain_.since_ = Clock::now();
@@ -495,46 +491,25 @@ Task<> Start::run_process() {
 
 Task<> Start::record_process() {
     domain_.store_record();
+    domain_.listen_to(running_);
+    domain_.make_agent(*running_);
+    domain_.publish(); // seen, and so destroyed, before its machine has answered
     co_return;
 }
 
 Task<> Start::end_process() {
     domain_.status_ = Status(ShutoffReason::failed);
-    if (running_->monitor) running_->monitor->close();
     co_await note_followers(environment(), running_);
-    running_->process.signal(SIGKILL);
-    (void)co_await wait_for_exit(running_->process);
+    running_->kill();
+    (void)co_await running_->guest().ended(Deadline::never());
 }
 
-Task<> Start::connect_monitor() {
-    running_->monitor = qmp::Client::open(environment().executor, connect_to(running_->folder + "/monitor.sock"),
-                                          fmt::format("domain '{}'", domain_.name_));
-    domain_.listen_to_monitor(running_);
-    domain_.make_agent(*running_);
-    domain_.publish(); // seen, and so destroyed, before QEMU has answered
-    co_return;
-}
-
-Task<> Start::learn() {
-    std::vector<qmp::Command> commands;
-    commands.push_back({"query-chardev", {}});
-    commands.push_back({"query-cpus-fast", {}});
-    for (auto& preparation : engine::qemu::preparations(live_))
-        commands.push_back({preparation.command, preparation.arguments});
-    const auto answers = co_await running_->monitor->handshake(Deadline::in(monitor_patience), std::move(commands));
-    read_terminals(answers[0]);
-    running_->vcpu_threads = threads_of(answers[1], live_.vcpu);
-    const auto present = live_.vcpu_current.value_or(live_.vcpu), booted = engine::qemu::booted_vcpus(live_);
-    if (booted < present) {
-        co_await plug_first_vcpus(running_, present);
-        const auto cpus = co_await running_->monitor->execute("query-cpus-fast", {}, Deadline::in(monitor_patience));
-        running_->vcpu_threads = threads_of(cpus, live_.vcpu);
-    }
-    note_vcpus(live_, booted, present);
-    auto known = std::make_shared<model::Domain>(live_);
-    co_await learn_derived(running_, known);
-    live_ = std::move(*known);
-    pin_threads(live_, running_->process.pid(), running_->vcpu_threads);
+Task<> Start::set_up() {
+    auto made = co_await running_->guest().set_up(live_);
+    live_ = std::move(made.live);
+    note_vcpus(live_, made.vcpus.booted, made.vcpus.present);
+    running_->vcpu_threads = std::move(made.vcpus.threads);
+    pin_threads(live_, running_->pid(), running_->vcpu_threads);
     running_->domain = shown();
     if (!running_->user) co_return;
     auto work = [caller = request_.caller.value_or(own_credentials()),
@@ -542,7 +517,7 @@ Task<> Start::learn() {
         link_display_sockets(caller, sockets);
     };
     Lane lane(environment().executor, fmt::format("the display sockets of domain '{}'", domain_.name_), 1);
-    co_await lane.run(Deadline::in(file_patience), std::move(work));
+    co_await lane.run(Deadline::in(file_timeout), std::move(work));
 }
 
 Task<> Start::unlink_displays() {
@@ -550,26 +525,13 @@ Task<> Start::unlink_displays() {
         co_await remove_display_sockets(environment(), live_.devices.graphics, running_->guest_folder(), domain_.name_);
 }
 
-void Start::read_terminals(const json::value& characters) {
-    constexpr std::string_view prefix = "pty:";
-    for (const auto& entry : characters.as_array()) {
-        const auto& object = entry.as_object();
-        const std::string label(object.at("label").as_string());
-        const std::string filename(object.at("filename").as_string());
-        if (!filename.starts_with(prefix)) continue;
-        const auto path = filename.substr(prefix.size());
-        for (auto* list :
-             {&live_.devices.serials, &live_.devices.consoles, &live_.devices.channels, &live_.devices.parallels})
-            for (auto& device : *list)
-                if (device.alias && label == "char" + *device.alias) {
-                    device.source().path = path;
-                    if (list == &live_.devices.consoles) device.tty = path;
-                }
-    }
+Task<> Start::load_snapshot() {
+    auto disks = disks_of(*request_.snapshot, live_);
+    co_await running_->guest().load_snapshot(*request_.snapshot->name, std::move(disks));
 }
 
 Task<> Start::load_state() {
-    if (request_.snapshot) co_await load_from_images(running_, *request_.snapshot);
+    if (request_.snapshot) co_await load_snapshot();
     if (!request_.restore) co_return;
     const auto& restore = *request_.restore;
     if (restore.image->header.format != SaveFormat::raw)
@@ -582,7 +544,7 @@ Task<> Start::load_state() {
     domain_.job_ = job;
     std::exception_ptr failure;
     try {
-        co_await receive_state(running_, job, std::move(copy));
+        co_await running_->guest().receive_state(std::move(copy), job->transfer);
     } catch (...) {
         failure = std::current_exception();
     }
@@ -595,17 +557,16 @@ Task<> Start::load_state() {
 Task<> Start::give_back_save() { return domain_.give_back_save(running_); }
 
 Task<> Start::let_go() {
-    json::object nothing_more;
     // Restored, it stands still until the file that it comes from is settled (Domain::finish_restore).
     const bool still = request_.paused || request_.restore;
     domain_.status_ = still ? Status(PausedReason::user) : Status(RunningReason::booted);
     domain_.since_ = Clock::now();
-    domain_
-        .store_record(); // before the guest runs: a daemon that finds it in prelaunch ends it (Domain::resynchronize)
-    if (!still) co_await running_->monitor->execute("cont", std::move(nothing_more), Deadline::in(monitor_patience));
+    // Before the guest runs: a daemon that finds it in prelaunch ends it (Domain::resynchronize).
+    domain_.store_record();
+    if (!still) co_await running_->guest().run();
     if (running_->agent) domain_.emit(event::AgentLifecycle{2, 1});
     running_->starting = false;
-    running_->process.release(); // a guest outlives the daemon
+    running_->machine->release(); // a guest outlives the daemon
     for (auto& helper : running_->helpers) helper.process.release();
     domain_.publish();
     if (!still) domain_.emit(event::Lifecycle(event::Resumed::unpaused));
@@ -614,7 +575,7 @@ Task<> Start::let_go() {
                                                       : event::Started::booted));
     if (still && !request_.restore && !request_.snapshot) domain_.emit(event::Lifecycle(event::Suspended::paused));
     domain_.watch_all(running_);
-    log::info("domain '{}' started with id {}, pid {}", domain_.name_, running_->id, running_->process.pid());
+    log::info("domain '{}' started with id {}, pid {}", domain_.name_, running_->id, running_->pid());
 }
 
 Task<std::shared_ptr<Running>> Domain::boot(StartRequest request, std::shared_ptr<const model::Domain> transient) {
@@ -636,7 +597,7 @@ Task<> release_resources(Environment& environment, std::shared_ptr<const model::
         auto take = [states = tpm_folder(environment.store.folders(), live->uuid.value_or(Uuid{}))] {
             take_back_tpm_state(states);
         };
-        co_await environment.files.run(Deadline::in(file_patience), std::move(take));
+        co_await environment.files.run(Deadline::in(file_timeout), std::move(take));
     }
     co_await remove_domain_folder(environment, std::move(folder));
 }

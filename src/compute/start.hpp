@@ -3,8 +3,8 @@
 #pragma once
 
 #include "compute/domain.hpp"
-#include "engine/qemu/capabilities.hpp"
-#include "engine/qemu/command.hpp"
+#include "compute/images.hpp"
+#include "engine/launch.hpp"
 
 #include <memory>
 #include <span>
@@ -53,16 +53,17 @@ private:
     Task<> run_process();
     Task<> record_process();
     Task<> end_process();
-    Task<> connect_monitor();
-    Task<> learn();
+    void complete_launch();
+    Task<> set_up();
     Task<> unlink_displays();
+    Task<> load_snapshot();
     Task<> load_state();
     Task<> give_back_save();
     Task<> let_go();
     Task<> nothing();
 
     Task<> listen_on_characters();
-    void read_terminals(const boost::json::value& characters);
+    ImageFolders image_folders();
     std::shared_ptr<const model::Domain> shown() const;
     void require_wanted() const;
     Task<Error> explained(std::exception_ptr failure, std::string step);
@@ -73,8 +74,7 @@ private:
     std::shared_ptr<const model::Domain> transient_;
     model::Domain live_;
     std::vector<model::Disk> named_disks_; ///< as the definition has them
-    std::shared_ptr<const engine::qemu::Capabilities> capabilities_;
-    engine::qemu::Launch launch_;
+    engine::Launch launch_;
     std::shared_ptr<Running> running_;
     std::optional<UserIdClaim> user_id_; ///< until the process has it
     std::string log_path_;
@@ -88,7 +88,7 @@ bool has_tap(const Environment& environment, const model::Interface& interface);
 
 /// Joins an interface that has a tap to its network or bridge and notes in it what it got; nothing for other types.
 Task<> attach_interface(Environment& environment, model::Interface& interface, model::DomainType type,
-                        std::string domain, engine::qemu::Launch& launch);
+                        std::string domain, engine::Launch& launch);
 
 /// Of a channel or port that a client of the host connects to.
 struct CharacterSocket {
@@ -100,7 +100,7 @@ std::optional<CharacterSocket> listens_on(model::CharacterDevice& device, const 
                                           const Credentials& caller);
 /// Makes them in `launch`; they listen already.
 Task<> listen_on_characters(Environment& environment, std::vector<CharacterSocket> sockets, std::string domain,
-                            engine::qemu::Launch& launch);
+                            engine::Launch& launch);
 
 /// What a start acquired and the process does not give back by itself: ports, folder, record.
 Task<> release_resources(Environment& environment, std::shared_ptr<const model::Domain> live, std::string folder,

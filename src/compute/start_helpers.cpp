@@ -30,7 +30,9 @@ bool needs_helpers(const model::Domain& live) {
 Task<> Start::start_helpers() {
     if (!needs_helpers(live_)) co_return;
     // What QEMU could not be told is refused before anything of a helper is made.
-    (void)engine::qemu::build_command(live_, *capabilities_, launch_);
+    auto live = std::make_shared<const model::Domain>(live_);
+    auto launch = std::make_shared<const engine::Launch>(launch_);
+    co_await environment().engine->judge(std::move(live), std::move(launch));
     std::exception_ptr failure;
     try {
         co_await run_helpers();

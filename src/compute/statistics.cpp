@@ -1,6 +1,6 @@
 #include "compute/statistics.hpp"
 
-#include "engine/qemu/command.hpp"
+#include "model/domain.hpp"
 #include "os/files.hpp"
 #include "os/proc.hpp"
 
@@ -17,16 +17,6 @@ namespace {
 
 using Statistics = std::vector<Statistic>;
 
-std::optional<std::uint64_t> unsigned_at(const boost::json::value& value, std::string_view key) {
-    if (!value.is_object()) return std::nullopt;
-    const auto* found = value.as_object().if_contains(key);
-    if (!found) return std::nullopt;
-    if (found->is_uint64()) return found->as_uint64();
-    // QEMU says -1 for a figure that the guest does not give.
-    if (found->is_int64() && found->as_int64() >= 0) return static_cast<std::uint64_t>(found->as_int64());
-    return std::nullopt;
-}
-
 void add_state(Statistics& out, const DomainView& view) {
     out.push_back({"state.state", static_cast<int>(view.status.state)});
     out.push_back({"state.reason", view.status.reason});
@@ -41,36 +31,39 @@ void add_cpu(Statistics& out, const DomainView& view) {
     out.push_back({"cpu.system", process->system_time_ns});
 }
 
-/// Names of query-stats of the balloon device, libvirt's words for them, and the tag of each.
-struct BalloonFigure {
-    std::string_view qemu, libvirt;
+using engine::DiskStatistics, engine::GuestMemoryStatistics, engine::MachineStatistics;
+
+/// What the guest's driver reports: libvirt's name, its tag (virDomainMemoryStatTags), and whether it is in bytes.
+struct BalloonStatistic {
+    std::optional<std::uint64_t> GuestMemoryStatistics::* value;
+    std::string_view name;
     int tag;
     bool bytes;
 };
-constexpr std::array<BalloonFigure, 10> balloon_figures{{
-    {"stat-swap-in", "swap_in", 0, true},
-    {"stat-swap-out", "swap_out", 1, true},
-    {"stat-major-faults", "major_fault", 2, false},
-    {"stat-minor-faults", "minor_fault", 3, false},
-    {"stat-free-memory", "unused", 4, true},
-    {"stat-total-memory", "available", 5, true},
-    {"stat-available-memory", "usable", 8, true},
-    {"stat-disk-caches", "disk_caches", 10, true},
-    {"stat-htlb-pgalloc", "hugetlb_pgalloc", 11, false},
-    {"stat-htlb-pgfail", "hugetlb_pgfail", 12, false},
+constexpr std::array<BalloonStatistic, 10> balloon_statistics{{
+    {&GuestMemoryStatistics::swap_in, "swap_in", 0, true},
+    {&GuestMemoryStatistics::swap_out, "swap_out", 1, true},
+    {&GuestMemoryStatistics::major_faults, "major_fault", 2, false},
+    {&GuestMemoryStatistics::minor_faults, "minor_fault", 3, false},
+    {&GuestMemoryStatistics::unused, "unused", 4, true},
+    {&GuestMemoryStatistics::available, "available", 5, true},
+    {&GuestMemoryStatistics::usable, "usable", 8, true},
+    {&GuestMemoryStatistics::disk_caches, "disk_caches", 10, true},
+    {&GuestMemoryStatistics::hugetlb_pgalloc, "hugetlb_pgalloc", 11, false},
+    {&GuestMemoryStatistics::hugetlb_pgfail, "hugetlb_pgfail", 12, false},
 }};
 
-void add_balloon(Statistics& out, const DomainView& view, const Figures* figures) {
+void add_balloon(Statistics& out, const DomainView& view, const MachineStatistics* machine) {
     const auto& summary = view.summary();
-    const auto current = figures && figures->balloon_kib ? figures->balloon_kib : summary.memory.kib_ceil();
+    const auto current = machine && machine->balloon ? *machine->balloon >> 10 : summary.memory.kib_ceil();
     out.push_back({"balloon.current", current});
     out.push_back({"balloon.maximum", summary.maximum_memory.kib_ceil()});
     if (!view.live) return;
-    for (const auto& figure : memory_statistics(view, figures)) {
-        for (const auto& known : balloon_figures)
-            if (known.tag == figure.tag) out.push_back({fmt::format("balloon.{}", known.libvirt), figure.value});
-        if (figure.tag == 9) out.push_back({"balloon.last-update", figure.value});
-        if (figure.tag == 7) out.push_back({"balloon.rss", figure.value});
+    for (const auto& one : memory_statistics(view, machine)) {
+        for (const auto& known : balloon_statistics)
+            if (known.tag == one.tag) out.push_back({fmt::format("balloon.{}", known.name), one.value});
+        if (one.tag == 9) out.push_back({"balloon.last-update", one.value});
+        if (one.tag == 7) out.push_back({"balloon.rss", one.value});
     }
 }
 
@@ -109,103 +102,60 @@ void add_interfaces(Statistics& out, const DomainView& view) {
     }
 }
 
-/// The entry of query-blockstats for a disk, by the name that the monitor has for its device.
-const boost::json::value* block_entry(const Figures& figures, const std::string& device) {
-    if (!figures.block.is_array()) return nullptr;
-    for (const auto& entry : figures.block.as_array()) {
-        if (!entry.is_object()) continue;
-        const auto* qdev = entry.as_object().if_contains("qdev");
-        if (qdev && qdev->is_string() && qdev->as_string() == device) return &entry;
-    }
-    return nullptr;
+/// Names of virConnectGetAllDomainStats and of virDomainBlockStatsFlags.
+struct DiskStatistic {
+    std::uint64_t DiskStatistics::* value;
+    std::string_view group_name, call_name;
+};
+constexpr std::array<DiskStatistic, 8> disk_statistics{{
+    {&DiskStatistics::reads, "rd.reqs", "rd_operations"},
+    {&DiskStatistics::read_bytes, "rd.bytes", "rd_bytes"},
+    {&DiskStatistics::read_ns, "rd.times", "rd_total_times"},
+    {&DiskStatistics::writes, "wr.reqs", "wr_operations"},
+    {&DiskStatistics::written_bytes, "wr.bytes", "wr_bytes"},
+    {&DiskStatistics::write_ns, "wr.times", "wr_total_times"},
+    {&DiskStatistics::flushes, "fl.reqs", "flush_operations"},
+    {&DiskStatistics::flush_ns, "fl.times", "flush_total_times"},
+}};
+
+const DiskStatistics* statistics_of(const MachineStatistics* machine, const model::Disk& disk) {
+    if (!machine || !disk.alias) return nullptr;
+    const auto found = machine->disks.find(*disk.alias);
+    return found == machine->disks.end() ? nullptr : &found->second;
 }
 
-void add_block_counters(Statistics& out, std::size_t index, const boost::json::value& entry) {
-    struct Counter {
-        std::string_view qemu, libvirt;
-    };
-    constexpr std::array<Counter, 8> counters{{{"rd_operations", "rd.reqs"},
-                                               {"rd_bytes", "rd.bytes"},
-                                               {"rd_total_time_ns", "rd.times"},
-                                               {"wr_operations", "wr.reqs"},
-                                               {"wr_bytes", "wr.bytes"},
-                                               {"wr_total_time_ns", "wr.times"},
-                                               {"flush_operations", "fl.reqs"},
-                                               {"flush_total_time_ns", "fl.times"}}};
-    const auto* stats = entry.as_object().if_contains("stats");
-    if (!stats) return;
-    for (const auto& counter : counters)
-        if (const auto value = unsigned_at(*stats, counter.qemu))
-            out.push_back({fmt::format("block.{}.{}", index, counter.libvirt), *value});
-}
-
-/// How far into its file or device the guest has written; none before it did.
-std::optional<std::uint64_t> highest_offset(const boost::json::value& entry) {
-    const auto* file = entry.as_object().if_contains("parent");
-    const auto* stats = file && file->is_object() ? file->as_object().if_contains("stats") : nullptr;
-    if (!stats) return std::nullopt;
-    const auto offset = unsigned_at(*stats, "wr_highest_offset");
-    return offset == 0u ? std::nullopt : offset;
-}
-
-void add_block_sizes(Statistics& out, std::size_t index, const ImageSizes& sizes, const boost::json::value* entry) {
-    const auto written = entry ? highest_offset(*entry) : std::nullopt;
+void add_block_sizes(Statistics& out, std::size_t index, const ImageSizes& sizes, const DiskStatistics* disk) {
+    const auto written = disk ? disk->highest_offset : std::nullopt;
     out.push_back({fmt::format("block.{}.allocation", index), written.value_or(sizes.allocation.bytes)});
     out.push_back({fmt::format("block.{}.capacity", index), sizes.capacity.bytes});
     out.push_back({fmt::format("block.{}.physical", index), sizes.physical.bytes});
 }
 
-const boost::json::value* block_entry_of(const DomainView& view, const Figures* figures, std::size_t index) {
-    if (!figures || !view.live) return nullptr;
-    const auto& disk = view.live->domain->devices.disks[index];
-    return disk.alias ? block_entry(*figures, engine::qemu::block_device_of(disk)) : nullptr;
-}
-
-void add_blocks(Statistics& out, const DomainView& view, const Figures* figures, const DiskSizes& sizes) {
+void add_blocks(Statistics& out, const DomainView& view, const MachineStatistics* machine, const DiskSizes& sizes) {
     const auto& disks = view.summary().disks;
     out.push_back({"block.count", static_cast<unsigned>(disks.size())});
     for (std::size_t i = 0; i < disks.size(); ++i) {
         out.push_back({fmt::format("block.{}.name", i), disks[i].target});
         if (!disks[i].source.empty()) out.push_back({fmt::format("block.{}.path", i), disks[i].source});
-        const auto* entry = block_entry_of(view, figures, i);
-        if (entry) add_block_counters(out, i, *entry);
-        if (i < sizes.size() && sizes[i]) add_block_sizes(out, i, *sizes[i], entry);
+        const auto* disk = view.live ? statistics_of(machine, view.live->domain->devices.disks[i]) : nullptr;
+        if (disk)
+            for (const auto& one : disk_statistics)
+                out.push_back({fmt::format("block.{}.{}", i, one.group_name), disk->*one.value});
+        if (i < sizes.size() && sizes[i]) add_block_sizes(out, i, *sizes[i], disk);
     }
 }
 
 } // namespace
 
-boost::json::array block_entries(const model::Devices& devices, boost::json::value answer) {
-    constexpr std::size_t beside = 64; // drives that are no <disk>
-    boost::json::array kept;
-    if (!answer.is_array() || answer.as_array().size() > devices.disks.size() + beside)
-        return kept; // QEMU's own fault, or worse
-    for (auto& entry : answer.as_array())
-        if (entry.is_object() && entry.as_object().contains("qdev")) kept.push_back(std::move(entry));
-    return kept;
-}
-
-std::map<std::string, std::uint64_t> block_counters(const DomainView& view, const Figures& figures,
+std::map<std::string, std::uint64_t> block_counters(const DomainView& view, const MachineStatistics& machine,
                                                     const std::optional<std::string>& target) {
-    // virDomainBlockStatsFlags has QEMU's names but for two.
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 8> names{
-        {{"rd_operations", "rd_operations"},
-         {"rd_bytes", "rd_bytes"},
-         {"rd_total_time_ns", "rd_total_times"},
-         {"wr_operations", "wr_operations"},
-         {"wr_bytes", "wr_bytes"},
-         {"wr_total_time_ns", "wr_total_times"},
-         {"flush_operations", "flush_operations"},
-         {"flush_total_time_ns", "flush_total_times"}}};
     std::map<std::string, std::uint64_t> counters;
     if (!view.live) return counters;
     for (const auto& disk : view.live->domain->devices.disks) {
-        if (!disk.alias || (target && disk.target.dev != *target)) continue;
-        const auto* entry = block_entry(figures, engine::qemu::block_device_of(disk));
-        const auto* stats = entry ? entry->as_object().if_contains("stats") : nullptr;
-        if (!stats) continue;
-        for (const auto& [qemu, libvirt] : names)
-            if (const auto value = unsigned_at(*stats, qemu)) counters[std::string(libvirt)] += *value;
+        if (target && disk.target.dev != *target) continue;
+        const auto* statistics = statistics_of(&machine, disk);
+        if (!statistics) continue;
+        for (const auto& one : disk_statistics) counters[std::string(one.call_name)] += statistics->*one.value;
     }
     return counters;
 }
@@ -251,32 +201,31 @@ std::string affinity_map(int thread, std::size_t bytes) {
     return map;
 }
 
-std::vector<MemoryStatistic> memory_statistics(const DomainView& view, const Figures* figures) {
+std::vector<MemoryStatistic> memory_statistics(const DomainView& view, const MachineStatistics* machine) {
     constexpr int actual_balloon = 6, rss = 7, last_update = 9;
     std::vector<MemoryStatistic> out;
     if (!view.live) return out;
-    if (figures && figures->balloon_kib) out.push_back({actual_balloon, figures->balloon_kib});
-    if (figures && figures->memory.is_object()) {
-        if (const auto* stats = figures->memory.as_object().if_contains("stats"))
-            for (const auto& known : balloon_figures)
-                if (const auto value = unsigned_at(*stats, known.qemu))
-                    out.push_back({known.tag, known.bytes ? *value >> 10 : *value});
-        out.push_back({last_update, unsigned_at(figures->memory, "last-update").value_or(0)});
+    if (machine && machine->balloon) out.push_back({actual_balloon, *machine->balloon >> 10});
+    if (machine && machine->memory) {
+        for (const auto& known : balloon_statistics)
+            if (const auto value = (*machine->memory).*known.value)
+                out.push_back({known.tag, known.bytes ? *value >> 10 : *value});
+        out.push_back({last_update, machine->memory->last_update});
     }
     if (const auto process = read_process(view.live->pid)) out.push_back({rss, process->resident.kib_ceil()});
     return out;
 }
 
-std::vector<Statistic> statistics(const DomainView& view, const Figures* figures, const DiskSizes& sizes,
+std::vector<Statistic> statistics(const DomainView& view, const MachineStatistics* machine, const DiskSizes& sizes,
                                   unsigned groups) {
     Statistics out;
     out.reserve(view.live ? 64 : 12);
     if (groups & group::state) add_state(out, view);
     if (groups & group::cpu_total) add_cpu(out, view);
-    if (groups & group::balloon) add_balloon(out, view, figures);
+    if (groups & group::balloon) add_balloon(out, view, machine);
     if (groups & group::vcpu) add_vcpus(out, view);
     if (groups & group::interface) add_interfaces(out, view);
-    if (groups & group::block) add_blocks(out, view, figures, sizes);
+    if (groups & group::block) add_blocks(out, view, machine, sizes);
     if ((groups & group::iothread) && view.live && view.live->domain->iothreads)
         out.push_back({"iothread.count", *view.live->domain->iothreads});
     return out;

@@ -1,11 +1,11 @@
 // The statistics of domains in libvirt's names (virConnectGetAllDomainStats): one list of names and values, which
-// `domstats`, the metrics page and the manager share. What only the monitor knows comes as Figures; without them the
-// fields are left out.
+// `domstats`, the metrics page and the manager share. What only the machine knows comes as MachineStatistics; without
+// them the fields are left out.
 #pragma once
 
 #include "compute/image_sizes.hpp"
-#include "compute/running.hpp"
 #include "compute/view.hpp"
+#include "engine/machine_statistics.hpp"
 
 #include <cstdint>
 #include <map>
@@ -21,8 +21,8 @@ namespace group {
 inline constexpr unsigned state = 1, cpu_total = 2, balloon = 4, vcpu = 8, interface = 16, block = 32, perf = 64,
                           iothread = 128, memory = 256, dirtyrate = 512, vm = 1024;
 inline constexpr unsigned all = 2047;
-/// Groups that need the monitor.
-inline constexpr unsigned of_monitor = balloon | block;
+/// Groups that need the machine.
+inline constexpr unsigned of_machine = balloon | block;
 } // namespace group
 
 struct Statistic {
@@ -33,12 +33,9 @@ struct Statistic {
 /// Of a domain's disks, in their order; nothing for those whose image cannot be read.
 using DiskSizes = std::vector<std::optional<ImageSizes>>;
 
-/// Of an answer of query-blockstats, what tells of disks of the domain: it is looked through for each of them.
-boost::json::array block_entries(const model::Devices& devices, boost::json::value answer);
-
-/// `figures` may be null. Reads /proc and /sys for the rest; blocks for no guest.
-std::vector<Statistic> statistics(const DomainView& view, const Figures* figures, const DiskSizes& sizes,
-                                  unsigned groups);
+/// `machine` may be null. Reads /proc and /sys for the rest; blocks for no guest.
+std::vector<Statistic> statistics(const DomainView& view, const engine::MachineStatistics* machine,
+                                  const DiskSizes& sizes, unsigned groups);
 
 /// CPU time of the domain's process, nanoseconds; 0 if it does not run.
 std::uint64_t cpu_time(const DomainView& view);
@@ -51,7 +48,7 @@ struct InterfaceCounters {
 std::optional<InterfaceCounters> interface_counters(const std::string& device);
 
 /// Counters of one disk or, without a target, of all of them together, under the names that virDomainBlockStatsFlags has.
-std::map<std::string, std::uint64_t> block_counters(const DomainView& view, const Figures& figures,
+std::map<std::string, std::uint64_t> block_counters(const DomainView& view, const engine::MachineStatistics& machine,
                                                     const std::optional<std::string>& target);
 
 /// CPUs that a thread may run on as libvirt's bit map of `bytes` bytes; all CPUs for thread 0 or one that is gone.
@@ -62,6 +59,6 @@ struct MemoryStatistic {
     int tag;
     std::uint64_t value;
 };
-std::vector<MemoryStatistic> memory_statistics(const DomainView& view, const Figures* figures);
+std::vector<MemoryStatistic> memory_statistics(const DomainView& view, const engine::MachineStatistics* machine);
 
 } // namespace domus::compute

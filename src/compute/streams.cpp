@@ -13,8 +13,8 @@ namespace domus::compute {
 
 namespace {
 
-using engine::qemu::Launch;
-using engine::qemu::SharedFd;
+using engine::Launch;
+using engine::SharedFd;
 using model::CharacterSource;
 using model::CharacterType;
 

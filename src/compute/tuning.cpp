@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <sys/types.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
@@ -79,15 +80,6 @@ void require_supported(const model::Domain& domain) {
     for (const auto& one : cpu.vcpu_pins) (void)parse_cpuset(one.cpuset);
     for (const auto* set : {&domain.vcpu_cpuset, &cpu.emulator_pin})
         if (*set) (void)parse_cpuset(**set);
-}
-
-std::vector<int> threads_of(const boost::json::value& cpus, std::size_t most) {
-    if (const auto count = cpus.as_array().size(); count > most)
-        throw Error(ErrorCode::internal_error, ErrorDomain::qemu,
-                    fmt::format("internal error: QEMU tells of {} vCPUs, the domain has {}", count, most));
-    std::vector<int> threads;
-    for (const auto& cpu : cpus.as_array()) threads.push_back(cpu.as_object().at("thread-id").to_number<int>());
-    return threads;
 }
 
 void pin_threads(const model::Domain& domain, int pid, const std::vector<int>& vcpu_threads) {

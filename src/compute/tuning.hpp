@@ -3,18 +3,12 @@
 
 #include "model/domain.hpp"
 
-#include <boost/json/value.hpp>
-
 #include <vector>
 
 namespace domus::compute {
 
 /// Throws config_unsupported for what this version does not do: better no start than a domain without it.
 void require_supported(const model::Domain& domain);
-
-/// The threads that an answer of query-cpus-fast names. Throws internal_error for more than a domain of `most` vCPUs has: each
-/// is looked at whenever figures are asked for.
-std::vector<int> threads_of(const boost::json::value& cpus, std::size_t most);
 
 /// Pins the threads of a running domain (<vcpu cpuset>, <vcpupin>, <emulatorpin>): sched_setaffinity(2). Threads that are not
 /// of that process stay as they are: QEMU says which ones it has, and may lie.

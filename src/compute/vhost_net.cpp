@@ -10,7 +10,7 @@
 
 namespace domus::compute {
 
-using engine::qemu::SharedFd;
+using engine::SharedFd;
 
 namespace {
 

@@ -8,6 +8,7 @@
 #include "compute/boot_media.hpp"
 #include "compute/domains.hpp"
 #include "compute/log_keeper.hpp"
+#include "engine/qemu/qemu_engine.hpp"
 #include "os/cgroup.hpp"
 #include "os/file_view.hpp"
 #include "os/files.hpp"
@@ -169,10 +170,10 @@ public:
     Daemon(const Options& options, Configuration configuration)
         : options_(options), configuration_(std::move(configuration)), places_(places(options)),
           executor_(loop_.get_executor()), events_(executor_), qemu_(executor_, places_.cache / "capabilities"),
-          networks_(executor_, network_folders(places_),
-                    [this](const network::NetworkView& view, network::NetworkEvent event) {
-                        service_.networks.events.tell(view, event);
-                    }),
+          engine_(executor_, qemu_), networks_(executor_, network_folders(places_),
+                                               [this](const network::NetworkView& view, network::NetworkEvent event) {
+                                                   service_.networks.events.tell(view, event);
+                                               }),
           secrets_(executor_, secret_folders(places_),
                    [this](const secret::SecretView& view, secret::SecretEvent event) {
                        service_.secrets.events.tell(view, event);
@@ -189,7 +190,7 @@ public:
                        .store = compute::Store(domain_folders(places_)),
                        .files = Lane(executor_, "the definitions of domains", 8),
                        .domains = nullptr,
-                       .qemu = &qemu_,
+                       .engine = &engine_,
                        .networks = options.session ? nullptr : &networks_,
                        .secrets = &secrets_,
                        .logs = &logs_,
@@ -381,6 +382,7 @@ private:
     Executor executor_;
     service::Events events_;
     engine::qemu::Qemu qemu_;
+    engine::qemu::QemuEngine engine_;
     network::Driver networks_;
     secret::Secrets secrets_;
     storage::Pools pools_;

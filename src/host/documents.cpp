@@ -75,7 +75,7 @@ void add_guest(const Element& root, const Capabilities& emulator) {
     arch.child("emulator").text(emulator.binary);
     // The default first: virt-install takes the first where nobody asks for another.
     auto machines = emulator.machines;
-    std::ranges::stable_partition(machines, &engine::qemu::Machine::is_default);
+    std::ranges::stable_partition(machines, &engine::qemu::MachineType::is_default);
     for (const auto& machine : machines) {
         const auto max = std::to_string(machine.max_cpus);
         const auto add = [&](const std::string& name, bool canonical) {

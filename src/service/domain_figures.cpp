@@ -1,7 +1,6 @@
 // Figures of single disks and interfaces, and the command that a definition becomes.
 #include "service/domains.hpp"
 
-#include "engine/qemu/command.hpp"
 #include "format/xml.hpp"
 #include "model/domain.hpp"
 #include "service/flags.hpp"
@@ -44,16 +43,16 @@ Task<std::map<std::string, std::uint64_t>> DomainOperations::block_counters(Doma
     require_flags(flags, 0, "virDomainBlockStatsFlags");
     const auto domain = find(ref);
     require_active(ref);
-    const auto figures = co_await domain->figures(250ms, Deadline::in(800ms));
+    const auto statistics = co_await domain->statistics(250ms, Deadline::in(800ms));
     const auto view = domain->view();
     if (!view || !view->active()) throw not_running();
     std::optional<std::string> target;
     if (!disk.empty()) target = find_disk(*view, disk).target;
-    if (!figures)
+    if (!statistics)
         throw Error(ErrorCode::operation_timeout, ErrorDomain::qemu,
                     fmt::format("the monitor of domain '{}' did not answer in time", view->ref.name))
             .hint("its process hangs: see 'domus domstate --reason' and the host's storage");
-    co_return compute::block_counters(*view, *figures, target);
+    co_return compute::block_counters(*view, *statistics, target);
 }
 
 compute::InterfaceCounters DomainOperations::interface_counters(const DomainRef& ref, const std::string& device) const {
@@ -126,8 +125,8 @@ Task<std::string> DomainOperations::to_native(Caller caller, std::string format,
     format::Findings findings;
     model::check(domain, findings);
     format::throw_findings(findings, ErrorDomain::domain, "<domain>");
-    const auto capabilities = co_await domains_.capabilities(domain.devices.emulator.value_or(""), caller.who);
-    co_return engine::qemu::native_command(std::move(domain), *capabilities) + "\n";
+    auto command = co_await domains_.native_command(std::move(domain), caller.who);
+    co_return command + "\n";
 }
 
 } // namespace domus::service

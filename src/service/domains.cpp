@@ -269,16 +269,16 @@ std::string DomainOperations::get_metadata(const DomainRef& ref, int type, const
 
 namespace {
 
-/// Collects figures of many domains at once: each answers in its own time, and the last one ends the wait.
+/// Collects statistics of many domains at once: each answers in its own time, and the last one ends the wait.
 struct Collection {
     explicit Collection(Executor executor) : done(executor) {}
-    std::vector<std::shared_ptr<const compute::Figures>> figures;
+    std::vector<compute::MachineStatisticsPtr> statistics;
     std::size_t waiting = 0;
     Notice done;
 };
 
 Task<> collect(DomainPtr domain, std::size_t index, std::shared_ptr<Collection> collection, Deadline by) {
-    collection->figures[index] = co_await domain->figures(250ms, by);
+    collection->statistics[index] = co_await domain->statistics(250ms, by);
     if (--collection->waiting == 0) collection->done.notify_all();
 }
 
@@ -308,11 +308,11 @@ Task<std::vector<DomainOperations::Record>> DomainOperations::statistics(std::ve
 
     const auto executor = co_await asio::this_coro::executor;
     const auto collection = std::make_shared<Collection>(executor);
-    collection->figures.resize(domains.size());
-    const bool ask = (groups & compute::group::of_monitor) && !(flags & no_wait);
+    collection->statistics.resize(domains.size());
+    const bool ask = (groups & compute::group::of_machine) && !(flags & no_wait);
     const auto by = Deadline::in(800ms);
     for (std::size_t i = 0; i < domains.size(); ++i) {
-        collection->figures[i] = domains[i]->latest_figures();
+        collection->statistics[i] = domains[i]->latest_statistics();
         if (!ask || !domains[i]->view()->active()) continue;
         ++collection->waiting;
         spawn(executor, collect(domains[i], i, collection, by), "statistics");
@@ -333,7 +333,7 @@ Task<std::vector<DomainOperations::Record>> DomainOperations::statistics(std::ve
         // Sizes are those of the disks that it had a moment ago; what was plugged in since has its own next time.
         const bool same =
             i < views.size() && views[i] && views[i]->summary().disks.size() == view->summary().disks.size();
-        records.push_back({view->ref, compute::statistics(*view, collection->figures[i].get(),
+        records.push_back({view->ref, compute::statistics(*view, collection->statistics[i].get(),
                                                           same ? sizes[i] : compute::DiskSizes(), groups)});
     }
     co_return records;
@@ -346,8 +346,8 @@ Task<std::vector<compute::MemoryStatistic>> DomainOperations::memory_statistics(
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     "Requested operation is not valid: domain is not running");
     const auto view = domain->view(); // it may go while the guest is asked
-    const auto figures = co_await domain->figures(250ms, Deadline::in(800ms));
-    co_return compute::memory_statistics(*view, figures.get());
+    const auto statistics = co_await domain->statistics(250ms, Deadline::in(800ms));
+    co_return compute::memory_statistics(*view, statistics.get());
 }
 
 Task<> DomainOperations::inject_nmi(Caller caller, DomainRef ref, unsigned flags) {

@@ -210,10 +210,10 @@ protected:
     /// A socket that listens at `path`, and where QEMU's output goes.
     void make_ends() {
         socket_path_ = (folder_ / "monitor").string();
-        launch_.monitor = shared(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        launch_.control = shared(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         const auto address = monitor_address();
-        ASSERT_EQ(bind(launch_.monitor->get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-        ASSERT_EQ(listen(launch_.monitor->get(), 1), 0);
+        ASSERT_EQ(bind(launch_.control->get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+        ASSERT_EQ(listen(launch_.control->get(), 1), 0);
         launch_.log = open_shared(folder_ / "log", O_RDWR | O_CREAT | O_APPEND);
     }
     sockaddr_un monitor_address() const {
@@ -268,7 +268,7 @@ protected:
         command.program = "unshare";
         command.arguments = std::move(wrapped);
         auto process = Process::spawn(command);
-        launch_.monitor.reset();
+        launch_.control.reset();
         command.fds.clear();
         converse(domain);
         const bool ended = comes_true([&] { return process.poll().has_value(); });

@@ -1,7 +1,7 @@
 #include "engine/qemu/alias.hpp"
 
+#include "engine/qemu/chipset.hpp"
 #include "engine/qemu/complete/parts.hpp"
-#include "engine/qemu/machine.hpp"
 
 #include <fmt/format.h>
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "base/sensitive.hpp"
+#include "engine/launch.hpp"
 #include "engine/qemu/arguments.hpp"
-#include "engine/qemu/launch.hpp"
-#include "engine/qemu/machine.hpp"
+#include "engine/qemu/chipset.hpp"
 #include "model/domain.hpp"
 
 #include <boost/json/object.hpp>

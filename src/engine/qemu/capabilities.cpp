@@ -22,15 +22,15 @@ namespace domus::engine::qemu {
 namespace json = boost::json;
 using namespace std::chrono_literals;
 
-const format::Schema& Machine::schema() {
-    static const format::Schema table = format::Describe<Machine>("machine", "A machine type of the emulator.")
-                                            .field("@name", &Machine::name)
-                                            .field("@alias", &Machine::alias)
-                                            .field("@default", &Machine::is_default)
-                                            .field("@deprecated", &Machine::deprecated)
-                                            .field("@maxCpus", &Machine::max_cpus)
-                                            .field("@cpu", &Machine::default_cpu)
-                                            .field("@hotplugCpus", &Machine::hotpluggable_cpus);
+const format::Schema& MachineType::schema() {
+    static const format::Schema table = format::Describe<MachineType>("machine", "A machine type of the emulator.")
+                                            .field("@name", &MachineType::name)
+                                            .field("@alias", &MachineType::alias)
+                                            .field("@default", &MachineType::is_default)
+                                            .field("@deprecated", &MachineType::deprecated)
+                                            .field("@maxCpus", &MachineType::max_cpus)
+                                            .field("@cpu", &MachineType::default_cpu)
+                                            .field("@hotplugCpus", &MachineType::hotpluggable_cpus);
     return table;
 }
 
@@ -62,7 +62,7 @@ const format::Schema& Capabilities::schema() {
 
 bool Capabilities::has_device(std::string_view name) const { return std::ranges::binary_search(devices, name); }
 
-const Machine* Capabilities::find_machine(std::string_view name) const {
+const MachineType* Capabilities::find_machine(std::string_view name) const {
     for (const auto& machine : machines)
         if (machine.name == name || machine.alias == name) return &machine;
     return nullptr;
@@ -109,8 +109,8 @@ std::vector<std::string> names(const json::value& list) {
     return all;
 }
 
-Machine read_machine(const json::value& entry) {
-    Machine machine;
+MachineType read_machine(const json::value& entry) {
+    MachineType machine;
     machine.name = text(entry, "name");
     if (auto alias = text(entry, "alias"); !alias.empty()) machine.alias = std::move(alias);
     machine.is_default = truth(entry, "is-default");

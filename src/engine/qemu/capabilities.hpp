@@ -21,7 +21,7 @@
 
 namespace domus::engine::qemu {
 
-struct Machine {
+struct MachineType {
     std::string name;                 ///< pc-q35-7.2
     std::optional<std::string> alias; ///< q35
     bool is_default = false;
@@ -31,7 +31,7 @@ struct Machine {
     bool hotpluggable_cpus = false;
 
     static const format::Schema& schema();
-    bool operator==(const Machine&) const = default;
+    bool operator==(const MachineType&) const = default;
 };
 
 struct CpuModel {
@@ -52,7 +52,7 @@ struct Capabilities {
     unsigned version = 0;  ///< major * 1000000 + minor * 1000 + micro
     std::string package;
     std::string architecture; ///< x86_64
-    std::vector<Machine> machines;
+    std::vector<MachineType> machines;
     std::vector<CpuModel> cpus;
     std::vector<std::string> devices; ///< sorted
     std::vector<std::string> commands;
@@ -67,7 +67,7 @@ struct Capabilities {
     bool has_device(std::string_view name) const;
     /// Canonical name of a machine or alias; "" is the default machine. Throws config_unsupported naming what exists.
     std::string canonical_machine(const std::string& name) const;
-    const Machine* find_machine(std::string_view name) const;
+    const MachineType* find_machine(std::string_view name) const;
 };
 using CapabilitiesPtr = std::shared_ptr<const Capabilities>;
 

@@ -30,8 +30,8 @@ void add_uuid(Build& build) { build.arguments.add("-uuid", build.domain.uuid.val
 void add_monitor(Build& build) {
     Options options("socket");
     options.set("id", "charmonitor");
-    if (build.launch.monitor)
-        options.set("fd", build.pass(build.launch.monitor));
+    if (build.launch.control)
+        options.set("fd", build.pass(build.launch.control));
     else
         options.set("path", build.launch.folder + "/monitor.sock");
     options.set("server", true).set("wait", false);
@@ -40,7 +40,7 @@ void add_monitor(Build& build) {
 }
 
 void add_incoming(Build& build) {
-    if (!build.launch.incoming.empty()) build.arguments.add("-incoming", build.launch.incoming);
+    if (build.launch.incoming) build.arguments.add("-incoming", "defer");
 }
 
 void add_confinement(Build& build) {

@@ -18,7 +18,8 @@
 // <backingStore/>: where the chain is left open, QEMU itself opens whatever the image's header names.
 #pragma once
 
-#include "engine/qemu/launch.hpp"
+#include "engine/engine.hpp"
+#include "engine/launch.hpp"
 #include "model/domain.hpp"
 #include "os/process.hpp"
 
@@ -50,11 +51,6 @@ unsigned booted_vcpus(const model::Domain& domain);
 /// What the monitor must be told after the start, in order, before "cont".
 std::vector<Preparation> preparations(const model::Domain& live);
 
-/// A secret that an image of a disk is opened with.
-struct WantedSecret {
-    std::string id; ///< key of its value in Launch::secrets, and the id of QEMU's object
-    model::SecretReference reference;
-};
 /// Of the disk's own image and of those below it that the definition names.
 std::vector<WantedSecret> wanted_secrets(const model::Disk& disk);
 

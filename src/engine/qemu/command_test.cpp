@@ -209,7 +209,7 @@ TEST(CommandDescriptors, take_the_place_of_paths) {
     assign_aliases(domain);
     const auto fd = [] { return std::make_shared<UniqueFd>(duplicate(0)); };
     auto launch = test_launch();
-    launch.monitor = fd();
+    launch.control = fd();
     launch.kernel = fd();
     launch.disks["virtio-disk0"] = {{{fd(), fd()}}};
     launch.interfaces["net0"] = {{fd(), fd()}, {fd(), fd()}};

@@ -6,16 +6,11 @@
 //     choice.flash.variables); launch.flash = choice.flash;      // then open its files, or leave the paths
 #pragma once
 
+#include "engine/firmware.hpp"
 #include "engine/qemu/firmware_descriptors.hpp"
-#include "engine/qemu/launch.hpp"
 #include "model/domain.hpp"
 
 namespace domus::engine::qemu {
-
-struct FirmwareChoice {
-    Launch::Flash flash;            ///< empty: the machine's own BIOS, or a ROM that the definition names
-    std::string variables_template; ///< empty: the firmware keeps none
-};
 
 /// `variables` is the path for a definition that leaves it open. Throws Error (config_unsupported), with the package to
 /// install, when nothing fits.

@@ -181,6 +181,21 @@ std::vector<PlugStep> medium_steps(const model::Domain& live, const std::string&
     return steps;
 }
 
+std::vector<std::string> own_devices(const model::Domain& live, const Capabilities& capabilities) {
+    constexpr unsigned any_set = 1; // nothing is passed
+    std::vector<std::string> own;
+    model::for_each_device(live.devices, [&](std::string_view element, const auto& device) {
+        if (!device.alias || !part_of(element)) return;
+        const auto steps = device_steps(live, *device.alias, capabilities, Launch{}, any_set);
+        const auto is_it = [&](const PlugStep& step) {
+            const auto* id = step.command.arguments.if_contains("id");
+            return is_device(step) && id && *id == json::string_view(*device.alias);
+        };
+        if (std::ranges::any_of(steps, is_it)) own.push_back(*device.alias);
+    });
+    return own;
+}
+
 std::vector<MonitorCommand> leftovers(const model::Domain& live, const std::string& alias,
                                       const Capabilities& capabilities) {
     constexpr unsigned any_set = 1; // nothing is passed

@@ -7,7 +7,7 @@
 // leaves behind when the guest has let it go (DEVICE_DELETED) is the undoing of its plan without the device itself.
 #pragma once
 
-#include "engine/qemu/launch.hpp"
+#include "engine/launch.hpp"
 #include "model/domain.hpp"
 
 #include <boost/json/object.hpp>
@@ -46,6 +46,9 @@ std::vector<PlugStep> plug_steps(const model::Domain& live, const std::string& a
 /// The images of a disk alone, for a change of medium.
 std::vector<PlugStep> medium_steps(const model::Domain& live, const std::string& alias,
                                    const Capabilities& capabilities, const Launch& launch, unsigned free_set);
+
+/// Aliases of the devices that QEMU can plug in and out and knows by these names: a PS/2 mouse, say, is none.
+std::vector<std::string> own_devices(const model::Domain& live, const Capabilities& capabilities);
 
 /// What frees the host's side of a device that is gone (or of a medium that was taken out), in order. Sets of
 /// descriptors are not among it: they are found by the alias that they are marked with.

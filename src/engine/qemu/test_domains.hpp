@@ -2,8 +2,8 @@
 // them beside it. DOMUS_UPDATE_GOLDEN=1 writes the expectations anew, to be read before they are committed.
 #pragma once
 
+#include "engine/launch.hpp"
 #include "engine/qemu/capabilities.hpp"
-#include "engine/qemu/launch.hpp"
 #include "model/domain.hpp"
 
 #include <filesystem>

@@ -46,7 +46,7 @@ Capabilities test_capabilities() {
     capabilities.architecture = "x86_64";
     capabilities.version = 7002022;
     const auto machine = [&](const char* name, const char* alias, bool is_default) {
-        Machine each;
+        MachineType each;
         each.name = name;
         each.alias = alias;
         each.is_default = is_default;

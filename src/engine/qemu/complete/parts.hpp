@@ -1,8 +1,8 @@
 // The steps of complete(), each over the whole domain and each safe to repeat.
 #pragma once
 
+#include "engine/qemu/chipset.hpp"
 #include "engine/qemu/complete.hpp"
-#include "engine/qemu/machine.hpp"
 
 namespace domus::engine::qemu {
 

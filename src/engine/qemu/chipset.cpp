@@ -1,4 +1,4 @@
-#include "engine/qemu/machine.hpp"
+#include "engine/qemu/chipset.hpp"
 
 #include "base/error.hpp"
 

@@ -1,4 +1,4 @@
-// What a start has collected for QEMU before its command is built: descriptors instead of paths, sockets that listen
+// What a start has collected for its machine before that is made: descriptors instead of paths, sockets that listen
 // already, and whom it runs as. Whatever is left out here is named by its path on the command line instead, which is
 // what tests and `domxml-to-native` do.
 #pragma once
@@ -7,13 +7,14 @@
 #include "os/process.hpp"
 
 #include <ctime>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <sys/types.h>
 #include <vector>
 
-namespace domus::engine::qemu {
+namespace domus::engine {
 
 using SharedFd = std::shared_ptr<UniqueFd>;
 
@@ -21,7 +22,9 @@ struct Launch {
     /// The guest's own folder, for sockets whose path the definition leaves open and what QEMU keeps for itself.
     std::string folder;
 
-    SharedFd monitor;  ///< listening unix socket for QMP; else folder/monitor.sock is bound by QEMU
+    /// The daemon's folder of this guest, for the socket by which its machine is controlled.
+    std::string control_folder;
+    SharedFd control;  ///< that socket, listening; else folder/monitor.sock is bound by QEMU
     SharedFd log;      ///< standard output and error
     SharedFd run_lock; ///< only to be held: by its lock a restarted daemon knows the process
 
@@ -80,10 +83,11 @@ struct Launch {
     std::string cgroup;
 
     bool sandbox = true;
-    /// Set for an incoming migration or restore: "defer" and the like.
-    std::string incoming;
+    bool incoming = false; ///< it waits for state that it is to go on from (Machine::receive_state)
+    /// Called with the command, as a shell would take it, before the process is made.
+    std::function<void(const std::string& command)> announce;
     /// The time from which clock offset 'variable' counts.
     std::time_t now = 0;
 };
 
-} // namespace domus::engine::qemu
+} // namespace domus::engine

@@ -1,24 +1,23 @@
-#include "compute/qemu_job.hpp"
+#include "engine/qemu/background_job.hpp"
+
+#include "base/log.hpp"
 
 #include <fmt/format.h>
 
-namespace domus::compute {
+namespace domus::engine::qemu {
 
-namespace json = boost::json;
 using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto monitor_patience = 30s;
-constexpr auto look_again = 200ms;
+constexpr auto job_timeout = 30s;
+constexpr auto job_interval = 200ms;
 constexpr std::string_view job_name = "domus-job"; ///< one at a time: they have the domain's turn
 
 /// A command that may meet a silent monitor: nothing then.
-Task<std::optional<json::value>> try_execute(std::shared_ptr<Running> running, std::string command,
-                                             json::object arguments) {
+Task<std::optional<json::value>> try_execute(MonitorPtr monitor, std::string command, json::object arguments) {
     try {
-        auto value = co_await running->monitor->execute(std::move(command), std::move(arguments),
-                                                        Deadline::in(monitor_patience));
+        auto value = co_await monitor->execute(std::move(command), std::move(arguments), Deadline::in(job_timeout));
         co_return value;
     } catch (const Error& error) {
         if (error.code() != ErrorCode::operation_timeout) throw;
@@ -26,14 +25,14 @@ Task<std::optional<json::value>> try_execute(std::shared_ptr<Running> running, s
     co_return std::nullopt;
 }
 
-struct JobState {
+struct BackgroundJob {
     bool there = false;
     bool over = false;
     std::string error;
 };
 
-JobState find_job(const json::value& answer) {
-    JobState state;
+BackgroundJob find_job(const json::value& answer) {
+    BackgroundJob state;
     for (const auto& entry : answer.as_array()) {
         const auto& job = entry.as_object();
         if (job.at("id").as_string() != job_name) continue;
@@ -44,38 +43,39 @@ JobState find_job(const json::value& answer) {
     return state;
 }
 
-Task<JobState> await_job(std::shared_ptr<Running> running) {
+Task<BackgroundJob> await_job(MonitorPtr monitor) {
     for (;;) {
         json::object nothing;
-        const auto answer = co_await try_execute(running, "query-jobs", std::move(nothing));
+        const auto answer = co_await try_execute(monitor, "query-jobs", std::move(nothing));
         if (answer) {
             auto state = find_job(*answer);
             if (state.over) {
                 json::object which{{"id", job_name}};
-                (void)co_await try_execute(running, "job-dismiss", std::move(which));
+                (void)co_await try_execute(monitor, "job-dismiss", std::move(which));
             }
             if (state.over || !state.there) co_return state;
         }
-        (void)co_await running->stream_news.wait(Deadline::in(look_again));
+        (void)co_await monitor->progress().wait(Deadline::in(job_interval));
     }
 }
 
 } // namespace
 
-Task<> run_qemu_job(std::shared_ptr<Running> running, std::string command, json::object arguments) {
+Task<> run_background_job(MonitorPtr monitor, std::string command, json::object arguments) {
     arguments["job-id"] = job_name;
     const auto name = command;
-    (void)co_await try_execute(running, std::move(command), std::move(arguments));
-    const auto state = co_await await_job(running);
+    (void)co_await try_execute(monitor, std::move(command), std::move(arguments));
+    const auto state = co_await await_job(monitor);
     if (state.error.empty()) co_return;
     throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
                 fmt::format("operation failed: QEMU could not do '{}'", name))
         .because(state.error);
 }
 
-Task<bool> await_foreign_job(std::shared_ptr<Running> running) {
-    const auto state = co_await await_job(std::move(running));
-    co_return state.error.empty();
+Task<> await_background_job(MonitorPtr monitor) {
+    const auto state = co_await await_job(monitor);
+    if (!state.error.empty())
+        log::warning("domain '{}': what was under way has failed: {}", monitor->domain(), state.error);
 }
 
-} // namespace domus::compute
+} // namespace domus::engine::qemu

@@ -1,4 +1,4 @@
-#include "compute/sockets.hpp"
+#include "os/sockets.hpp"
 
 #include "base/error.hpp"
 
@@ -8,7 +8,7 @@
 
 #include <cerrno>
 
-namespace domus::compute {
+namespace domus {
 
 namespace {
 
@@ -33,4 +33,4 @@ UniqueFd connect_to(const std::string& path) {
     return socket;
 }
 
-} // namespace domus::compute
+} // namespace domus
