@@ -55,14 +55,16 @@ function(domus_target target)
   target_precompile_headers(${target} REUSE_FROM domus_pch)
 endfunction()
 
-# domus_library(NAME [LINK libraries...]): libdomus_NAME from this folder, and its unit test NAME_test.
+# domus_library(NAME [LINK libraries...] [SOURCES sources...]): libdomus_NAME from this folder and those sources, and its unit
+# test NAME_test.
 function(domus_library name)
   cmake_parse_arguments(ARG "" "" "LINK;SOURCES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  list(APPEND sources ${ARG_SOURCES})
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
-  add_library(domus_${name} STATIC ${sources} ${ARG_SOURCES})
+  add_library(domus_${name} STATIC ${sources})
   domus_target(domus_${name})
   target_link_libraries(domus_${name} PUBLIC ${ARG_LINK})
   if(DOMUS_TESTS AND tests)

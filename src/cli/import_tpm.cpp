@@ -1,6 +1,6 @@
 #include "cli/import_tpm.hpp"
 
-#include "compute/tpm_modes.hpp"
+#include "compute/life/tpm_modes.hpp"
 #include "os/files.hpp"
 #include "os/own_folder.hpp"
 

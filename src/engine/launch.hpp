@@ -17,6 +17,7 @@
 namespace domus::engine {
 
 using SharedFd = std::shared_ptr<UniqueFd>;
+inline SharedFd share(UniqueFd fd) { return std::make_shared<UniqueFd>(std::move(fd)); }
 
 struct Launch {
     /// The guest's own folder, for sockets whose path the definition leaves open and what QEMU keeps for itself.

@@ -46,8 +46,8 @@ struct Transfer {
 
 /// The vCPUs that a guest has.
 struct Vcpus {
-    unsigned present = 0; ///< now
-    unsigned booted = 0;  ///< that it began with, which cannot be unplugged
+    unsigned present = 0;     ///< now
+    unsigned booted = 0;      ///< that it began with, which cannot be unplugged
     std::vector<int> threads; ///< of the host
 };
 

@@ -83,11 +83,11 @@ struct DisplayClient {
 
 } // namespace machine_event
 
-using MachineEvent = std::variant<
-    machine_event::Reached, machine_event::ShutDown, machine_event::Stopped, machine_event::Resumed,
-    machine_event::Reset, machine_event::Crashed, machine_event::Suspended, machine_event::SuspendedToDisk,
-    machine_event::Woken, machine_event::Watchdog, machine_event::IoError, machine_event::ClockChanged,
-    machine_event::BalloonChanged, machine_event::ChannelChanged, machine_event::TrayMoved, machine_event::DeviceGone,
-    machine_event::UnplugRefused, machine_event::DisplayClient>;
+using MachineEvent =
+    std::variant<machine_event::Reached, machine_event::ShutDown, machine_event::Stopped, machine_event::Resumed,
+                 machine_event::Reset, machine_event::Crashed, machine_event::Suspended, machine_event::SuspendedToDisk,
+                 machine_event::Woken, machine_event::Watchdog, machine_event::IoError, machine_event::ClockChanged,
+                 machine_event::BalloonChanged, machine_event::ChannelChanged, machine_event::TrayMoved,
+                 machine_event::DeviceGone, machine_event::UnplugRefused, machine_event::DisplayClient>;
 
 } // namespace domus::engine

@@ -104,10 +104,11 @@ TEST(Snapshots, have_no_silent_field) {
     });
     static constexpr auto elsewhere = std::to_array<FieldNote>({
         {"domainsnapshot/name", "tests/system/test_snapshot.py"},
-        {"domainsnapshot/memory@*", "src/compute/snapshot_test.cpp: memory in a file of its own is refused"},
+        {"domainsnapshot/memory@*", "src/compute/snapshots/snapshot_test.cpp: memory in a file of its own is refused"},
         {"domainsnapshot/disks/disk@name", "tests/system/test_snapshot.py"},
         {"domainsnapshot/disks/disk@snapshot", "tests/system/test_snapshot.py"},
-        {"domainsnapshot/disks/disk/source*", "src/compute/snapshot_test.cpp: images of their own are refused"},
+        {"domainsnapshot/disks/disk/source*",
+         "src/compute/snapshots/snapshot_test.cpp: images of their own are refused"},
     });
     expect_no_silent<Snapshot>("snapshot.xml", kept, elsewhere);
 }

@@ -2,6 +2,7 @@
 #include "service/domains.hpp"
 
 #include "base/log.hpp"
+#include "compute/disks/resize.hpp"
 #include "service/flags.hpp"
 
 #include <fmt/format.h>
@@ -30,28 +31,28 @@ Task<> DomainOperations::attach_device(Caller caller, DomainRef ref, std::string
     require_flags(flags, modify::live | modify::config, "virDomainAttachDeviceFlags");
     const auto domain = find(ref);
     audit(caller, "attach a device to", domain->name());
-    co_await domain->attach_device(std::move(xml), impact_of(flags), caller.who);
+    co_await compute::attach_device(domain, std::move(xml), impact_of(flags), caller.who);
 }
 
 Task<> DomainOperations::detach_device(Caller caller, DomainRef ref, std::string xml, unsigned flags) {
     require_flags(flags, modify::live | modify::config, "virDomainDetachDeviceFlags");
     const auto domain = find(ref);
     audit(caller, "detach a device from", domain->name());
-    co_await domain->detach_device(std::move(xml), impact_of(flags));
+    co_await compute::detach_device(domain, std::move(xml), impact_of(flags));
 }
 
 Task<> DomainOperations::detach_alias(Caller caller, DomainRef ref, std::string alias, unsigned flags) {
     require_flags(flags, modify::live | modify::config, "virDomainDetachDeviceAlias");
     const auto domain = find(ref);
     audit(caller, "detach a device from", domain->name());
-    co_await domain->detach_alias(std::move(alias), impact_of(flags));
+    co_await compute::detach_alias(domain, std::move(alias), impact_of(flags));
 }
 
 Task<> DomainOperations::update_device(Caller caller, DomainRef ref, std::string xml, unsigned flags) {
     require_flags(flags, modify::live | modify::config | modify::force, "virDomainUpdateDeviceFlags");
     const auto domain = find(ref);
     audit(caller, "update a device of", domain->name());
-    co_await domain->update_device(std::move(xml), impact_of(flags), flags & modify::force, caller.who);
+    co_await compute::update_device(domain, std::move(xml), impact_of(flags), flags & modify::force, caller.who);
 }
 
 Task<> DomainOperations::resize_disk(Caller caller, DomainRef ref, std::string disk, std::uint64_t size,
@@ -67,7 +68,7 @@ Task<> DomainOperations::resize_disk(Caller caller, DomainRef ref, std::string d
     for (const auto& one : domain->view()->summary().disks)
         if (!one.source.empty() && one.source == disk) disk = one.target;
     audit(caller, "resize a disk of", domain->name());
-    co_await domain->resize_disk(std::move(disk), ByteCount{size * unit});
+    co_await compute::resize_disk(domain, std::move(disk), ByteCount{size * unit});
 }
 
 } // namespace domus::service

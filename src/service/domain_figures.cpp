@@ -1,6 +1,7 @@
 // Figures of single disks and interfaces, and the command that a definition becomes.
 #include "service/domains.hpp"
 
+#include "compute/disks/resize.hpp"
 #include "format/xml.hpp"
 #include "model/domain.hpp"
 #include "service/flags.hpp"
@@ -43,7 +44,7 @@ Task<std::map<std::string, std::uint64_t>> DomainOperations::block_counters(Doma
     require_flags(flags, 0, "virDomainBlockStatsFlags");
     const auto domain = find(ref);
     require_active(ref);
-    const auto statistics = co_await domain->statistics(250ms, Deadline::in(800ms));
+    const auto statistics = co_await compute::machine_statistics(domain, 250ms, Deadline::in(800ms));
     const auto view = domain->view();
     if (!view || !view->active()) throw not_running();
     std::optional<std::string> target;
@@ -68,7 +69,7 @@ compute::InterfaceCounters DomainOperations::interface_counters(const DomainRef&
 
 Task<std::vector<compute::GuestInterface>> DomainOperations::guest_interfaces(DomainRef ref) {
     const auto domain = find(ref);
-    auto interfaces = co_await domain->guest_interfaces();
+    auto interfaces = co_await compute::guest_interfaces(domain);
     co_return interfaces;
 }
 

@@ -19,7 +19,7 @@ Task<> DomainOperations::open_graphics(Caller caller, DomainRef ref, unsigned in
     const auto domain = find(ref);
     log::info("open display {} of domain '{}' asked by uid {} (connection {})", index, domain->name(), caller.who.uid,
               caller.connection);
-    co_await domain->open_graphics(index, std::move(client), (flags & skip_authentication) != 0);
+    co_await compute::open_graphics(domain, index, std::move(client), (flags & skip_authentication) != 0);
 }
 
 Task<UniqueFd> DomainOperations::open_graphics_fd(Caller caller, DomainRef ref, unsigned index, unsigned flags) {

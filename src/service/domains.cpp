@@ -3,7 +3,9 @@
 #include "async/signal.hpp"
 #include "async/spawn.hpp"
 #include "base/log.hpp"
-#include "compute/xml.hpp"
+#include "compute/domain/define.hpp"
+#include "compute/domain/xml.hpp"
+#include "compute/tuning/amounts.hpp"
 #include "service/flags.hpp"
 #include "service/key_codes.hpp"
 
@@ -140,7 +142,7 @@ Task<DomainRef> DomainOperations::create(Caller caller, DomainRef ref, unsigned 
     auto request = start_request(caller, flags, "virDomainCreateWithFlags");
     const auto domain = find(ref);
     audit(caller, "start", domain->name());
-    co_await domain->start(std::move(request));
+    co_await compute::start(domain, std::move(request));
     co_return domain->ref();
 }
 
@@ -155,40 +157,40 @@ Task<> DomainOperations::undefine(Caller caller, DomainRef ref, unsigned flags) 
                     "virDomainUndefineFlags: flags TPM and KEEP_TPM exclude each other");
     const auto domain = find(ref);
     audit(caller, "undefine", domain->name());
-    co_await domain->undefine(flags);
+    co_await compute::undefine(domain, flags);
 }
 
 Task<> DomainOperations::suspend(Caller caller, DomainRef ref) {
     const auto domain = find(ref);
     audit(caller, "suspend", domain->name());
-    co_await domain->suspend();
+    co_await compute::suspend(domain);
 }
 
 Task<> DomainOperations::resume(Caller caller, DomainRef ref) {
     const auto domain = find(ref);
     audit(caller, "resume", domain->name());
-    co_await domain->resume();
+    co_await compute::resume(domain);
 }
 
 Task<> DomainOperations::shutdown(Caller caller, DomainRef ref, unsigned flags) {
     const auto mode = shutdown_mode(flags, "virDomainShutdownFlags");
     const auto domain = find(ref);
     audit(caller, "shutdown", domain->name());
-    co_await domain->shutdown(mode);
+    co_await compute::shutdown(domain, mode);
 }
 
 Task<> DomainOperations::reboot(Caller caller, DomainRef ref, unsigned flags) {
     const auto mode = shutdown_mode(flags, "virDomainReboot");
     const auto domain = find(ref);
     audit(caller, "reboot", domain->name());
-    co_await domain->reboot(mode);
+    co_await compute::reboot(domain, mode);
 }
 
 Task<> DomainOperations::reset(Caller caller, DomainRef ref, unsigned flags) {
     require_flags(flags, 0, "virDomainReset");
     const auto domain = find(ref);
     audit(caller, "reset", domain->name());
-    co_await domain->reset();
+    co_await compute::reset(domain);
 }
 
 Task<> DomainOperations::destroy(Caller caller, DomainRef ref, unsigned flags) {
@@ -196,21 +198,21 @@ Task<> DomainOperations::destroy(Caller caller, DomainRef ref, unsigned flags) {
     require_flags(flags, graceful | remove_logs, "virDomainDestroyFlags");
     const auto domain = find(ref);
     audit(caller, "destroy", domain->name());
-    co_await domain->destroy(flags & graceful);
-    if (flags & remove_logs) co_await domain->remove_logs();
+    co_await compute::destroy(domain, flags & graceful);
+    if (flags & remove_logs) co_await compute::remove_logs(domain);
 }
 
 Task<> DomainOperations::set_autostart(Caller caller, DomainRef ref, bool on) {
     const auto domain = find(ref);
     audit(caller, on ? "autostart" : "autostart --disable", domain->name());
-    co_await domain->set_autostart(on);
+    co_await compute::set_autostart(domain, on);
 }
 
 Task<> DomainOperations::rename(Caller caller, DomainRef ref, std::string name, unsigned flags) {
     require_flags(flags, 0, "virDomainRename");
     const auto domain = find(ref);
     audit(caller, "rename", domain->name());
-    co_await domain->rename(std::move(name));
+    co_await compute::rename(domain, std::move(name));
 }
 
 Task<> DomainOperations::set_memory(Caller caller, DomainRef ref, std::uint64_t kib, unsigned flags) {
@@ -218,7 +220,7 @@ Task<> DomainOperations::set_memory(Caller caller, DomainRef ref, std::uint64_t 
     require_flags(flags, 7, "virDomainSetMemoryFlags");
     const auto domain = find(ref);
     audit(caller, "set memory of", domain->name());
-    co_await domain->set_memory(ByteCount::kib(kib), flags & maximum, impact_of(flags));
+    co_await compute::set_memory(domain, ByteCount::kib(kib), flags & maximum, impact_of(flags));
 }
 
 Task<> DomainOperations::set_memory_stats_period(Caller caller, DomainRef ref, int seconds, unsigned flags) {
@@ -228,7 +230,7 @@ Task<> DomainOperations::set_memory_stats_period(Caller caller, DomainRef ref, i
                     "period in virDomainSetMemoryStatsPeriod must be zero or greater");
     const auto domain = find(ref);
     audit(caller, "set the period of memory statistics of", domain->name());
-    co_await domain->set_memory_stats_period(std::chrono::seconds(seconds), impact_of(flags));
+    co_await compute::set_memory_stats_period(domain, std::chrono::seconds(seconds), impact_of(flags));
 }
 
 Task<> DomainOperations::set_vcpus(Caller caller, DomainRef ref, unsigned count, unsigned flags) {
@@ -236,7 +238,7 @@ Task<> DomainOperations::set_vcpus(Caller caller, DomainRef ref, unsigned count,
     require_flags(flags, 7, "virDomainSetVcpusFlags");
     const auto domain = find(ref);
     audit(caller, "set vCPUs of", domain->name());
-    co_await domain->set_vcpus(count, flags & maximum, impact_of(flags));
+    co_await compute::set_vcpus(domain, count, flags & maximum, impact_of(flags));
 }
 
 unsigned DomainOperations::get_vcpus(const DomainRef& ref, unsigned flags) const {
@@ -258,7 +260,7 @@ Task<> DomainOperations::set_metadata(Caller caller, DomainRef ref, int type, st
     require_flags(flags, 3, "virDomainSetMetadata");
     const auto domain = find(ref);
     audit(caller, "set metadata of", domain->name());
-    co_await domain->set_metadata(type, std::move(text), std::move(key), std::move(uri), impact_of(flags));
+    co_await compute::set_metadata(domain, type, std::move(text), std::move(key), std::move(uri), impact_of(flags));
 }
 
 std::string DomainOperations::get_metadata(const DomainRef& ref, int type, const std::string& uri,
@@ -278,7 +280,7 @@ struct Collection {
 };
 
 Task<> collect(DomainPtr domain, std::size_t index, std::shared_ptr<Collection> collection, Deadline by) {
-    collection->statistics[index] = co_await domain->statistics(250ms, by);
+    collection->statistics[index] = co_await compute::machine_statistics(domain, 250ms, by);
     if (--collection->waiting == 0) collection->done.notify_all();
 }
 
@@ -312,7 +314,7 @@ Task<std::vector<DomainOperations::Record>> DomainOperations::statistics(std::ve
     const bool ask = (groups & compute::group::of_machine) && !(flags & no_wait);
     const auto by = Deadline::in(800ms);
     for (std::size_t i = 0; i < domains.size(); ++i) {
-        collection->statistics[i] = domains[i]->latest_statistics();
+        collection->statistics[i] = compute::latest_statistics(*domains[i]);
         if (!ask || !domains[i]->view()->active()) continue;
         ++collection->waiting;
         spawn(executor, collect(domains[i], i, collection, by), "statistics");
@@ -346,7 +348,7 @@ Task<std::vector<compute::MemoryStatistic>> DomainOperations::memory_statistics(
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     "Requested operation is not valid: domain is not running");
     const auto view = domain->view(); // it may go while the guest is asked
-    const auto statistics = co_await domain->statistics(250ms, Deadline::in(800ms));
+    const auto statistics = co_await compute::machine_statistics(domain, 250ms, Deadline::in(800ms));
     co_return compute::memory_statistics(*view, statistics.get());
 }
 
@@ -354,7 +356,7 @@ Task<> DomainOperations::inject_nmi(Caller caller, DomainRef ref, unsigned flags
     require_flags(flags, 0, "virDomainInjectNMI");
     const auto domain = find(ref);
     audit(caller, "inject NMI into", domain->name());
-    co_await domain->inject_nmi();
+    co_await compute::inject_nmi(domain);
 }
 
 Task<> DomainOperations::send_key(Caller caller, DomainRef ref, unsigned codeset, std::vector<std::uint32_t> codes,
@@ -363,19 +365,19 @@ Task<> DomainOperations::send_key(Caller caller, DomainRef ref, unsigned codeset
     for (auto& code : codes) code = qemu_key_number(codeset, code);
     const auto domain = find(ref);
     audit(caller, "send keys to", domain->name());
-    co_await domain->send_key(std::move(codes), hold_ms);
+    co_await compute::send_key(domain, std::move(codes), hold_ms);
 }
 
 UniqueFd DomainOperations::open_console(const Caller& caller, const DomainRef& ref, const std::string& device) {
     const auto domain = find(ref);
     audit(caller, "open console of", domain->name());
-    return domain->open_console(device);
+    return compute::open_console(*domain, device);
 }
 
-Task<compute::Domain::Screenshot> DomainOperations::screenshot(Caller caller, DomainRef ref, unsigned screen) {
+Task<compute::Screenshot> DomainOperations::screenshot(Caller caller, DomainRef ref, unsigned screen) {
     const auto domain = find(ref);
     audit(caller, "take screenshot of", domain->name());
-    auto picture = co_await domain->screenshot(screen);
+    auto picture = co_await compute::screenshot(domain, screen);
     co_return picture;
 }
 

@@ -2,8 +2,10 @@
 // Flags are libvirt's; a domain is found by its UUID, as on the wire.
 #pragma once
 
-#include "compute/domains.hpp"
-#include "compute/statistics.hpp"
+#include "compute/devices/devices.hpp"
+#include "compute/domain/domains.hpp"
+#include "compute/statistics/machine_statistics.hpp"
+#include "compute/statistics/statistics.hpp"
 #include "service/caller.hpp"
 
 #include <map>
@@ -118,7 +120,7 @@ public:
     /// A display for a client on its own socket, or on one whose other end is returned. Flags: virDomainOpenGraphicsFlags.
     Task<> open_graphics(Caller caller, DomainRef ref, unsigned index, UniqueFd client, unsigned flags);
     Task<UniqueFd> open_graphics_fd(Caller caller, DomainRef ref, unsigned index, unsigned flags);
-    Task<compute::Domain::Screenshot> screenshot(Caller caller, DomainRef ref, unsigned screen);
+    Task<compute::Screenshot> screenshot(Caller caller, DomainRef ref, unsigned screen);
 
     /// virDomainControlState: 0 free, 1 a job runs; for how long.
     struct Control {

@@ -59,14 +59,14 @@ Task<> DomainOperations::save(Caller caller, DomainRef ref, std::string file, st
     request.file = std::move(file);
     const auto domain = find(ref);
     audit(caller, fmt::format("save to '{}' of domain", request.file.string()), domain->name());
-    co_await domain->save(std::move(request));
+    co_await compute::save(domain, std::move(request));
 }
 
 Task<> DomainOperations::managed_save(Caller caller, DomainRef ref, std::optional<std::string> xml, unsigned flags) {
     auto request = save_request(caller, std::move(xml), flags, "virDomainManagedSave");
     const auto domain = find(ref);
     audit(caller, "managed save of domain", domain->name());
-    co_await domain->save(std::move(request));
+    co_await compute::save(domain, std::move(request));
 }
 
 bool DomainOperations::has_managed_save(const DomainRef& ref, unsigned flags) const {
@@ -78,7 +78,7 @@ Task<> DomainOperations::managed_save_remove(Caller caller, DomainRef ref, unsig
     require_flags(flags, 0, "virDomainManagedSaveRemove");
     const auto domain = find(ref);
     audit(caller, "remove saved memory of domain", domain->name());
-    co_await domain->remove_managed_save();
+    co_await compute::remove_managed_save(domain);
 }
 
 Task<std::string> DomainOperations::managed_save_xml(Caller caller, DomainRef ref, unsigned flags) {
@@ -87,8 +87,9 @@ Task<std::string> DomainOperations::managed_save_xml(Caller caller, DomainRef re
         throw Error(ErrorCode::operation_denied, ErrorDomain::dom,
                     "operation forbidden: virDomainManagedSaveGetXMLDesc with secure flag");
     const auto domain = find(ref);
-    if (!domain->has_managed_save()) throw no_managed_save();
-    auto xml = co_await domains_.image_xml(own_credentials(), domain->managed_save_file(), flags & image_secure);
+    if (!domain->managed_save()) throw no_managed_save();
+    auto xml =
+        co_await domains_.image_xml(own_credentials(), compute::managed_save_file(*domain), flags & image_secure);
     co_return xml;
 }
 
@@ -97,13 +98,13 @@ Task<> DomainOperations::managed_save_define(Caller caller, DomainRef ref, std::
     require_flags(flags, save_flag::running | save_flag::paused, "virDomainManagedSaveDefineXML");
     const auto state = state_of(flags, "virDomainManagedSaveDefineXML");
     const auto domain = find(ref);
-    if (!domain->has_managed_save()) throw no_managed_save();
+    if (!domain->managed_save()) throw no_managed_save();
     audit(caller, "change saved definition of domain", domain->name());
     if (xml) {
         co_await domains_.require_rights_of(caller.who, *xml);
         co_await domain->note_definer(caller.who);
     }
-    co_await domains_.define_image(own_credentials(), domain->managed_save_file(), std::move(xml), state);
+    co_await domains_.define_image(own_credentials(), compute::managed_save_file(*domain), std::move(xml), state);
 }
 
 Task<> DomainOperations::restore(Caller caller, std::string file, std::optional<std::string> xml, unsigned flags) {
@@ -142,14 +143,14 @@ compute::JobStatistics DomainOperations::job(const DomainRef& ref, unsigned flag
         throw Error(ErrorCode::invalid_arg, ErrorDomain::dom,
                     "virDomainGetJobStats: flag KEEP_COMPLETED needs COMPLETED");
     const auto domain = find(ref);
-    return (flags & completed) ? domain->completed_job(flags & keep) : domain->job_statistics();
+    return (flags & completed) ? compute::completed_job(*domain, flags & keep) : compute::job_statistics(*domain);
 }
 
 Task<> DomainOperations::abort_job(Caller caller, DomainRef ref, unsigned flags) {
     require_flags(flags, 0, "virDomainAbortJobFlags");
     const auto domain = find(ref);
     audit(caller, "abort job of domain", domain->name());
-    co_await domain->abort_job();
+    co_await compute::abort_job(domain);
 }
 
 } // namespace domus::service

@@ -2,7 +2,8 @@
 #include "service/domains.hpp"
 
 #include "base/log.hpp"
-#include "compute/snapshot_tree.hpp"
+#include "compute/snapshots/snapshot_tree.hpp"
+#include "compute/snapshots/snapshots.hpp"
 #include "format/xml.hpp"
 #include "service/flags.hpp"
 
@@ -52,7 +53,7 @@ Task<std::string> DomainOperations::snapshot_create(Caller caller, DomainRef ref
     request.no_metadata = flags & no_metadata;
     request.caller = caller.who;
     const auto domain = find(ref);
-    auto name = co_await domain->create_snapshot(std::move(request));
+    auto name = co_await compute::create_snapshot(domain, std::move(request));
     audit(caller, "snapshot", name, domain->name());
     co_return name;
 }
@@ -64,24 +65,24 @@ std::string DomainOperations::snapshot_xml(const Caller& caller, const DomainRef
     if (caller.read_only && (flags & secure))
         throw Error(ErrorCode::operation_denied, ErrorDomain::dom,
                     "operation forbidden: virDomainSnapshotGetXMLDesc with secure flag");
-    const auto& entry = find(ref)->snapshots().get(name);
+    const auto& entry = find(ref)->snapshots().tree.get(name);
     if (flags & secure) return entry.xml;
     return format::to_xml(compute::parse_snapshot(entry), {.live = false, .secrets = false});
 }
 
 std::vector<std::string> DomainOperations::snapshots(const DomainRef& ref, unsigned flags) const {
     require_flags(flags, compute::snapshot_list::all, "virDomainListAllSnapshots");
-    return find(ref)->snapshots().list(flags);
+    return find(ref)->snapshots().tree.list(flags);
 }
 
 std::vector<std::string> DomainOperations::snapshots_below(const DomainRef& ref, const std::string& name,
                                                            unsigned flags) const {
     require_flags(flags, compute::snapshot_list::all, "virDomainSnapshotListAllChildren");
-    return find(ref)->snapshots().list_below(name, flags);
+    return find(ref)->snapshots().tree.list_below(name, flags);
 }
 
 const compute::SnapshotTree& DomainOperations::snapshot_tree(const DomainRef& ref) const {
-    return find(ref)->snapshots();
+    return find(ref)->snapshots().tree;
 }
 
 Task<> DomainOperations::snapshot_revert(Caller caller, DomainRef ref, std::string name, unsigned flags) {
@@ -95,7 +96,7 @@ Task<> DomainOperations::snapshot_revert(Caller caller, DomainRef ref, std::stri
     request.caller = caller.who;
     const auto domain = find(ref);
     audit(caller, "revert to snapshot", name, domain->name());
-    co_await domain->revert_to_snapshot(std::move(name), std::move(request));
+    co_await compute::revert_to_snapshot(domain, std::move(name), std::move(request));
 }
 
 Task<> DomainOperations::snapshot_delete(Caller caller, DomainRef ref, std::string name, unsigned flags) {
@@ -109,7 +110,7 @@ Task<> DomainOperations::snapshot_delete(Caller caller, DomainRef ref, std::stri
     request.caller = caller.who;
     const auto domain = find(ref);
     audit(caller, "delete snapshot", name, domain->name());
-    co_await domain->delete_snapshot(std::move(name), std::move(request));
+    co_await compute::delete_snapshot(domain, std::move(name), std::move(request));
 }
 
 } // namespace domus::service

@@ -3,7 +3,7 @@
 
 #include "async/task.hpp"
 #include "base/listeners.hpp"
-#include "compute/status.hpp"
+#include "compute/domain/status.hpp"
 
 #include <vector>
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "async/lane.hpp"
-#include "compute/rights.hpp"
+#include "compute/domain/rights.hpp"
 #include "engine/qemu/capabilities.hpp"
 #include "host/cpu_compare.hpp"
 #include "host/documents.hpp"

@@ -1,7 +1,7 @@
 // Procedures on domains. Each names one operation of the service.
 #include "wire/handlers.hpp"
 
-#include "compute/xml.hpp"
+#include "compute/domain/xml.hpp"
 #include "os/proc.hpp"
 #include "service/flags.hpp"
 #include "wire/console.hpp"

@@ -48,7 +48,9 @@ MachineEvent balloon_changed(const json::object& data) {
     return BalloonChanged{static_cast<std::uint64_t>(std::max<std::int64_t>(integer_at(data, "actual"), 0))};
 }
 
-MachineEvent channel_changed(const json::object& data) { return ChannelChanged{text_at(data, "id"), truth_at(data, "open")}; }
+MachineEvent channel_changed(const json::object& data) {
+    return ChannelChanged{text_at(data, "id"), truth_at(data, "open")};
+}
 
 MachineEvent tray_moved(const json::object& data) { return TrayMoved{alias_of(data), truth_at(data, "tray-open")}; }
 

@@ -12,8 +12,7 @@
 namespace domus::engine::qemu {
 
 /// All of it, or nothing. Returns the paths of the terminals that QEMU made, by the alias of their device.
-Task<std::map<std::string, std::string>> plug_devices(MonitorPtr monitor, CapabilitiesPtr capabilities,
-                                                      Plugging what);
+Task<std::map<std::string, std::string>> plug_devices(MonitorPtr monitor, CapabilitiesPtr capabilities, Plugging what);
 Task<> unplug_device(MonitorPtr monitor, std::string alias);
 /// As Machine::missing_devices.
 Task<std::vector<std::string>> missing_devices(MonitorPtr monitor, CapabilitiesPtr capabilities,

@@ -51,8 +51,7 @@ void Monitor::disconnect() {
 Task<> Monitor::end() {
     const auto self = shared_from_this();
     kept_ = false;
-    for (const auto by = Deadline::in(end_timeout); connected() && !by.expired();)
-        (void)co_await closed_.wait(by);
+    for (const auto by = Deadline::in(end_timeout); connected() && !by.expired();) (void)co_await closed_.wait(by);
     ended_ = true;
     disconnect();
     gone_.notify_all();

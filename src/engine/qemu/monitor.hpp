@@ -79,7 +79,7 @@ private:
     Notice progress_, closed_, gone_;
     Clock::time_point opened_ = Clock::now();
     std::chrono::seconds pause_{0};
-    bool kept_ = false;   ///< it is connected to again when it is lost
+    bool kept_ = false; ///< it is connected to again when it is lost
     bool ended_ = false;
 };
 

@@ -72,8 +72,8 @@ Task<std::shared_ptr<Machine>> QemuEngine::launch(std::shared_ptr<const model::D
     launch = {}; // our copies would keep a dead guest's files open
     auto process = co_await spawn_process(std::move(command), Deadline::in(program_timeout));
     Monitor::Site site{socket, live->name, live->uuid.value_or(Uuid{})};
-    const auto machine = std::make_shared<QemuMachine>(executor_, qemu_, emulator_named(*live), std::move(site),
-                                                       std::move(process));
+    const auto machine =
+        std::make_shared<QemuMachine>(executor_, qemu_, emulator_named(*live), std::move(site), std::move(process));
     machine->open();
     co_return machine;
 }

@@ -21,10 +21,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto short_timeout = 5s;   ///< of what the domain's queue waits for
+constexpr auto short_timeout = 5s;     ///< of what the domain's queue waits for
 constexpr auto greeting_timeout = 60s; ///< until QEMU greets: a loaded host may take long to load it
-constexpr auto resize_timeout = 30s; ///< on storage that answers
-constexpr auto dump_timeout = 10min; ///< as long as the disk needs for all of the memory
+constexpr auto resize_timeout = 30s;   ///< on storage that answers
+constexpr auto dump_timeout = 10min;   ///< as long as the disk needs for all of the memory
 
 Task<> tell(MonitorPtr monitor, std::string command, json::object arguments, Clock::duration timeout) {
     (void)co_await monitor->execute(std::move(command), std::move(arguments), Deadline::in(timeout));
@@ -33,7 +33,8 @@ Task<> tell(MonitorPtr monitor, std::string command, json::object arguments, Clo
 /// A descriptor under a name of QEMU's, for a command that takes it by that.
 Task<> hand_over(MonitorPtr monitor, std::string name, UniqueFd fd) {
     json::object arguments{{"fdname", name}};
-    (void)co_await monitor->execute_with_fd("getfd", std::move(arguments), std::move(fd), Deadline::in(monitor_timeout));
+    (void)co_await monitor->execute_with_fd("getfd", std::move(arguments), std::move(fd),
+                                            Deadline::in(monitor_timeout));
 }
 
 Task<> take_screenshot(MonitorPtr monitor, UniqueFd into, std::string video, unsigned head) {
@@ -191,9 +192,7 @@ QemuMachine::~QemuMachine() {
 
 const Process& QemuMachine::process() const { return life_->process; }
 void QemuMachine::terminate() { life_->process.signal(SIGTERM); }
-void QemuMachine::kill() {
-    (void)life_->process.signal(SIGKILL);
-}
+void QemuMachine::kill() { (void)life_->process.signal(SIGKILL); }
 void QemuMachine::release() {
     life_->released = true;
     life_->process.release();

@@ -76,9 +76,8 @@ std::vector<StatisticsQuestion> statistics_questions(const StatisticsWish& wish)
     if (balloon->stats_period.value_or(0) == 0) return list;
     json::object arguments{{"path", fmt::format("/machine/peripheral/{}", *balloon->alias)},
                            {"property", "guest-stats"}};
-    list.push_back({{"qom-get", std::move(arguments)}, [](const json::value& answer, auto& into) {
-                        into.memory = read_balloon(answer.as_object());
-                    }});
+    list.push_back({{"qom-get", std::move(arguments)},
+                    [](const json::value& answer, auto& into) { into.memory = read_balloon(answer.as_object()); }});
     return list;
 }
 

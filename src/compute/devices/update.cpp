@@ -1,0 +1,172 @@
+// Changes of a device: the medium in a drive, an interface's link, a display's password.
+#include "compute/devices/device_change.hpp"
+
+#include "compute/devices/update_rules.hpp"
+#include "compute/disks/disk_secrets.hpp"
+#include "compute/disks/disk_volumes.hpp"
+#include "compute/life/gluster_rights.hpp"
+#include "compute/life/leases.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace domus::compute {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// What the drive is to have: the medium and how it is read; the rest of the drive stays.
+void set_medium(model::Disk& drive, const model::Disk& wanted) {
+    drive.type = wanted.type;
+    drive.source = wanted.source;
+    drive.driver.type = wanted.driver.type ? wanted.driver.type : std::optional<std::string>("raw");
+    drive.backing_store = wanted.backing_store;
+    drive.target.tray =
+        wanted.source.empty() && wanted.target.tray == model::Tray::open ? wanted.target.tray : std::nullopt;
+}
+
+Task<> change_medium(DomainPtr domain, model::Disk wanted, bool force, Credentials caller) {
+    const auto running = domain->require_running();
+    OneDevice one;
+    one.element = "disk";
+    one.devices.disks.push_back(wanted);
+    const auto alias = compute::alias_of(running->domain->devices, one);
+    auto live = *running->domain;
+    auto& disk =
+        *std::ranges::find(live.devices.disks, alias, [](const auto& each) { return each.alias.value_or(""); });
+    if (disk.device != model::DiskDevice::cdrom && disk.device != model::DiskDevice::floppy)
+        throw cannot_plug(
+            fmt::format("disk '{}' is no drive whose medium could be changed while the domain runs", disk.target.dev));
+    if (disk.device == model::DiskDevice::floppy && wanted.target.tray == model::Tray::open)
+        throw cannot_plug(fmt::format("floppy drive '{}' has no tray that could be opened", disk.target.dev),
+                          "leave tray='open' out");
+    std::vector<model::Disk> before;
+    before.push_back(disk);
+    const auto images_before = co_await images_written(domain->environment(), std::move(before));
+    engine::MediumChange change;
+    change.before = live;
+    change.alias = alias;
+    change.force = force;
+    set_medium(disk, wanted);
+    wanted.readonly |= disk.readonly; // <readonly/> is only missing
+    wanted.shareable |= disk.shareable;
+    wanted.transient |= disk.transient;
+    require_applied("disk", disk, wanted);
+    require_sound(live);
+    const auto named = disk;
+
+    if (!disk.source.empty()) { // nothing is taken out before what is to come in is open
+        disk = co_await placed(domain->environment(), disk);
+        // The same image once more: its lock is free only when the old medium is out.
+        const auto locking =
+            !images_before.empty() && written_images(disk) == images_before ? Locking::by_qemu : Locking::now;
+        auto opened = co_await open_in_lane(domain->environment(), disk, caller, domain->name(), locking);
+        disk = std::move(opened.first);
+        change.launch = std::move(opened.second);
+        co_await require_gluster_rights(disk, running->user);
+        change.launch.secrets = co_await disk_secrets(domain->environment(), disk);
+    }
+    change.after = live;
+    const auto failure = co_await running->guest().change_medium(std::move(change));
+    if (failure) { // the drive is empty now
+        disk.source = {};
+        disk.backing_store.clear();
+    }
+    auto shown = disk;
+    name_volume(shown, named);
+    domain->change_live([&](model::Domain& now) {
+        for (auto& each : now.devices.disks)
+            if (each.alias == alias) each = shown;
+    });
+    if (written_images(disk) != images_before) {
+        co_await remove_leases(domain->environment(), domain->name(), domain->uuid(), images_before);
+        co_await write_leases(domain->environment(), domain->name(), domain->uuid(), written_images(disk), caller);
+    }
+    if (failure) std::rethrow_exception(failure);
+}
+
+Task<> set_link(DomainPtr domain, model::Interface wanted) {
+    const auto running = domain->require_running();
+    OneDevice one;
+    one.element = "interface";
+    one.devices.interfaces.push_back(wanted);
+    const auto alias = compute::alias_of(running->domain->devices, one);
+    const auto& now = *std::ranges::find(running->domain->devices.interfaces, alias,
+                                         [](const auto& each) { return each.alias.value_or(""); });
+    const bool same_place = wanted.type == now.type && wanted.source.network == now.source.network
+                            && (now.type == model::InterfaceType::network || wanted.source.bridge == now.source.bridge)
+                            && wanted.model.value_or(now.model.value_or("")) == now.model.value_or("");
+    if (!same_place)
+        throw cannot_plug(
+            fmt::format("interface '{}' cannot be moved to another network or model while the domain runs", alias),
+            "detach it and attach another one, or use --config");
+    auto applied = now;
+    applied.link = wanted.link;
+    require_applied("interface", applied, wanted);
+    const bool up = wanted.link.value_or(model::LinkState::up) == model::LinkState::up;
+    co_await running->guest().set_link(alias, up);
+    domain->change_live([&](model::Domain& live) {
+        for (auto& each : live.devices.interfaces)
+            if (each.alias == alias) each.link = wanted.link;
+    });
+}
+
+Task<> set_password(DomainPtr domain, model::Graphics wanted) {
+    const auto running = domain->require_running();
+    const auto& displays = running->domain->devices.graphics;
+    const auto found = std::ranges::find(displays, wanted.type, &model::Graphics::type);
+    if (found == displays.end())
+        throw Error(ErrorCode::device_missing, ErrorDomain::qemu,
+                    fmt::format("device not found: domain has no display of type '{}'", format::word(wanted.type)));
+    if (wanted.type != model::GraphicsType::vnc && wanted.type != model::GraphicsType::spice)
+        throw cannot_plug(fmt::format("a display of type '{}' has no password", format::word(wanted.type)));
+    auto applied = *found;
+    applied.passwd = wanted.passwd;
+    applied.connected = wanted.connected;
+    for (auto port : {&model::Graphics::port, &model::Graphics::tls_port, &model::Graphics::websocket})
+        if (wanted.*port == -1) wanted.*port = applied.*port; // one that was chosen
+    require_applied("graphics", applied, wanted);
+    if (!wanted.passwd) throw cannot_plug("of a display only the password can be changed while the domain runs");
+    std::optional<std::string> connected;
+    if (wanted.connected) connected = std::string(format::word(*wanted.connected));
+    co_await running->guest().set_display_password(wanted.type, *wanted.passwd, std::move(connected));
+    domain->change_live([&](model::Domain& live) {
+        for (auto& each : live.devices.graphics)
+            if (each.type == wanted.type) each.passwd = wanted.passwd;
+    });
+}
+
+} // namespace
+
+Task<> update_device(DomainPtr domain, std::string xml, Impact impact, bool force, Credentials caller) {
+    const auto turn = co_await domain->turn("update device");
+    impact = domain->resolve(impact);
+    const auto device = parse_update(xml);
+    std::optional<model::Domain> config;
+    if (impact.live) require_supported(device, domain->running()->domain->devices);
+    if (impact.config) {
+        config = parse_definition(*domain->definition());
+        require_supported(device, config->devices);
+        replace_device(config->devices, device);
+        domain->environment().engine->complete_devices(*config, 1);
+        require_sound(*config);
+    }
+    co_await require_rights_of_change(domain, caller, device.devices, config);
+    if (impact.live) co_await update_live(domain, device, force, caller);
+    if (config) co_await domain->save_definition(std::move(*config), caller);
+}
+
+Task<> update_live(DomainPtr domain, OneDevice device, bool force, Credentials caller) {
+    if (device.element == "disk") {
+        co_await change_medium(domain, device.devices.disks.front(), force, caller);
+    } else if (device.element == "interface") {
+        co_await set_link(domain, device.devices.interfaces.front());
+    } else if (device.element == "graphics") {
+        co_await set_password(domain, device.devices.graphics.front());
+    } else {
+        throw cannot_plug(fmt::format("live update of device '{}' is not supported", device.element));
+    }
+}
+
+} // namespace domus::compute

@@ -1,0 +1,177 @@
+#include "compute/domain/define.hpp"
+
+#include "compute/domain/domains.hpp"
+#include "compute/domain/record.hpp"
+#include "compute/domain/xml.hpp"
+#include "compute/life/tpm_state.hpp"
+#include "compute/memory/restore.hpp"
+
+#include <filesystem>
+#include <fmt/format.h>
+
+namespace domus::compute {
+
+using namespace std::chrono_literals;
+
+Task<> define(DomainPtr domain, model::Domain wanted, Credentials who) {
+    const auto turn = co_await domain->turn("define");
+    if (wanted.name != domain->name())
+        throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                    fmt::format("operation failed: domain '{}' was just renamed '{}'", wanted.name, domain->name()));
+    const bool known = domain->definition() != nullptr;
+    std::exception_ptr failure;
+    domain->set_being_defined(true);
+    try {
+        auto definition = make_definition(wanted, std::move(who));
+        co_await domain->store_definition(std::move(definition));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    domain->set_being_defined(false);
+    if (failure && !known && !domain->running()) domain->environment().domains->remove(*domain);
+    if (failure) std::rethrow_exception(failure);
+    domain->emit(event::Lifecycle(known ? event::Defined::updated : event::Defined::added));
+}
+
+Task<> undefine(DomainPtr domain, unsigned flags) {
+    constexpr unsigned remove_managed_save = 1, remove_snapshots = 2, remove_nvram = 4,
+                       keep_nvram = 8; // virDomainUndefineFlagsValues
+    const auto turn = co_await domain->turn("undefine");
+    if (!domain->definition())
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: cannot undefine transient domain")
+            .hint(fmt::format("it goes by itself when it ends: 'domus destroy {}'", domain->name()));
+    co_await recheck_managed_save(domain);
+    const auto variables = domain->environment().store.variables_path(domain->name());
+    if (domain->managed_save() && !(flags & remove_managed_save))
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: Refusing to undefine while domain managed save image exists")
+            .hint(fmt::format("'domus undefine {} --managed-save' forgets its saved memory too", domain->name()));
+    if (!domain->running() && !domain->snapshots().tree.empty() && !(flags & remove_snapshots))
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    fmt::format("Requested operation is not valid: cannot delete inactive domain with {} snapshots",
+                                domain->snapshots().tree.size()))
+            .hint(fmt::format("'domus undefine {} --snapshots-metadata' forgets them; they stay in the images",
+                              domain->name()));
+    auto work = [store = domain->environment().store, name = domain->name(), definition = domain->definition(),
+                 uuid = domain->uuid(), variables, flags, saved = domain->managed_save(), all = !domain->running()] {
+        if (std::filesystem::exists(variables) && !(flags & (remove_nvram | keep_nvram)))
+            throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                        "Requested operation is not valid: cannot undefine domain with nvram")
+                .hint(fmt::format("say whether '{}' goes too: 'domus undefine {} --nvram' or '--keep-nvram'",
+                                  variables.string(), name));
+        store.remove(name, uuid,
+                     {.variables = (flags & remove_nvram) != 0,
+                      .snapshots = all,
+                      .tpm = all && tpm_state_goes(parse_definition(*definition), flags),
+                      .managed_save = saved});
+    };
+    co_await domain->environment().files.run(Deadline::in(file_timeout), std::move(work));
+    if (!domain->running()) co_await drop_snapshots(domain); // it may have ended just now
+    domain->set_definition(nullptr);
+    domain->set_autostart(false);
+    domain->set_managed_save(false);
+    domain->emit(event::Lifecycle(event::Undefined::removed));
+    if (domain->running()) {
+        domain->running()->undefine_flags = flags; // for what it keeps until it ends
+        domain->publish();
+        write_record(*domain);
+    } else {
+        domain->environment().domains->remove(*domain);
+    }
+}
+
+Task<> rename(DomainPtr domain, std::string to) {
+    const auto turn = co_await domain->turn("rename");
+    if (domain->running())
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: cannot rename active domain")
+            .hint(fmt::format("shut it down first: 'domus shutdown {}'", domain->name()));
+    co_await recheck_managed_save(domain);
+    if (domain->managed_save())
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: domain with a managed saved state can't be renamed")
+            .hint(
+                fmt::format("start it, or forget its saved memory with 'domus managedsave-remove {}'", domain->name()));
+    if (!domain->snapshots().tree.empty())
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: cannot rename domain with snapshots");
+    auto wanted = parse_definition(*domain->definition());
+    wanted.name = to;
+    if (wanted.os.nvram.path == domain->environment().store.variables_path(domain->name()).string())
+        wanted.os.nvram.path.reset(); // they go along
+    format::Findings findings;
+    model::check(wanted, findings);
+    format::throw_findings(findings, ErrorDomain::domain, "<domain>");
+    domain->environment().domains->reserve_name(to, *domain);
+    auto definition = make_definition(wanted, domain->definition()->definer);
+    std::exception_ptr failure;
+    try {
+        auto work = [store = domain->environment().store, from = domain->name(), to, definition,
+                     on = domain->autostart()] { store.rename(from, to, definition->text(), on); };
+        co_await domain->environment().files.run(Deadline::in(file_timeout), std::move(work));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        domain->environment().domains->release_name(to);
+        std::rethrow_exception(failure);
+    }
+    domain->emit(event::Lifecycle(event::Undefined::renamed));
+    domain->environment().domains->release_name(domain->name());
+    domain->set_name(std::move(to));
+    domain->set_definition(std::move(definition));
+    domain->publish();
+    domain->emit(event::Lifecycle(event::Defined::renamed));
+}
+
+Task<> set_autostart(DomainPtr domain, bool on) {
+    const auto turn = co_await domain->turn("autostart");
+    if (!domain->definition())
+        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
+                    "Requested operation is not valid: cannot set autostart for transient domain");
+    auto work = [store = domain->environment().store, name = domain->name(), on] { store.set_autostart(name, on); };
+    co_await domain->environment().files.run(Deadline::in(file_timeout), std::move(work));
+    domain->set_autostart(on);
+    domain->publish();
+}
+
+Task<> set_metadata(DomainPtr domain, int type, std::optional<std::string> text, std::string key, std::string uri,
+                    Impact impact) {
+    const auto turn = co_await domain->turn("metadata");
+    impact = domain->resolve(impact);
+    if (impact.config) {
+        auto wanted = parse_definition(*domain->definition());
+        compute::set_metadata(wanted, type, text, key, uri);
+        co_await domain->save_definition(std::move(wanted));
+    }
+    if (impact.live)
+        domain->change_live([&](model::Domain& live) { compute::set_metadata(live, type, text, key, uri); });
+    domain->emit(event::MetadataChange{type, uri});
+}
+
+Task<> remove_logs(DomainPtr domain) {
+    auto work = [folder = domain->environment().store.folders().logs, log = domain->name() + ".log"] {
+        std::error_code ignored;
+        std::vector<std::filesystem::path> found;
+        for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+            const auto name = entry.path().filename().string();
+            const bool backup = name.starts_with(log + '.')
+                                && name.find_first_not_of("0123456789", log.size() + 1) == std::string::npos;
+            if (name == log || backup) found.push_back(entry.path());
+        }
+        for (const auto& file : found) std::filesystem::remove(file, ignored);
+    };
+    co_await domain->environment().files.run(Deadline::in(30s), std::move(work));
+}
+
+/// What is known of them goes; they stay in the images.
+Task<> drop_snapshots(DomainPtr domain) {
+    if (domain->snapshots().tree.empty() && !domain->snapshots().unsettled) co_return;
+    domain->snapshots().tree = {};
+    domain->snapshots().unsettled.reset();
+    auto work = [store = domain->environment().store, name = domain->name()] { store.remove_snapshots(name); };
+    co_await domain->environment().files.run(Deadline::in(file_timeout), std::move(work));
+}
+
+} // namespace domus::compute
