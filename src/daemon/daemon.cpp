@@ -165,6 +165,17 @@ void start_log(const Configuration& configuration) {
     log::start({configuration.log_level, configuration.log_file, configuration.log_json});
 }
 
+#ifdef DOMUS_FAULTS
+/// Of builds with tests alone: DOMUS_KILL_AT_STEP=N ends the daemon before step N of the first start, as a crash does.
+std::function<void(std::string_view)> faults_of_tests() {
+    const char* wanted = std::getenv("DOMUS_KILL_AT_STEP");
+    if (!wanted) return {};
+    return [left = std::atoi(wanted)](std::string_view) mutable {
+        if (left-- == 0) std::raise(SIGKILL);
+    };
+}
+#endif
+
 class Daemon {
 public:
     Daemon(const Options& options, Configuration configuration)
@@ -211,6 +222,9 @@ public:
         pools_.set_device_users(environment_.settings.rules.host_devices);
         pools_.set_boot_medium(
             [this](const std::string& path) { return compute::only_boot_medium(environment_, domains_, path); });
+#ifdef DOMUS_FAULTS
+        environment_.on_step = faults_of_tests();
+#endif
     }
 
     int run() {

@@ -9,10 +9,10 @@
 #include "compute/disks/disk_volumes.hpp"
 #include "compute/life/gluster_rights.hpp"
 #include "compute/life/guest.hpp"
+#include "compute/life/host_ends.hpp"
 #include "compute/life/host_parts.hpp"
 #include "compute/life/images.hpp"
 #include "compute/life/leases.hpp"
-#include "compute/life/start.hpp"
 #include "compute/life/streams.hpp"
 #include "compute/memory/saved_definition.hpp"
 

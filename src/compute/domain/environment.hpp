@@ -62,6 +62,8 @@ struct Environment {
     storage::Pools* pools = nullptr;    ///< null where there is no storage driver
     std::function<void(const DomainEvent&)> emit;
     int last_id = 0;
+    /// For tests: called before each step of a start with its name. May throw.
+    std::function<void(std::string_view)> on_step = {};
     PortTable ports = {}; ///< TCP ports of displays
 };
 

@@ -4,13 +4,9 @@
 #include "async/process_wait.hpp"
 #include "async/spawn.hpp"
 #include "base/log.hpp"
-#include "compute/domain/define.hpp"
-#include "compute/domain/domains.hpp"
 #include "compute/life/core_dumps.hpp"
 #include "compute/life/guest_processes.hpp"
-#include "compute/life/log_keeper.hpp"
 #include "compute/life/start.hpp"
-#include "compute/life/tpm_state.hpp"
 #include "compute/memory/restore.hpp"
 
 #include <csignal>
@@ -37,15 +33,6 @@ Task<> watch_helper(DomainPtr domain, std::shared_ptr<Running> running, std::siz
     log::error("domain '{}': process {}, {} of '{}', {} while the guest runs", domain->name(), helper.process.pid(),
                helper.program, helper.device, status.text());
     domain->publish();
-}
-
-/// Of one that has no definition any more.
-Task<> drop_tpm_state(DomainPtr domain, std::shared_ptr<Running> running) {
-    if (!tpm_state_goes(*running->domain, running->undefine_flags)) co_return;
-    auto work = [folders = domain->environment().store.folders(), uuid = domain->uuid()] {
-        remove_tpm_state(folders, uuid);
-    };
-    co_await domain->environment().files.run(Deadline::in(file_timeout), std::move(work));
 }
 
 /// The crashed guest's memory as an ELF file (core_dumps.hpp). A failure is logged: the policy goes on.
@@ -82,6 +69,19 @@ Task<> dump_core(DomainPtr domain, std::shared_ptr<Running> running) {
     }
 }
 
+/// Of a save; while there is a job, that removes what it has made.
+Task<> remove_what_was_cut_off(DomainPtr domain, std::shared_ptr<Running> running) {
+    const auto cut_off = domain->jobs().current ? std::nullopt : running->unfinished;
+    if (!cut_off || cut_off->kind != "save") co_return;
+    std::exception_ptr failure;
+    try {
+        co_await remove_cut_off_save(domain, *cut_off);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) log::error("domain '{}': a save that was cut off: {}", domain->name(), describe(failure));
+}
+
 } // namespace
 
 Task<> watch(DomainPtr domain, std::shared_ptr<Running> running) {
@@ -103,38 +103,11 @@ Task<> settle(DomainPtr domain, std::shared_ptr<Running> running) {
     running->settled = true;
     const auto ending = running->ending.value_or(Running::Ending{ShutoffReason::crashed, event::Stopped::failed});
     if (!running->ending) log::warning("domain '{}': its process {} ended unasked", domain->name(), running->pid());
-    std::exception_ptr trouble;
-    try {
-        co_await give_back_save(domain, running);
-        const auto cut_off = domain->jobs().current
-                                 ? std::nullopt
-                                 : running->unfinished; // while there is a job, its save removes what it has made
-        if (cut_off && cut_off->kind == "save") co_await remove_cut_off_save(domain, *cut_off);
-    } catch (...) {
-        trouble = std::current_exception();
-    }
-    if (running->agent) running->agent->close();
-    if (domain->environment().logs) domain->environment().logs->forget(log_owner(domain->uuid(), running->id));
-    try {
-        co_await end_all_processes(domain->environment(), running, domain->name());
-        co_await release_resources(domain->environment(), running->domain, running->folder, domain->name());
-        // Before it counts as ended: what has neither a process nor a definition must not be there for calls.
-        if (!domain->definition() && !domain->is_being_defined()) {
-            co_await drop_snapshots(domain);
-            co_await drop_tpm_state(domain, running);
-        }
-    } catch (...) {
-        trouble = std::current_exception();
-    }
-    if (trouble) log::error("domain '{}': not all that it had is given back: {}", domain->name(), describe(trouble));
     const auto last = domain->ref();
-    running->ports.clear();
-    domain->set_running(nullptr);
-    domain->assume_status(Status(ending.reason));
-    domain->publish();
+    co_await remove_what_was_cut_off(domain, running);
+    co_await give_back(domain, running, Start::steps().size());
+    co_await leave(domain, running, Status(ending.reason));
     domain->environment().emit({{last.name, last.uuid, -1}, event::Lifecycle(ending.detail)});
-    if (!domain->definition() && !domain->is_being_defined()) domain->environment().domains->remove(*domain);
-    running->finish();
 }
 
 Task<> after_guest_stopped(DomainPtr domain, std::shared_ptr<Running> running, std::string action) {

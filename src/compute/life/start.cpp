@@ -1,6 +1,5 @@
 #include "compute/life/start.hpp"
 
-#include "async/spawn.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "compute/disks/disk_secrets.hpp"
@@ -9,16 +8,15 @@
 #include "compute/domain/record.hpp"
 #include "compute/life/display_ports.hpp"
 #include "compute/life/display_sockets.hpp"
-#include "compute/life/found_guests.hpp"
 #include "compute/life/gluster_rights.hpp"
 #include "compute/life/guest_processes.hpp"
 #include "compute/life/guest_view.hpp"
+#include "compute/life/host_ends.hpp"
 #include "compute/life/host_parts.hpp"
 #include "compute/life/leases.hpp"
 #include "compute/life/log_keeper.hpp"
+#include "compute/life/run_folder.hpp"
 #include "compute/life/streams.hpp"
-#include "compute/life/tpm_state.hpp"
-#include "compute/life/vhost_net.hpp"
 #include "compute/memory/derived.hpp"
 #include "compute/memory/restore.hpp"
 #include "compute/memory/save_image.hpp"
@@ -28,19 +26,16 @@
 #include "os/access.hpp"
 #include "os/cgroup.hpp"
 #include "os/files.hpp"
-#include "os/own_folder.hpp"
 
 #include <fcntl.h>
 #include <fmt/chrono.h>
 #include <sys/stat.h>
 
-#include <csignal>
-
 namespace domus::compute {
 
-using engine::share;
-
 using namespace std::chrono_literals;
+
+using engine::share;
 
 namespace {
 
@@ -74,64 +69,6 @@ Error unloadable(const std::exception_ptr& failure, const std::string& name, con
 
 /// Where to begin to look for a user id: the same domain mostly gets the same one.
 std::uint32_t spread(const Uuid& uuid) { return static_cast<std::uint32_t>(std::hash<Uuid>{}(uuid)); }
-/// Whatever a record says: only what the library has for a running domain. Failure is for the log.
-Task<> remove_domain_folder(Environment& environment, std::filesystem::path folder) {
-    auto work = [folders = environment.store.folders(), folder] {
-        std::error_code none;
-        if (!std::filesystem::exists(std::filesystem::symlink_status(folder, none))) return;
-        try {
-            if (is_domain_folder(folders, folder))
-                compute::remove_domain_folder(folder);
-            else
-                log::error("'{}' is no folder of a domain below '{}': it stays", folder.string(),
-                           folders.library.string());
-        } catch (const Error& error) {
-            log::warning("{}", error.text());
-        }
-    };
-    co_await environment.files.run(Deadline::in(file_timeout), std::move(work));
-}
-
-/// At the places that the definition names: a lane of its own, since what hangs there is this domain's.
-Task<> remove_display_sockets(Environment& environment, std::vector<model::Graphics> graphics, std::string folder,
-                              std::string domain) {
-    auto work = [sockets = own_display_sockets(graphics, folder)] { unlink_display_sockets(sockets); };
-    Lane lane(environment.executor, fmt::format("the display sockets of domain '{}'", domain), 1);
-    co_await lane.run(Deadline::in(file_timeout), std::move(work));
-}
-
-struct FoldersOfRun {
-    std::string all, own, staging; ///< the daemon's, and in it the guest's own and that for its view
-};
-struct MadeFolders {
-    std::shared_ptr<UniqueFd> lock;
-    std::optional<UserIdClaim> claim;
-    std::optional<GuestUser> user;
-};
-
-/// Locks them, chooses whom the guest runs as, and gives that user its own.
-MadeFolders make_folders(const FoldersOfRun& folders, const Settings& settings, std::uint32_t start) {
-    MadeFolders made;
-    ensure_directory(folders.all, 0711);
-    made.lock = share(acquire_run_lock(folders.all));
-    try {
-        made.user = settings.user;
-        if (settings.user_ids) {
-            const UserIds own{settings.user_ids->first + 1, settings.user_ids->count - 1};
-            made.claim = UserIdClaim::make(own, start, settings.user_id_lock);
-            made.user = GuestUser{made.claim->uid(), made.claim->uid()};
-        }
-        ensure_directory(folders.staging, 0700);
-        remove_tree(folders.all, std::filesystem::path(folders.own).filename()); // of a guest that had another user
-        ensure_directory(folders.own, 0700);
-        if (made.user && ::lchown(folders.own.c_str(), made.user->uid, made.user->gid) < 0)
-            throw path_error(errno, "cannot give away", folders.own);
-        return made;
-    } catch (...) {
-        compute::remove_domain_folder(folders.all);
-        throw;
-    }
-}
 
 } // namespace
 
@@ -140,28 +77,26 @@ Start::Start(DomainPtr domain, StartRequest request, std::shared_ptr<const model
 
 std::span<const Start::Step> Start::steps() {
     static constexpr Step table[] = {
-        {"preparing the definition", &Start::prepare, &Start::nothing},
-        {"finding the volumes of its disks", &Start::find_volumes, &Start::nothing},
-        {"making its folder", &Start::make_folder, &Start::remove_folder},
-        {"opening its images", &Start::open_images, &Start::leave_logs},
-        {"asking Gluster for its images", &Start::ask_gluster, &Start::nothing},
-        {"fetching its secrets", &Start::fetch_secrets, &Start::nothing},
-        {"attaching its interfaces", &Start::attach_interfaces, &Start::detach_interfaces},
-        {"choosing its ports", &Start::choose_ports, &Start::release_ports},
-        {"writing its record", &Start::write_record, &Start::remove_record},
-        {"telling other hosts of its images", &Start::write_leases, &Start::remove_leases},
-        {"making its control group", &Start::make_group, &Start::end_group},
-        {"starting its helpers", &Start::start_helpers, &Start::stop_helpers},
-        {"running QEMU", &Start::run_process, &Start::end_process},
-        {"recording its process", &Start::record_process, &Start::nothing},
-        {"setting the guest up", &Start::set_up, &Start::unlink_displays},
-        {"loading its saved memory", &Start::load_state, &Start::give_back_save},
-        {"letting the guest go", &Start::let_go, &Start::nothing},
+        {"preparing the definition", &Start::prepare, give_back_nothing},
+        {"finding the volumes of its disks", &Start::find_volumes, give_back_nothing},
+        {"making its folder", &Start::make_folder, give_back_folder},
+        {"opening its images", &Start::open_images, give_back_logs},
+        {"asking Gluster for its images", &Start::ask_gluster, give_back_nothing},
+        {"fetching its secrets", &Start::fetch_secrets, give_back_nothing},
+        {"attaching its interfaces", &Start::attach_interfaces, give_back_interfaces},
+        {"choosing its ports", &Start::choose_ports, give_back_ports},
+        {"writing its record", &Start::write_record, give_back_record},
+        {"telling other hosts of its images", &Start::write_leases, give_back_leases},
+        {"making its control group", &Start::make_group, give_back_group},
+        {"starting its helpers", &Start::start_helpers, give_back_helpers},
+        {"running QEMU", &Start::run_process, give_back_process},
+        {"recording its process", &Start::record_process, give_back_agent},
+        {"setting the guest up", &Start::set_up, give_back_display_sockets},
+        {"loading its saved memory", &Start::load_state, give_back_save},
+        {"letting the guest go", &Start::let_go, give_back_nothing},
     };
     return table;
 }
-
-Task<> Start::nothing() { co_return; }
 
 Task<> Start::run() {
     const auto all = steps();
@@ -170,25 +105,24 @@ Task<> Start::run() {
     try {
         for (; reached < all.size(); ++reached) {
             require_wanted();
+            if (environment().on_step) environment().on_step(all[reached].name);
             co_await (this->*all[reached].apply)();
         }
     } catch (...) {
         failure = std::current_exception();
     }
     if (!failure) co_return;
-    const auto abandoned = running_;
-    for (std::size_t i = reached; i-- > 0;) {
-        std::exception_ptr trouble;
-        try {
-            co_await (this->*all[i].undo)();
-        } catch (...) {
-            trouble = std::current_exception();
-        }
-        if (trouble) log::error("domain '{}': undoing '{}': {}", domain_->name(), all[i].name, describe(trouble));
-    }
-    if (abandoned) abandoned->finish(); // somebody may have destroyed it
+    co_await unwind(reached);
     const auto error = co_await explained(failure, std::string(all[reached].name));
     throw error;
+}
+
+Task<> Start::unwind(std::size_t reached) {
+    if (!running_) co_return;
+    running_->settled = true;
+    co_await give_back(domain_, running_, reached);
+    if (domain_->running() == running_) co_await leave(domain_, running_, Status(ShutoffReason::failed));
+    running_->finish(); // somebody may have destroyed it
 }
 
 /// Whoever destroys it has signalled the process, which may not have been there yet.
@@ -207,8 +141,6 @@ Task<Error> Start::explained(std::exception_ptr failure, std::string step) {
     if (!quote.empty()) error.add_cause(fmt::format("{} said: {}", speaker_, quote));
     co_return error;
 }
-
-// ---- steps ----------------------------------------------------------------------------------------------------
 
 Task<> Start::prepare() {
     live_ = transient_ ? *transient_ : parse_definition(*domain_->definition());
@@ -239,6 +171,7 @@ Task<> Start::prepare() {
 Task<> Start::find_volumes() {
     named_disks_ = live_.devices.disks;
     for (auto& disk : live_.devices.disks) disk = co_await placed(environment(), disk);
+    running_->domain = shown();
 }
 
 /// The live definition for people and for the record.
@@ -251,16 +184,14 @@ std::shared_ptr<const model::Domain> Start::shown() const {
 Task<> Start::make_folder() {
     running_->folder = domain_folder(environment().store.folders(), running_->id, domain_->name());
     running_->cgroup = group_of(environment().settings, running_->folder);
-    auto work = [folders = FoldersOfRun{running_->folder, running_->guest_folder(), running_->staging_folder()},
+    auto work = [folders = RunFolders{running_->folder, running_->guest_folder(), running_->staging_folder()},
                  settings = environment().settings,
-                 start = spread(domain_->uuid())] { return make_folders(folders, settings, start); };
+                 start = spread(domain_->uuid())] { return make_run_folders(folders, settings, start); };
     auto made = co_await environment().files.run(Deadline::in(file_timeout), std::move(work));
     run_lock_ = std::move(made.lock);
     user_id_ = std::move(made.claim);
     running_->user = made.user;
 }
-
-Task<> Start::remove_folder() { co_await remove_domain_folder(environment(), running_->folder); }
 
 ImageFolders Start::image_folders() {
     const auto& folders = environment().store.folders();
@@ -301,11 +232,6 @@ Task<> Start::open_images() {
     if (environment().logs) environment().logs->keep(log_owner(domain_->uuid(), running_->id), std::move(opened.kept));
 }
 
-Task<> Start::leave_logs() {
-    if (environment().logs) environment().logs->forget(log_owner(domain_->uuid(), running_->id));
-    co_return;
-}
-
 Task<> Start::ask_gluster() {
     for (const auto& disk : live_.devices.disks) co_await require_gluster_rights(disk, running_->user);
 }
@@ -315,31 +241,6 @@ Task<> Start::fetch_secrets() {
         auto values = co_await disk_secrets(environment(), disk);
         launch_.secrets.merge(values);
     }
-}
-
-bool has_tap(const Environment& environment, const model::Interface& interface) {
-    using model::InterfaceType;
-    // Without privileges QEMU itself opens a device that was made for its user.
-    if (interface.type == InterfaceType::ethernet) return environment.networks != nullptr;
-    return interface.type == InterfaceType::network || interface.type == InterfaceType::bridge;
-}
-
-Task<> attach_interface(Environment& environment, model::Interface& interface, model::DomainType type,
-                        std::string domain, engine::Launch& launch) {
-    if (!has_tap(environment, interface)) co_return;
-    if (!environment.networks)
-        throw Error(ErrorCode::config_unsupported, ErrorDomain::network,
-                    "this daemon runs without privileges and has no networks")
-            .hint("use <interface type='user'>");
-    auto open = [interface, type] { return open_vhost_net(interface, type, interface.driver.queues.value_or(1)); };
-    auto vhosts = co_await environment.files.run(Deadline::in(file_timeout), std::move(open));
-    auto port = co_await environment.networks->attach(interface, std::move(domain));
-    interface.target_dev = port.device;
-    if (!port.bridge.empty()) interface.source.bridge = port.bridge;
-    if (interface.type == model::InterfaceType::network) interface.source.portid = port.id;
-    auto& link = launch.interfaces[*interface.alias];
-    for (auto& tap : port.taps) link.taps.push_back(share(std::move(tap)));
-    link.vhosts = std::move(vhosts);
 }
 
 Task<> Start::attach_interfaces() {
@@ -352,51 +253,15 @@ Task<> Start::attach_interfaces() {
     } catch (...) {
         failure = std::current_exception();
     }
+    running_->domain = shown();
     if (!failure) co_return;
-    co_await detach(attached);
+    for (const auto& interface : std::span(interfaces).first(attached))
+        if (interface.target_dev) co_await environment().networks->detach(*interface.target_dev);
     std::rethrow_exception(failure);
 }
 
-/// The first `count` interfaces.
-Task<> Start::detach(std::size_t count) {
-    if (!environment().networks) co_return;
-    for (const auto& interface : std::span(live_.devices.interfaces).first(count))
-        if (interface.target_dev) co_await environment().networks->detach(*interface.target_dev);
-}
-
-Task<> Start::detach_interfaces() { return detach(live_.devices.interfaces.size()); }
-
 Task<> Start::choose_ports() {
     running_->ports = co_await reserve_display_ports(environment(), live_.devices.graphics, domain_->name());
-}
-
-Task<> Start::release_ports() {
-    running_->ports.clear();
-    co_return;
-}
-
-std::optional<CharacterSocket> listens_on(model::CharacterDevice& device, const std::string& folder,
-                                          const Credentials& caller) {
-    if (device.type != model::CharacterType::unix_socket) return std::nullopt;
-    auto& source = device.source();
-    if (source.mode.value_or("bind") != "bind") return std::nullopt;
-    source.mode = "bind";
-    const bool own = !source.path;
-    if (own) source.path = fmt::format("{}/{}", folder, device.target.name.value_or(*device.alias));
-    return CharacterSocket{*device.alias, *source.path, own ? own_credentials() : caller};
-}
-
-Task<> listen_on_characters(Environment& environment, std::vector<CharacterSocket> sockets, std::string domain,
-                            engine::Launch& launch) {
-    if (sockets.empty()) co_return;
-    auto work = [sockets = std::move(sockets)] {
-        std::map<std::string, std::shared_ptr<UniqueFd>> listening;
-        for (const auto& socket : sockets) listening[socket.alias] = share(listen_as(socket.owner, socket.path));
-        return listening;
-    };
-    Lane lane(environment.executor, fmt::format("the sockets of domain '{}'", domain), 1);
-    auto listening = co_await lane.run(Deadline::in(file_timeout), std::move(work));
-    launch.characters.merge(listening);
 }
 
 Task<> Start::listen_on_characters() {
@@ -415,33 +280,12 @@ Task<> Start::write_record() {
     co_await listen_on_characters();
     running_->domain = shown();
     domain_->set_running(running_);
-    try {
-        compute::store_record(*domain_); // before there is a process: the record is what it is found by
-    } catch (...) {
-        forget_record();
-        throw;
-    }
-    co_return;
-}
-
-void Start::forget_record() {
-    domain_->set_running(nullptr);
-    environment().store.remove_record(domain_->name());
-    domain_->publish();
-}
-
-Task<> Start::remove_record() {
-    forget_record();
-    co_return;
+    compute::store_record(*domain_); // before there is a process: the record is what it is found by
 }
 
 Task<> Start::write_leases() {
     return compute::write_leases(environment(), domain_->name(), domain_->uuid(), written_images(live_),
                                  *request_.caller);
-}
-
-Task<> Start::remove_leases() {
-    return compute::remove_leases(environment(), domain_->name(), domain_->uuid(), written_images(live_));
 }
 
 /// All that it starts is in the group; named in the record before it is there.
@@ -454,8 +298,6 @@ Task<> Start::make_group() {
         running_->cgroup.clear();
     }
 }
-
-Task<> Start::end_group() { return end_all_processes(environment(), running_, domain_->name()); }
 
 void Start::complete_launch() {
     const auto& settings = environment().settings;
@@ -498,13 +340,6 @@ Task<> Start::record_process() {
     co_return;
 }
 
-Task<> Start::end_process() {
-    domain_->assume_status(Status(ShutoffReason::failed));
-    co_await note_followers(environment(), running_);
-    running_->kill();
-    (void)co_await running_->guest().ended(Deadline::never());
-}
-
 Task<> Start::set_up() {
     auto made = co_await running_->guest().set_up(live_);
     live_ = std::move(made.live);
@@ -519,12 +354,6 @@ Task<> Start::set_up() {
     };
     Lane lane(environment().executor, fmt::format("the display sockets of domain '{}'", domain_->name()), 1);
     co_await lane.run(Deadline::in(file_timeout), std::move(work));
-}
-
-Task<> Start::unlink_displays() {
-    if (running_->user)
-        co_await remove_display_sockets(environment(), live_.devices.graphics, running_->guest_folder(),
-                                        domain_->name());
 }
 
 Task<> Start::load_snapshot() {
@@ -556,8 +385,6 @@ Task<> Start::load_state() {
     running_->unfinished = UnfinishedJob{"restore", restore.managed ? restore.file.string() : "", restore.resume};
 }
 
-Task<> Start::give_back_save() { return compute::give_back_save(domain_, running_); }
-
 Task<> Start::let_go() {
     // Restored, it stands still until the file that it comes from is settled (Domain::finish_restore).
     const bool still = request_.paused || request_.restore;
@@ -584,24 +411,6 @@ Task<std::shared_ptr<Running>> boot(DomainPtr domain, StartRequest request,
     Start work(std::move(domain), std::move(request), std::move(transient));
     co_await work.run();
     co_return work.running();
-}
-
-Task<> release_resources(Environment& environment, std::shared_ptr<const model::Domain> live, std::string folder,
-                         std::string name) {
-    if (environment.networks)
-        for (const auto& interface : live->devices.interfaces)
-            if (interface.target_dev) co_await environment.networks->detach(*interface.target_dev);
-    auto images = co_await images_written(environment, live->devices.disks);
-    co_await remove_leases(environment, name, live->uuid.value_or(Uuid{}), std::move(images));
-    environment.store.remove_record(name);
-    co_await remove_display_sockets(environment, live->devices.graphics, folder + "/guest", name);
-    if (emulated_tpm(*live)) {
-        auto take = [states = tpm_folder(environment.store.folders(), live->uuid.value_or(Uuid{}))] {
-            take_back_tpm_state(states);
-        };
-        co_await environment.files.run(Deadline::in(file_timeout), std::move(take));
-    }
-    co_await remove_domain_folder(environment, std::move(folder));
 }
 
 } // namespace domus::compute

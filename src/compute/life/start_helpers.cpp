@@ -1,22 +1,16 @@
-// The step of a start that runs the helpers of the guest's devices, before QEMU connects to them.
+// The step of a start that runs the helpers of the guest's devices, before its machine connects to them.
 #include "compute/life/start.hpp"
 
-#include "async/deadline.hpp"
 #include "compute/domain/judge.hpp"
 #include "compute/domain/record.hpp"
 #include "compute/life/helpers.hpp"
 #include "compute/life/tpm_state.hpp"
 
 #include <algorithm>
-#include <csignal>
 
 namespace domus::compute {
 
-using namespace std::chrono_literals;
-
 namespace {
-
-constexpr auto state_timeout = 30s;
 
 bool is_served(const model::Filesystem& filesystem) {
     return filesystem.driver.type == "virtiofs" && !filesystem.source_socket;
@@ -30,7 +24,7 @@ bool needs_helpers(const model::Domain& live) {
 
 Task<> Start::start_helpers() {
     if (!needs_helpers(live_)) co_return;
-    // What QEMU could not be told is refused before anything of a helper is made.
+    // What the machine could not be told is refused before anything of a helper is made.
     auto live = std::make_shared<const model::Domain>(live_);
     auto launch = std::make_shared<const engine::Launch>(launch_);
     co_await environment().engine->judge(std::move(live), std::move(launch));
@@ -41,7 +35,7 @@ Task<> Start::start_helpers() {
         failure = std::current_exception();
     }
     if (!failure) co_return;
-    co_await stop_helpers();
+    co_await give_back_helpers(domain_, running_);
     std::rethrow_exception(failure);
 }
 
@@ -69,21 +63,6 @@ Task<> Start::run_helpers() {
         keep(std::move(started));
     }
     compute::store_record(*domain_); // they are known before QEMU runs
-}
-
-Task<> Start::stop_helpers() {
-    for (const auto& helper : running_->helpers) helper.process.signal(SIGKILL); // no guest has used them
-    co_await end_helpers(running_);
-    running_->helpers.clear();
-    if (!emulated_tpm(live_)) co_return;
-    auto work = [folders = environment().store.folders(), uuid = domain_->uuid(),
-                 goes = !domain_->definition() && tpm_state_goes(live_, 0)] {
-        if (goes)
-            remove_tpm_state(folders, uuid);
-        else
-            take_back_tpm_state(tpm_folder(folders, uuid));
-    };
-    co_await environment().files.run(Deadline::in(state_timeout), std::move(work));
 }
 
 } // namespace domus::compute

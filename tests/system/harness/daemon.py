@@ -80,9 +80,9 @@ class Daemon:
 
     # -- life --
 
-    def start(self, timeout=60):
+    def start(self, timeout=60, environment=None):
         """Returns once it accepts connections."""
-        self.launch()
+        self.launch(environment)
         deadline = time.monotonic() + timeout
         while not self._accepts():
             assert self.running, f"domusd ended with {self.process.returncode}:\n{self.log_tail()}"
@@ -90,15 +90,15 @@ class Daemon:
             time.sleep(0.01)
         return self
 
-    def launch(self):
-        """Returns at once."""
+    def launch(self, environment=None):
+        """Returns at once. `environment`: variables for the daemon beside those of the test."""
         assert not self.running, "the daemon already runs"
         argv = [self.binary, "--root", self.root, *self._arguments]
         if self.sandbox:
             argv = self.sandbox.command(*argv)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([*map(str, argv)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            start_new_session=True, env=dict(os.environ, LC_ALL="C"))
+                                            start_new_session=True, env=dict(os.environ, LC_ALL="C", **(environment or {})))
         self._killed = False
 
     def stop(self, timeout=60):
