@@ -180,6 +180,51 @@ Task<model::Domain> learn_new(std::shared_ptr<Running> running, model::Domain li
     co_return live;
 }
 
+Plan plan_of(const Environment& environment, const Running& running, const OneDevice& device) {
+    Plan plan;
+    plan.live = with_device(*environment.engine, *running.domain, device, 0);
+    environment.engine->assign_aliases(plan.live);
+    plan.named = plan.live.devices.disks;
+    plan.fresh = new_aliases(running.domain->devices, plan.live.devices);
+    require_free_port(plan.live.devices, plan.fresh);
+    plan.launch.folder = running.guest_folder();
+    plan.folder = running.folder;
+    plan.user = running.user;
+    return plan;
+}
+
+/// Opens what it needs and hands it to the machine; or nothing of it has happened.
+Task<> insert(DomainPtr domain, std::shared_ptr<Running> running, Plan& plan, Credentials caller) {
+    auto& environment = domain->environment();
+    const auto completed = std::make_shared<const model::Domain>(plan.live);
+    std::exception_ptr failure;
+    try {
+        co_await open_new_devices(environment, plan, caller, domain->name());
+        co_await give_nodes(environment, running, completed, plan.fresh);
+        engine::Plugging plugging{plan.live, plan.fresh, std::move(plan.launch)};
+        const auto terminals = co_await running->guest().plug(std::move(plugging));
+        note_terminals(plan.live, terminals);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) co_return;
+    for (const auto& port : plan.ports) co_await environment.networks->detach(port);
+    co_await take_nodes(environment, running, completed, plan.fresh);
+    std::rethrow_exception(failure);
+}
+
+void note_plugged(Domain& domain, const Plan& plan) {
+    auto shown = plan.live.devices;
+    name_volumes(shown.disks, plan.named);
+    domain.change_live([&](model::Domain& now) {
+        for (const auto& alias : plan.fresh) {
+            copy_alias(shown, alias, now.devices);
+            now.memory.bytes += module_size(shown, alias);
+            if (now.current_memory) now.current_memory->bytes += module_size(shown, alias);
+        }
+    });
+}
+
 } // namespace
 
 Task<> attach_device(DomainPtr domain, std::string xml, Impact impact, Credentials caller) {
@@ -199,56 +244,23 @@ Task<> attach_device(DomainPtr domain, std::string xml, Impact impact, Credentia
 }
 
 Task<> plug(DomainPtr domain, OneDevice device, Credentials caller) {
+    auto& environment = domain->environment();
     const auto running = domain->require_running();
     require_hot_bus(device);
     close_trays(device.devices);
-    domain->environment().engine->require_pluggable(device.element);
-    co_await find_on_host(domain->environment(), device);
-    Plan plan;
-    plan.live = with_device(*domain->environment().engine, *running->domain, device, 0);
-    domain->environment().engine->assign_aliases(plan.live);
-    plan.named = plan.live.devices.disks;
-    plan.fresh = new_aliases(running->domain->devices, plan.live.devices);
-    require_free_port(plan.live.devices, plan.fresh);
-    plan.launch.folder = running->guest_folder();
-    plan.folder = running->folder;
-    plan.user = running->user;
-
-    const auto completed = std::make_shared<const model::Domain>(plan.live);
-    std::exception_ptr failure;
-    std::map<std::string, std::string> terminals;
-    try {
-        co_await open_new_devices(domain->environment(), plan, caller, domain->name());
-        co_await give_nodes(domain->environment(), running, completed, plan.fresh);
-        engine::Plugging plugging{plan.live, plan.fresh, std::move(plan.launch)};
-        terminals = co_await running->guest().plug(std::move(plugging));
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    if (failure) {
-        for (const auto& port : plan.ports) co_await domain->environment().networks->detach(port);
-        co_await take_nodes(domain->environment(), running, completed, plan.fresh);
-        std::rethrow_exception(failure);
-    }
-    note_terminals(plan.live, terminals);
+    environment.engine->require_pluggable(device.element);
+    co_await find_on_host(environment, device);
+    auto plan = plan_of(environment, *running, device);
+    co_await insert(domain, running, plan, caller);
     plan.live = co_await learn_new(running, plan.live, domain->name());
-    auto shown = plan.live.devices;
-    name_volumes(shown.disks, plan.named);
-    domain->change_live([&](model::Domain& now) {
-        for (const auto& alias : plan.fresh) {
-            copy_alias(shown, alias, now.devices);
-            now.memory.bytes += module_size(shown, alias);
-            if (now.current_memory) now.current_memory->bytes += module_size(shown, alias);
-        }
-    });
+    note_plugged(*domain, plan);
     for (const auto& disk : plan.live.devices.disks)
         if (plan.is_new(disk.alias))
-            co_await write_leases(domain->environment(), domain->name(), domain->uuid(), written_images(disk), caller);
+            co_await write_leases(environment, domain->name(), domain->uuid(), written_images(disk), caller);
     for (const auto& alias : plan.fresh) domain->emit(event::DeviceAdded{alias});
     for (const auto& channel : plan.live.devices.channels)
         if (plan.is_new(channel.alias))
-            spawn(domain->environment().executor, keep_logs(domain, running),
-                  fmt::format("the logs of domain '{}'", domain->name()));
+            spawn(environment.executor, keep_logs(domain, running), fmt::format("the logs of '{}'", domain->name()));
 }
 
 } // namespace domus::compute

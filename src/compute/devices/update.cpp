@@ -26,6 +26,51 @@ void set_medium(model::Disk& drive, const model::Disk& wanted) {
         wanted.source.empty() && wanted.target.tray == model::Tray::open ? wanted.target.tray : std::nullopt;
 }
 
+/// Throws where that drive has no medium that could be changed.
+void require_changeable(const model::Disk& drive, const model::Disk& wanted) {
+    if (drive.device != model::DiskDevice::cdrom && drive.device != model::DiskDevice::floppy)
+        throw cannot_plug(
+            fmt::format("disk '{}' is no drive whose medium could be changed while the domain runs", drive.target.dev));
+    if (drive.device == model::DiskDevice::floppy && wanted.target.tray == model::Tray::open)
+        throw cannot_plug(fmt::format("floppy drive '{}' has no tray that could be opened", drive.target.dev),
+                          "leave tray='open' out");
+}
+
+/// The drive with the medium, and nothing else of it changed.
+void put_medium(model::Disk& drive, model::Disk wanted) {
+    set_medium(drive, wanted);
+    wanted.readonly |= drive.readonly; // <readonly/> is only missing
+    wanted.shareable |= drive.shareable;
+    wanted.transient |= drive.transient;
+    require_applied("disk", drive, wanted);
+}
+
+struct OpenedMedium {
+    model::Disk drive;
+    engine::Launch launch;
+};
+/// `images_before`: what was in the drive. The same image once more: its lock is free only when the old medium is out.
+Task<OpenedMedium> open_medium(DomainPtr domain, model::Disk drive, std::vector<std::string> images_before,
+                               Credentials caller) {
+    auto& environment = domain->environment();
+    const auto running = domain->require_running();
+    drive = co_await placed(environment, drive);
+    const bool same = !images_before.empty() && written_images(drive) == images_before;
+    auto opened =
+        co_await open_in_lane(environment, drive, caller, domain->name(), same ? Locking::by_qemu : Locking::now);
+    OpenedMedium medium{std::move(opened.first), std::move(opened.second)};
+    co_await require_gluster_rights(medium.drive, running->user);
+    medium.launch.secrets = co_await disk_secrets(environment, medium.drive);
+    co_return medium;
+}
+
+Task<> change_leases(DomainPtr domain, std::vector<std::string> before, std::vector<std::string> after,
+                     Credentials caller) {
+    if (before == after) co_return;
+    co_await remove_leases(domain->environment(), domain->name(), domain->uuid(), std::move(before));
+    co_await write_leases(domain->environment(), domain->name(), domain->uuid(), std::move(after), std::move(caller));
+}
+
 Task<> change_medium(DomainPtr domain, model::Disk wanted, bool force, Credentials caller) {
     const auto running = domain->require_running();
     OneDevice one;
@@ -33,39 +78,22 @@ Task<> change_medium(DomainPtr domain, model::Disk wanted, bool force, Credentia
     one.devices.disks.push_back(wanted);
     const auto alias = compute::alias_of(running->domain->devices, one);
     auto live = *running->domain;
-    auto& disk =
-        *std::ranges::find(live.devices.disks, alias, [](const auto& each) { return each.alias.value_or(""); });
-    if (disk.device != model::DiskDevice::cdrom && disk.device != model::DiskDevice::floppy)
-        throw cannot_plug(
-            fmt::format("disk '{}' is no drive whose medium could be changed while the domain runs", disk.target.dev));
-    if (disk.device == model::DiskDevice::floppy && wanted.target.tray == model::Tray::open)
-        throw cannot_plug(fmt::format("floppy drive '{}' has no tray that could be opened", disk.target.dev),
-                          "leave tray='open' out");
+    auto& disk = *std::ranges::find(live.devices.disks, std::optional(alias), &model::Disk::alias);
+    require_changeable(disk, wanted);
     std::vector<model::Disk> before;
     before.push_back(disk);
-    const auto images_before = co_await images_written(domain->environment(), std::move(before));
+    auto images_before = co_await images_written(domain->environment(), std::move(before));
     engine::MediumChange change;
     change.before = live;
     change.alias = alias;
     change.force = force;
-    set_medium(disk, wanted);
-    wanted.readonly |= disk.readonly; // <readonly/> is only missing
-    wanted.shareable |= disk.shareable;
-    wanted.transient |= disk.transient;
-    require_applied("disk", disk, wanted);
+    put_medium(disk, std::move(wanted));
     require_sound(live);
     const auto named = disk;
-
     if (!disk.source.empty()) { // nothing is taken out before what is to come in is open
-        disk = co_await placed(domain->environment(), disk);
-        // The same image once more: its lock is free only when the old medium is out.
-        const auto locking =
-            !images_before.empty() && written_images(disk) == images_before ? Locking::by_qemu : Locking::now;
-        auto opened = co_await open_in_lane(domain->environment(), disk, caller, domain->name(), locking);
-        disk = std::move(opened.first);
-        change.launch = std::move(opened.second);
-        co_await require_gluster_rights(disk, running->user);
-        change.launch.secrets = co_await disk_secrets(domain->environment(), disk);
+        auto medium = co_await open_medium(domain, disk, images_before, caller);
+        disk = std::move(medium.drive);
+        change.launch = std::move(medium.launch);
     }
     change.after = live;
     const auto failure = co_await running->guest().change_medium(std::move(change));
@@ -75,14 +103,9 @@ Task<> change_medium(DomainPtr domain, model::Disk wanted, bool force, Credentia
     }
     auto shown = disk;
     name_volume(shown, named);
-    domain->change_live([&](model::Domain& now) {
-        for (auto& each : now.devices.disks)
-            if (each.alias == alias) each = shown;
-    });
-    if (written_images(disk) != images_before) {
-        co_await remove_leases(domain->environment(), domain->name(), domain->uuid(), images_before);
-        co_await write_leases(domain->environment(), domain->name(), domain->uuid(), written_images(disk), caller);
-    }
+    domain->change_live(
+        [&](model::Domain& now) { *std::ranges::find(now.devices.disks, shown.alias, &model::Disk::alias) = shown; });
+    co_await change_leases(domain, std::move(images_before), written_images(disk), caller);
     if (failure) std::rethrow_exception(failure);
 }
 

@@ -13,6 +13,33 @@ namespace domus::compute {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+Task<> require_renamable(DomainPtr domain) {
+    if (domain->running())
+        throw invalid_operation("cannot rename active domain")
+            .hint(fmt::format("shut it down first: 'domus shutdown {}'", domain->name()));
+    co_await recheck_managed_save(domain);
+    if (domain->managed_save())
+        throw invalid_operation("domain with a managed saved state can't be renamed")
+            .hint(
+                fmt::format("start it, or forget its saved memory with 'domus managedsave-remove {}'", domain->name()));
+    if (!domain->snapshots().tree.empty()) throw invalid_operation("cannot rename domain with snapshots");
+}
+
+DefinitionPtr renamed_definition(const Domain& domain, const std::string& to) {
+    auto wanted = parse_definition(*domain.definition());
+    wanted.name = to;
+    if (wanted.os.nvram.path == domain.environment().store.variables_path(domain.name()).string())
+        wanted.os.nvram.path.reset(); // they go along
+    format::Findings findings;
+    model::check(wanted, findings);
+    format::throw_findings(findings, ErrorDomain::domain, "<domain>");
+    return make_definition(wanted, domain.definition()->definer);
+}
+
+} // namespace
+
 Task<> define(DomainPtr domain, model::Domain wanted, Credentials who) {
     const auto turn = co_await domain->turn("define");
     if (wanted.name != domain->name())
@@ -83,28 +110,9 @@ Task<> undefine(DomainPtr domain, unsigned flags) {
 
 Task<> rename(DomainPtr domain, std::string to) {
     const auto turn = co_await domain->turn("rename");
-    if (domain->running())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: cannot rename active domain")
-            .hint(fmt::format("shut it down first: 'domus shutdown {}'", domain->name()));
-    co_await recheck_managed_save(domain);
-    if (domain->managed_save())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: domain with a managed saved state can't be renamed")
-            .hint(
-                fmt::format("start it, or forget its saved memory with 'domus managedsave-remove {}'", domain->name()));
-    if (!domain->snapshots().tree.empty())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: cannot rename domain with snapshots");
-    auto wanted = parse_definition(*domain->definition());
-    wanted.name = to;
-    if (wanted.os.nvram.path == domain->environment().store.variables_path(domain->name()).string())
-        wanted.os.nvram.path.reset(); // they go along
-    format::Findings findings;
-    model::check(wanted, findings);
-    format::throw_findings(findings, ErrorDomain::domain, "<domain>");
+    co_await require_renamable(domain);
+    auto definition = renamed_definition(*domain, to);
     domain->environment().domains->reserve_name(to, *domain);
-    auto definition = make_definition(wanted, domain->definition()->definer);
     std::exception_ptr failure;
     try {
         auto work = [store = domain->environment().store, from = domain->name(), to, definition,

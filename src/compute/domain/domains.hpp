@@ -115,7 +115,6 @@ private:
         unsigned side_by_side = 0;
     };
     Task<> autostart_next(std::shared_ptr<Autostart> all);
-    Task<std::string> replaced_xml(std::string saved, std::string wanted, Credentials who);
 
     Environment& environment_;
     ImageSizeReader image_sizes_;

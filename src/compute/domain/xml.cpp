@@ -71,6 +71,36 @@ std::string contents(const pugi::xml_node& node) {
     return text;
 }
 
+/// An element under that prefix and namespace; held to the same rules as a definition, which it becomes part of.
+void add_element(pugi::xml_node metadata, const std::string& text, const std::string& key, const std::string& uri) {
+    pugi::xml_document addition;
+    if (format::root_element(text).empty()
+        || !addition.load_string(text.c_str(), pugi::parse_full | pugi::parse_ws_pcdata)
+        || !addition.document_element())
+        throw Error(ErrorCode::xml_error, ErrorDomain::dom, "XML error: the metadata is not one well-formed element");
+    auto added = metadata.append_copy(addition.document_element());
+    const auto declaration = fmt::format("xmlns:{}", key);
+    added.remove_attribute("xmlns");
+    added.remove_attribute(declaration.c_str());
+    const std::string name = added.name();
+    if (const auto colon = name.find(':'); colon != name.npos) strip_prefix(added, name.substr(0, colon + 1));
+    qualify(added, key);
+    added.prepend_attribute(declaration.c_str()) = uri.c_str();
+}
+
+/// What is inside <metadata> with that element replaced, or removed; nothing where nothing is left.
+std::optional<std::string> with_element(const std::optional<std::string>& before,
+                                        const std::optional<std::string>& wanted, const std::string& key,
+                                        const std::string& uri) {
+    auto document = parse_metadata(before);
+    auto metadata = document.document_element();
+    if (const auto old = find_element(metadata, uri)) metadata.remove_child(old);
+    if (wanted) add_element(metadata, *wanted, key, uri);
+    auto inside = contents(metadata);
+    if (inside.find_first_not_of(" \t\r\n") == std::string::npos) return std::nullopt;
+    return inside;
+}
+
 } // namespace
 
 std::string domain_xml(const DomainView& view, unsigned flags) {
@@ -133,31 +163,7 @@ void set_metadata(model::Domain& domain, int type, const std::optional<std::stri
     }
     if (type != element)
         throw Error(ErrorCode::invalid_arg, ErrorDomain::dom, fmt::format("unknown metadata type {}", type));
-    auto document = parse_metadata(domain.metadata);
-    auto metadata = document.document_element();
-    if (const auto old = find_element(metadata, uri)) metadata.remove_child(old);
-    if (wanted) {
-        pugi::xml_document addition;
-        // Held to the same rules as a definition, which it becomes part of.
-        if (format::root_element(*wanted).empty()
-            || !addition.load_string(wanted->c_str(), pugi::parse_full | pugi::parse_ws_pcdata)
-            || !addition.document_element())
-            throw Error(ErrorCode::xml_error, ErrorDomain::dom,
-                        "XML error: the metadata is not one well-formed element");
-        auto added = metadata.append_copy(addition.document_element());
-        const auto declaration = fmt::format("xmlns:{}", key);
-        added.remove_attribute("xmlns");
-        added.remove_attribute(declaration.c_str());
-        const std::string name = added.name();
-        if (const auto colon = name.find(':'); colon != name.npos) strip_prefix(added, name.substr(0, colon + 1));
-        qualify(added, key);
-        added.prepend_attribute(declaration.c_str()) = uri.c_str();
-    }
-    auto inside = contents(metadata);
-    if (inside.find_first_not_of(" \t\r\n") == std::string::npos)
-        domain.metadata.reset();
-    else
-        domain.metadata = std::move(inside);
+    domain.metadata = with_element(domain.metadata, wanted, key, uri);
 }
 
 } // namespace domus::compute

@@ -117,11 +117,8 @@ Task<> catch_up(DomainPtr domain, std::shared_ptr<Running> running) {
     log::info("domain '{}' is connected again: id {}, pid {}", domain->name(), running->id, running->pid());
 }
 
-} // namespace
-
-Task<> reconnect(DomainPtr domain, FoundGuest found) {
-    const auto& record = found.record;
-    auto running = std::make_shared<Running>(domain->environment().executor);
+std::shared_ptr<Running> running_of(const Domain& domain, const std::shared_ptr<const RunRecord>& record) {
+    auto running = std::make_shared<Running>(domain.environment().executor);
     running->id = record->domain.id.value_or(-1);
     running->domain = std::shared_ptr<const model::Domain>(record, &record->domain);
     running->folder = record->folder;
@@ -133,6 +130,22 @@ Task<> reconnect(DomainPtr domain, FoundGuest found) {
     running->unfinished = record->job;
     running->starting = false;
     running->reconnecting = true;
+    return running;
+}
+
+void adopt_host_ends(const DomainPtr& domain, const std::shared_ptr<Running>& running) {
+    auto& environment = domain->environment();
+    if (environment.networks)
+        for (const auto& interface : running->domain->devices.interfaces) environment.networks->adopt(interface);
+    spawn(environment.executor, keep_logs(domain, running), fmt::format("the logs of domain '{}'", domain->name()));
+    running->ports = adopt_display_ports(environment, running->domain->devices.graphics, domain->name());
+}
+
+} // namespace
+
+Task<> reconnect(DomainPtr domain, FoundGuest found) {
+    const auto& record = found.record;
+    const auto running = running_of(*domain, record);
     domain->set_running(running);
     domain->assume_status(Status(static_cast<State>(record->state), record->reason));
     const bool unfinished = record->pid == 0 || domain->status() == Status(PausedReason::starting_up);
@@ -157,12 +170,7 @@ Task<> reconnect(DomainPtr domain, FoundGuest found) {
         found.recorded = false;
     }
     if (!found.recorded) write_record(*domain);
-    if (domain->environment().networks)
-        for (const auto& interface : running->domain->devices.interfaces)
-            domain->environment().networks->adopt(interface);
-    spawn(domain->environment().executor, keep_logs(domain, running),
-          fmt::format("the logs of domain '{}'", domain->name()));
-    running->ports = adopt_display_ports(domain->environment(), running->domain->devices.graphics, domain->name());
+    adopt_host_ends(domain, running);
     watch_all(domain, running);
 }
 

@@ -191,16 +191,8 @@ Task<std::optional<Sensitive>> key_of(Environment& environment, const model::Tpm
     co_return value;
 }
 
-} // namespace
-
-Task<StartedHelper> start_tpm(Environment& environment, HelperSite site, model::Tpm wanted, Uuid uuid, bool incoming) {
-    auto tpm = std::make_shared<EmulatedTpm>();
-    tpm->site = std::move(site);
-    tpm->tpm = std::move(wanted);
-    tpm->uuid = uuid;
-    tpm->state =
-        tpm_state(environment.store.folders(), uuid, tpm->tpm.backend.version.value_or(model::TpmVersion::v2_0));
-    tpm->key = co_await key_of(environment, tpm->tpm);
+/// Made if it has none yet, and with the PCR banks that the definition wants.
+Task<> prepare_state(Environment& environment, std::shared_ptr<EmulatedTpm> tpm, bool incoming) {
     auto look = [tpm, incoming] {
         const bool there = fs::is_directory(tpm->state);
         if (there || !incoming) return there;
@@ -220,12 +212,25 @@ Task<StartedHelper> start_tpm(Environment& environment, HelperSite site, model::
     auto command = co_await environment.files.run(Deadline::in(tpm_file_timeout), std::move(give));
     auto what = tpm->name() + ": cannot change its PCR banks";
     if (reconfigure) co_await run_setup(std::move(command), std::move(what));
+}
+
+} // namespace
+
+Task<StartedHelper> start_tpm(Environment& environment, HelperSite site, model::Tpm wanted, Uuid uuid, bool incoming) {
+    auto tpm = std::make_shared<EmulatedTpm>();
+    tpm->site = std::move(site);
+    tpm->tpm = std::move(wanted);
+    tpm->uuid = uuid;
+    tpm->state =
+        tpm_state(environment.store.folders(), uuid, tpm->tpm.backend.version.value_or(model::TpmVersion::v2_0));
+    tpm->key = co_await key_of(environment, tpm->tpm);
+    co_await prepare_state(environment, tpm, incoming);
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         throw system_error(errno, "cannot make a pair of sockets");
     const auto own = std::make_shared<UniqueFd>(ends[0]), other = std::make_shared<UniqueFd>(ends[1]);
     auto serve = [tpm, other] { return swtpm_command(*tpm, other); };
-    command = co_await environment.files.run(Deadline::in(tpm_file_timeout), std::move(serve));
+    auto command = co_await environment.files.run(Deadline::in(tpm_file_timeout), std::move(serve));
     StartedHelper started;
     auto helper = co_await start_helper(std::move(command), *tpm->tpm.alias);
     started.helper = std::move(helper);

@@ -25,20 +25,20 @@ bool resumes(StateAfterRestore state, const SaveHeader& header) {
     return state == StateAfterRestore::as_it_was ? header.was_running : state == StateAfterRestore::running;
 }
 
-} // namespace
-
-Task<std::string> Domains::replaced_xml(std::string saved, std::string wanted, Credentials who) {
+Task<std::string> replaced_xml(Environment& environment, std::string saved, std::string wanted, Credentials who) {
     const auto before =
         std::make_shared<const model::Domain>(format::from_xml<model::Domain>(saved, ErrorDomain::domain));
-    require_emulator(environment_.settings.rules, who, before->devices.emulator.value_or(""));
-    auto replaced = co_await replace_definition(*environment_.engine, before, std::move(wanted));
+    require_emulator(environment.settings.rules, who, before->devices.emulator.value_or(""));
+    auto replaced = co_await replace_definition(*environment.engine, before, std::move(wanted));
     co_return compute::saved_xml(std::move(replaced));
 }
+
+} // namespace
 
 Task<DomainPtr> Domains::restore(RestoreRequest wanted) {
     auto image = co_await open_image(environment_.executor, wanted.caller, wanted.file);
     auto xml = image->xml;
-    if (wanted.xml) xml = co_await replaced_xml(image->xml, *wanted.xml, wanted.caller);
+    if (wanted.xml) xml = co_await replaced_xml(environment_, image->xml, *wanted.xml, wanted.caller);
     Restore restore;
     restore.resume = resumes(wanted.state, image->header);
     restore.image = std::move(image);
@@ -63,7 +63,7 @@ Task<> Domains::define_image(Credentials caller, std::filesystem::path file, std
     auto image = co_await open_image(environment_.executor, caller, file);
     const bool resume = resumes(state, image->header);
     auto text = image->xml;
-    if (xml) text = co_await replaced_xml(image->xml, *xml, caller);
+    if (xml) text = co_await replaced_xml(environment_, image->xml, *xml, caller);
     if (text == image->xml && resume == image->header.was_running) co_return;
     image.reset(); // and with it its lock
     Lane lane(environment_.executor, fmt::format("'{}'", file.string()), 1);

@@ -157,38 +157,59 @@ Task<> remove_snapshot(DomainPtr domain, model::Snapshot snapshot, Credentials c
     co_await clear_intent(domain);
 }
 
-} // namespace
-
-Task<std::string> create_snapshot(DomainPtr domain, SnapshotRequest request) {
-    const auto turn = co_await domain->turn("snapshot");
+Task<model::Snapshot> read_snapshot(DomainPtr domain, SnapshotRequest request) {
     auto read = [xml = request.xml, how = request.reading] {
         return format::from_xml<model::Snapshot>(xml, ErrorDomain::domain_snapshot, how);
     };
     auto wanted = co_await read_document(domain->environment().files, request.xml.size(), Deadline::in(file_timeout),
                                          std::move(read));
+    if (request.redefine) co_return wanted;
+    format::Findings unsupported;
+    model::find_unsupported(wanted, unsupported);
+    format::throw_findings(unsupported, ErrorDomain::domain_snapshot, "<domainsnapshot>");
+    co_return wanted;
+}
+
+Task<> require_rights_of(DomainPtr domain, model::Snapshot snapshot, Credentials caller) {
+    if (snapshot.domain) co_await require_rights(domain->environment(), caller, *snapshot.domain);
+    if (snapshot.inactive_domain) co_await require_rights(domain->environment(), caller, *snapshot.inactive_domain);
+}
+
+/// What the domain is, or will be at its next start.
+model::Domain definition_now(const Domain& domain) {
+    const auto& running = domain.running();
+    if (running && (running->guest_stopped || running->ending))
+        throw invalid_operation(fmt::format("domain '{}' is about to end", domain.name()));
+    return running ? *running->domain : parse_definition(*domain.definition());
+}
+
+/// All that is known of it before it is made.
+void describe_snapshot(const Domain& domain, const model::Domain& definition, model::Snapshot& wanted) {
+    const auto& tree = domain.snapshots().tree;
+    complete_snapshot(wanted, definition, state_of(domain.status()), std::time(nullptr));
+    if (tree.find(*wanted.name))
+        throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
+                    fmt::format("operation failed: domain snapshot '{}' already exists", *wanted.name));
+    wanted.domain = format::from_xml<model::Domain>(saved_xml(definition), ErrorDomain::domain);
+    if (domain.running() && domain.definition()) wanted.inactive_domain = parse_definition(*domain.definition());
+    if (!tree.current().empty()) wanted.parent = tree.current();
+}
+
+} // namespace
+
+Task<std::string> create_snapshot(DomainPtr domain, SnapshotRequest request) {
+    const auto turn = co_await domain->turn("snapshot");
+    auto wanted = co_await read_snapshot(domain, request);
     if (request.redefine) {
-        if (wanted.domain) co_await require_rights(domain->environment(), request.caller, *wanted.domain);
-        if (wanted.inactive_domain)
-            co_await require_rights(domain->environment(), request.caller, *wanted.inactive_domain);
+        co_await require_rights_of(domain, wanted, request.caller);
         auto name = co_await redefine_snapshot(domain, std::move(wanted), request.current);
         co_await domain->note_definer(request.caller);
         co_return name;
     }
-    format::Findings unsupported;
-    model::find_unsupported(wanted, unsupported);
-    format::throw_findings(unsupported, ErrorDomain::domain_snapshot, "<domainsnapshot>");
     co_await settle_earlier(domain);
     const auto running = domain->running();
-    if (running && (running->guest_stopped || running->ending))
-        throw invalid_operation(fmt::format("domain '{}' is about to end", domain->name()));
-    const auto definition = running ? *running->domain : parse_definition(*domain->definition());
-    complete_snapshot(wanted, definition, state_of(domain->status()), std::time(nullptr));
-    if (domain->snapshots().tree.find(*wanted.name))
-        throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
-                    fmt::format("operation failed: domain snapshot '{}' already exists", *wanted.name));
-    wanted.domain = format::from_xml<model::Domain>(saved_xml(definition), ErrorDomain::domain);
-    if (running && domain->definition()) wanted.inactive_domain = parse_definition(*domain->definition());
-    if (!domain->snapshots().tree.current().empty()) wanted.parent = domain->snapshots().tree.current();
+    const auto definition = definition_now(*domain);
+    describe_snapshot(*domain, definition, wanted);
     co_await require_new_in_images(domain, wanted);
     if (running) co_await require_unmistakable(domain, wanted);
     SnapshotIntent intent(SnapshotAction::create, wanted, request.caller);
