@@ -1,9 +1,12 @@
-// What a format of disk images is: one file below formats/, which holds one value of this type, and one line in the
-// table of header.cpp.
+// What a format of disk images is: one file below formats/, which gives one value of this type, and one word in
+// domus_kinds() of CMakeLists.txt. Other code asks its properties and does not compare its name.
 #pragma once
 
 #include "image/header.hpp"
 #include "image/reader.hpp"
+
+#include <span>
+#include <string_view>
 
 namespace domus::image {
 
@@ -16,10 +19,19 @@ struct Format {
     /// Whether it is taken for the format where nobody has named one, if that is decided otherwise: as QEMU decides,
     /// so that the two never take one image for two things.
     bool (*guessed)(Reader& image) = nullptr;
+    std::string_view driver{};  ///< of QEMU, where it has another name
+    bool creatable = false;     ///< volumes are made of it, by qemu-img or by ourselves
+    bool layered = false;       ///< an image of it may have another one below
+    bool repairable = false;    ///< 'qemu-img check' repairs it
+    bool whole_sectors = false; ///< QEMU gives it sizes in sectors of 512 bytes alone
+
+    std::string_view qemu_driver() const { return driver.empty() ? name : driver; }
 };
 
-extern const Format format_qcow2, format_qcow, format_qed, format_vmdk, format_vdi, format_vhdx, format_vpc,
-    format_luks, format_iso, format_raw;
+/// In the order of the build's list, which is that of probing.
+std::span<const Format* const> all_kinds();
+/// Null for a format that is not read here.
+const Format* find_format(std::string_view name);
 
 /// The header of LUKS 1 or 2 at the start of `image`, also where it stands within another format.
 Encryption read_luks(Reader& image);

@@ -5,19 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 namespace domus::image {
 
 namespace {
-
-// The order matters where one file's bytes fit two formats: those that are known by the very first bytes come first, as
-// QEMU would take such a file. ISO 9660 leaves its first 32 KiB to others, so that it comes after them.
-const std::array<const Format*, 10> all{&format_qcow2, &format_qcow, &format_qed, &format_vmdk, &format_vhdx,
-                                        &format_luks,  &format_vdi,  &format_vpc, &format_iso,  &format_raw};
-
-constexpr std::array<std::string_view, 10> names{"qcow2", "qcow", "qed", "vmdk", "vhdx",
-                                                 "luks",  "vdi",  "vpc", "iso",  "raw"};
 
 Header read_as(const Format& format, Reader& image) {
     image.format = format.name;
@@ -28,29 +19,51 @@ Header read_as(const Format& format, Reader& image) {
 
 } // namespace
 
-std::span<const std::string_view> known_formats() { return names; }
+const Format* find_format(std::string_view name) {
+    const auto found = std::ranges::find(all_kinds(), name, [](const Format* each) { return each->name; });
+    return found == all_kinds().end() ? nullptr : *found;
+}
+
+std::vector<std::string_view> known_formats() {
+    std::vector<std::string_view> names;
+    for (const auto* format : all_kinds()) names.push_back(format->name);
+    return names;
+}
+
+std::vector<std::string_view> creatable_formats() {
+    std::vector<std::string_view> names;
+    for (const auto* format : all_kinds())
+        if (format->creatable) names.push_back(format->name);
+    std::ranges::rotate(names, names.end() - 1);
+    return names;
+}
+
+std::string_view qemu_driver(std::string_view name) {
+    const auto* format = find_format(name);
+    return format ? format->qemu_driver() : name;
+}
 
 Header read_header(int fd, std::string_view name) {
-    const auto format = std::ranges::find(all, name, [](const Format* each) { return each->name; });
-    if (format == all.end())
+    const auto* format = find_format(name);
+    if (!format)
         throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
                     fmt::format("unsupported configuration: headers of image format '{}' are not read here", name))
-            .hint(fmt::format("formats are {}", fmt::join(names, ", ")));
+            .hint(fmt::format("formats are {}", fmt::join(known_formats(), ", ")));
     Reader image(fd);
     image.format = name;
-    if (!(*format)->recognizes(image)) throw image.other_format();
-    return read_as(**format, image);
+    if (!format->recognizes(image)) throw image.other_format();
+    return read_as(*format, image);
 }
 
 namespace {
 
 const Format& guess(Reader& image) {
-    for (const auto* format : all) {
+    for (const auto* format : all_kinds()) {
         image.format = format->name;
         const auto looks_so = format->guessed ? format->guessed : format->recognizes;
         if (looks_so(image)) return *format;
     }
-    return format_raw; // not reached: all images may be raw
+    return *all_kinds().back(); // not reached: all images may be raw
 }
 
 } // namespace

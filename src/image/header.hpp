@@ -12,7 +12,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -91,7 +90,11 @@ struct Header {
 };
 
 /// The names of the formats that are read here, in the order in which they are probed; "raw" is the last.
-std::span<const std::string_view> known_formats();
+std::vector<std::string_view> known_formats();
+/// Those of which volumes are made, "raw" first.
+std::vector<std::string_view> creatable_formats();
+/// What QEMU calls a format; names that are not known here stay.
+std::string_view qemu_driver(std::string_view format);
 
 /// Reads the header as of that format. Throws Error: operation_failed if the image is not of it, or contradicts itself
 /// (the message names the field); config_unsupported for a format or a feature that is not known here; system_error.

@@ -1,5 +1,6 @@
 #include "image/reader.hpp"
 
+#include "image/formats.hpp"
 #include "image/header.hpp"
 
 #include <fmt/format.h>
@@ -17,10 +18,11 @@ namespace {
 constexpr auto last_offset = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
 
 Error damage(std::string_view format, std::string_view what) {
+    const auto* known = find_format(format);
     return Error(ErrorCode::operation_failed, ErrorDomain::storage,
                  fmt::format("the {} header is damaged: {}", format, what))
-        .hint(format == "qcow2" || format == "qed" ? "'domus image check' may repair it"
-                                                   : "name its true format if it is not that");
+        .hint(known && known->repairable ? "'domus image check' may repair it"
+                                         : "name its true format if it is not that");
 }
 
 std::uint64_t size_of(int fd) {

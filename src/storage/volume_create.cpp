@@ -3,6 +3,7 @@
 #include "storage/volume_file.hpp"
 
 #include "image/chain.hpp"
+#include "image/formats.hpp"
 #include "image/new_qcow2.hpp"
 #include "image/option.hpp"
 #include "os/files.hpp"
@@ -27,8 +28,6 @@ namespace domus::storage {
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr std::array<std::string_view, 7> made_formats{"raw", "qcow2", "vmdk", "vdi", "vpc", "vhdx", "qed"};
 
 /// For btrfs, which else writes every change of an image somewhere else; the file must be empty still.
 bool set_nocow(int fd) {
@@ -130,8 +129,8 @@ void admit_volume(const model::Volume& wanted, unsigned flags) {
                     fmt::format("unsupported configuration: volume '{}': {}", wanted.name, what))
             .hint(std::move(hint));
     };
-    if (std::ranges::find(made_formats, format) == made_formats.end())
-        refuse(fmt::format("format '{}' cannot be made", format), "take 'raw' or 'qcow2'");
+    const auto* kind = image::find_format(format);
+    if (!kind || !kind->creatable) refuse(fmt::format("format '{}' cannot be made", format), "take 'raw' or 'qcow2'");
     if ((flags & create_flag::preallocate_metadata) && format != "qcow2")
         throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
                     "unsupported configuration: metadata preallocation only available with qcow2");
@@ -221,7 +220,8 @@ Task<> require_backing(std::string path, model::VolumeBackingStore backing, Site
 
 Task<> create_volume_file(std::string path, model::Volume wanted, unsigned flags, Site site) {
     auto check = [path, wanted, flags]() mutable {
-        if (wanted.target.format == "iso") wanted.target.format = "raw"; // empty, it is a file like another
+        if (wanted.target.format)
+            wanted.target.format = image::qemu_driver(*wanted.target.format); // an empty disc is raw
         settle_backing(path, wanted);
         admit_volume(wanted, flags);
         require_absent(path);

@@ -22,7 +22,7 @@ struct Image {
     std::string secret_file; ///< absolute: holds the passphrase; or empty
 
     /// The name that QEMU has for the format: a disc is raw to it.
-    std::string format() const { return header.format == "iso" ? "raw" : header.format; }
+    std::string format() const { return std::string(image::qemu_driver(header.format)); }
 };
 
 /// The options of a command that tell of one image.

@@ -1,5 +1,7 @@
 #include "compute/disks/resize.hpp"
 
+#include "image/formats.hpp"
+
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -17,7 +19,7 @@ Task<> resize_disk(DomainPtr domain, std::string target, ByteCount size) {
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu,
                     fmt::format("Operation not supported: can't resize empty or readonly disk '{}'", target));
     constexpr std::uint64_t sector = 512;
-    if (disk->driver.type == "qcow2" || disk->driver.type == "qed")
+    if (const auto* format = image::find_format(disk->driver.type.value_or("")); format && format->whole_sectors)
         size.bytes = (size.bytes + sector - 1) / sector * sector;
     co_await running->guest().resize_disk(*disk, size);
 }

@@ -87,7 +87,7 @@ void discover(std::vector<model::BackingStore>& below, const std::string& image,
 void settle_format(model::BackingStore& store, const std::string& above, const std::string& path, int fd) {
     if (store.format) return;
     const auto seen = image::read_header(fd).format;
-    if (seen != "raw" && seen != "iso")
+    if (image::qemu_driver(seen) != "raw")
         throw Error(
             ErrorCode::operation_invalid, ErrorDomain::storage,
             fmt::format("the format of backing image '{}' of image '{}' was not specified in the image metadata", path,

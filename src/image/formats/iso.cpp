@@ -22,6 +22,14 @@ Header read(Reader& image) {
 
 } // namespace
 
-const Format format_iso{.name = "iso", .recognizes = recognizes, .read = read};
+const Format& kind_iso() {
+    static const Format kind{
+        .name = "iso",
+        .recognizes = recognizes,
+        .read = read,
+        .driver = "raw",
+    };
+    return kind;
+}
 
 } // namespace domus::image

@@ -142,6 +142,13 @@ Encryption read_luks(Reader& image) {
     }
 }
 
-const Format format_luks{.name = "luks", .recognizes = recognizes, .read = read};
+const Format& kind_luks() {
+    static const Format kind{
+        .name = "luks",
+        .recognizes = recognizes,
+        .read = read,
+    };
+    return kind;
+}
 
 } // namespace domus::image

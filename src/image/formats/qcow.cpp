@@ -39,6 +39,14 @@ Header read(Reader& image) {
 
 } // namespace
 
-const Format format_qcow{.name = "qcow", .recognizes = recognizes, .read = read};
+const Format& kind_qcow() {
+    static const Format kind{
+        .name = "qcow",
+        .recognizes = recognizes,
+        .read = read,
+        .layered = true,
+    };
+    return kind;
+}
 
 } // namespace domus::image

@@ -228,6 +228,17 @@ Header read(Reader& image) {
 
 } // namespace
 
-const Format format_qcow2{.name = "qcow2", .recognizes = recognizes, .read = read};
+const Format& kind_qcow2() {
+    static const Format kind{
+        .name = "qcow2",
+        .recognizes = recognizes,
+        .read = read,
+        .creatable = true,
+        .layered = true,
+        .repairable = true,
+        .whole_sectors = true,
+    };
+    return kind;
+}
 
 } // namespace domus::image

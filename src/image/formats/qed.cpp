@@ -49,6 +49,17 @@ Header read(Reader& image) {
 
 } // namespace
 
-const Format format_qed{.name = "qed", .recognizes = recognizes, .read = read};
+const Format& kind_qed() {
+    static const Format kind{
+        .name = "qed",
+        .recognizes = recognizes,
+        .read = read,
+        .creatable = true,
+        .layered = true,
+        .repairable = true,
+        .whole_sectors = true,
+    };
+    return kind;
+}
 
 } // namespace domus::image

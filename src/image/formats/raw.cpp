@@ -3,15 +3,21 @@
 
 namespace domus::image {
 
-const Format format_raw{
-    .name = "raw",
-    .recognizes = [](Reader&) { return true; },
-    .read =
-        [](Reader& image) {
-            Header header;
-            header.virtual_size = {image.size()};
-            return header;
-        },
-};
+namespace {
+
+bool recognizes(Reader&) { return true; }
+
+Header read(Reader& image) {
+    Header header;
+    header.virtual_size = {image.size()};
+    return header;
+}
+
+} // namespace
+
+const Format& kind_raw() {
+    static const Format kind{.name = "raw", .recognizes = recognizes, .read = read, .creatable = true};
+    return kind;
+}
 
 } // namespace domus::image

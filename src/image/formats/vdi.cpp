@@ -51,6 +51,14 @@ Header read(Reader& image) {
 
 } // namespace
 
-const Format format_vdi{.name = "vdi", .recognizes = recognizes, .read = read};
+const Format& kind_vdi() {
+    static const Format kind{
+        .name = "vdi",
+        .recognizes = recognizes,
+        .read = read,
+        .creatable = true,
+    };
+    return kind;
+}
 
 } // namespace domus::image

@@ -147,6 +147,14 @@ Header read(Reader& image) {
 
 } // namespace
 
-const Format format_vhdx{.name = "vhdx", .recognizes = recognizes, .read = read};
+const Format& kind_vhdx() {
+    static const Format kind{
+        .name = "vhdx",
+        .recognizes = recognizes,
+        .read = read,
+        .creatable = true,
+    };
+    return kind;
+}
 
 } // namespace domus::image

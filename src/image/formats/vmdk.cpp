@@ -9,6 +9,7 @@
 #include <bit>
 #include <charconv>
 #include <limits>
+#include <utility>
 
 namespace domus::image {
 
@@ -198,6 +199,15 @@ Header read(Reader& image) {
 
 } // namespace
 
-const Format format_vmdk{.name = "vmdk", .recognizes = recognizes, .read = read};
+const Format& kind_vmdk() {
+    static const Format kind{
+        .name = "vmdk",
+        .recognizes = recognizes,
+        .read = read,
+        .creatable = true,
+        .layered = true,
+    };
+    return kind;
+}
 
 } // namespace domus::image

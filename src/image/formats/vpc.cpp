@@ -94,6 +94,15 @@ Header read(Reader& image) {
 
 } // namespace
 
-const Format format_vpc{.name = "vpc", .recognizes = recognizes, .read = read, .guessed = starts_with_footer};
+const Format& kind_vpc() {
+    static const Format kind{
+        .name = "vpc",
+        .recognizes = recognizes,
+        .read = read,
+        .guessed = starts_with_footer,
+        .creatable = true,
+    };
+    return kind;
+}
 
 } // namespace domus::image

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/host_address.hpp"
+#include "image/formats.hpp"
 #include "model/network_source.hpp"
 
 #include <fmt/format.h>
@@ -266,8 +267,13 @@ json::object protocol_node(Build& build, const Disk& disk, const Layer& layer) {
 
 // ---- format nodes: what the bytes mean ----------------------------------------------------------------------------
 
-constexpr std::array<std::string_view, 14> formats{"raw",  "qcow2",     "qcow",  "qed",   "vmdk", "vdi",  "vpc",
-                                                   "vhdx", "parallels", "bochs", "cloop", "dmg",  "luks", "fat"};
+/// QEMU reads them, we do not.
+constexpr std::array<std::string_view, 5> further_formats{"parallels", "bochs", "cloop", "dmg", "fat"};
+
+bool is_driver(std::string_view format) {
+    const auto* known = image::find_format(format);
+    return known ? known->driver.empty() : std::ranges::find(further_formats, format) != further_formats.end();
+}
 
 void add_slice(Build& build, const Layer& layer, json::object& node, const std::string& file) {
     const auto& slice = layer.source.slices.front();
@@ -279,7 +285,7 @@ void add_slice(Build& build, const Layer& layer, json::object& node, const std::
 
 json::object format_node(Build& build, const Disk& disk, const Layer& layer, bool readonly) {
     const auto name = node_of(disk, layer.depth);
-    if (std::ranges::find(formats, layer.format) == formats.end())
+    if (!is_driver(layer.format))
         refuse("driver", layer.line,
                fmt::format("image format '{}' of disk '{}' is not known", layer.format, disk.target.dev));
     json::object node{
@@ -313,8 +319,8 @@ void add_layer(Build& build, const Disk& disk, const Layer& layer) {
     build.arguments.blockdev(protocol);
     auto node = format_node(build, disk, layer, readonly);
     if (!layer.source.slices.empty()) add_slice(build, layer, node, file);
-    const bool has_backing =
-        layer.format == "qcow2" || layer.format == "qed" || layer.format == "vmdk" || layer.format == "qcow";
+    const auto* format = image::find_format(layer.format);
+    const bool has_backing = format && format->layered;
     if (!layer.last)
         node["backing"] = node_of(disk, layer.depth + 1);
     else if (has_backing && layer.ends_chain)
