@@ -91,7 +91,7 @@ struct Pool {
     Pool& operator=(Pool&&) noexcept;
     ~Pool();
 
-    std::string type; ///< "dir", "fs", "netfs", "logical", "iscsi", "rbd", ...: a kind in src/storage/kinds
+    std::string type; ///< one of pool_types (model/pool_types.hpp), a kind in src/storage/kinds
     std::string name;
     std::optional<Uuid> uuid;                                 ///< always there once defined
     std::optional<ByteCount> capacity, allocation, available; ///< live

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "os/cgroup.hpp"
+#include "os/package.hpp"
 #include "os/priority.hpp"
 #include "os/proc.hpp"
 
@@ -219,49 +220,28 @@ LeftBehind& left_behind() {
 
 } // namespace
 
+std::string how_to_install(const Package& package) {
+    const auto from = package.component.empty() ? "" : fmt::format(", from Debian's component {}", package.component);
+    return fmt::format("install its package with 'apt install {}'{}", package.names, from);
+}
+
 std::string how_to_install(std::string_view program) {
     struct Row {
-        std::string_view program, package;
-        std::string_view component = {}; ///< of Debian, where it is not main
+        std::string_view program;
+        Package package;
     };
-    constexpr Row packages[] = {{"blkid", "util-linux"},
-                                {"dmsetup", "dmsetup"},
-                                {"dnsmasq", "dnsmasq-base"},
-                                {"gluster", "glusterfs-cli"},
-                                {"ip", "iproute2"},
-                                {"iscsiadm", "open-iscsi"},
-                                {"lvcreate", "lvm2"},
-                                {"lvresize", "lvm2"},
-                                {"lvs", "lvm2"},
-                                {"mkfs.btrfs", "btrfs-progs"},
-                                {"mkfs.ext4", "e2fsprogs"},
-                                {"mkfs.vfat", "dosfstools"},
-                                {"mkfs.xfs", "xfsprogs"},
-                                {"mount.cifs", "cifs-utils"},
-                                {"mount.glusterfs", "glusterfs-client"},
-                                {"mount.nfs", "nfs-common"},
-                                {"nft", "nftables"},
-                                {"passt", "passt"},
-                                {"pvcreate", "lvm2"},
-                                {"pvs", "lvm2"},
-                                {"qemu-img", "qemu-utils"},
-                                {"rados", "ceph-common"},
-                                {"rbd", "ceph-common"},
-                                {"scrub", "scrub"},
-                                {"sfdisk", "fdisk"},
-                                {"showmount", "nfs-common"},
-                                {"swtpm", "swtpm swtpm-tools"},
-                                {"swtpm_setup", "swtpm swtpm-tools"},
-                                {"unshare", "util-linux"},
-                                {"vgchange", "lvm2"},
-                                {"vgs", "lvm2"},
-                                {"zfs", "zfsutils-linux", "contrib"},
-                                {"zpool", "zfsutils-linux", "contrib"}};
-    for (const auto& row : packages) {
-        if (row.program != program) continue;
-        const auto from = row.component.empty() ? "" : fmt::format(", from Debian's component {}", row.component);
-        return fmt::format("install its package with 'apt install {}'{}", row.package, from);
-    }
+    constexpr Row packages[] = {{"blkid", {"util-linux"}},
+                                {"dnsmasq", {"dnsmasq-base"}},
+                                {"ip", {"iproute2"}},
+                                {"nft", {"nftables"}},
+                                {"passt", {"passt"}},
+                                {"qemu-img", {"qemu-utils"}},
+                                {"scrub", {"scrub"}},
+                                {"swtpm", {"swtpm swtpm-tools"}},
+                                {"swtpm_setup", {"swtpm swtpm-tools"}},
+                                {"unshare", {"util-linux"}}};
+    for (const auto& row : packages)
+        if (row.program == program) return how_to_install(row.package);
     return fmt::format("find its package with 'apt-file search bin/{}'", program);
 }
 

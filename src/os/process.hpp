@@ -129,7 +129,8 @@ private:
 /// Full path of a program in the usual folders (/usr/local/sbin to /bin); empty if it is not there.
 std::string find_program(const std::string& name);
 
-/// What mends that a program is missing, in words: its package, where we use it.
+/// What mends that a program is missing, in words: its package, where we know it. What kinds of pools run, they name
+/// themselves (storage/needs.hpp).
 std::string how_to_install(std::string_view program);
 
 } // namespace domus

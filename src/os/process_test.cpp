@@ -1,5 +1,7 @@
 #include "os/process.hpp"
 
+#include "os/package.hpp"
+
 #include "base/error.hpp"
 #include "os/files.hpp"
 #include "os/proc.hpp"
@@ -199,7 +201,7 @@ TEST(Process, what_is_missing_is_named_with_its_package) {
     EXPECT_EQ(how_to_install("nft"), "install its package with 'apt install nftables'");
     EXPECT_EQ(how_to_install("swtpm_setup"), "install its package with 'apt install swtpm swtpm-tools'");
     EXPECT_EQ(how_to_install("dnsmasq"), "install its package with 'apt install dnsmasq-base'");
-    EXPECT_EQ(how_to_install("zfs"),
+    EXPECT_EQ(how_to_install(Package{"zfsutils-linux", "contrib"}),
               "install its package with 'apt install zfsutils-linux', from Debian's component contrib");
     EXPECT_EQ(how_to_install("unheard"), "find its package with 'apt-file search bin/unheard'");
 }

@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "format/xml.hpp"
+#include "model/pool_types.hpp"
 #include "service/flags.hpp"
 
 #include <fmt/format.h>
@@ -11,12 +12,8 @@ namespace domus::service {
 namespace {
 
 namespace list_flag { // virConnectListAllStoragePoolsFlags
-constexpr unsigned inactive = 1, active = 2, persistent = 4, transient = 8, autostart = 16, no_autostart = 32,
-                   first_type = 64;
-constexpr unsigned all = (1u << 20) - 1;
-/// In the order of the flags from first_type on.
-constexpr std::string_view types[]{"dir",   "fs",  "netfs",    "logical", "disk", "iscsi",    "scsi",
-                                   "mpath", "rbd", "sheepdog", "gluster", "zfs",  "vstorage", "iscsi-direct"};
+constexpr unsigned inactive = 1, active = 2, persistent = 4, transient = 8, autostart = 16, no_autostart = 32;
+constexpr unsigned all = (1u << 20) - 1; // with those of the types
 } // namespace list_flag
 
 bool passes(unsigned flags, unsigned yes, unsigned no, bool value) {
@@ -28,10 +25,8 @@ bool chosen(const PoolView& view, unsigned flags) {
     if (!passes(flags, active, inactive, view.active) || !passes(flags, persistent, transient, view.persistent)
         || !passes(flags, autostart, no_autostart, view.autostart))
         return false;
-    if (!(flags & ~(first_type - 1))) return true;
-    for (unsigned i = 0; i < std::size(types); ++i)
-        if (view.current().type == types[i]) return flags & (first_type << i);
-    return false;
+    if (!(flags & ~(model::first_pool_type_flag - 1))) return true;
+    return flags & model::pool_type_flag(view.current().type);
 }
 
 void audit(const Caller& caller, std::string_view operation, const std::string& name) {
@@ -69,13 +64,13 @@ std::string StorageOperations::xml(const PoolRef& ref, unsigned flags) const {
 std::string StorageOperations::capabilities(unsigned flags) const {
     require_flags(flags, 0, "virConnectGetStoragePoolCapabilities");
     std::string text = "<storagepoolCapabilities>\n";
-    for (const auto type : list_flag::types) {
+    for (const auto type : model::pool_types) {
         if (type == "sheepdog") continue; // gone from QEMU
         const auto* kind = storage::find_kind(type);
         text += fmt::format("  <pool type='{}' supported='{}'>\n", type, kind ? "yes" : "no");
         if (kind) {
-            text += options("pool", "sourceFormatType", kind->source_formats());
-            text += options("vol", "targetFormatType", kind->volume_formats());
+            text += options("pool", "sourceFormatType", kind->info().source_formats);
+            text += options("vol", "targetFormatType", kind->info().volume_formats);
         }
         text += "  </pool>\n";
     }

@@ -4,6 +4,7 @@
 #include "image/lock.hpp"
 #include "os/files.hpp"
 #include "storage/encryption.hpp"
+#include "storage/kind.hpp"
 #include "storage/named_files.hpp"
 #include "storage/open_volume_file.hpp"
 #include "storage/volume_making.hpp"
@@ -104,8 +105,9 @@ Task<> convert(std::shared_ptr<Command> command, bool encrypts, std::string purp
         failure = error;
     }
     if (!failure) co_return;
-    for (const std::string_view driver : {"driver 'rbd'", "driver 'iscsi'", "driver 'gluster'"})
-        if (failure->text().contains(driver))
+    for (const auto* kind : all_kinds())
+        if (const auto driver = kind->info().block_driver;
+            !driver.empty() && failure->text().contains(fmt::format("driver '{}'", driver)))
             throw std::move(*failure).hint("install QEMU's driver with 'apt install qemu-block-extra'");
     throw std::move(*failure);
 }

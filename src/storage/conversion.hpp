@@ -3,6 +3,8 @@
 
 #include "storage/kind.hpp"
 
+#include <boost/json/fwd.hpp>
+
 namespace domus::storage {
 
 /// What qemu-img calls a node of QEMU's block layer.

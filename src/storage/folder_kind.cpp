@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "format/xml.hpp"
+#include "image/header.hpp"
 #include "image/lease.hpp"
 #include "os/files.hpp"
 #include "storage/unfinished_file.hpp"
@@ -111,9 +112,17 @@ void make_folders(const fs::path& folder) {
 
 } // namespace
 
-std::vector<std::string_view> FolderKind::volume_formats() const {
-    return {"raw", "qcow2", "vmdk", "vdi", "vpc", "vhdx", "qed"};
+namespace {
+
+KindInfo with_files(KindInfo info) {
+    info.holds_files = true;
+    info.volume_formats = image::creatable_formats();
+    return info;
 }
+
+} // namespace
+
+FolderKind::FolderKind(KindInfo info) : Kind(with_files(std::move(info))) {}
 
 void FolderKind::admit_target(model::Pool& pool) {
     if (!pool.target || pool.target->empty())

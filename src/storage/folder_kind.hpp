@@ -1,4 +1,4 @@
-// What is common to the pools whose volumes are the files of a folder: 'dir', and what is mounted, 'fs' and 'netfs'.
+// What is common to the pools whose volumes are the files of a folder: one of the host, or one that is mounted.
 #pragma once
 
 #include "storage/kind.hpp"
@@ -7,17 +7,15 @@ namespace domus::storage {
 
 class FolderKind : public Kind {
 public:
-    std::vector<std::string_view> volume_formats() const override;
+    explicit FolderKind(KindInfo info);
     std::optional<Watched> watched(const model::Pool& pool) const override { return Watched{*pool.target, true, {}}; }
     Task<> remove(Definition pool, Site site) const override;
     Task<Contents> look(Definition pool, Site site) const override;
     Task<Contents> look_again(Definition pool, Known known, Site site) const override;
     bool surely_unchanged(const model::Volume& known, dev_t device, const timespec& since) const override;
     Task<Contents> measure(Definition pool, Site site) const override;
-    bool holds_files() const override { return true; }
     std::optional<std::string> file_of(const model::Pool& pool, const std::string& volume) const override;
     Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const override;
-    bool removes_volumes() const override { return true; }
     Task<> remove_volume(Definition pool, VolumePtr volume, unsigned flags, Site site) const override;
     Task<> create(Definition pool, model::Volume wanted, unsigned flags, Site site) const override;
     Task<> copy(Definition pool, model::Volume wanted, Origin from, unsigned flags, Site site) const override;

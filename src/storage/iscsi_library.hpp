@@ -1,5 +1,5 @@
 // A session with an iSCSI target from this process, by libiscsi (package libiscsi7), which is loaded when the first one
-// is opened: whoever has no pool of type 'iscsi-direct' does without it. Everything here blocks, for no longer than a
+// is opened: whoever has no pool that logs in by itself does without it. Everything here blocks, for no longer than a
 // server's answer may take; errors throw.
 #pragma once
 

@@ -1,5 +1,5 @@
-// What the kinds of pools have in common that lie on an iSCSI target: 'iscsi', which the kernel reaches, and
-// 'iscsi-direct'. Their source names one portal (<host>) and one target (<device>), and how to log in by CHAP (<auth>).
+// What the kinds of pools have in common that lie on an iSCSI target, which the kernel or the daemon itself logs in to.
+// Their source names one portal (<host>) and one target (<device>), and how to log in by CHAP (<auth>).
 #pragma once
 
 #include "storage/kind.hpp"

@@ -105,17 +105,16 @@ Place Kind::place(const model::Pool&, const model::Volume& volume, std::optional
                             volume.name, format::word(*volume.type)));
 }
 
-std::vector<const Kind*> all_kinds() {
-    return {&directory_kind(),    &filesystem_kind(), &network_filesystem_kind(),
-            &logical_kind(),      &disk_kind(),       &iscsi_kind(),
-            &iscsi_direct_kind(), &scsi_kind(),       &multipath_kind(),
-            &rbd_kind(),          &gluster_kind(),    &zfs_kind()};
-}
-
 const Kind* find_kind(std::string_view name) {
     for (const auto* kind : all_kinds())
         if (kind->name() == name) return kind;
     return nullptr;
+}
+
+const Kind& kind_of_folders() {
+    for (const auto* kind : all_kinds())
+        if (kind->info().reach == Reach::folder) return *kind;
+    throw Error(ErrorCode::internal_error, ErrorDomain::storage, "this build has no kind of pool for folders");
 }
 
 } // namespace domus::storage

@@ -1,8 +1,9 @@
-// What a kind of pool does with its storage. One file a kind in kinds/; the names of the kinds stand in kind.cpp alone.
+// What a kind of pool does with its storage. One file a kind in kinds/, and one word in domus_kinds() of CMakeLists.txt.
 // What takes a Site is a coroutine and may block in it or run programs; the rest only looks at definitions.
 #pragma once
 
 #include "model/storage.hpp"
+#include "storage/kind_info.hpp"
 #include "storage/site.hpp"
 #include "storage/volume_data.hpp"
 
@@ -12,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,22 +88,19 @@ struct Watched {
 
 class Kind {
 public:
+    explicit Kind(KindInfo info) : info_(std::move(info)) {}
     virtual ~Kind() = default;
-    virtual std::string_view name() const = 0;
+    Kind(const Kind&) = delete;
+    Kind& operator=(const Kind&) = delete;
+
+    const KindInfo& info() const { return info_; }
+    std::string_view name() const { return info_.name; }
+    bool can(Can what) const { return includes(info_.can, what); }
 
     /// Whether a definition has what this kind needs; throws xml_error. Fills in what follows from the rest.
     virtual void admit(model::Pool& pool) const = 0;
-    /// What it reaches: files in one folder, a server that it logs in to, or devices and mounts of the host.
-    enum class Reach { folder, server, host };
-    virtual Reach reach() const { return Reach::host; }
     /// What two pools may not share, for people and for comparison: "folder /images".
     virtual std::string source(const model::Pool& pool) const = 0;
-    /// Whether it logs in with the <auth> of the source.
-    virtual bool logs_in() const { return false; }
-    /// The formats of volumes, the first of which is meant when none is said.
-    virtual std::vector<std::string_view> volume_formats() const = 0;
-    /// The formats of the source, if it has any: "lvm2"; the first is the default.
-    virtual std::vector<std::string_view> source_formats() const { return {}; }
     virtual std::optional<Watched> watched(const model::Pool&) const { return std::nullopt; }
 
     /// Flags: build_flag. Kinds that have nothing to build succeed.
@@ -114,8 +113,6 @@ public:
     virtual Task<Contents> look(Definition pool, Site site) const = 0;
     /// The same where something is known already, so that only what has changed costs more than to find that out.
     virtual Task<Contents> look_again(Definition pool, Known known, Site site) const;
-    /// Whether the device of a block volume tells all of it that may have changed without its pool's listing.
-    virtual bool device_tells_all() const { return true; }
     /// Whether a volume certainly is as it is known; `device` is `local_device`, `since` that of Known. Never blocks.
     virtual bool surely_unchanged(const model::Volume&, dev_t, const timespec&) const { return false; }
     /// The sizes alone.
@@ -123,16 +120,11 @@ public:
     /// Sources that the host or a server offers. `wanted` holds what the caller said of them.
     virtual Task<std::vector<model::PoolSource>> find_sources(model::PoolSource wanted, Site site) const;
 
-    /// Whether only one volume of a pool can be worked on at a time.
-    virtual bool one_at_a_time() const { return false; }
     /// Where the file of that volume will be, for kinds whose volumes are files. Throws for names that cannot be.
     virtual std::optional<std::string> file_of(const model::Pool&, const std::string&) const { return std::nullopt; }
-    virtual bool holds_files() const { return false; }
 
     /// What there is under that name now. Throws no_storage_vol.
     virtual Task<model::Volume> look_at(Definition pool, std::string volume, Site site) const;
-    /// Whether volumes can be deleted at all.
-    virtual bool removes_volumes() const { return false; }
     /// Flags: virStorageVolDeleteFlags, without ZEROED.
     virtual Task<> remove_volume(Definition pool, VolumePtr volume, unsigned flags, Site site) const;
     /// What fails leaves nothing, and a volume has its name only when it is whole. Flags: virStorageVolCreateFlags.
@@ -160,24 +152,16 @@ public:
 protected:
     /// VIR_ERR_NO_SUPPORT: "storage pool does not support ...".
     [[noreturn]] void unsupported(std::string_view what) const;
+
+private:
+    KindInfo info_;
 };
 
 /// Null for kinds that this version does not have.
 const Kind* find_kind(std::string_view name);
-std::vector<const Kind*> all_kinds();
-
-// The kinds.
-const Kind& directory_kind();
-const Kind& filesystem_kind();
-const Kind& network_filesystem_kind();
-const Kind& logical_kind();
-const Kind& disk_kind();
-const Kind& iscsi_kind();
-const Kind& iscsi_direct_kind();
-const Kind& scsi_kind();
-const Kind& multipath_kind();
-const Kind& rbd_kind();
-const Kind& gluster_kind();
-const Kind& zfs_kind();
+/// In the order of the build's list.
+std::span<const Kind* const> all_kinds();
+/// The kind whose pools are plain folders of the host: that of the pools that a daemon makes by itself.
+const Kind& kind_of_folders();
 
 } // namespace domus::storage

@@ -110,7 +110,7 @@ std::vector<Pools::First> Pools::first_pools(const Folders& folders) {
 Task<> Pools::define_first(First first) {
     model::Pool wanted;
     wanted.name = first.name;
-    wanted.type = "dir";
+    wanted.type = kind_of_folders().name();
     wanted.target = first.folder.string();
     std::exception_ptr failure;
     try {

@@ -352,7 +352,7 @@ Task<VolumePtr> Pools::look(VolumeRef ref) {
     }
     const auto known = volume(ref);
     const auto by = Deadline::in(file_patience);
-    if (known->type == model::VolumeType::block && pool->kind->device_tells_all()) {
+    if (known->type == model::VolumeType::block && pool->kind->info().device_tells_all) {
         // What programs tell of devices is dear, and comes with the listing; the size may change without.
         const LookOrder::Look look(pool->order);
         auto work = [known] { return measure_block_volume(*known); };
@@ -401,7 +401,7 @@ Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned
     const auto made = wanted.name;
     const auto encryption = wanted.target.encryption;
     const Occupation<PoolPtr> occupied(pool, made, "made", made_in(*pool, wanted));
-    if (!pool->kind->one_at_a_time()) turn.reset();
+    if (!pool->kind->info().one_at_a_time) turn.reset();
     co_await pool->kind->create(pool->live, std::move(wanted), flags,
                                 work_site_of(pool).asked_by({std::move(who), places()}));
     auto volume = co_await settle_new(pool, made, encryption);
@@ -452,7 +452,7 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     auto seen = wanted;
     if (!seen.capacity || (source->capacity && *seen.capacity < *source->capacity)) seen.capacity = source->capacity;
     const Occupation<PoolPtr> occupied(pool, made, "made", made_in(*pool, seen));
-    if (!pool->kind->one_at_a_time()) turn.reset();
+    if (!pool->kind->info().one_at_a_time) turn.reset();
     co_await pool->kind->copy(pool->live, std::move(wanted), std::move(origin), flags,
                               work_site_of(pool).asked_by({std::move(who), places()}));
     auto volume = co_await settle_new(pool, made, encryption);
@@ -488,7 +488,7 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
     std::optional<Turn> turn(co_await enter(pool, "vol-delete"));
     const auto known = volume(ref);
     const Occupation<PoolPtr> occupied(pool, ref.name, "deleted");
-    if (!pool->kind->one_at_a_time()) turn.reset();
+    if (!pool->kind->info().one_at_a_time) turn.reset();
     const auto site = site_of(pool, Deadline::in(file_patience));
     const auto stand = stand_of(*pool->kind, *pool->live, *known, folders_.locks);
     Held unused;
@@ -499,7 +499,7 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
         unused = co_await require_unused_in_lane(known, stand, site);
     }
     if ((flags & zeroed)
-        && pool->kind->removes_volumes()) { // nothing is overwritten for a deletion that will be refused
+        && pool->kind->can(Can::remove_volumes)) { // nothing is overwritten for a deletion that will be refused
         auto held = unused;
         if (!held) held = co_await hold_in_lane(known, stand, site);
         co_await pool->kind->wipe(pool->live, known, 0, work_site_of(pool));
@@ -523,7 +523,7 @@ Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, C
     std::optional<Turn> turn(co_await enter(pool, "vol-resize"));
     (void)volume(ref);
     const Occupation<PoolPtr> occupied(pool, ref.name, "resized");
-    if (!pool->kind->one_at_a_time()) turn.reset();
+    if (!pool->kind->info().one_at_a_time) turn.reset();
     const auto now = co_await look_at(pool, ref.name, Deadline::in(file_patience));
     const auto old = now->capacity.value_or(ByteCount{0});
     if (flags & resize_flag::delta && !(flags & resize_flag::shrink) && capacity.bytes > UINT64_MAX - old.bytes)
@@ -558,7 +558,7 @@ Task<> Pools::wipe_volume(VolumeRef ref, unsigned algorithm) {
     std::optional<Turn> turn(co_await enter(pool, "vol-wipe"));
     const auto known = volume(ref);
     const Occupation<PoolPtr> occupied(pool, ref.name, "wiped");
-    if (!pool->kind->one_at_a_time()) turn.reset();
+    if (!pool->kind->info().one_at_a_time) turn.reset();
     const auto stand = stand_of(*pool->kind, *pool->live, *known, folders_.locks);
     const auto held = co_await hold_in_lane(known, stand, site_of(pool, Deadline::in(file_patience)));
     co_await pool->kind->wipe(pool->live, known, algorithm, work_site_of(pool));

@@ -3,6 +3,7 @@
 #include "async/read_document.hpp"
 #include "base/log.hpp"
 #include "format/xml.hpp"
+#include "model/pool_types.hpp"
 #include "model/unsupported.hpp"
 #include "os/stored_files.hpp"
 #include "storage/pool_entry.hpp"
@@ -44,8 +45,7 @@ Error taken(const PoolRef& by) {
 
 /// libvirt has kinds that this version has not.
 Error no_kind(const std::string& type) {
-    constexpr std::array<std::string_view, 2> theirs{"sheepdog", "vstorage"};
-    const bool known = std::ranges::find(theirs, type) != theirs.end();
+    const bool known = std::ranges::find(model::pool_types, type) != model::pool_types.end();
     return Error(known ? ErrorCode::config_unsupported : ErrorCode::xml_error, ErrorDomain::storage,
                  known ? fmt::format("unsupported configuration: missing backend for pool type '{}'", type)
                        : fmt::format("XML error: Invalid value for attribute 'type' in element 'pool': '{}'.", type))
@@ -54,7 +54,7 @@ Error no_kind(const std::string& type) {
 
 /// Of kinds whose source has one; "auto" and "unknown" leave it to the kind.
 void require_known_format(const Kind& kind, const std::optional<std::string>& format) {
-    const auto formats = kind.source_formats();
+    const auto& formats = kind.info().source_formats;
     if (!format || formats.empty() || *format == "auto" || *format == "unknown"
         || std::ranges::find(formats, *format) != formats.end())
         return;
@@ -184,7 +184,7 @@ const Kind& Pools::judge(model::Pool& wanted) const {
     if (!kind) throw no_kind(wanted.type);
     require_known_format(*kind, wanted.source.format);
     kind->admit(wanted);
-    if (wanted.source.auth && !kind->logs_in()) // as with libvirt, it stays in the definition
+    if (wanted.source.auth && !kind->info().logs_in) // as with libvirt, it stays in the definition
         log::warning("storage pool '{}': <auth> has no meaning for type '{}', which logs in nowhere", wanted.name,
                      wanted.type);
     const auto same_name = pools_.find(wanted.name);
@@ -205,8 +205,8 @@ const Kind& Pools::judge(model::Pool& wanted) const {
 /// Whose rights count for a pool that `who` asks for; nothing for the daemon's own. Throws operation_denied.
 std::optional<Credentials> Pools::owner_for(std::string_view type, const Credentials& who) const {
     const auto* kind = find_kind(type);
-    if (who.unrestricted() || !kind || kind->reach() == Kind::Reach::server) return std::nullopt;
-    if (kind->reach() == Kind::Reach::folder) return who;
+    if (who.unrestricted() || !kind || kind->info().reach == Reach::server) return std::nullopt;
+    if (kind->info().reach == Reach::folder) return who;
     if (device_users_.includes(who)) return std::nullopt;
     throw Error(
         ErrorCode::operation_denied, ErrorDomain::storage,
@@ -225,7 +225,7 @@ PoolPlaces Pools::places() const {
     PoolPlaces places;
     for (const auto& [name, pool] : pools_) {
         if (!pool->live || !pool->volumes) continue;
-        if (pool->kind->holds_files() && pool->live->target) {
+        if (pool->kind->info().holds_files && pool->live->target) {
             places.folders.emplace(*pool->live->target, pool->acting.value_or(own_credentials()));
             continue;
         }

@@ -1,4 +1,4 @@
-// The logical units of a SCSI host of this machine, as volumes: for 'scsi' pools and for iSCSI sessions, which are SCSI
+// The logical units of a SCSI host of this machine, as volumes: for pools of an adapter and for iSCSI sessions, which are SCSI
 // hosts too. Read from sysfs (Linux Documentation/ABI/testing/sysfs-bus-scsi). Blocks.
 #pragma once
 

@@ -1,6 +1,7 @@
 #include "storage/site.hpp"
 
 #include "base/log.hpp"
+#include "storage/needs.hpp"
 
 #include <fmt/format.h>
 
@@ -17,6 +18,7 @@ Command command_of(std::string program, std::vector<std::string> arguments) {
 } // namespace
 
 Command Site::judged(Command command) const {
+    require_needed(command.program);
     if (who_.unrestricted()) return command;
     command.uid = who_.uid;
     command.gid = who_.gid;

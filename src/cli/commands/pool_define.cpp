@@ -1,9 +1,11 @@
 // Making pools: from XML, from options, from a folder, and finding what pools could be made of.
 #include "cli/commands/pool.hpp"
 #include "cli/commands/storage.hpp"
+#include "model/pool_types.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace domus::cli {
@@ -93,8 +95,8 @@ bool pool_exists(Call& call, const std::string& name) {
 void create_from_folder(Call& call) {
     const auto name = call.args.required("name");
     const auto folder = std::filesystem::absolute(call.args.required("folder")).lexically_normal().string();
-    const auto xml = fmt::format("<pool type='dir'><name>{}</name><target><path>{}</path></target></pool>",
-                                 xml_escaped(name), xml_escaped(folder));
+    const auto xml = fmt::format("<pool type='{}'><name>{}</name><target><path>{}</path></target></pool>",
+                                 model::folder_pool_type, xml_escaped(name), xml_escaped(folder));
     auto& server = call.server();
     const auto what = fmt::format("Failed to make pool {} of {}", name, folder);
     const std::string hint = "'domus pool-list --all' shows the pools that are there";
@@ -132,8 +134,8 @@ void pool(Call& call) {
 void find_sources(Call& call, const std::optional<std::string>& source) {
     const auto type = call.args.required("type");
     const auto found = doing_in_pool(fmt::format("Failed to find any {} pool sources", type), {},
-                                     "sources are looked for in types netfs (with --host), iscsi (with --host), "
-                                     "iscsi-direct (with --host and --initiator), logical and zfs",
+                                     "not every type of pool can look for sources; those on servers need --host, "
+                                     "some of them --initiator too",
                                      [&] {
                                          return call.server()
                                              .call<Procedure::connect_find_storage_pool_sources>(
@@ -160,10 +162,19 @@ void find_sources_as(Call& call) {
 
 // -- the table --
 
-Option type_option() {
-    return required(
-        one_of("type", "dir|fs|netfs|logical|disk|iscsi|iscsi-direct|scsi|mpath|rbd|gluster|zfs", "type of the pool"));
+/// The types that Domus has, with "|" between them.
+std::string_view type_words() {
+    static const std::string all = [] {
+        std::string words;
+        for (const auto type : model::pool_types)
+            if (std::ranges::find(model::foreign_pool_types, type) == model::foreign_pool_types.end())
+                words.append(words.empty() ? "" : "|").append(type);
+        return words;
+    }();
+    return all;
 }
+
+Option type_option() { return required(one_of("type", type_words(), "type of the pool")); }
 
 std::vector<Option> describing_options() {
     return {required(text("name", "name of the pool")),

@@ -2,8 +2,10 @@
 #include "cli/commands/pool.hpp"
 #include "cli/commands/storage.hpp"
 #include "cli/sizes.hpp"
+#include "model/pool_types.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace domus::cli {
 
@@ -11,22 +13,17 @@ namespace {
 
 constexpr std::string_view states[]{"inactive", "building", "running", "degraded", "inaccessible"};
 
-/// A bit of virConnectListAllStoragePoolsFlags for each type, from the bit of the first on.
-constexpr std::string_view types[]{"dir",   "fs",  "netfs",    "logical", "disk", "iscsi",    "scsi",
-                                   "mpath", "rbd", "sheepdog", "gluster", "zfs",  "vstorage", "iscsi-direct"};
-constexpr unsigned first_type_bit = 6;
-
 std::uint32_t type_flags(std::string_view words) {
     std::uint32_t flags = 0;
     for (std::size_t start = 0; start <= words.size();) {
         const auto end = std::min(words.find(',', start), words.size());
         const auto word = words.substr(start, end - start);
-        const auto found = std::ranges::find(types, word);
-        if (found == std::end(types))
+        const auto flag = model::pool_type_flag(word);
+        if (!flag)
             throw Failure(fmt::format("Invalid pool type '{}'", word))
-                .hint("types are dir, fs, netfs, logical, disk, iscsi, scsi, mpath, rbd, gluster, zfs and more; "
-                      "'domus pool-capabilities' tells which ones the daemon has");
-        flags |= 1u << (first_type_bit + static_cast<unsigned>(found - std::begin(types)));
+                .hint(fmt::format("types are {}; 'domus pool-capabilities' prints which ones the daemon has",
+                                  fmt::join(model::pool_types, ", ")));
+        flags |= flag;
         start = end + 1;
     }
     return flags;

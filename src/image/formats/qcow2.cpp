@@ -33,7 +33,7 @@ enum Extension : std::uint32_t {
 
 bool recognizes(Reader& image) {
     const auto block = image.block_up_to(0, 8, "magic");
-    return block.has(0, magic) && block.size() == 8 && block.be32(4) != 1; // version 1 is the format "qcow"
+    return block.has(0, magic) && block.size() == 8 && block.be32(4) != 1; // version 1 is a format of its own
 }
 
 std::uint64_t padded(std::uint64_t length) { return (length + 7) & ~std::uint64_t{7}; }

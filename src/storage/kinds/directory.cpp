@@ -7,9 +7,14 @@ namespace {
 
 class Directory final : public FolderKind {
 public:
-    std::string_view name() const override { return "dir"; }
+    Directory()
+        : FolderKind({
+              .name = "dir",
+              .about = "a folder of the host, and the files in it",
+              .can = abilities_of<Kind, Directory>(),
+              .reach = Reach::folder,
+          }) {}
     void admit(model::Pool& pool) const override { admit_target(pool); }
-    Reach reach() const override { return Reach::folder; }
     std::string source(const model::Pool& pool) const override { return "folder " + *pool.target; }
 
     Task<> build(Definition pool, unsigned flags, Site site) const override {
@@ -25,7 +30,7 @@ public:
 
 } // namespace
 
-const Kind& directory_kind() {
+const Kind& kind_directory() {
     static const Directory kind;
     return kind;
 }

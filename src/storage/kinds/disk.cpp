@@ -58,12 +58,17 @@ std::vector<Partition> partitions_in(std::string_view text) {
 
 class Disk final : public Kind {
 public:
-    std::string_view name() const override { return "disk"; }
-    std::vector<std::string_view> volume_formats() const override {
-        return {"none", "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid", "extended"};
-    }
-    std::vector<std::string_view> source_formats() const override { return {"dos", "gpt", "dvh", "sun"}; }
-    bool one_at_a_time() const override { return true; } // each changes the one table
+    Disk()
+        : Kind({
+              .name = "disk",
+              .about = "a disk of the host, and its partitions",
+              .can = abilities_of<Kind, Disk>(),
+              .needs = {{"sfdisk", {"fdisk"}}},
+              .volume_formats = {"none", "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid",
+                                 "extended"},
+              .source_formats = {"dos", "gpt", "dvh", "sun"},
+              .one_at_a_time = true, // each changes the one table
+          }) {}
     std::optional<Watched> watched(const model::Pool& pool) const override {
         const fs::path device(device_of(pool));
         return Watched{device.parent_path().string(), false, device.filename().string()};
@@ -75,7 +80,7 @@ public:
                         "XML error: missing storage pool source device name")
                 .hint("write <source><device path='/dev/sdb'/></source>");
         if (!pool.source.format || pool.source.format == "unknown") pool.source.format = "dos";
-        const auto known = source_formats();
+        const auto& known = info().source_formats;
         if (std::ranges::find(known, *pool.source.format) == known.end())
             throw Error(ErrorCode::config_unsupported, ErrorDomain::storage,
                         fmt::format("unsupported configuration: partition table '{}' cannot be made or read",
@@ -146,7 +151,6 @@ public:
         co_await or_undo(std::move(filling), take_away(pool, name, site));
     }
 
-    bool removes_volumes() const override { return true; }
     Task<> remove_volume(Definition pool, VolumePtr volume, unsigned, Site site) const override {
         return take_away(std::move(pool), volume->name, std::move(site));
     }
@@ -208,7 +212,7 @@ private:
 
 } // namespace
 
-const Kind& disk_kind() {
+const Kind& kind_disk() {
     static const Disk kind;
     return kind;
 }

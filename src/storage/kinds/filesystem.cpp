@@ -24,11 +24,18 @@ std::string format_of(const model::Pool& pool) { return pool.source.format.value
 
 class Filesystem final : public FolderKind {
 public:
-    std::string_view name() const override { return "fs"; }
-    std::vector<std::string_view> source_formats() const override {
-        return {"auto", "ext2", "ext3", "ext4", "ufs",   "iso9660", "udf",  "gfs",
-                "gfs2", "vfat", "hfs+", "xfs",  "ocfs2", "vmfs",    "btrfs"};
-    }
+    Filesystem()
+        : FolderKind({
+              .name = "fs",
+              .about = "a file system on a device, mounted while the pool is active, and the files in it",
+              .can = abilities_of<Kind, Filesystem>(),
+              .needs = {{"mkfs.btrfs", {"btrfs-progs"}},
+                        {"mkfs.ext4", {"e2fsprogs"}},
+                        {"mkfs.vfat", {"dosfstools"}},
+                        {"mkfs.xfs", {"xfsprogs"}}},
+              .source_formats = {"auto", "ext2", "ext3", "ext4", "ufs", "iso9660", "udf", "gfs", "gfs2", "vfat", "hfs+",
+                                 "xfs", "ocfs2", "vmfs", "btrfs"},
+          }) {}
 
     void admit(model::Pool& pool) const override {
         admit_target(pool);
@@ -91,7 +98,7 @@ private:
 
 } // namespace
 
-const Kind& filesystem_kind() {
+const Kind& kind_filesystem() {
     static const Filesystem kind;
     return kind;
 }

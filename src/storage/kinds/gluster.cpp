@@ -1,7 +1,8 @@
 // Pool type 'gluster': a volume of Gluster, or a folder of it, and the files in it. As with libvirt, volumes are listed,
-// deleted and used by domains, which QEMU reaches them for; they are made by other means, or in a 'netfs' pool.
+// deleted and used by domains, which QEMU reaches them for; they are made by other means, or in a pool that mounts it.
 #include "base/host_address.hpp"
 #include "format/xml.hpp"
+#include "image/header.hpp"
 #include "storage/conversion.hpp"
 #include "storage/gluster_listing.hpp"
 
@@ -54,13 +55,24 @@ std::string encoded(std::string_view path) {
 }
 std::string port_of(const model::PoolHost& host) { return std::to_string(host.port.value_or(gluster_port)); }
 
+constexpr std::string_view setup =
+    R"(Disks on it need the package qemu-block-extra too. Volumes are listed, used, deleted, and copied into other pools by
+`vol-create-from`. To make volumes, mount the same Gluster volume in a pool that is a mounted export.
+)";
+
 class Gluster final : public Kind {
 public:
-    std::string_view name() const override { return "gluster"; }
-    Reach reach() const override { return Reach::server; }
-    std::vector<std::string_view> volume_formats() const override {
-        return {"raw", "qcow2", "vmdk", "vdi", "vpc", "vhdx", "qed"};
-    }
+    Gluster()
+        : Kind({
+              .name = "gluster",
+              .about = "a volume of Gluster or a folder of it, and the files in it",
+              .usage = setup,
+              .can = abilities_of<Kind, Gluster>(),
+              .reach = Reach::server,
+              .needs = {{"libgfapi", {"libgfapi0"}}, {"gluster", {"glusterfs-cli"}}},
+              .volume_formats = image::creatable_formats(),
+              .block_driver = "gluster",
+          }) {}
 
     void admit(model::Pool& pool) const override {
         const auto refuse = [](std::string_view what) {
@@ -98,8 +110,6 @@ public:
         for (auto& volume : listing.volumes) contents.volumes.push_back(as_network(*pool, std::move(volume)));
         co_return contents;
     }
-
-    bool removes_volumes() const override { return true; }
 
     Task<> remove_volume(Definition pool, VolumePtr volume, unsigned, Site site) const override {
         if (volume->type != model::VolumeType::network)
@@ -200,7 +210,7 @@ private:
 
 } // namespace
 
-const Kind& gluster_kind() {
+const Kind& kind_gluster() {
     static const Gluster kind;
     return kind;
 }

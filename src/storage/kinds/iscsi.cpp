@@ -44,9 +44,14 @@ std::optional<ScsiSession> session_with(const std::string& target) {
 
 class Iscsi final : public Kind {
 public:
-    std::string_view name() const override { return "iscsi"; }
-    bool logs_in() const override { return true; }
-    std::vector<std::string_view> volume_formats() const override { return {"raw"}; }
+    Iscsi()
+        : Kind({
+              .name = "iscsi",
+              .about = "an iSCSI target that the host logs in to, and its units as devices of the host",
+              .can = abilities_of<Kind, Iscsi>(),
+              .needs = {{"iscsiadm", {"open-iscsi"}}},
+              .logs_in = true,
+          }) {}
 
     void admit(model::Pool& pool) const override {
         admit_target(pool);
@@ -192,7 +197,7 @@ private:
 
 } // namespace
 
-const Kind& iscsi_kind() {
+const Kind& kind_iscsi() {
     static const Iscsi kind;
     return kind;
 }

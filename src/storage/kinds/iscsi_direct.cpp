@@ -34,12 +34,22 @@ int unit_number(const model::Volume& volume) {
     return number;
 }
 
+constexpr std::string_view setup = R"(`vol-create-from` copies its units into other pools.
+)";
+
 class IscsiDirect final : public Kind {
 public:
-    std::string_view name() const override { return "iscsi-direct"; }
-    Reach reach() const override { return Reach::server; }
-    bool logs_in() const override { return true; }
-    std::vector<std::string_view> volume_formats() const override { return {"raw"}; }
+    IscsiDirect()
+        : Kind({
+              .name = "iscsi-direct",
+              .about = "an iSCSI target that the daemon and QEMU log in to by themselves, and its units",
+              .usage = setup,
+              .can = abilities_of<Kind, IscsiDirect>(),
+              .reach = Reach::server,
+              .needs = {{"libiscsi", {"libiscsi7"}}},
+              .block_driver = "iscsi",
+              .logs_in = true,
+          }) {}
 
     void admit(model::Pool& pool) const override {
         admit_target(pool);
@@ -56,7 +66,7 @@ public:
             throw Error(
                 ErrorCode::config_unsupported, ErrorDomain::storage,
                 "unsupported configuration: the host has no device for a volume of a pool of type 'iscsi-direct'")
-                .hint("leave mode='host' out, or use a pool of type 'iscsi'");
+                .hint("leave mode='host' out, or use a pool for which the host itself logs in to the target");
         return direct_place(pool, volume);
     }
 
@@ -165,7 +175,7 @@ private:
 
 } // namespace
 
-const Kind& iscsi_direct_kind() {
+const Kind& kind_iscsi_direct() {
     static const IscsiDirect kind;
     return kind;
 }

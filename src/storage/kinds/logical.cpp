@@ -82,9 +82,25 @@ std::string unfinished_here() { return std::string(unfinished) + host_name(); }
 
 class Logical final : public Kind {
 public:
-    std::string_view name() const override { return "logical"; }
-    std::vector<std::string_view> volume_formats() const override { return {"raw"}; }
-    std::vector<std::string_view> source_formats() const override { return {"lvm2"}; }
+    Logical()
+        : Kind({
+              .name = "logical",
+              .about = "a volume group of LVM, and its logical volumes",
+              .can = abilities_of<Kind, Logical>(),
+              .needs = {{"lvchange", {"lvm2"}},
+                        {"lvcreate", {"lvm2"}},
+                        {"lvremove", {"lvm2"}},
+                        {"lvresize", {"lvm2"}},
+                        {"lvs", {"lvm2"}},
+                        {"pvcreate", {"lvm2"}},
+                        {"pvremove", {"lvm2"}},
+                        {"pvs", {"lvm2"}},
+                        {"vgchange", {"lvm2"}},
+                        {"vgcreate", {"lvm2"}},
+                        {"vgremove", {"lvm2"}},
+                        {"vgs", {"lvm2"}}},
+              .source_formats = {"lvm2"},
+          }) {}
     std::optional<Watched> watched(const model::Pool& pool) const override {
         // The volume group's own folder is there only while it has volumes.
         return Watched{"/dev/mapper", false, mapped(group_of(pool)) + "-"};
@@ -223,7 +239,6 @@ public:
         co_await or_undo(std::move(filling), take_away(pool, name, site));
     }
 
-    bool removes_volumes() const override { return true; }
     Task<> remove_volume(Definition pool, VolumePtr volume, unsigned flags, Site site) const override {
         if (!(flags & delete_flag::with_snapshots)) {
             std::vector<std::string> which{"-S", fmt::format("origin=\"{}\"", volume->name), group_of(*pool)};
@@ -352,7 +367,7 @@ private:
 
 } // namespace
 
-const Kind& logical_kind() {
+const Kind& kind_logical() {
     static const Logical kind;
     return kind;
 }

@@ -11,8 +11,13 @@ namespace {
 
 class Multipath final : public Kind {
 public:
-    std::string_view name() const override { return "mpath"; }
-    std::vector<std::string_view> volume_formats() const override { return {"raw"}; }
+    Multipath()
+        : Kind({
+              .name = "mpath",
+              .about = "the multipath devices of the host",
+              .can = abilities_of<Kind, Multipath>(),
+              .needs = {{"dmsetup", {"dmsetup"}}},
+          }) {}
     std::optional<Watched> watched(const model::Pool& pool) const override { return Watched{*pool.target, false, {}}; }
 
     void admit(model::Pool& pool) const override { pool.target = "/dev/mapper"; }
@@ -48,7 +53,7 @@ private:
 
 } // namespace
 
-const Kind& multipath_kind() {
+const Kind& kind_multipath() {
     static const Multipath kind;
     return kind;
 }

@@ -1,9 +1,9 @@
 // Pool type 'netfs': what a server exports by NFS or CIFS (or Gluster, through its mount helper), mounted while the pool
 // is active.
 #include "base/host_address.hpp"
-#include "os/process.hpp"
 #include "storage/folder_kind.hpp"
 #include "storage/mounts.hpp"
+#include "storage/needs.hpp"
 
 #include <fmt/format.h>
 
@@ -33,19 +33,19 @@ bool names_a_user(const std::vector<model::MountOption>& options) {
     });
 }
 
-/// mount(8) alone would only hint at what it lacks.
-void require_helper(const std::string& type) {
-    const auto program = "mount." + type;
-    if (find_program(program).empty())
-        throw Error(ErrorCode::no_support, ErrorDomain::storage,
-                    fmt::format("the program '{}' is not installed", program))
-            .hint(how_to_install(program));
-}
-
 class NetworkFilesystem final : public FolderKind {
 public:
-    std::string_view name() const override { return "netfs"; }
-    std::vector<std::string_view> source_formats() const override { return {"auto", "nfs", "glusterfs", "cifs"}; }
+    NetworkFilesystem()
+        : FolderKind({
+              .name = "netfs",
+              .about = "what a server exports by NFS or CIFS, mounted while the pool is active, and the files in it",
+              .can = abilities_of<Kind, NetworkFilesystem>(),
+              .needs = {{"showmount", {"nfs-common"}},
+                        {"mount.nfs", {"nfs-common"}},
+                        {"mount.cifs", {"cifs-utils"}},
+                        {"mount.glusterfs", {"glusterfs-client"}}},
+              .source_formats = {"auto", "nfs", "glusterfs", "cifs"},
+          }) {}
 
     void admit(model::Pool& pool) const override {
         admit_target(pool);
@@ -80,7 +80,7 @@ public:
         if (type == "auto")
             type.clear();
         else
-            require_helper(type);
+            require_needed("mount." + type); // mount(8) alone would only hint at what it lacks
         std::vector<std::string> options{"nodev", "nosuid", "noexec"};
         if (type == "cifs") {
             if (!names_a_user(pool->mount_options)) options.emplace_back("guest");
@@ -120,7 +120,7 @@ public:
 
 } // namespace
 
-const Kind& network_filesystem_kind() {
+const Kind& kind_network_filesystem() {
     static const NetworkFilesystem kind;
     return kind;
 }

@@ -39,12 +39,33 @@ std::uint64_t number(const json::value& row, std::string_view key) {
     return value && value->is_number() ? value->to_number<std::uint64_t>() : 0;
 }
 
+constexpr std::string_view setup = R"(Disks on it need the package qemu-block-extra too. The client's key is a secret:
+
+    echo "<secret private='yes'><usage type='ceph'><name>client.vms</name></usage></secret>" >secret.xml
+    domus secret-define secret.xml                # prints its UUID
+    ceph auth get-key client.vms >key && domus secret-set-value UUID --file key
+    domus pool-define-as ceph rbd --source-host MONITOR --source-name vms --auth-type ceph \
+        --auth-username vms --secret-uuid UUID
+    domus pool-start ceph
+
+A disk names an image by its volume (`<disk type='volume'><source pool='ceph' volume='web'/>`) or by itself
+(`type='network'`). `vol-clone` within the pool makes a clone that shares data with its origin. `vol-create-from` copies
+volumes into pools of other types.
+)";
+
 class Rbd final : public Kind {
 public:
-    std::string_view name() const override { return "rbd"; }
-    Reach reach() const override { return Reach::server; }
-    bool logs_in() const override { return true; }
-    std::vector<std::string_view> volume_formats() const override { return {"raw"}; }
+    Rbd()
+        : Kind({
+              .name = "rbd",
+              .about = "a pool of Ceph, and its images",
+              .usage = setup,
+              .can = abilities_of<Kind, Rbd>(),
+              .reach = Reach::server,
+              .needs = {{"rbd", {"ceph-common"}}, {"rados", {"ceph-common"}}},
+              .block_driver = "rbd",
+              .logs_in = true,
+          }) {}
 
     void admit(model::Pool& pool) const override {
         const auto refuse = [](std::string_view what, std::string hint) {
@@ -163,8 +184,6 @@ public:
         if (flags & resize_flag::allocate) unsupported("allocating the whole of a volume");
         return grow(std::move(pool), volume->name, capacity, std::move(site));
     }
-
-    bool removes_volumes() const override { return true; }
 
     Task<> remove_volume(Definition pool, VolumePtr volume, unsigned flags, Site site) const override {
         const auto image = image_of(*pool, volume->name);
@@ -404,7 +423,7 @@ private:
 
 } // namespace
 
-const Kind& rbd_kind() {
+const Kind& kind_rbd() {
     static const Rbd kind;
     return kind;
 }

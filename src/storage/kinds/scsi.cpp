@@ -25,8 +25,12 @@ unsigned host_of(const model::Pool& pool) {
 
 class Scsi final : public Kind {
 public:
-    std::string_view name() const override { return "scsi"; }
-    std::vector<std::string_view> volume_formats() const override { return {"raw"}; }
+    Scsi()
+        : Kind({
+              .name = "scsi",
+              .about = "a SCSI adapter of the host, and its units",
+              .can = abilities_of<Kind, Scsi>(),
+          }) {}
 
     void admit(model::Pool& pool) const override {
         auto& adapter = pool.source.adapter;
@@ -69,7 +73,7 @@ public:
 
 } // namespace
 
-const Kind& scsi_kind() {
+const Kind& kind_scsi() {
     static const Scsi kind;
     return kind;
 }

@@ -45,12 +45,28 @@ Error absent(const std::string& volume) {
                  fmt::format("Storage volume not found: no storage vol with matching name '{}'", volume));
 }
 
+constexpr std::string_view setup = R"(The packages are of Debian's component contrib; the kernel's part is zfs-dkms.
+
+    domus pool-define-as tank zfs --source-name tank/guests
+    domus pool-build tank && domus pool-start tank    # build: where the dataset does not exist yet
+
+With `--source-dev`, or several `<device path='...'/>` among which zpool(8)'s words may stand (`mirror`, `raidz`, `log`, ...),
+`pool-build` makes the whole zpool. Space is reserved for a volume unless it is made with a smaller `--allocation`. A start
+imports no zpool, and a stop exports none: others may use it.
+)";
+
 class Zfs final : public Kind {
 public:
-    std::string_view name() const override { return "zfs"; }
-    std::vector<std::string_view> volume_formats() const override { return {"raw"}; }
+    Zfs()
+        : Kind({
+              .name = "zfs",
+              .about = "a dataset of ZFS, mostly a whole zpool, and the volumes right below it",
+              .usage = setup,
+              .can = abilities_of<Kind, Zfs>(),
+              .needs = {{"zfs", {"zfsutils-linux", "contrib"}}, {"zpool", {"zfsutils-linux", "contrib"}}},
+              .device_tells_all = false, // what a volume takes grows as it is written to
+          }) {}
     std::optional<Watched> watched(const model::Pool& pool) const override { return Watched{*pool.target, false, {}}; }
-    bool device_tells_all() const override { return false; } // what a volume takes grows as it is written to
 
     void admit(model::Pool& pool) const override {
         if (!pool.source.name) pool.source.name = pool.name;
@@ -152,7 +168,6 @@ public:
         co_await or_undo(std::move(filling), take_away(pool, name, site));
     }
 
-    bool removes_volumes() const override { return true; }
     Task<> remove_volume(Definition pool, VolumePtr volume, unsigned flags, Site site) const override {
         const bool with_snapshots = flags & delete_flag::with_snapshots;
         if (!with_snapshots) co_await require_no_snapshots(pool, volume->name, site);
@@ -332,7 +347,7 @@ private:
 
 } // namespace
 
-const Kind& zfs_kind() {
+const Kind& kind_zfs() {
     static const Zfs kind;
     return kind;
 }
