@@ -55,11 +55,14 @@ function(domus_target target)
   target_precompile_headers(${target} REUSE_FROM domus_pch)
 endfunction()
 
-# domus_kinds(LIBRARY FOLDER TYPE HEADER NAMES...): the kinds of a thing, a file each: FOLDER/NAME.cpp, which defines
-# `const TYPE& kind_NAME()` in domus::LIBRARY. Sets LIBRARY_kinds to these sources and to one that defines all_kinds(), the
-# list of them in this order, so that this call is the registry. No static constructors: a static library drops what nobody
-# names. Kinds of a thing look alike, down to the names in their anonymous namespaces, so that each is compiled alone.
-function(domus_kinds library folder type header)
+# domus_kinds(NAMESPACE FOLDER TYPE HEADER NAMES...): the kinds of a thing, a file each: FOLDER/NAME.cpp, which defines
+# `const TYPE& kind_NAME()` in domus::NAMESPACE. Other files of the folder are what kinds share. Sets X_kinds, where X is the last
+# part of the namespace, to these sources and to one that defines all_kinds(), the list of them in this order, so that this call
+# is the registry. No static constructors: a static library drops what nobody names. Kinds of a thing look alike, down to the
+# names in their anonymous namespaces, so that each is compiled alone.
+function(domus_kinds namespace folder type header)
+  string(REPLACE "::" "/" path ${namespace})
+  cmake_path(GET path FILENAME library)
   set(declarations "")
   set(references "")
   set(sources "")
@@ -71,15 +74,18 @@ function(domus_kinds library folder type header)
   file(GLOB present CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp)
   list(FILTER present EXCLUDE REGEX "_test\\.cpp$")
   list(REMOVE_ITEM present ${sources})
-  if(present)
-    message(FATAL_ERROR "not in the list of domus_kinds(${library}): ${present}")
-  endif()
+  foreach(file ${present})
+    file(STRINGS ${file} definitions REGEX "& kind_")
+    if(definitions)
+      message(FATAL_ERROR "not in the list of domus_kinds(${namespace}): ${file}")
+    endif()
+  endforeach()
   set_source_files_properties(${sources} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-  set(list ${CMAKE_BINARY_DIR}/generated/${library}/all_kinds.cpp)
+  set(list ${CMAKE_BINARY_DIR}/generated/${path}/all_kinds.cpp)
   file(CONFIGURE OUTPUT ${list} CONTENT "// Made by domus_kinds() of cmake/Domus.cmake.
 #include \"${header}\"
 
-namespace domus::${library} {
+namespace domus::${namespace} {
 
 ${declarations}
 std::span<const ${type}* const> all_kinds() {
@@ -87,9 +93,9 @@ std::span<const ${type}* const> all_kinds() {
     return kinds;
 }
 
-} // namespace domus::${library}
+} // namespace domus::${namespace}
 ")
-  set(${library}_kinds ${sources} ${list} PARENT_SCOPE)
+  set(${library}_kinds ${sources} ${present} ${list} PARENT_SCOPE)
 endfunction()
 
 # domus_library(NAME [LINK libraries...] [SOURCES sources...]): libdomus_NAME from this folder and those sources, and its unit

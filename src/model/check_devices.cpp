@@ -137,16 +137,9 @@ void other_devices(const Domain& domain, Report& report) {
     controllers(domain, report);
     aliases(domain, report);
     const auto& devices = domain.devices;
-    for (const auto& rng : devices.rngs)
-        if (rng.backend.model == RngBackendModel::egd && !rng.backend.type)
-            report.add(rng.rest,
-                       "an <rng> with the backend 'egd' needs <backend model='egd' type='...'> and a <source>");
-    for (const auto& memory : devices.shmems)
-        if (memory.name.empty() || memory.name.find('/') != std::string::npos)
-            report.add(memory.rest, "the name '{}' of a <shmem> must not be empty or contain '/'", memory.name);
-    if (devices.vsock && devices.vsock->cid && *devices.vsock->cid < 3)
-        report.add(devices.vsock->rest, "<cid address='{}'> must be 3 or more; smaller ones belong to the host",
-                   *devices.vsock->cid);
+    for_each_device(devices, [&](std::string_view, const auto& device) {
+        if constexpr (requires { device.check(report); }) device.check(report);
+    });
     std::set<std::string_view> tags;
     for (const auto& filesystem : devices.filesystems)
         if (!tags.insert(filesystem.target).second)

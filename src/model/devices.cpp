@@ -1,5 +1,10 @@
 #include "model/devices.hpp"
 
+#include "model/checks.hpp"
+#include "model/unsupported.hpp"
+
+#include <array>
+
 namespace domus::model {
 
 using format::Describe;
@@ -29,6 +34,24 @@ const Schema& Input::schema() {
                                     .field("alias@name", &Input::alias, about_alias)
                                     .refuse("acpi", acpi_index_unsupported)
                                     .field("address", &Input::address);
+    return table;
+}
+
+const Schema& Codec::schema() {
+    static const Schema table = Describe<Codec>("codec", "A codec of an Intel HD audio card.")
+                                    .field("@type", &Codec::type, "what it can do", required);
+    return table;
+}
+
+const Schema& Sound::schema() {
+    static const Schema table =
+        Describe<Sound>("sound", "A sound card.")
+            .field("@model", &Sound::model, "ich9, ich6, ac97, usb, es1370, sb16, ...", required)
+            .field("codec", &Sound::codecs)
+            .field("audio@id", &Sound::audio_id, "which audio of the host it uses")
+            .field("alias@name", &Sound::alias, "name of the device; the user's own begin with ua-")
+            .refuse("acpi", acpi_index_unsupported)
+            .field("address", &Sound::address);
     return table;
 }
 
@@ -81,6 +104,11 @@ const Schema& Rng::schema() {
             .refuse("acpi", acpi_index_unsupported)
             .field("address", &Rng::address);
     return table;
+}
+
+void Rng::check(checks::Report& report) const {
+    if (backend.model == RngBackendModel::egd && !backend.type)
+        report.add(rest, "an <rng> with the backend 'egd' needs <backend model='egd' type='...'> and a <source>");
 }
 
 const Schema& TpmBackend::schema() {
@@ -164,6 +192,11 @@ const Schema& SharedMemory::schema() {
     return table;
 }
 
+void SharedMemory::check(checks::Report& report) const {
+    if (name.empty() || name.find('/') != std::string::npos)
+        report.add(rest, "the name '{}' of a <shmem> must not be empty or contain '/'", name);
+}
+
 const Schema& MemoryDevice::schema() {
     static const Schema table =
         Describe<MemoryDevice>("memory", "Memory that can be plugged in.")
@@ -232,6 +265,15 @@ const Schema& Vsock::schema() {
     return table;
 }
 
+void Vsock::check(checks::Report& report) const {
+    if (cid && *cid < 3)
+        report.add(rest, "<cid address='{}'> must be 3 or more; smaller ones belong to the host", *cid);
+}
+
+void Vsock::strip_live() {
+    if (auto_cid.value_or(false)) cid.reset();
+}
+
 const Schema& Lease::schema() {
     static const Schema table = Describe<Lease>("lease", "A lock that is held while the domain runs.")
                                     .field("lockspace", &Lease::lockspace, "space of the lock manager", never_empty)
@@ -283,6 +325,16 @@ const Schema& Devices::schema() {
                                     .field("iommu", &Devices::iommus)
                                     .field("vsock", &Devices::vsock);
     return table;
+}
+
+std::span<const format::Refusal> device_refusals() {
+    static constexpr auto rows = std::to_array<format::Refusal>({
+        {Crypto::schema, "@model", "it is virtio", "virtio"},
+        {Crypto::schema, "@type", "QEMU serves it", "qemu"},
+        {Watchdog::schema, "@action", "a guest whose watchdog fires is not dumped yet",
+         "reset shutdown poweroff pause none inject-nmi"},
+    });
+    return rows;
 }
 
 } // namespace domus::model

@@ -12,6 +12,10 @@
 
 namespace domus::model {
 
+namespace checks {
+class Report;
+}
+
 enum class InputType { mouse, tablet, keyboard, passthrough, evdev };
 enum class InputBus { ps2, usb, xen, virtio, none };
 
@@ -29,6 +33,26 @@ struct Input {
     format::Rest rest;
     static const format::Schema& schema();
     bool operator==(const Input&) const = default;
+};
+
+enum class CodecType { duplex, micro, output };
+
+struct Codec {
+    CodecType type = CodecType::duplex;
+    format::Rest rest;
+    static const format::Schema& schema();
+    bool operator==(const Codec&) const = default;
+};
+
+struct Sound {
+    std::string model; ///< "ich6", "ich9", "ac97", "usb", ...
+    std::vector<Codec> codecs;
+    std::optional<unsigned> audio_id;
+    std::optional<std::string> alias;
+    std::optional<Address> address;
+    format::Rest rest;
+    static const format::Schema& schema();
+    bool operator==(const Sound&) const = default;
 };
 
 enum class WatchdogAction { reset, shutdown, poweroff, pause, none, dump, inject_nmi };
@@ -77,6 +101,7 @@ struct Rng {
     std::optional<std::string> alias;
     std::optional<Address> address;
     format::Rest rest;
+    void check(checks::Report& report) const;
     static const format::Schema& schema();
     bool operator==(const Rng&) const = default;
 };
@@ -164,6 +189,7 @@ struct SharedMemory {
     std::optional<std::string> alias;
     std::optional<Address> address;
     format::Rest rest;
+    void check(checks::Report& report) const;
     static const format::Schema& schema();
     bool operator==(const SharedMemory&) const = default;
 };
@@ -224,6 +250,8 @@ struct Vsock {
     std::optional<std::string> alias;
     std::optional<Address> address;
     format::Rest rest;
+    void check(checks::Report& report) const;
+    void strip_live();
     static const format::Schema& schema();
     bool operator==(const Vsock&) const = default;
 };
@@ -334,6 +362,7 @@ template <> inline constexpr auto words<model::InputBus> = word_list("ps2", "usb
 template <>
 inline constexpr auto words<model::WatchdogAction> =
     word_list("reset", "shutdown", "poweroff", "pause", "none", "dump", "inject-nmi");
+template <> inline constexpr auto words<model::CodecType> = word_list("duplex", "micro", "output");
 template <> inline constexpr auto words<model::RngBackendModel> = word_list("random", "egd", "builtin");
 template <> inline constexpr auto words<model::TpmBackendType> = word_list("passthrough", "emulator", "external");
 template <> inline constexpr auto words<model::TpmVersion> = word_list("1.2", "2.0");

@@ -113,24 +113,6 @@ const Schema& Video::schema() {
     return table;
 }
 
-const Schema& Codec::schema() {
-    static const Schema table = Describe<Codec>("codec", "A codec of an Intel HD audio card.")
-                                    .field("@type", &Codec::type, "what it can do", required);
-    return table;
-}
-
-const Schema& Sound::schema() {
-    static const Schema table =
-        Describe<Sound>("sound", "A sound card.")
-            .field("@model", &Sound::model, "ich9, ich6, ac97, usb, es1370, sb16, ...", required)
-            .field("codec", &Sound::codecs)
-            .field("audio@id", &Sound::audio_id, "which audio of the host it uses")
-            .field("alias@name", &Sound::alias, "name of the device; the user's own begin with ua-")
-            .refuse("acpi", acpi_index_unsupported)
-            .field("address", &Sound::address);
-    return table;
-}
-
 const Schema& AudioDirection::schema() {
     static const Schema table =
         Describe<AudioDirection>("input", "Recording or playing.")

@@ -103,26 +103,6 @@ struct Video {
     bool operator==(const Video&) const = default;
 };
 
-enum class CodecType { duplex, micro, output };
-
-struct Codec {
-    CodecType type = CodecType::duplex;
-    format::Rest rest;
-    static const format::Schema& schema();
-    bool operator==(const Codec&) const = default;
-};
-
-struct Sound {
-    std::string model; ///< "ich6", "ich9", "ac97", "usb", ...
-    std::vector<Codec> codecs;
-    std::optional<unsigned> audio_id;
-    std::optional<std::string> alias;
-    std::optional<Address> address;
-    format::Rest rest;
-    static const format::Schema& schema();
-    bool operator==(const Sound&) const = default;
-};
-
 enum class AudioType { none, alsa, coreaudio, dbus, jack, oss, pulseaudio, sdl, spice, file };
 enum class SampleFormat { s8, u8, s16, u16, s32, u32, f32 };
 
@@ -173,7 +153,6 @@ inline constexpr auto words<model::SpiceImage> = word_list("auto_glz", "auto_lz"
 template <> inline constexpr auto words<model::SpiceCompression> = word_list("auto", "never", "always");
 template <> inline constexpr auto words<model::SpiceStreaming> = word_list("filter", "all", "off");
 template <> inline constexpr auto words<model::VgaConf> = word_list("io", "on", "off");
-template <> inline constexpr auto words<model::CodecType> = word_list("duplex", "micro", "output");
 template <>
 inline constexpr auto words<model::AudioType> =
     word_list("none", "alsa", "coreaudio", "dbus", "jack", "oss", "pulseaudio", "sdl", "spice", "file");

@@ -81,13 +81,15 @@ void strip_live(Domain& domain) {
         return label.type == SeclabelType::dynamic && label.label && !label.baselabel;
     });
     auto& devices = domain.devices;
-    for_each_device(devices, [](std::string_view, auto& device) { strip_alias(device.alias); });
+    for_each_device(devices, [](std::string_view, auto& device) {
+        strip_alias(device.alias);
+        if constexpr (requires { device.strip_live(); }) device.strip_live();
+    });
     for (auto& disk : devices.disks) strip(disk, running);
     for (auto& interface : devices.interfaces) strip(interface);
     for (auto* list : {&devices.serials, &devices.parallels, &devices.consoles, &devices.channels})
         for (auto& device : *list) strip(device);
     for (auto& graphics : devices.graphics) strip(graphics);
-    if (devices.vsock && devices.vsock->auto_cid.value_or(false)) devices.vsock->cid.reset();
 }
 
 } // namespace domus::model

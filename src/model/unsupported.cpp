@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <vector>
 
 namespace domus::model {
 
@@ -102,11 +103,7 @@ constexpr auto rows = std::to_array<Refusal>({
     {Hostdev::schema, "source@writeFiltering", "writes to the device's configuration are always filtered", "yes"},
     {FilesystemDriver::schema, "@format", "folders have no format", "raw"},
     {FilesystemDriver::schema, "@name", "the type of the <driver> says what serves it", {}},
-    {Crypto::schema, "@model", "it is virtio", "virtio"},
-    {Crypto::schema, "@type", "QEMU serves it", "qemu"},
     {Video::schema, "driver@vgaconf", "it belongs to bhyve", {}},
-    {Watchdog::schema, "@action", "a guest whose watchdog fires is not dumped yet",
-     "reset shutdown poweroff pause none inject-nmi"},
     {Network::schema, "@ipv6", "guests do not talk IPv6 without an address of the network", "no"},
     {Network::schema, "@trustGuestRxFilters", no_trust, "no"},
     {Network::schema, "domain@register", "the host's resolver is not told of the network's names", "no"},
@@ -277,7 +274,14 @@ void forwarding(const Network& network, Report& report) {
 
 } // namespace
 
-std::span<const format::Refusal> refusals() { return rows; }
+std::span<const format::Refusal> refusals() {
+    static const auto all = [] {
+        std::vector<Refusal> joined(rows.begin(), rows.end());
+        joined.insert(joined.end(), device_refusals().begin(), device_refusals().end());
+        return joined;
+    }();
+    return all;
+}
 
 namespace {
 

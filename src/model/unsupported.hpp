@@ -15,6 +15,8 @@ struct Volume;
 
 /// Fields without effect, of all types.
 std::span<const format::Refusal> refusals();
+/// Those of them that belong to devices of devices.hpp; part of refusals().
+std::span<const format::Refusal> device_refusals();
 /// Fields that have one in some context only.
 std::span<const format::Refusal> context_refusals();
 

@@ -2,6 +2,7 @@
 
 #include "engine/qemu/chipset.hpp"
 #include "engine/qemu/complete/parts.hpp"
+#include "engine/qemu/devices/device_kind.hpp"
 
 #include <fmt/format.h>
 
@@ -28,8 +29,8 @@ template <class Device> void count_up(std::vector<Device>& devices, std::string_
         if (!device.alias) device.alias = fmt::format("{}{}", prefix, next++);
 }
 
-template <class Device> void single(std::optional<Device>& device, const char* name) {
-    if (device && !device->alias) device->alias = name;
+template <class Device> void count_up(std::optional<Device>& device, std::string_view prefix) {
+    if (device && !device->alias) device->alias = fmt::format("{}0", prefix);
 }
 
 bool narrow_scsi(const model::Domain& domain, unsigned index) {
@@ -122,30 +123,12 @@ void assign_aliases(model::Domain& live) {
         if (!disk.alias) disk.alias = disk_alias(live, disk);
     for (auto& controller : devices.controllers)
         if (!controller.alias) controller.alias = controller_alias(controller, chipset);
-    count_up(devices.filesystems, "fs");
-    count_up(devices.interfaces, "net");
-    count_up(devices.smartcards, "smartcard");
-    count_up(devices.serials, "serial");
-    count_up(devices.parallels, "parallel");
-    count_up(devices.channels, "channel");
+    model::for_each_kind([&](std::string_view element, auto member) {
+        const auto* kind = find_kind(element);
+        if (kind && !kind->alias.empty()) count_up(devices.*member, kind->alias);
+    });
     alias_consoles(devices);
-    count_up(devices.inputs, "input");
-    count_up(devices.tpms, "tpm");
-    count_up(devices.sounds, "sound");
-    count_up(devices.videos, "video");
-    count_up(devices.hostdevs, "hostdev");
-    count_up(devices.redirdevs, "redir");
-    count_up(devices.hubs, "hub");
-    count_up(devices.watchdogs, "watchdog");
-    single(devices.memballoon, "balloon0");
-    count_up(devices.rngs, "rng");
-    single(devices.nvram, "nvram");
-    count_up(devices.panics, "panic");
-    count_up(devices.shmems, "shmem");
     alias_memories(devices.memories);
-    count_up(devices.cryptos, "crypto");
-    count_up(devices.iommus, "iommu");
-    single(devices.vsock, "vsock0");
 }
 
 } // namespace domus::engine::qemu

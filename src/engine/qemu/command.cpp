@@ -64,15 +64,16 @@ void refuse_unknown(Build& build) {
         if (event.enabled) refuse("event", event.rest.line, "perf events are not supported");
 }
 
-/// All parts of the command, in the order in which QEMU wants them: what others refer to comes first.
-constexpr std::array parts{
-    refuse_unknown, add_identity,    add_machine,    add_cpu,        add_memory,      add_uuid,          add_smbios,
-    add_monitor,    add_clock,       add_power,      add_boot,       add_iommus,      add_controllers,   add_hubs,
-    add_disks,      add_filesystems, add_interfaces, add_smartcards, add_serials,     add_parallels,     add_channels,
-    add_consoles,   add_tpms,        add_inputs,     add_audios,     add_graphics,    add_videos,        add_sounds,
-    add_watchdogs,  add_redirdevs,   add_hostdevs,   add_memballoon, add_rngs,        add_panics,        add_shmems,
-    add_memories,   add_cryptos,     add_vsock,      add_incoming,   add_confinement, add_own_arguments,
-};
+/// What comes before the devices and behind them, each in the order in which QEMU wants it.
+constexpr std::array parts_before{refuse_unknown, add_identity, add_machine, add_cpu,   add_memory, add_uuid,
+                                  add_smbios,     add_monitor,  add_clock,   add_power, add_boot};
+constexpr std::array parts_behind{add_incoming, add_confinement, add_own_arguments};
+
+void add_parts(Build& build) {
+    for (const auto part : parts_before) part(build);
+    for (const auto* kind : all_kinds()) kind->add(build);
+    for (const auto part : parts_behind) part(build);
+}
 
 void set_surroundings(Command& command, const Launch& launch) {
     command.environment.push_back("HOME=" + launch.folder);
@@ -102,38 +103,6 @@ bool locks_memory(const model::Domain& domain) {
            || std::ranges::any_of(devices.interfaces, reaches);
 }
 
-json::object limits_of(const model::Disk& disk) {
-    const auto& tune = disk.iotune;
-    json::object limits{{"id", block_device_of(disk)}};
-    const auto limit = [&](std::string_view name, const std::optional<std::uint64_t>& value) {
-        limits[name] = value.value_or(0);
-    };
-    limit("bps", tune.total_bytes_sec);
-    limit("bps_rd", tune.read_bytes_sec);
-    limit("bps_wr", tune.write_bytes_sec);
-    limit("iops", tune.total_iops_sec);
-    limit("iops_rd", tune.read_iops_sec);
-    limit("iops_wr", tune.write_iops_sec);
-    const auto optional = [&](std::string_view name, const std::optional<std::uint64_t>& value) {
-        if (value && *value > 0) limits[name] = *value;
-    };
-    optional("bps_max", tune.total_bytes_sec_max);
-    optional("bps_rd_max", tune.read_bytes_sec_max);
-    optional("bps_wr_max", tune.write_bytes_sec_max);
-    optional("iops_max", tune.total_iops_sec_max);
-    optional("iops_rd_max", tune.read_iops_sec_max);
-    optional("iops_wr_max", tune.write_iops_sec_max);
-    optional("bps_max_length", tune.total_bytes_sec_max_length);
-    optional("bps_rd_max_length", tune.read_bytes_sec_max_length);
-    optional("bps_wr_max_length", tune.write_bytes_sec_max_length);
-    optional("iops_max_length", tune.total_iops_sec_max_length);
-    optional("iops_rd_max_length", tune.read_iops_sec_max_length);
-    optional("iops_wr_max_length", tune.write_iops_sec_max_length);
-    optional("iops_size", tune.size_iops_sec);
-    if (tune.group_name) limits["group"] = *tune.group_name;
-    return limits;
-}
-
 } // namespace
 
 Command build_command(const model::Domain& live, const Capabilities& capabilities, const Launch& launch) {
@@ -142,34 +111,15 @@ Command build_command(const model::Domain& live, const Capabilities& capabilitie
                 {},   boot_indexes(live), {}};
     set_surroundings(command, launch);
     if (launch.unprivileged && locks_memory(live)) command.limits.push_back({RLIMIT_MEMLOCK, RLIM_INFINITY});
-    for (const auto part : parts) part(build);
+    add_parts(build);
     command.arguments = build.arguments.take();
     return command;
 }
 
-json::object stats_period(const model::MemoryBalloon& balloon, unsigned seconds) {
-    return {{"path", "/machine/peripheral/" + *balloon.alias},
-            {"property", "guest-stats-polling-interval"},
-            {"value", seconds}};
-}
-
 std::vector<Preparation> preparations(const model::Domain& live) {
     std::vector<Preparation> list;
-    const auto& devices = live.devices;
-    for (const auto& disk : devices.disks)
-        if (disk.iotune != model::IoTune{}) list.push_back({"block_set_io_throttle", limits_of(disk)});
-    for (const auto& disk : devices.disks)
-        if (disk.device == model::DiskDevice::cdrom && disk.target.tray == model::Tray::open)
-            list.push_back({"blockdev-open-tray", {{"id", *disk.alias}, {"force", true}}});
-    for (const auto& interface : devices.interfaces)
-        if (interface.link == model::LinkState::down)
-            list.push_back({"set_link", {{"name", *interface.alias}, {"up", false}}});
-    if (devices.memballoon && devices.memballoon->model != "none") {
-        if (devices.memballoon->stats_period)
-            list.push_back({"qom-set", stats_period(*devices.memballoon, *devices.memballoon->stats_period)});
-        if (live.current_memory && *live.current_memory < live.memory)
-            list.push_back({"balloon", {{"value", live.current_memory->bytes}}});
-    }
+    for (const auto* kind : all_kinds())
+        if (kind->prepare) kind->prepare(live, list);
     return list;
 }
 
@@ -179,8 +129,8 @@ std::string native_command(model::Domain domain, const Capabilities& capabilitie
     if (!domain.devices.graphics.empty())
         for (auto& graphics : domain.devices.graphics)
             if (graphics.port.value_or(-1) == -1) graphics.port = 5900;
-    constexpr std::uint32_t first_cid = 3; // 0 to 2 mean the host
-    if (domain.devices.vsock && !domain.devices.vsock->cid) domain.devices.vsock->cid = first_cid;
+    for (const auto* kind : all_kinds())
+        if (kind->choose) kind->choose(domain);
     Launch launch;
     launch.folder = "/var/lib/domus/qemu/domain-" + domain.name;
     launch.now = std::time(nullptr);

@@ -17,27 +17,6 @@ namespace domus::engine::qemu {
 
 namespace {
 
-using Part = void (*)(Build&);
-
-struct Pluggable {
-    std::string_view element;
-    Part part;
-};
-constexpr std::array<Pluggable, 12> pluggables{{
-    {"disk", add_disks},
-    {"controller", add_controllers},
-    {"interface", add_interfaces},
-    {"channel", add_channels},
-    {"input", add_inputs},
-    {"hostdev", add_hostdevs},
-    {"redirdev", add_redirdevs},
-    {"rng", add_rngs},
-    {"shmem", add_shmems},
-    {"memory", add_memories},
-    {"crypto", add_cryptos},
-    {"vsock", add_vsock},
-}};
-
 template <class Device> void keep(std::vector<Device>& list, const std::string& alias) {
     std::erase_if(list, [&](const Device& device) { return device.alias != alias; });
 }
@@ -49,17 +28,10 @@ template <class Device> void keep(std::optional<Device>& device, const std::stri
 model::Domain only(const model::Domain& live, const std::string& alias) {
     auto reduced = live;
     auto& devices = reduced.devices;
-    keep(devices.disks, alias);
-    keep(devices.interfaces, alias);
-    keep(devices.channels, alias);
-    keep(devices.inputs, alias);
-    keep(devices.hostdevs, alias);
-    keep(devices.redirdevs, alias);
-    keep(devices.rngs, alias);
-    keep(devices.shmems, alias);
-    keep(devices.memories, alias);
-    keep(devices.cryptos, alias);
-    keep(devices.vsock, alias);
+    model::for_each_kind([&](std::string_view element, auto member) {
+        const auto* kind = find_kind(element);
+        if (kind && kind->pluggable && !kind->carries_others) keep(devices.*member, alias);
+    });
     reduced.os.boot.clear(); // an order by classes is that of the start; the device may have one of its own
     return reduced;
 }
@@ -72,9 +44,10 @@ std::string element_of(const model::Domain& live, const std::string& alias) {
     return element;
 }
 
-Part part_of(std::string_view element) {
-    const auto found = std::ranges::find(pluggables, element, &Pluggable::element);
-    return found == pluggables.end() ? nullptr : found->part;
+/// Null for devices that are not plugged.
+const DeviceKind* pluggable(std::string_view element) {
+    const auto* kind = find_kind(element);
+    return kind && kind->pluggable ? kind : nullptr;
 }
 
 // ---- arguments become commands ------------------------------------------------------------------------------------
@@ -132,8 +105,8 @@ bool is_device(const PlugStep& step) { return step.command.name == "device_add";
 std::vector<PlugStep> device_steps(const model::Domain& live, const std::string& alias,
                                    const Capabilities& capabilities, const Launch& launch, unsigned free_set) {
     const auto element = element_of(live, alias);
-    const auto part = part_of(element);
-    if (!part)
+    const auto* kind = pluggable(element);
+    if (!kind)
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu,
                     fmt::format("a <{}> is not plugged into or out of a running domain", element))
             .hint("use --config: the change is there after the next start");
@@ -143,10 +116,10 @@ std::vector<PlugStep> device_steps(const model::Domain& live, const std::string&
                 {},     boot_indexes(domain), {}};
     build.next_fdset = free_set;
     build.plugging = true;
-    part(build);
+    kind->add(build);
     std::vector<PlugStep> steps;
     for (const auto& entry : build.arguments.entries()) steps.push_back(step_of(entry));
-    if (element == "controller") // all of them were written
+    if (kind->carries_others) // all of them were written
         std::erase_if(steps, [&](const PlugStep& step) {
             const auto* id = step.command.arguments.if_contains("id");
             return !id || *id != json::string_view(alias);
@@ -157,7 +130,7 @@ std::vector<PlugStep> device_steps(const model::Domain& live, const std::string&
 } // namespace
 
 void require_pluggable(std::string_view element, int line) {
-    if (part_of(element)) return;
+    if (pluggable(element)) return;
     throw Error(ErrorCode::operation_unsupported, ErrorDomain::qemu,
                 line > 0 ? fmt::format("<{}> (line {}) is not plugged into or out of a running domain", element, line)
                          : fmt::format("a <{}> is not plugged into or out of a running domain", element))
@@ -167,9 +140,9 @@ void require_pluggable(std::string_view element, int line) {
 std::vector<PlugStep> plug_steps(const model::Domain& live, const std::string& alias, const Capabilities& capabilities,
                                  const Launch& launch, unsigned free_set) {
     auto steps = device_steps(live, alias, capabilities, launch, free_set);
-    auto domain = only(live, alias);
-    domain.devices.memballoon.reset(); // it is not new
-    for (auto& preparation : preparations(domain))
+    std::vector<Preparation> list;
+    if (const auto prepare = find_kind(element_of(live, alias))->prepare) prepare(only(live, alias), list);
+    for (auto& preparation : list)
         steps.push_back({{std::move(preparation.command), std::move(preparation.arguments)}, nullptr, {}});
     return steps;
 }
@@ -185,7 +158,7 @@ std::vector<std::string> own_devices(const model::Domain& live, const Capabiliti
     constexpr unsigned any_set = 1; // nothing is passed
     std::vector<std::string> own;
     model::for_each_device(live.devices, [&](std::string_view element, const auto& device) {
-        if (!device.alias || !part_of(element)) return;
+        if (!device.alias || !pluggable(element)) return;
         const auto steps = device_steps(live, *device.alias, capabilities, Launch{}, any_set);
         const auto is_it = [&](const PlugStep& step) {
             const auto* id = step.command.arguments.if_contains("id");

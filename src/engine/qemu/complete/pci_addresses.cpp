@@ -1,9 +1,10 @@
 // Places for PCI devices, and the bridges and ports that they need. The order in which devices choose is fixed, so that
 // a definition gets the same addresses as under libvirt:
-// what the chipset fixes, the bridges, then by kind as Users lists them.
+// what the chipset fixes, the bridges, then by kind (DeviceKind::pci).
 #include "engine/qemu/complete/parts.hpp"
 #include "engine/qemu/complete/pci.hpp"
 #include "engine/qemu/device_name.hpp"
+#include "engine/qemu/devices/device_kind.hpp"
 
 #include "base/error.hpp"
 
@@ -21,184 +22,43 @@ using model::ControllerType;
 
 namespace {
 
-struct User {
-    std::string name;
-    std::optional<model::Address>* address;
-    PciPlug plug;
-    std::optional<PciPlace> wish; ///< a place that the chipset fixes, taken if it is free
-    const Controller* controller = nullptr;
-};
-
-bool starts_with_any(std::string_view text, std::initializer_list<std::string_view> words) {
-    return std::ranges::any_of(words, [&](std::string_view word) { return text.starts_with(word); });
-}
-
-/// A virtio device is a PCI Express one unless it must look like the legacy kind.
-PciPlug virtio_plug(std::string_view model) {
-    return model.ends_with("-transitional") && !model.ends_with("non-transitional") ? PciPlug::conventional
-                                                                                    : PciPlug::express;
-}
-
-PciPlug controller_plug(const Controller& controller) {
-    const auto model = controller.model.value_or("");
-    switch (controller.type) {
-    case ControllerType::usb:
-        return model.ends_with("xhci") ? PciPlug::express : PciPlug::conventional;
-    case ControllerType::scsi:
-        return model.starts_with("virtio") ? virtio_plug(model) : PciPlug::conventional;
-    case ControllerType::virtio_serial:
-        return virtio_plug(model);
-    default:
-        return PciPlug::conventional;
+/// Controllers that make PCI buses, in the order of their indexes.
+void list_bridges(model::Domain& domain, PciUsers& users) {
+    std::vector<Controller*> found;
+    for (auto& controller : domain.devices.controllers)
+        if (controller.type == ControllerType::pci && controller.index != 0u) found.push_back(&controller);
+    std::ranges::sort(found, {},
+                      [](const Controller* controller) { return std::pair(*controller->index, controller); });
+    for (auto* controller : found) {
+        const auto kind = bus_kind_from_model(controller->model.value_or(""));
+        if (!kind)
+            throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                        fmt::format("a PCI controller (line {}) has no model that is known", controller->rest.line))
+                .hint("models are pcie-root-port, pcie-to-pci-bridge, pci-bridge and others");
+        auto& user = users.add("controller", *controller, plug_of(*kind));
+        user.controller = controller;
+        if (*kind == PciBusKind::dmi_to_pci_bridge) user.wish = PciPlace{0, 0x1e, 0}; // where the ICH9 has it
     }
 }
 
-bool is_pci_controller(const Controller& controller) {
-    switch (controller.type) {
-    case ControllerType::usb:
-        return controller.model != "none";
-    case ControllerType::scsi:
-    case ControllerType::sata:
-    case ControllerType::ide:
-    case ControllerType::virtio_serial:
-        return true;
-    default:
-        return false;
-    }
+/// All devices that need a PCI address, in the order in which they choose.
+std::vector<PciUser> users_of(model::Domain& domain, Chipset chipset) {
+    PciUsers users(chipset);
+    for (const auto* kind : all_kinds())
+        if (kind->pci_fixed) kind->pci_fixed(domain, users);
+    list_bridges(domain, users);
+    list_all(domain, users);
+    return users.take();
 }
-
-/// What is part of the chipset sits where guests know it.
-std::optional<PciPlace> fixed_place(const Controller& controller, Chipset chipset) {
-    if (controller.index != 0u) return std::nullopt;
-    if (chipset == Chipset::q35) {
-        if (controller.type == ControllerType::sata) return PciPlace{0, 0x1f, 2};
-        return std::nullopt;
-    }
-    if (controller.type == ControllerType::ide) return PciPlace{0, 1, 1};
-    if (controller.type == ControllerType::usb && controller.model == "piix3-uhci") return PciPlace{0, 1, 2};
-    return std::nullopt;
-}
-
-PciPlug interface_plug(const model::Interface& interface) {
-    const auto model = interface.model.value_or("virtio");
-    if (model.starts_with("virtio")) return virtio_plug(model);
-    return starts_with_any(model, {"e1000e", "vmxnet3", "igb"}) || interface.type == model::InterfaceType::hostdev
-               ? PciPlug::express
-               : PciPlug::conventional;
-}
-
-PciPlug video_plug(const model::Video& video) {
-    return video.model.type == "virtio" ? PciPlug::express : PciPlug::conventional;
-}
-
-/// Lists all devices that need a PCI address, in the order in which they choose.
-class Users {
-public:
-    Users(model::Domain& domain, Chipset chipset) : domain_(domain), chipset_(chipset) {
-        fixed();
-        bridges();
-        by_kind();
-    }
-    std::vector<User> take() { return std::move(list_); }
-
-private:
-    template <class Device> User& add(std::string_view element, Device& device, PciPlug plug) {
-        if (chipset_ == Chipset::i440fx && plug == PciPlug::express) plug = PciPlug::conventional;
-        return list_.emplace_back(User{device_name(element, device), &device.address, plug, {}, nullptr});
-    }
-
-    void bridges() {
-        std::vector<Controller*> found;
-        for (auto& controller : domain_.devices.controllers)
-            if (controller.type == ControllerType::pci && controller.index != 0u) found.push_back(&controller);
-        std::ranges::sort(found, {},
-                          [](const Controller* controller) { return std::pair(*controller->index, controller); });
-        for (auto* controller : found) {
-            const auto kind = bus_kind_from_model(controller->model.value_or(""));
-            if (!kind)
-                throw Error(ErrorCode::xml_error, ErrorDomain::domain,
-                            fmt::format("a PCI controller (line {}) has no model that is known", controller->rest.line))
-                    .hint("models are pcie-root-port, pcie-to-pci-bridge, pci-bridge and others");
-            auto& user = add("controller", *controller, plug_of(*kind));
-            user.controller = controller;
-            if (*kind == PciBusKind::dmi_to_pci_bridge) user.wish = PciPlace{0, 0x1e, 0}; // where the ICH9 has it
-        }
-    }
-
-    void fixed() {
-        auto& devices = domain_.devices;
-        for (auto& controller : devices.controllers)
-            if (const auto place = fixed_place(controller, chipset_))
-                add("controller", controller, controller_plug(controller)).wish = *place;
-        if (!devices.videos.empty() && on_pci(devices.videos.front()))
-            add("video", devices.videos.front(), video_plug(devices.videos.front())).wish =
-                PciPlace{0, chipset_ == Chipset::q35 ? 1u : 2u, 0};
-        if (chipset_ == Chipset::q35) {
-            const auto ich9 = std::ranges::find(devices.sounds, "ich9", &model::Sound::model);
-            if (ich9 != devices.sounds.end()) add("sound", *ich9, PciPlug::conventional).wish = PciPlace{0, 0x1b, 0};
-        }
-    }
-
-    static bool on_pci(const model::Video& video) { return video.model.type != "none" && video.model.type != "ramfb"; }
-
-    void by_kind() {
-        auto& devices = domain_.devices;
-        for (auto& filesystem : devices.filesystems)
-            add("filesystem", filesystem, virtio_plug(filesystem.model.value_or("")));
-        for (auto& interface : devices.interfaces)
-            if (interface.model != "usb-net") add("interface", interface, interface_plug(interface));
-        for (auto& sound : devices.sounds)
-            if (!starts_with_any(sound.model, {"usb", "sb16", "pcspk"})) add("sound", sound, PciPlug::conventional);
-        for (auto& controller : devices.controllers)
-            if (is_pci_controller(controller))
-                add("controller", controller, controller_plug(controller)).controller = &controller;
-        for (auto& disk : devices.disks)
-            if (disk.target.bus == model::DiskBus::virtio) add("disk", disk, virtio_plug(disk.model.value_or("")));
-        for (auto& hostdev : devices.hostdevs)
-            if (hostdev.type != model::HostdevType::usb && hostdev.type != model::HostdevType::scsi)
-                add("hostdev", hostdev, PciPlug::express);
-        by_kind_late();
-    }
-
-    void by_kind_late() {
-        auto& devices = domain_.devices;
-        if (devices.memballoon && devices.memballoon->model != "none")
-            add("memballoon", *devices.memballoon, virtio_plug(devices.memballoon->model));
-        for (auto& rng : devices.rngs) add("rng", rng, virtio_plug(rng.model));
-        for (auto& watchdog : devices.watchdogs)
-            if (watchdog.model == "i6300esb") add("watchdog", watchdog, PciPlug::conventional);
-        for (auto& video : devices.videos)
-            if (on_pci(video)) add("video", video, video_plug(video));
-        for (auto& shmem : devices.shmems) add("shmem", shmem, PciPlug::conventional);
-        for (auto& input : devices.inputs)
-            if (input.bus == model::InputBus::virtio || input.type == model::InputType::passthrough)
-                add("input", input, virtio_plug(input.model.value_or("")));
-        for (auto& serial : devices.serials)
-            if (serial.target.type == "pci-serial") add("serial", serial, PciPlug::conventional);
-        for (auto& iommu : devices.iommus)
-            if (iommu.model == "virtio") add("iommu", iommu, PciPlug::root_complex);
-        if (devices.vsock) add("vsock", *devices.vsock, virtio_plug(devices.vsock->model));
-        for (auto& memory : devices.memories)
-            if (memory.model == model::MemoryModel::virtio_mem || memory.model == model::MemoryModel::virtio_pmem)
-                add("memory", memory, PciPlug::express);
-        for (auto& crypto : devices.cryptos) add("crypto", crypto, virtio_plug(crypto.model));
-        for (auto& panic : devices.panics)
-            if (panic.model == "pvpanic") add("panic", panic, PciPlug::conventional);
-    }
-
-    model::Domain& domain_;
-    Chipset chipset_;
-    std::vector<User> list_;
-};
 
 /// One attempt to place everything; `grow` adds buses (to this attempt only) when there is no room.
 class Placement {
 public:
     Placement(model::Domain& domain, Chipset chipset)
-        : domain_(domain), chipset_(chipset), users_(Users(domain, chipset).take()) {
+        : domain_(domain), chipset_(chipset), users_(users_of(domain, chipset)) {
         // A device that is listed twice (as part of the chipset, and by its kind) is placed at its first turn.
         std::set<const void*> listed;
-        std::erase_if(users_, [&](const User& user) { return !listed.insert(user.address).second; });
+        std::erase_if(users_, [&](const PciUser& user) { return !listed.insert(user.address).second; });
         refuse_others(listed);
         for (const auto& controller : domain.devices.controllers)
             if (controller.type == ControllerType::pci)
@@ -255,7 +115,7 @@ private:
         }
     }
 
-    void take_given(const User& user) {
+    void take_given(const PciUser& user) {
         const auto& address = **user.address;
         if (address.type != AddressType::pci)
             throw Error(ErrorCode::xml_error, ErrorDomain::domain,
@@ -306,13 +166,13 @@ private:
                     fmt::format("no place on the PCI buses is left for {}", name));
     }
 
-    PciPlace place(User& user) {
+    PciPlace place(PciUser& user) {
         const auto found = place_for(user);
         buses_.reserve(found, user.name);
         if (user.plug == PciPlug::root_port) buses_.share(found);
         return found;
     }
-    PciPlace place_for(const User& user) {
+    PciPlace place_for(const PciUser& user) {
         if (user.wish && buses_.free(*user.wish)) return *user.wish;
         if (user.controller)
             if (const auto place = beside_companion(*user.controller)) return *place;
@@ -351,7 +211,7 @@ private:
     model::Domain& domain_;
     Chipset chipset_;
     PciBuses buses_;
-    std::vector<User> users_;
+    std::vector<PciUser> users_;
     std::vector<PciBusKind> grown_;
     std::vector<std::pair<unsigned, PciPlace>> companions_; ///< controller index and slot
 };

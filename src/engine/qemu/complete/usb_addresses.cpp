@@ -2,6 +2,7 @@
 // ports "1.1" to "1.8". Hubs are added where the devices outnumber the ports.
 #include "engine/qemu/complete/parts.hpp"
 #include "engine/qemu/device_name.hpp"
+#include "engine/qemu/devices/device_kind.hpp"
 
 #include "base/error.hpp"
 
@@ -49,39 +50,10 @@ unsigned port_count(const model::Controller& controller) {
     return found == port_counts.end() ? 2 : found->ports;
 }
 
-struct User {
-    std::string name;
-    std::optional<model::Address>* address;
-    bool hub = false;
-};
-
-std::vector<User> users_of(model::Domain& domain) {
-    std::vector<User> users;
-    const auto add = [&](std::string_view element, auto& device, bool hub = false) {
-        if (device.address && device.address->type != AddressType::usb)
-            throw Error(ErrorCode::xml_error, ErrorDomain::domain,
-                        fmt::format("{} is on USB and cannot have an address of type '{}'",
-                                    device_name(element, device), format::word(device.address->type)));
-        users.push_back({device_name(element, device), &device.address, hub});
-    };
-    auto& devices = domain.devices;
-    for (auto& hub : devices.hubs) add("hub", hub, true);
-    for (auto& controller : devices.controllers)
-        if (controller.type == model::ControllerType::ccid) add("controller", controller);
-    for (auto& hostdev : devices.hostdevs)
-        if (hostdev.type == model::HostdevType::usb) add("hostdev", hostdev);
-    for (auto& disk : devices.disks)
-        if (disk.target.bus == model::DiskBus::usb) add("disk", disk);
-    for (auto& input : devices.inputs)
-        if (input.bus == model::InputBus::usb) add("input", input);
-    for (auto& serial : devices.serials)
-        if (serial.target.type == "usb-serial") add("serial", serial);
-    for (auto& sound : devices.sounds)
-        if (sound.model == "usb") add("sound", sound);
-    for (auto& interface : devices.interfaces)
-        if (interface.model == "usb-net") add("interface", interface);
-    for (auto& redirected : devices.redirdevs) add("redirdev", redirected);
-    return users;
+std::vector<UsbUser> users_of(model::Domain& domain) {
+    UsbUsers users;
+    list_all(domain, users);
+    return users.take();
 }
 
 /// The ports of all buses, each free or with the name of its device. Ports of a controller come before those of hubs.
@@ -103,7 +75,7 @@ public:
             std::ranges::count_if(ports_, [](const Port& port) { return port.owner.empty(); }));
     }
 
-    void take(unsigned bus, const std::string& name, const User& user) {
+    void take(unsigned bus, const std::string& name, const UsbUser& user) {
         const auto found = by_name_.find({bus, name});
         if (found == by_name_.end())
             throw Error(ErrorCode::xml_error, ErrorDomain::domain,
@@ -118,7 +90,7 @@ public:
     }
 
     /// Takes the first free port of that bus, or of any.
-    std::optional<model::Address> take_any(std::optional<unsigned> bus, const User& user) {
+    std::optional<model::Address> take_any(std::optional<unsigned> bus, const UsbUser& user) {
         while (first_free_ < ports_.size() && !ports_[first_free_].owner.empty()) ++first_free_;
         for (std::size_t i = first_free_; i < ports_.size(); ++i) {
             const auto& port = ports_[i];
@@ -154,16 +126,16 @@ bool has_port(const std::optional<model::Address>& address) {
 }
 
 /// Hubs that stand behind others must come after them.
-void take_given(UsbPorts& ports, std::vector<User>& users) {
-    std::vector<User*> given;
+void take_given(UsbPorts& ports, std::vector<UsbUser>& users) {
+    std::vector<UsbUser*> given;
     for (auto& user : users)
         if (has_port(*user.address)) given.push_back(&user);
-    std::ranges::sort(given, {},
-                      [](const User* user) { return std::tuple(!user->hub, (*user->address)->usb_port.size(), user); });
+    std::ranges::sort(
+        given, {}, [](const UsbUser* user) { return std::tuple(!user->hub, (*user->address)->usb_port.size(), user); });
     for (auto* user : given) ports.take((*user->address)->bus, (*user->address)->usb_port, *user);
 }
 
-void refuse_others(model::Domain& domain, const std::vector<User>& users) {
+void refuse_others(model::Domain& domain, const std::vector<UsbUser>& users) {
     std::set<const void*> listed;
     for (const auto& user : users) listed.insert(user.address);
     model::for_each_device(domain.devices, [&](std::string_view element, auto& device) {
@@ -197,7 +169,7 @@ void assign_usb_addresses(model::Domain& domain) {
             .hint("take <controller type='usb' model='none'/> away");
     take_given(ports, users);
     const auto wanted = static_cast<std::size_t>(
-        std::ranges::count_if(users, [](const User& user) { return !has_port(*user.address); }));
+        std::ranges::count_if(users, [](const UsbUser& user) { return !has_port(*user.address); }));
     const auto missing = hubs_missing(ports.free(), wanted);
     if (missing > 0) {
         domain.devices.hubs.resize(domain.devices.hubs.size() + missing);

@@ -175,4 +175,10 @@ std::string add_character(Build& build, std::string_view element, int line, cons
     return id;
 }
 
+std::string add_character(Build& build, std::string_view element, const model::CharacterDevice& device) {
+    const auto name = device.target.name.value_or(*device.alias + ".sock");
+    return add_character(build, element, device.rest.line, *device.alias, device.type, device.sources, device.protocol,
+                         device.log, name);
+}
+
 } // namespace domus::engine::qemu

@@ -1,6 +1,7 @@
 // Disks: a chain of block nodes for the images, and the device that the guest sees.
 #include "engine/qemu/command.hpp"
 #include "engine/qemu/devices/devices.hpp"
+#include "engine/qemu/devices/disk_limits.hpp"
 #include "engine/qemu/devices/disk_secrets.hpp"
 
 #include "base/error.hpp"
@@ -572,6 +573,29 @@ void add_disk(Build& build, const Disk& disk) {
     add_device(build, disk);
 }
 
+void add_all(Build& build) {
+    for (const auto& disk : build.domain.devices.disks) add_disk(build, disk);
+}
+
+void list_pci(model::Domain& domain, PciUsers& users) {
+    for (auto& disk : domain.devices.disks)
+        if (disk.target.bus == model::DiskBus::virtio) users.add(element, disk, virtio_plug(disk.model.value_or("")));
+}
+
+void list_usb(model::Domain& domain, UsbUsers& users) {
+    for (auto& disk : domain.devices.disks)
+        if (disk.target.bus == model::DiskBus::usb) users.add(element, disk);
+}
+
+void prepare(const model::Domain& live, std::vector<Preparation>& list) {
+    const auto& disks = live.devices.disks;
+    for (const auto& disk : disks)
+        if (disk.iotune != model::IoTune{}) list.push_back({"block_set_io_throttle", limits_of(disk)});
+    for (const auto& disk : disks)
+        if (disk.device == model::DiskDevice::cdrom && disk.target.tray == model::Tray::open)
+            list.push_back({"blockdev-open-tray", {{"id", *disk.alias}, {"force", true}}});
+}
+
 } // namespace
 
 std::string node_of(const Disk& disk) {
@@ -588,8 +612,16 @@ std::string block_device_of(const Disk& disk) {
                                               : *disk.alias;
 }
 
-void add_disks(Build& build) {
-    for (const auto& disk : build.domain.devices.disks) add_disk(build, disk);
+const DeviceKind& kind_disk() {
+    static const DeviceKind kind{
+        .element = element,
+        .add = add_all,
+        .pluggable = true,
+        .pci = {5, list_pci},
+        .usb = {4, list_usb},
+        .prepare = prepare,
+    };
+    return kind;
 }
 
 } // namespace domus::engine::qemu

@@ -101,9 +101,7 @@ void add_9p(Build& build, const Filesystem& filesystem) {
     build.arguments.device(device);
 }
 
-} // namespace
-
-void add_filesystems(Build& build) {
+void add_all(Build& build) {
     for (const auto& filesystem : build.domain.devices.filesystems) {
         if (filesystem.space_hard_limit || filesystem.space_soft_limit)
             refuse(element, filesystem.rest.line, "limits of space are not supported");
@@ -112,6 +110,29 @@ void add_filesystems(Build& build) {
         else
             add_9p(build, filesystem);
     }
+}
+
+void complete(model::Domain& domain) {
+    for (auto& filesystem : domain.devices.filesystems)
+        if (!filesystem.accessmode) filesystem.accessmode = model::AccessMode::passthrough;
+}
+
+void list_pci(model::Domain& domain, PciUsers& users) {
+    for (auto& filesystem : domain.devices.filesystems)
+        users.add("filesystem", filesystem, virtio_plug(filesystem.model.value_or("")));
+}
+
+} // namespace
+
+const DeviceKind& kind_filesystem() {
+    static const DeviceKind kind{
+        .element = "filesystem",
+        .add = add_all,
+        .alias = "fs",
+        .complete = complete,
+        .pci = {1, list_pci},
+    };
+    return kind;
 }
 
 } // namespace domus::engine::qemu

@@ -171,13 +171,21 @@ void add_graphics_server(Build& build, const Graphics& graphics, std::size_t num
     std::ranges::find(kinds, graphics.type, &Kind::type)->add(build, graphics, number);
 }
 
-} // namespace
-
-void add_graphics(Build& build) {
+void add_all(Build& build) {
     const auto& all = build.domain.devices.graphics;
     if (std::ranges::find(all, GraphicsType::egl_headless, &Graphics::type) == all.end())
         build.arguments.add("-display", "none");
     for (std::size_t i = 0; i < all.size(); ++i) add_graphics_server(build, all[i], i);
+}
+
+} // namespace
+
+const DeviceKind& kind_graphics() {
+    static const DeviceKind kind{
+        .element = element,
+        .add = add_all,
+    };
+    return kind;
 }
 
 } // namespace domus::engine::qemu

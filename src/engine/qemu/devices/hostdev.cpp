@@ -1,4 +1,4 @@
-// Devices of the host that are handed to the guest, and USB devices of the viewer.
+// Devices of the host that are handed to the guest.
 #include "engine/qemu/devices/devices.hpp"
 
 #include <fmt/format.h>
@@ -86,26 +86,7 @@ constexpr std::array<Kind, 5> kinds{{
     {HostdevType::scsi_host, scsi_host},
 }};
 
-/// Of usb-redir: rules joined by '|', each class:vendor:product:version:allow, -1 for any.
-std::string filter_text(const model::RedirectFilter& filter) {
-    std::string text;
-    const auto part = [](const std::optional<std::string>& value) { return value.value_or("-1"); };
-    for (const auto& rule : filter.devices) {
-        auto version = part(rule.version);
-        if (const auto dot = version.find('.'); dot != version.npos) { // "2.56" is written in hexadecimal: 0x0256
-            auto minor = version.substr(dot + 1);
-            if (minor.size() < 2) minor.insert(0, 2 - minor.size(), '0');
-            version = "0x" + version.substr(0, dot) + minor;
-        }
-        text += fmt::format("{}{}:{}:{}:{}:{}", text.empty() ? "" : "|", part(rule.usb_class), part(rule.vendor),
-                            part(rule.product), version, rule.allow ? 1 : 0);
-    }
-    return text;
-}
-
-} // namespace
-
-void add_hostdevs(Build& build) {
+void add_all(Build& build) {
     for (const auto& hostdev : build.domain.devices.hostdevs) {
         if (hostdev.mode != model::HostdevMode::subsystem)
             refuse(element, hostdev.rest.line, "mode='capabilities' is only for containers");
@@ -118,20 +99,38 @@ void add_hostdevs(Build& build) {
     }
 }
 
-void add_redirdevs(Build& build) {
-    const auto& devices = build.domain.devices;
-    for (const auto& redirected : devices.redirdevs) {
-        if (redirected.bus != "usb") refuse("redirdev", redirected.rest.line, "only USB devices can be redirected");
-        const auto host = add_character(build, "redirdev", redirected.rest.line, *redirected.alias, redirected.type,
-                                        redirected.sources, redirected.protocol, {}, *redirected.alias + ".sock");
-        build.need_device("usb-redir", "redirdev", redirected.rest.line);
-        auto device = build.device("usb-redir", *redirected.alias);
-        device["chardev"] = host;
-        if (devices.redirfilter && !devices.redirfilter->devices.empty())
-            device["filter"] = filter_text(*devices.redirfilter);
-        build.place(device, redirected.address);
-        build.arguments.device(device);
+void complete(model::Domain& domain) {
+    for (auto& hostdev : domain.devices.hostdevs) {
+        if (!hostdev.managed) hostdev.managed = false;
+        if (hostdev.type == HostdevType::mdev && hostdev.model == "vfio-pci" && !hostdev.display)
+            hostdev.display = model::OnOff::off;
     }
+}
+
+void list_pci(model::Domain& domain, PciUsers& users) {
+    for (auto& hostdev : domain.devices.hostdevs)
+        if (hostdev.type != HostdevType::usb && hostdev.type != HostdevType::scsi)
+            users.add(element, hostdev, PciPlug::express);
+}
+
+void list_usb(model::Domain& domain, UsbUsers& users) {
+    for (auto& hostdev : domain.devices.hostdevs)
+        if (hostdev.type == HostdevType::usb) users.add(element, hostdev);
+}
+
+} // namespace
+
+const DeviceKind& kind_hostdev() {
+    static const DeviceKind kind{
+        .element = element,
+        .add = add_all,
+        .pluggable = true,
+        .alias = element,
+        .complete = complete,
+        .pci = {6, list_pci},
+        .usb = {3, list_usb},
+    };
+    return kind;
 }
 
 } // namespace domus::engine::qemu

@@ -64,10 +64,33 @@ void add_input(Build& build, const Input& input) {
     build.arguments.device(device);
 }
 
+void add_all(Build& build) {
+    for (const auto& input : build.domain.devices.inputs) add_input(build, input);
+}
+
+void list_pci(model::Domain& domain, PciUsers& users) {
+    for (auto& input : domain.devices.inputs)
+        if (input.bus == InputBus::virtio || input.type == InputType::passthrough)
+            users.add("input", input, virtio_plug(input.model.value_or("")));
+}
+
+void list_usb(model::Domain& domain, UsbUsers& users) {
+    for (auto& input : domain.devices.inputs)
+        if (input.bus == InputBus::usb) users.add("input", input);
+}
+
 } // namespace
 
-void add_inputs(Build& build) {
-    for (const auto& input : build.domain.devices.inputs) add_input(build, input);
+const DeviceKind& kind_input() {
+    static const DeviceKind kind{
+        .element = "input",
+        .add = add_all,
+        .pluggable = true,
+        .alias = "input",
+        .pci = {12, list_pci},
+        .usb = {5, list_usb},
+    };
+    return kind;
 }
 
 } // namespace domus::engine::qemu

@@ -1,7 +1,11 @@
 // Network cards and what joins them to the host. Those on bridges and networks get a tap device that the daemon opened.
+#include "engine/qemu/command.hpp"
 #include "engine/qemu/devices/devices.hpp"
 
+#include "base/error.hpp"
+
 #include <fmt/format.h>
+#include <sys/random.h>
 
 #include <algorithm>
 #include <array>
@@ -271,10 +275,63 @@ void add_interface(Build& build, const Interface& interface) {
     if (interface.type != InterfaceType::hostdev) add_card(build, interface);
 }
 
+void add_all(Build& build) {
+    for (const auto& interface : build.domain.devices.interfaces) add_interface(build, interface);
+}
+
+/// In the range that libvirt and QEMU use for guests; the last three bytes are random.
+std::string random_mac() {
+    std::uint8_t bytes[3];
+    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) throw system_error(errno, "cannot make a MAC address");
+    return fmt::format("52:54:00:{:02x}:{:02x}:{:02x}", bytes[0], bytes[1], bytes[2]);
+}
+
+void complete(model::Domain& domain) {
+    for (auto& interface : domain.devices.interfaces) {
+        if (!interface.mac) interface.mac = random_mac();
+        if (!interface.model && interface.type != model::InterfaceType::hostdev) interface.model = "rtl8139";
+    }
+}
+
+PciPlug interface_plug(const model::Interface& interface) {
+    const auto model = interface.model.value_or("virtio");
+    if (model.starts_with("virtio")) return virtio_plug(model);
+    constexpr std::array<std::string_view, 3> express{"e1000e", "vmxnet3", "igb"};
+    const bool is_express =
+        std::ranges::any_of(express, [&](std::string_view word) { return model.starts_with(word); });
+    return is_express || interface.type == model::InterfaceType::hostdev ? PciPlug::express : PciPlug::conventional;
+}
+
+void list_pci(model::Domain& domain, PciUsers& users) {
+    for (auto& interface : domain.devices.interfaces)
+        if (interface.model != "usb-net") users.add("interface", interface, interface_plug(interface));
+}
+
+void list_usb(model::Domain& domain, UsbUsers& users) {
+    for (auto& interface : domain.devices.interfaces)
+        if (interface.model == "usb-net") users.add("interface", interface);
+}
+
+void prepare(const model::Domain& live, std::vector<Preparation>& list) {
+    for (const auto& interface : live.devices.interfaces)
+        if (interface.link == model::LinkState::down)
+            list.push_back({"set_link", {{"name", *interface.alias}, {"up", false}}});
+}
+
 } // namespace
 
-void add_interfaces(Build& build) {
-    for (const auto& interface : build.domain.devices.interfaces) add_interface(build, interface);
+const DeviceKind& kind_interface() {
+    static const DeviceKind kind{
+        .element = "interface",
+        .add = add_all,
+        .pluggable = true,
+        .alias = "net",
+        .complete = complete,
+        .pci = {2, list_pci},
+        .usb = {8, list_usb},
+        .prepare = prepare,
+    };
+    return kind;
 }
 
 } // namespace domus::engine::qemu

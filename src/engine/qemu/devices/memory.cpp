@@ -1,11 +1,14 @@
-// The guest's memory: its main part by NUMA cell, modules that were plugged in, memory shared with other guests; and
-// the IOMMU.
+// The guest's memory: its main part by NUMA cell, and modules that were plugged in.
 #include "engine/qemu/devices/devices.hpp"
+
+#include "base/error.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <set>
 
 namespace domus::engine::qemu {
 
@@ -175,24 +178,34 @@ void add_memory_device(Build& build, const MemoryDevice& memory) {
     build.arguments.device(device);
 }
 
-void add_plain_shmem(Build& build, const model::SharedMemory& shmem, json::object& device) {
-    const auto id = "mem" + *shmem.alias;
-    build.arguments.object({{"qom-type", "memory-backend-file"},
-                            {"id", id},
-                            {"mem-path", build.file("/dev/shm/" + shmem.name)},
-                            {"size", shmem.size.value_or(ByteCount::mib(4)).bytes},
-                            {"share", true}});
-    device["memdev"] = id;
+void add_all(Build& build) {
+    for (const auto& memory : build.domain.devices.memories) add_memory_device(build, memory);
 }
 
-void add_shmem_server(Build& build, const model::SharedMemory& shmem, json::object& device) {
-    const auto id = "char" + *shmem.alias;
-    build.arguments.add("-chardev",
-                        Options("socket").set("id", id).set(
-                            "path", shmem.server.value_or("/var/lib/libvirt/shmem-" + shmem.name + "-sock")));
-    device["chardev"] = id;
-    set(device, "vectors", shmem.msi_vectors);
-    set(device, "ioeventfd", shmem.msi_ioeventfd);
+/// Memory modules stand in the slots that <maxMemory> counts.
+void complete_modules(model::Domain& domain) {
+    auto& memories = domain.devices.memories;
+    std::set<unsigned> taken;
+    for (const auto& memory : memories)
+        if (memory.address && memory.address->type == model::AddressType::dimm) taken.insert(memory.address->slot);
+    unsigned slot = 0; ///< no lower one is free
+    for (auto& memory : memories) {
+        const bool module = memory.model == MemoryModel::dimm || memory.model == MemoryModel::nvdimm;
+        if (module && memory.address && memory.address->type != model::AddressType::dimm)
+            throw Error(ErrorCode::xml_error, ErrorDomain::domain,
+                        fmt::format("memory of model '{}' (line {}) cannot have an address of type '{}'",
+                                    format::word(memory.model), memory.rest.line, format::word(memory.address->type)));
+        if (!module || memory.address) continue;
+        while (!taken.insert(slot).second) ++slot;
+        memory.address.emplace().type = model::AddressType::dimm;
+        memory.address->slot = slot;
+    }
+}
+
+void list_pci(model::Domain& domain, PciUsers& users) {
+    for (auto& memory : domain.devices.memories)
+        if (memory.model == MemoryModel::virtio_mem || memory.model == MemoryModel::virtio_pmem)
+            users.add("memory", memory, PciPlug::express);
 }
 
 } // namespace
@@ -217,41 +230,15 @@ void add_memory(Build& build) {
     build.arguments.add("-overcommit", Options().set("mem-lock", domain.memory_backing.locked));
 }
 
-void add_memories(Build& build) {
-    for (const auto& memory : build.domain.devices.memories) add_memory_device(build, memory);
-}
-
-void add_shmems(Build& build) {
-    for (const auto& shmem : build.domain.devices.shmems) {
-        const auto model = shmem.model.value_or("ivshmem-plain");
-        build.need_device(model, "shmem", shmem.rest.line);
-        auto device = build.device(model, *shmem.alias);
-        if (model == "ivshmem-plain")
-            add_plain_shmem(build, shmem, device);
-        else
-            add_shmem_server(build, shmem, device);
-        if (shmem.role) device["master"] = *shmem.role == model::ShmemRole::master;
-        build.place(device, shmem.address);
-        build.arguments.device(device);
-    }
-}
-
-void add_iommus(Build& build) {
-    for (const auto& iommu : build.domain.devices.iommus) {
-        const bool intel = iommu.model == "intel";
-        if (!intel && iommu.model != "virtio")
-            refuse("iommu", iommu.rest.line, fmt::format("model '{}' is not supported", iommu.model));
-        if (intel && build.chipset != Chipset::q35)
-            refuse("iommu", iommu.rest.line, "Intel's IOMMU needs machine 'q35'");
-        auto device = build.device(intel ? "intel-iommu" : "virtio-iommu-pci", *iommu.alias);
-        if (iommu.intremap) device["intremap"] = format::word(*iommu.intremap); // on, off or auto
-        set(device, "caching-mode", iommu.caching_mode);
-        if (iommu.eim) device["eim"] = format::word(*iommu.eim);
-        set(device, "device-iotlb", iommu.iotlb);
-        set(device, "aw-bits", iommu.aw_bits);
-        build.place(device, iommu.address);
-        build.arguments.device(device);
-    }
+const DeviceKind& kind_memory() {
+    static const DeviceKind kind{
+        .element = "memory",
+        .add = add_all,
+        .pluggable = true,
+        .complete = complete_modules,
+        .pci = {16, list_pci},
+    };
+    return kind;
 }
 
 } // namespace domus::engine::qemu

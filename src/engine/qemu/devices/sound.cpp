@@ -1,4 +1,4 @@
-// Sound cards, and what the host does with their sound.
+// Sound cards.
 #include "engine/qemu/devices/devices.hpp"
 
 #include <fmt/format.h>
@@ -9,70 +9,9 @@
 namespace domus::engine::qemu {
 
 using model::Audio;
-using model::AudioDirection;
-using model::AudioType;
 using model::Sound;
 
 namespace {
-
-void set_direction(json::object& audio, std::string_view key, const std::optional<AudioDirection>& direction) {
-    if (!direction) return;
-    json::object options;
-    set(options, "mixing-engine", direction->mixing_engine);
-    set(options, "fixed-settings", direction->fixed_settings);
-    set(options, "voices", direction->voices);
-    set(options, "buffer-length", direction->buffer_length);
-    set(options, "buffer-count", direction->buffer_count);
-    set(options, "dev", direction->dev);
-    set(options, "try-poll", direction->try_poll);
-    set(options, "name", direction->name);
-    set(options, "stream-name", direction->stream_name);
-    set(options, "latency", direction->latency);
-    set(options, "server-name", direction->server_name);
-    set(options, "client-name", direction->client_name);
-    set(options, "connect-ports", direction->connect_ports);
-    set(options, "exact-name", direction->exact_name);
-    set(options, "frequency", direction->frequency);
-    set(options, "channels", direction->channels);
-    if (direction->format) options["format"] = format::word(*direction->format);
-    audio[key] = std::move(options);
-}
-
-struct Backend {
-    AudioType type;
-    std::string_view driver; ///< QEMU's; empty: not supported
-};
-constexpr std::array<Backend, 10> backends{{
-    {AudioType::none, "none"},
-    {AudioType::alsa, "alsa"},
-    {AudioType::coreaudio, ""},
-    {AudioType::dbus, ""},
-    {AudioType::jack, "jack"},
-    {AudioType::oss, "oss"},
-    {AudioType::pulseaudio, "pa"},
-    {AudioType::sdl, "sdl"},
-    {AudioType::spice, "spice"},
-    {AudioType::file, "wav"},
-}};
-
-void add_audio(Build& build, const Audio& audio) {
-    const auto backend = std::ranges::find(backends, audio.type, &Backend::type);
-    if (backend->driver.empty())
-        refuse("audio", audio.rest.line, fmt::format("type '{}' is not supported", format::word(audio.type)));
-    if (audio.driver) refuse("audio", audio.rest.line, "driver='...' is not supported");
-    json::object options{{"id", fmt::format("audio{}", audio.id)}, {"driver", backend->driver}};
-    set(options, "timer-period", audio.timer_period);
-    if (audio.type == AudioType::pulseaudio) set(options, "server", audio.server_name);
-    if (audio.type == AudioType::file) set(options, "path", audio.path);
-    if (audio.type == AudioType::oss) {
-        set(options, "try-mmap", audio.try_mmap);
-        set(options, "exclusive", audio.exclusive);
-        set(options, "dsp-policy", audio.dsp_policy);
-    }
-    set_direction(options, "in", audio.input);
-    set_direction(options, "out", audio.output);
-    build.arguments.add("-audiodev", options);
-}
 
 std::string audio_of(const Build& build, const Sound& sound) {
     const auto& audios = build.domain.devices.audios;
@@ -121,14 +60,45 @@ void add_sound(Build& build, const Sound& sound) {
     if (sound.codecs.empty()) add_codec(build, sound, model::CodecType::duplex, 0);
 }
 
-} // namespace
-
-void add_audios(Build& build) {
-    for (const auto& audio : build.domain.devices.audios) add_audio(build, audio);
+void add_all(Build& build) {
+    for (const auto& device : build.domain.devices.sounds) add_sound(build, device);
 }
 
-void add_sounds(Build& build) {
-    for (const auto& sound : build.domain.devices.sounds) add_sound(build, sound);
+bool is_on_pci(const Sound& sound) {
+    constexpr std::array<std::string_view, 3> others{"usb", "sb16", "pcspk"};
+    return std::ranges::none_of(others, [&](std::string_view word) { return sound.model.starts_with(word); });
+}
+
+/// Where guests know the chipset's own card.
+void list_fixed(model::Domain& domain, PciUsers& users) {
+    if (users.chipset() != Chipset::q35) return;
+    auto& sounds = domain.devices.sounds;
+    const auto ich9 = std::ranges::find(sounds, "ich9", &Sound::model);
+    if (ich9 != sounds.end()) users.add("sound", *ich9, PciPlug::conventional).wish = PciPlace{0, 0x1b, 0};
+}
+
+void list_pci(model::Domain& domain, PciUsers& users) {
+    for (auto& sound : domain.devices.sounds)
+        if (is_on_pci(sound)) users.add("sound", sound, PciPlug::conventional);
+}
+
+void list_usb(model::Domain& domain, UsbUsers& users) {
+    for (auto& sound : domain.devices.sounds)
+        if (sound.model == "usb") users.add("sound", sound);
+}
+
+} // namespace
+
+const DeviceKind& kind_sound() {
+    static const DeviceKind kind{
+        .element = "sound",
+        .add = add_all,
+        .alias = "sound",
+        .pci = {3, list_pci},
+        .usb = {7, list_usb},
+        .pci_fixed = list_fixed,
+    };
+    return kind;
 }
 
 } // namespace domus::engine::qemu

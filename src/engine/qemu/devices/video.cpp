@@ -83,10 +83,40 @@ void add_video(Build& build, const Video& video) {
     build.arguments.device(device);
 }
 
+void add_all(Build& build) {
+    for (const auto& video : build.domain.devices.videos) add_video(build, video);
+}
+
+bool on_pci(const Video& video) { return video.model.type != "none" && video.model.type != "ramfb"; }
+
+PciPlug video_plug(const Video& video) {
+    return video.model.type == "virtio" ? PciPlug::express : PciPlug::conventional;
+}
+
+/// The first card sits where guests know it.
+void list_fixed(model::Domain& domain, PciUsers& users) {
+    auto& videos = domain.devices.videos;
+    if (videos.empty() || !on_pci(videos.front())) return;
+    users.add("video", videos.front(), video_plug(videos.front())).wish =
+        PciPlace{0, users.chipset() == Chipset::q35 ? 1u : 2u, 0};
+}
+
+void list_pci(model::Domain& domain, PciUsers& users) {
+    for (auto& video : domain.devices.videos)
+        if (on_pci(video)) users.add("video", video, video_plug(video));
+}
+
 } // namespace
 
-void add_videos(Build& build) {
-    for (const auto& video : build.domain.devices.videos) add_video(build, video);
+const DeviceKind& kind_video() {
+    static const DeviceKind kind{
+        .element = "video",
+        .add = add_all,
+        .alias = "video",
+        .pci = {10, list_pci},
+        .pci_fixed = list_fixed,
+    };
+    return kind;
 }
 
 } // namespace domus::engine::qemu

@@ -112,10 +112,6 @@ void add_cache(const model::Cpu& cpu, Options& options) {
     }
 }
 
-bool has_hyperv_panic(const model::Domain& domain) {
-    return std::ranges::any_of(domain.devices.panics, [](const auto& panic) { return panic.model == "hyperv"; });
-}
-
 void check_model(const Build& build, const std::string& model) {
     const auto& known = build.capabilities.cpus;
     if (known.empty() || model == "host" || model == "max") return;
@@ -197,7 +193,8 @@ void add_cpu(Build& build) {
     if (model == "host" && cpu.migratable) options.set("migratable", on(*cpu.migratable));
     add_features(cpu, options);
     add_hyperv(domain.features, options);
-    if (has_hyperv_panic(domain)) options.flag("hv-crash");
+    for (const auto* kind : all_kinds())
+        if (kind->cpu) kind->cpu(domain, options);
     add_kvm(domain.features, options);
     add_clocks(domain.clock, options);
     add_cache(cpu, options);

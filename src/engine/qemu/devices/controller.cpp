@@ -179,9 +179,7 @@ constexpr std::array<Kind, 10> kinds{{
     {ControllerType::isa, add_other},
 }};
 
-} // namespace
-
-void add_controllers(Build& build) {
+void add_all(Build& build) {
     for (const auto& kind : kinds) {
         std::vector<const Controller*> all;
         for (const auto& controller : build.domain.devices.controllers)
@@ -198,13 +196,76 @@ void add_controllers(Build& build) {
     }
 }
 
-void add_hubs(Build& build) {
-    for (const auto& hub : build.domain.devices.hubs) {
-        if (hub.type != "usb") refuse("hub", hub.rest.line, fmt::format("type '{}' is not known", hub.type));
-        auto device = build.device("usb-hub", *hub.alias);
-        build.place(device, hub.address);
-        build.arguments.device(device);
+PciPlug controller_plug(const Controller& controller) {
+    const auto model = controller.model.value_or("");
+    switch (controller.type) {
+    case ControllerType::usb:
+        return model.ends_with("xhci") ? PciPlug::express : PciPlug::conventional;
+    case ControllerType::scsi:
+        return model.starts_with("virtio") ? virtio_plug(model) : PciPlug::conventional;
+    case ControllerType::virtio_serial:
+        return virtio_plug(model);
+    default:
+        return PciPlug::conventional;
     }
+}
+
+bool is_pci_controller(const Controller& controller) {
+    switch (controller.type) {
+    case ControllerType::usb:
+        return controller.model != "none";
+    case ControllerType::scsi:
+    case ControllerType::sata:
+    case ControllerType::ide:
+    case ControllerType::virtio_serial:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/// What is part of the chipset sits where guests know it.
+std::optional<PciPlace> fixed_place(const Controller& controller, Chipset chipset) {
+    if (controller.index != 0u) return std::nullopt;
+    if (chipset == Chipset::q35) {
+        if (controller.type == ControllerType::sata) return PciPlace{0, 0x1f, 2};
+        return std::nullopt;
+    }
+    if (controller.type == ControllerType::ide) return PciPlace{0, 1, 1};
+    if (controller.type == ControllerType::usb && controller.model == "piix3-uhci") return PciPlace{0, 1, 2};
+    return std::nullopt;
+}
+
+void list_fixed(model::Domain& domain, PciUsers& users) {
+    for (auto& controller : domain.devices.controllers)
+        if (const auto place = fixed_place(controller, users.chipset()))
+            users.add("controller", controller, controller_plug(controller)).wish = *place;
+}
+
+void list_pci(model::Domain& domain, PciUsers& users) {
+    for (auto& controller : domain.devices.controllers)
+        if (is_pci_controller(controller))
+            users.add("controller", controller, controller_plug(controller)).controller = &controller;
+}
+
+void list_usb(model::Domain& domain, UsbUsers& users) {
+    for (auto& controller : domain.devices.controllers)
+        if (controller.type == ControllerType::ccid) users.add("controller", controller);
+}
+
+} // namespace
+
+const DeviceKind& kind_controller() {
+    static const DeviceKind kind{
+        .element = "controller",
+        .add = add_all,
+        .pluggable = true,
+        .carries_others = true,
+        .pci = {4, list_pci},
+        .usb = {2, list_usb},
+        .pci_fixed = list_fixed,
+    };
+    return kind;
 }
 
 } // namespace domus::engine::qemu
