@@ -1,5 +1,5 @@
+#include "base/subnet.hpp"
 #include "model/checks.hpp"
-#include "model/ip_number.hpp"
 #include "model/network.hpp"
 
 #include <set>
@@ -51,24 +51,19 @@ void general(const Network& network, Report& report) {
 }
 
 /// The subnet of an <ip>, where it has a good one.
-struct Subnet {
-    IpNumber address;
-    unsigned prefix = 0;
-};
-
 std::optional<Subnet> subnet(const NetworkIp& ip, Report& report) {
     if (!ip.address) {
         report.add(ip.rest, "an <ip> lacks the attribute 'address'");
         return std::nullopt;
     }
-    const auto address = IpNumber::parse(*ip.address);
+    const auto address = domus::IpAddress::parse(*ip.address);
     if (!address || (ip.family && (*ip.family == AddressFamily::ipv6) != address->v6)) {
         report.add(ip.rest, "'{}' is no {} address", *ip.address, ip.family ? format::word(*ip.family) : "IP");
         return std::nullopt;
     }
     auto prefix = ip.prefix;
     if (ip.netmask) {
-        const auto mask = IpNumber::parse(*ip.netmask);
+        const auto mask = domus::IpAddress::parse(*ip.netmask);
         prefix = mask && mask->v6 == address->v6 ? mask->as_netmask() : std::nullopt;
         if (!prefix || ip.prefix.value_or(*prefix) != *prefix) {
             report.add(ip.rest, "the netmask '{}' of {} is none, or not the same as the prefix; give one of the two",
@@ -84,10 +79,10 @@ std::optional<Subnet> subnet(const NetworkIp& ip, Report& report) {
     return Subnet{*address, length};
 }
 
-std::optional<IpNumber> inside(const std::string& text, const Subnet& subnet, const format::Rest& where,
-                               Report& report) {
-    const auto number = IpNumber::parse(text);
-    if (number && number->in_subnet_of(subnet.address, subnet.prefix)) return number;
+std::optional<domus::IpAddress> inside(const std::string& text, const Subnet& subnet, const format::Rest& where,
+                                       Report& report) {
+    const auto number = domus::IpAddress::parse(text);
+    if (number && subnet.contains(*number)) return number;
     report.add(where, "'{}' is no address of the subnet that its <ip> has", text);
     return std::nullopt;
 }
@@ -140,7 +135,7 @@ void translation(const Network& network, Report& report) {
     if (const auto& ports = forward.nat_ports; ports && (ports->start == 0 || ports->start > ports->end))
         report.add(ports->rest, "the ports {} to {} of <nat> are no range", ports->start, ports->end);
     if (const auto& range = forward.nat_addresses) {
-        const auto start = IpNumber::parse(range->start), end = IpNumber::parse(range->end);
+        const auto start = domus::IpAddress::parse(range->start), end = domus::IpAddress::parse(range->end);
         if (!start || !end || start->v6 || end->v6 || *end < *start)
             report.add(range->rest, "the addresses {} to {} of <nat> are no range of IPv4 addresses", range->start,
                        range->end);

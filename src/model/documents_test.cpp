@@ -1,4 +1,3 @@
-#include "model/ip_number.hpp"
 #include "model/network.hpp"
 #include "model/samples.hpp"
 #include "model/snapshot.hpp"
@@ -141,19 +140,6 @@ TEST(SnapshotXml, is_given_back_word_for_word) {
     EXPECT_EQ(snapshot.state, SnapshotState::running);
     EXPECT_EQ(snapshot.domain->memory, ByteCount::mib(256));
     EXPECT_EQ(snapshot.disks.at(0).snapshot, SnapshotMode::internal);
-}
-
-TEST(IpNumber, reads_and_compares) {
-    const auto number = [](const char* text) { return *IpNumber::parse(text); };
-    EXPECT_TRUE(number("10.0.0.9").in_subnet_of(number("10.0.0.1"), 24));
-    EXPECT_FALSE(number("10.0.1.9").in_subnet_of(number("10.0.0.1"), 24));
-    EXPECT_TRUE(number("fd00::1:2").in_subnet_of(number("fd00::"), 64));
-    EXPECT_FALSE(number("fd00::1").in_subnet_of(number("10.0.0.1"), 0));
-    EXPECT_EQ(number("255.255.255.0").as_netmask(), 24u);
-    EXPECT_EQ(number("0.0.0.0").as_netmask(), 0u);
-    EXPECT_EQ(number("255.0.255.0").as_netmask(), std::nullopt);
-    EXPECT_LT(number("10.0.0.2"), number("10.0.0.10"));
-    EXPECT_EQ(IpNumber::parse("10.0.0"), std::nullopt);
 }
 
 } // namespace domus::model

@@ -188,11 +188,13 @@ std::vector<Subnet> subnets_of(const model::Network& network) {
     std::vector<Subnet> all;
     for (const auto& ip : network.ips) {
         if (ip.family == model::AddressFamily::ipv6 || !ip.address) continue;
-        const auto address = parse_address(*ip.address);
-        if (!address)
+        const auto address = IpAddress::parse(*ip.address);
+        if (!address || address->v6)
             throw Error(ErrorCode::xml_error, ErrorDomain::network,
                         fmt::format("'{}' is no IPv4 address", *ip.address));
-        const auto prefix = ip.prefix ? *ip.prefix : ip.netmask ? prefix_of_netmask(*ip.netmask).value_or(33) : 24;
+        const auto mask = ip.netmask ? IpAddress::parse(*ip.netmask) : std::nullopt;
+        const auto said = mask && !mask->v6 ? mask->as_netmask() : std::nullopt;
+        const auto prefix = ip.prefix ? *ip.prefix : ip.netmask ? said.value_or(33) : 24;
         if (prefix > 32)
             throw Error(ErrorCode::xml_error, ErrorDomain::network,
                         fmt::format("the netmask of {} is none", *ip.address));

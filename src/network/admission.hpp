@@ -2,8 +2,8 @@
 // dnsmasq, and what this version would ignore it refuses. All throw Error.
 #pragma once
 
+#include "base/subnet.hpp"
 #include "model/network.hpp"
-#include "network/subnet.hpp"
 
 #include <optional>
 #include <string>

@@ -51,10 +51,10 @@ std::string dnsmasq_configuration(const model::Network& network, const std::vect
         const auto& ip = network.ips[i];
         if (ip.family == model::AddressFamily::ipv6 || subnet >= subnets.size()) continue;
         const auto prefix = subnets[subnet++];
-        const auto mask = address_text(prefix.mask());
+        const auto mask = prefix.mask().text();
         for (const auto& range : ip.dhcp_ranges) add(fmt::format("dhcp-range={},{},{}", range.start, range.end, mask));
         if (ip.dhcp_ranges.empty() && !ip.dhcp_hosts.empty())
-            add(fmt::format("dhcp-range={},static,{}", address_text(prefix.first()), mask));
+            add(fmt::format("dhcp-range={},static,{}", prefix.first().text(), mask));
         dhcp |= !ip.dhcp_ranges.empty() || !ip.dhcp_hosts.empty();
         if (ip.tftp_root) add(fmt::format("enable-tftp\ntftp-root={}", *ip.tftp_root));
         if (ip.bootp_file)

@@ -1,8 +1,8 @@
 // DHCP and DNS of a network, by dnsmasq: its configuration, and the leases that it writes down.
 #pragma once
 
+#include "base/subnet.hpp"
 #include "model/network.hpp"
-#include "network/subnet.hpp"
 
 #include <cstdint>
 #include <filesystem>

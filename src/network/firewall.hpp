@@ -2,8 +2,8 @@
 // in one transaction each.
 #pragma once
 
+#include "base/subnet.hpp"
 #include "model/network.hpp"
-#include "network/subnet.hpp"
 
 #include <string>
 #include <vector>

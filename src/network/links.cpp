@@ -3,7 +3,6 @@
 #include "base/error.hpp"
 #include "os/files.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/if.h>
@@ -71,8 +70,7 @@ void change(const std::string& name, std::string_view what, const auto& set) {
 }
 
 Plain to_nl(const Subnet& subnet) {
-    const auto bytes = htonl(subnet.address);
-    Plain address(nl_addr_build(AF_INET, &bytes, sizeof bytes));
+    Plain address(nl_addr_build(AF_INET, subnet.address.bytes.data(), 4));
     nl_addr_set_prefixlen(address.get(), static_cast<int>(subnet.prefix));
     return address;
 }
@@ -85,9 +83,9 @@ Plain to_nl(const std::string& mac, const std::string& name) {
 
 std::optional<Subnet> from_nl(const nl_addr* address) {
     if (!address || nl_addr_get_family(address) != AF_INET || nl_addr_get_len(address) != 4) return std::nullopt;
-    std::uint32_t bytes = 0;
-    std::memcpy(&bytes, nl_addr_get_binary_addr(address), sizeof bytes);
-    return Subnet{ntohl(bytes), nl_addr_get_prefixlen(address)};
+    Subnet subnet{{}, nl_addr_get_prefixlen(address)};
+    std::memcpy(subnet.address.bytes.data(), nl_addr_get_binary_addr(address), 4);
+    return subnet;
 }
 
 template <class Visit> void each(nl_cache* cache, const Visit& visit) {

@@ -2,7 +2,7 @@
 // millisecond, but the kernel's lock that they share may be held: call them in a lane. All throw Error.
 #pragma once
 
-#include "network/subnet.hpp"
+#include "base/subnet.hpp"
 #include "os/unique_fd.hpp"
 
 #include <map>

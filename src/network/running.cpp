@@ -8,6 +8,7 @@
 #include "network/firewall.hpp"
 #include "network/foreign.hpp"
 #include "network/links.hpp"
+#include "network/subnet.hpp"
 #include "os/files.hpp"
 #include "os/lock_holders.hpp"
 
@@ -69,12 +70,12 @@ void make_bridge_of(model::Network& live, const std::string& alias, bool choose)
     if (choose) {
         const auto subnet = choose_subnet(subnets_in_use());
         auto& ip = live.ips.emplace_back();
-        ip.address = address_text(subnet.address);
-        ip.netmask = address_text(subnet.mask());
+        ip.address = subnet.address.text();
+        ip.netmask = subnet.mask().text();
         ip.dhcp = true;
         auto& range = ip.dhcp_ranges.emplace_back();
-        range.start = address_text(subnet.first() + 2);
-        range.end = address_text(subnet.last() - 1);
+        range.start = subnet.first().plus(2).text();
+        range.end = subnet.last().before().text();
     }
     const auto wanted = subnets_of(live);
     for (const auto& used : subnets_in_use())

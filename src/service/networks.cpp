@@ -1,6 +1,7 @@
 #include "service/networks.hpp"
 
 #include "base/log.hpp"
+#include "network/admission.hpp"
 #include "os/files.hpp"
 #include "service/flags.hpp"
 
@@ -119,11 +120,8 @@ Task<std::vector<NetworkOperations::Lease>> NetworkOperations::leases(Uuid uuid,
     const auto view = lookup_by_uuid(uuid, name);
     const auto all = co_await driver().leases(uuid, name);
     std::vector<Lease> chosen;
-    const auto& ips = view.current().ips;
-    const auto netmask = ips.empty() ? std::optional<std::string>() : ips.front().netmask;
-    const auto prefix =
-        ips.empty() ? 24u
-                    : ips.front().prefix.value_or(netmask ? network::prefix_of_netmask(*netmask).value_or(24) : 24);
+    const auto subnets = network::subnets_of(view.current());
+    const auto prefix = subnets.empty() ? 24u : subnets.front().prefix;
     for (const auto& lease : all)
         if (mac.empty() || lease.mac == mac) chosen.push_back({view.current().bridge.name.value_or(""), lease, prefix});
     co_return chosen;
