@@ -1,57 +1,24 @@
 #include "host/interfaces.hpp"
 
-#include "base/error.hpp"
-#include "os/files.hpp"
-
-#include <net/if.h>
 #include <pugixml.hpp>
 
 #include <algorithm>
-#include <filesystem>
 #include <sstream>
 
 namespace domus::host {
 
-namespace fs = std::filesystem;
+using netlink::Link;
 
 namespace {
 
-std::string line_of(const fs::path& path) {
-    constexpr std::size_t longest = 4096;
-    try {
-        auto text = read_file(path, longest);
-        while (!text.empty() && text.back() == '\n') text.pop_back();
-        return text;
-    } catch (const Error&) {
-        return {}; // the interface has just gone
-    }
-}
-
-HostInterface read_interface(const fs::path& folder) {
-    HostInterface interface;
-    interface.name = folder.filename().string();
-    interface.mac = line_of(folder / "address");
-    interface.state = line_of(folder / "operstate");
-    const auto flags = line_of(folder / "flags"); // "0x1003"
-    interface.up = flags.size() > 2 && (std::stoul(flags, nullptr, 16) & IFF_UP);
-    interface.bridge = fs::exists(folder / "bridge");
-    std::error_code gone;
-    if (interface.bridge)
-        for (const auto& port : fs::directory_iterator(folder / "brif", gone))
-            interface.ports.push_back(port.path().filename().string());
-    std::ranges::sort(interface.ports);
-    return interface;
-}
-
-void describe(pugi::xml_node parent, const HostInterface& interface, const std::vector<HostInterface>& all) {
+void describe(pugi::xml_node parent, const Link& interface, const std::vector<Link>& all) {
     auto element = parent.append_child("interface");
-    element.append_attribute("type") = interface.bridge ? "bridge" : "ethernet";
+    element.append_attribute("type") = interface.is_bridge() ? "bridge" : "ethernet";
     element.append_attribute("name") = interface.name.c_str();
-    if (interface.bridge) {
+    if (interface.is_bridge()) {
         auto bridge = element.append_child("bridge");
-        for (const auto& port : interface.ports)
-            for (const auto& each : all)
-                if (each.name == port) describe(bridge, each, all);
+        for (const auto& port : all)
+            if (port.master == interface.index) describe(bridge, port, all);
         return;
     }
     element.append_child("link").append_attribute("state") = interface.state.c_str();
@@ -60,16 +27,13 @@ void describe(pugi::xml_node parent, const HostInterface& interface, const std::
 
 } // namespace
 
-std::vector<HostInterface> read_interfaces(const std::string& root) {
-    std::vector<HostInterface> all;
-    std::error_code none;
-    for (const auto& entry : fs::directory_iterator(root + "/sys/class/net", none))
-        if (fs::exists(entry.path() / "address")) all.push_back(read_interface(entry.path()));
-    std::ranges::sort(all, {}, &HostInterface::name);
+std::vector<Link> read_interfaces() {
+    auto all = netlink::links();
+    std::ranges::sort(all, {}, &Link::name);
     return all;
 }
 
-std::string interface_xml(const HostInterface& interface, const std::vector<HostInterface>& all) {
+std::string interface_xml(const Link& interface, const std::vector<Link>& all) {
     pugi::xml_document document;
     describe(document, interface, all);
     std::ostringstream out;

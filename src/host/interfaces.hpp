@@ -1,24 +1,17 @@
-// Network interfaces of the host, as the kernel shows them in /sys/class/net. Small reads of files in memory.
+// Network interfaces of the host as clients see them. Reading blocks (os/netlink/link.hpp): call it in a lane.
 #pragma once
+
+#include "os/netlink/link.hpp"
 
 #include <string>
 #include <vector>
 
 namespace domus::host {
 
-struct HostInterface {
-    std::string name;
-    std::string mac;
-    bool up = false;                ///< by the administrator: IFF_UP
-    std::string state;              ///< "up", "down", "unknown", ... (operstate, RFC 2863)
-    std::vector<std::string> ports; ///< of a bridge
-    bool bridge = false;
-};
+/// In the order of their names. Throws Error.
+std::vector<netlink::Link> read_interfaces();
 
-/// In the order of their names. `root` is "" for the real tree.
-std::vector<HostInterface> read_interfaces(const std::string& root = "");
-
-/// <interface> of one, as libvirt's udev back end writes it.
-std::string interface_xml(const HostInterface& interface, const std::vector<HostInterface>& all);
+/// <interface> of one, as libvirt's udev back end writes it. `all`: what read_interfaces() returned.
+std::string interface_xml(const netlink::Link& interface, const std::vector<netlink::Link>& all);
 
 } // namespace domus::host

@@ -5,8 +5,10 @@
 #include "format/xml.hpp"
 #include "model/unsupported.hpp"
 #include "network/admission.hpp"
-#include "network/links.hpp"
+#include "network/bridges.hpp"
 #include "network/running.hpp"
+#include "os/netlink/link.hpp"
+#include "os/netlink/tap.hpp"
 #include "os/stored_files.hpp"
 
 #include <fmt/format.h>
@@ -33,6 +35,14 @@ Error no_network(const std::string& by, const std::string& what) {
 Error invalid(std::string what) {
     return Error(ErrorCode::operation_invalid, ErrorDomain::network,
                  fmt::format("Requested operation is not valid: {}", what));
+}
+
+netlink::Tap tap_of_guest(const std::string& wanted, unsigned queues, bool prepared) try {
+    return netlink::open_tap(wanted, queues, prepared ? netlink::Existing::joined : netlink::Existing::refused);
+} catch (Error& error) {
+    if (error.number() != EBUSY) throw;
+    throw std::move(error).hint(
+        "a network device of this name exists: choose another name in <target dev=.../>, or leave <target> out");
 }
 
 model::Network read_definition(const std::string& name, const std::string& text) {
@@ -315,9 +325,9 @@ Driver::Loaded Driver::read_folders(const Folders& folders) {
     loaded.definitions = definitions.load(read_definition);
     definitions.require_unique(loaded.definitions, [](const model::Network& network) { return *network.uuid; });
     definitions.remove_lone_links(folders.autostart);
-    const auto bridges = bridges_with_alias(alias_beginning(folders));
+    loaded.bridges = bridges_with_alias(alias_beginning(folders));
     for (auto& [name, record] : records.load(read_record)) {
-        auto fault = fault_of(record, bridges, folders);
+        auto fault = fault_of(record, loaded.bridges, folders);
         loaded.records.emplace_back(std::move(record), std::move(fault));
     }
     for (const auto* folder : {&definitions, &records})
@@ -342,6 +352,8 @@ Task<> Driver::load() {
     }
     for (auto& [record, fault] : loaded.records) {
         if (!fault.why.empty()) {
+            if (record.network.has_own_bridge() && !fault.of_another)
+                loaded.bridges.erase(record.network.bridge.name.value_or("")); // it goes now
             co_await forget(std::move(record), std::move(fault));
             continue;
         }
@@ -365,15 +377,13 @@ Task<> Driver::load() {
         network->live = std::make_shared<const model::Network>(std::move(record.network));
         watch(network);
     }
-    co_await find_leftovers();
+    co_await find_leftovers(std::move(loaded.bridges));
     if (!loaded.had_default) co_await define_default();
 }
 
 /// Bridges of ours that no record explains. The defined network is started again, for the guests that may run on it; of
 /// any other, all goes.
-Task<> Driver::find_leftovers() {
-    auto work = [beginning = alias_beginning(folders_)] { return bridges_with_alias(beginning); };
-    const auto bridges = co_await lane_.run(Deadline::in(patience), std::move(work));
+Task<> Driver::find_leftovers(std::map<std::string, std::string> bridges) {
     for (const auto& [bridge, alias] : bridges) {
         const auto has_alias = [&](const auto& network) {
             return alias_of(folders_, network.first) == alias;
@@ -405,7 +415,7 @@ Task<> Driver::restart(NetworkPtr network) {
     if (!failure.empty()) log::error("{}", failure);
 }
 
-BridgeWish Driver::bridge_of(const Folders& folders, const model::Network& live) {
+netlink::NewBridge Driver::bridge_of(const Folders& folders, const model::Network& live) {
     return {.name = live.bridge.name.value_or(""),
             .mac = live.mac.value_or(""),
             .mtu = live.mtu,
@@ -420,7 +430,7 @@ Driver::Fault Driver::fault_of(const Record& record, const std::map<std::string,
     if (!record.network.has_own_bridge()) {
         const auto own = std::ranges::find_if(bridges, has_alias);
         if (own != bridges.end()) return {fmt::format("its record does not know of its bridge '{}'", own->first), true};
-    } else if (!link_exists(wish.name)) {
+    } else if (!netlink::find_link(wish.name)) {
         return {fmt::format("its bridge '{}' is gone", wish.name)};
     } else if (const auto known = bridges.find(wish.name);
                known != bridges.end() ? known->second != wish.alias : !is_bridge_of(wish)) {
@@ -501,12 +511,12 @@ Task<Port> Driver::attach(model::Interface interface, std::string domain) {
     const auto queues = std::max(1u, interface.driver.queues.value_or(1));
     const auto wanted = interface.target_dev.value_or("");
     auto work = [bridge = port.bridge, queues, mtu, wanted, mac = interface.mac, prepared] {
-        auto tap = open_tap(wanted, queues, prepared ? Existing::joined : Existing::refused);
+        auto tap = tap_of_guest(wanted, queues, prepared);
         if (prepared) return tap;
-        if (mac) set_mac(tap.name, tap_mac(*mac));
-        if (mtu) set_mtu(tap.name, *mtu);
-        if (!bridge.empty()) enslave(tap.name, bridge);
-        set_up(tap.name);
+        if (mac) netlink::set_mac(tap.name, tap_mac(*mac));
+        if (mtu) netlink::set_mtu(tap.name, *mtu);
+        if (!bridge.empty()) netlink::set_master(tap.name, bridge);
+        netlink::set_up(tap.name);
         return tap;
     };
     auto tap = co_await lane_.run(Deadline::in(patience), std::move(work));

@@ -9,6 +9,7 @@
 #include "model/network.hpp"
 #include "network/dnsmasq.hpp"
 #include "network/ports.hpp"
+#include "os/netlink/bridge.hpp"
 #include "os/process.hpp"
 
 #include <filesystem>
@@ -18,8 +19,6 @@
 #include <string>
 
 namespace domus::network {
-
-struct BridgeWish;
 
 struct Folders {
     std::filesystem::path definitions; ///< NAME.xml: /etc/domus/qemu/networks
@@ -98,7 +97,7 @@ private:
     Task<> write_record(NetworkPtr network, std::shared_ptr<const model::Network> live, bool kept, bool unfinished);
     Task<std::vector<std::string>> clear_leftovers(NetworkPtr network, std::shared_ptr<const model::Network> live);
     Task<std::shared_ptr<Process>> find_dnsmasq(std::string name);
-    Task<> find_leftovers();
+    Task<> find_leftovers(std::map<std::string, std::string> bridges);
     Task<> restart(NetworkPtr network);
     Task<> erase(NetworkPtr network);
     struct Loaded;
@@ -119,7 +118,7 @@ private:
         return std::string(cut_text(alias_beginning(folders) + name, 255));
     }
     static std::string alias_beginning(const Folders& folders) { return "domus " + folders.state.string() + " "; }
-    static BridgeWish bridge_of(const Folders& folders, const model::Network& live);
+    static netlink::NewBridge bridge_of(const Folders& folders, const model::Network& live);
     /// Checks what a user wrote and fills what he left open.
     Task<std::shared_ptr<model::Network>> read(std::string xml, format::Reading how);
     Task<> admit(std::shared_ptr<model::Network> wanted);

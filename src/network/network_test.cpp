@@ -1,17 +1,13 @@
 #include "network/admission.hpp"
+#include "network/bridges.hpp"
 #include "network/dnsmasq.hpp"
 #include "network/firewall.hpp"
 #include "network/foreign.hpp"
-#include "network/links.hpp"
 #include "network/subnet.hpp"
 
 #include "base/error.hpp"
 
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <unistd.h>
-
-#include <thread>
 
 namespace domus::network {
 
@@ -127,43 +123,6 @@ TEST(Dnsmasq, asks_the_hosts_resolvers_only_where_nothing_else_is_said) {
     EXPECT_TRUE(has("<dns enable='no'/>"));
     EXPECT_TRUE(has("<dns><forwarder addr='10.9.9.9'/></dns>"));
     EXPECT_FALSE(has("<dns><forwarder domain='x.org' addr='10.9.9.9'/></dns>"));
-}
-
-TEST(Links, a_bridge_that_cannot_be_set_up_whole_is_taken_away) {
-    if (::geteuid() != 0) GTEST_SKIP() << "needs root, for a network namespace";
-    bool refused = false, left = true;
-    // In a namespace of this thread alone, of whose devices the mounted /sys does not know.
-    std::thread([&] {
-        if (::unshare(CLONE_NEWNET) < 0) return;
-        try {
-            create_bridge({.name = "virbr7", .mac = "52:54:00:00:00:07", .mtu = std::nullopt});
-        } catch (const Error&) {
-            refused = true;
-        }
-        left = link_exists("virbr7");
-    }).join();
-    EXPECT_TRUE(refused);
-    EXPECT_FALSE(left);
-}
-
-TEST(Links, a_tap_device_of_somebody_else_is_not_joined) {
-    if (::geteuid() != 0) GTEST_SKIP() << "needs root, for a network namespace";
-    bool made = false, refused = false;
-    std::size_t queues = 0;
-    std::thread([&] {
-        if (::unshare(CLONE_NEWNET) < 0) return;
-        const auto theirs = open_tap("tap9", 2);
-        made = theirs.name == "tap9" && theirs.queues.size() == 2;
-        try {
-            (void)open_tap("tap9", 2);
-        } catch (const Error& error) {
-            refused = error.text().contains("cannot create the tap device 'tap9'");
-        }
-        queues = open_tap("tap9", 2, Existing::joined).queues.size();
-    }).join();
-    EXPECT_TRUE(made);
-    EXPECT_TRUE(refused);
-    EXPECT_EQ(queues, 2u);
 }
 
 } // namespace domus::network

@@ -5,12 +5,14 @@
 #include "base/log.hpp"
 #include "format/xml.hpp"
 #include "network/admission.hpp"
+#include "network/bridges.hpp"
 #include "network/firewall.hpp"
 #include "network/foreign.hpp"
-#include "network/links.hpp"
 #include "network/subnet.hpp"
 #include "os/files.hpp"
 #include "os/lock_holders.hpp"
+#include "os/netlink/address.hpp"
+#include "os/netlink/link.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -87,13 +89,13 @@ void make_bridge_of(model::Network& live, const std::string& alias, bool choose)
                                         mine.text(), used.text()))
                     .hint("see 'ip route', and choose another subnet with 'domus net-edit'");
     const auto wish = bridge_wish(live, alias);
-    create_bridge(wish);
+    netlink::create_bridge(wish);
     try {
-        for (const auto& subnet : wanted) add_address(wish.name, subnet);
-        set_up(wish.name);
+        for (const auto& subnet : wanted) netlink::add_address(wish.name, subnet);
+        netlink::set_up(wish.name);
         if (live.mode() != model::ForwardMode::none) allow_forwarding();
     } catch (...) {
-        delete_link(wish.name);
+        netlink::delete_link(wish.name);
         throw;
     }
 }
@@ -105,7 +107,7 @@ std::string random_mac() {
     return fmt::format("52:54:00:{:02x}:{:02x}:{:02x}", random.bytes[0], random.bytes[1], random.bytes[2]);
 }
 
-BridgeWish bridge_wish(const model::Network& live, std::string alias) {
+netlink::NewBridge bridge_wish(const model::Network& live, std::string alias) {
     return {*live.bridge.name,
             live.mac.value_or(random_mac()),
             live.bridge.stp != model::OnOff::off,
@@ -268,7 +270,7 @@ Task<> Driver::build(Start& start) {
     if (!ports.empty()) {
         start.step = "attaching guests that run";
         auto work = [ports, bridge = *live->bridge.name] {
-            for (const auto& port : ports) enslave(port, bridge);
+            for (const auto& port : ports) netlink::set_master(port, bridge);
         };
         co_await lane_.run(Deadline::in(patience), std::move(work));
     }
@@ -290,7 +292,7 @@ Task<std::vector<std::string>> Driver::clear_leftovers(NetworkPtr network, std::
         std::vector<std::string> ports;
         if (!is_bridge_of(wish)) return ports;
         ports = bridge_ports(wish.name);
-        delete_link(wish.name);
+        netlink::delete_link(wish.name);
         return ports;
     };
     auto ports = co_await lane_.run(Deadline::in(patience), std::move(work));
@@ -363,7 +365,7 @@ Task<> Driver::take_down(NetworkPtr network, std::shared_ptr<const model::Networ
             made_files.push_back(file);
     if (!trouble) made_files.push_back(record_of(network->name)); // last; what stays is tried again by the next daemon
     auto work = [bridge = bridge_of(folders_, *live), bridged = made >= Made::bridge, made_files] {
-        if (bridged && is_bridge_of(bridge)) delete_link(bridge.name);
+        if (bridged && is_bridge_of(bridge)) netlink::delete_link(bridge.name);
         std::error_code ignored;
         for (const auto& file : made_files) fs::remove(file, ignored);
     };

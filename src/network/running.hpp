@@ -2,7 +2,6 @@
 #pragma once
 
 #include "network/driver.hpp"
-#include "network/links.hpp"
 #include "os/stored_files.hpp"
 
 #include <set>
@@ -51,6 +50,7 @@ struct Driver::Fault {
 struct Driver::Loaded {
     std::vector<Stored<model::Network>> definitions;
     std::vector<std::pair<Record, Fault>> records;
+    std::map<std::string, std::string> bridges; ///< of this daemon, with their aliases
     std::set<std::string> autostart;
     bool had_default = false;
 };
@@ -59,7 +59,7 @@ struct Driver::Loaded {
 std::string random_mac();
 
 /// The bridge of a network that has a name for it. An address that the definition does not have is random.
-BridgeWish bridge_wish(const model::Network& live, std::string alias);
+netlink::NewBridge bridge_wish(const model::Network& live, std::string alias);
 
 /// For the log.
 std::string words_of(const std::exception_ptr& failure);

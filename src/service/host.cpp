@@ -175,4 +175,11 @@ Task<std::string> HostOperations::baseline_cpu(Caller caller, std::vector<std::s
     co_return format::to_xml(cpu);
 }
 
+Task<std::vector<netlink::Link>> HostOperations::interfaces() {
+    const auto executor = co_await asio::this_coro::executor;
+    if (!interfaces_) interfaces_ = std::make_unique<Lane>(executor, "the host's network interfaces", 2);
+    auto all = co_await interfaces_->run(Deadline::in(std::chrono::seconds(30)), host::read_interfaces);
+    co_return all;
+}
+
 } // namespace domus::service

@@ -6,6 +6,7 @@
 #include "engine/qemu/capabilities.hpp"
 #include "host/cpu_compare.hpp"
 #include "host/documents.hpp"
+#include "host/interfaces.hpp"
 #include "host/node.hpp"
 #include "service/caller.hpp"
 
@@ -31,6 +32,8 @@ public:
                                           std::string virt_type);
     Task<std::vector<std::string>> cpu_models(std::string arch);
     Task<unsigned> max_vcpus(std::string virt_type);
+    /// Its network interfaces, in the order of their names.
+    Task<std::vector<netlink::Link>> interfaces();
 
     /// Whom a described processor is compared with: the host, or what the hypervisor can show to guests on it.
     struct Hypervisor {
@@ -50,7 +53,8 @@ private:
 
     engine::qemu::Qemu& qemu_;
     compute::Rules rules_;
-    std::unique_ptr<Lane> documents_; ///< made when a large one comes
+    std::unique_ptr<Lane> documents_;  ///< made when a large one comes
+    std::unique_ptr<Lane> interfaces_; ///< made when somebody asks for them
 };
 
 } // namespace domus::service

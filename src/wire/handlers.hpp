@@ -11,7 +11,7 @@ void serve_domains(Dispatcher& dispatcher, service::Service& service);
 void serve_devices(Dispatcher& dispatcher, service::Service& service);
 void serve_graphics(Dispatcher& dispatcher, service::Service& service);
 void serve_figures(Dispatcher& dispatcher, service::DomainOperations& domains);
-void serve_interfaces(Dispatcher& dispatcher);
+void serve_interfaces(Dispatcher& dispatcher, service::Service& service);
 void serve_domain_events(Dispatcher& dispatcher, service::Events& events);
 void serve_saves(Dispatcher& dispatcher, service::Service& service);
 void serve_snapshots(Dispatcher& dispatcher, service::Service& service);
@@ -27,7 +27,7 @@ inline void serve_all(Dispatcher& dispatcher, service::Service& service) {
     serve_devices(dispatcher, service);
     serve_graphics(dispatcher, service);
     serve_figures(dispatcher, service.domains);
-    serve_interfaces(dispatcher);
+    serve_interfaces(dispatcher, service);
     serve_domain_events(dispatcher, service.events);
     serve_saves(dispatcher, service);
     serve_snapshots(dispatcher, service);

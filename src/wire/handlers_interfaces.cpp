@@ -7,89 +7,117 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace domus::wire {
 
 namespace {
 
-using host::HostInterface;
+using netlink::Link;
+using service::HostOperations;
+using SessionPtr = std::shared_ptr<Session>;
 
-Interface to_wire(const HostInterface& interface) {
+Interface to_wire(const Link& interface) {
     Interface out;
     out.name = interface.name;
     out.mac = interface.mac;
     return out;
 }
 
-HostInterface find(const std::vector<HostInterface>& all, const std::string& name) {
-    for (const auto& interface : all)
-        if (interface.name == name) return interface;
+const Link& find(const std::vector<Link>& all, const std::string& name) {
+    const auto found = std::ranges::find(all, name, &Link::name);
+    if (found != all.end()) return *found;
     throw Error(ErrorCode::no_interface, ErrorDomain::interface,
                 fmt::format("Interface not found: couldn't find interface named '{}'", name))
         .hint("see 'ip link'");
 }
 
-std::vector<Interface> chosen(bool want_active, bool want_inactive) {
+const Link& find_mac(const std::vector<Link>& all, const std::string& mac) {
+    const auto found = std::ranges::find(all, mac, &Link::mac);
+    if (found == all.end())
+        throw Error(ErrorCode::no_interface, ErrorDomain::interface,
+                    fmt::format("Interface not found: couldn't find interface with MAC address '{}'", mac));
+    if (std::ranges::count(all, mac, &Link::mac) > 1)
+        throw Error(ErrorCode::multiple_interfaces, ErrorDomain::interface,
+                    "multiple interfaces with matching MAC address")
+            .hint("look it up by its name");
+    return *found;
+}
+
+std::vector<Interface> chosen(const std::vector<Link>& all, bool want_active, bool want_inactive) {
     std::vector<Interface> list;
-    for (const auto& interface : host::read_interfaces())
+    for (const auto& interface : all)
         if (interface.up ? want_active : want_inactive) list.push_back(to_wire(interface));
     return list;
 }
 
-std::vector<std::string> names(bool active, std::int32_t most) {
+std::vector<std::string> names(const std::vector<Link>& all, bool active, std::int32_t most) {
     std::vector<std::string> list;
-    for (auto& interface : chosen(active, !active))
+    for (auto& interface : chosen(all, active, !active))
         if (list.size() < static_cast<std::size_t>(std::max(most, 0))) list.push_back(std::move(interface.name));
     return list;
 }
 
-std::int32_t count(bool active) { return static_cast<std::int32_t>(chosen(active, !active).size()); }
+std::int32_t count(const std::vector<Link>& all, bool active) {
+    return static_cast<std::int32_t>(std::ranges::count(all, active, &Link::up));
+}
 
-void serve_host_interfaces(Dispatcher& on) {
-    on.on<Procedure::connect_list_all_interfaces>([](Session&, const ConnectListAllInterfacesArgs& args) {
-        constexpr unsigned inactive = 1, active = 2; // virConnectListAllInterfacesFlags
-        service::require_flags(args.flags, inactive | active, "virConnectListAllInterfaces");
-        const bool any = !(args.flags & (inactive | active));
-        ConnectListAllInterfacesRet ret;
-        ret.ifaces = chosen(any || (args.flags & active), any || (args.flags & inactive));
-        ret.ret = static_cast<std::uint32_t>(ret.ifaces.size());
-        if (!args.need_results) ret.ifaces.clear();
-        return ret;
+void serve_interface_lists(Dispatcher& on, HostOperations& host) {
+    on.on<Procedure::connect_list_all_interfaces>(
+        [&](SessionPtr, ConnectListAllInterfacesArgs args) -> Task<ConnectListAllInterfacesRet> {
+            constexpr unsigned inactive = 1, active = 2; // virConnectListAllInterfacesFlags
+            service::require_flags(args.flags, inactive | active, "virConnectListAllInterfaces");
+            const auto all = co_await host.interfaces();
+            const bool any = !(args.flags & (inactive | active));
+            ConnectListAllInterfacesRet ret;
+            ret.ifaces = chosen(all, any || (args.flags & active), any || (args.flags & inactive));
+            ret.ret = static_cast<std::uint32_t>(ret.ifaces.size());
+            if (!args.need_results) ret.ifaces.clear();
+            co_return ret;
+        });
+    on.on<Procedure::connect_num_of_interfaces>([&](SessionPtr, Nothing) -> Task<ConnectNumOfInterfacesRet> {
+        const auto all = co_await host.interfaces();
+        co_return ConnectNumOfInterfacesRet{count(all, true)};
     });
-    on.on<Procedure::connect_num_of_interfaces>(
-        [](Session&, const Nothing&) { return ConnectNumOfInterfacesRet{count(true)}; });
     on.on<Procedure::connect_num_of_defined_interfaces>(
-        [](Session&, const Nothing&) { return ConnectNumOfDefinedInterfacesRet{count(false)}; });
-    on.on<Procedure::connect_list_interfaces>([](Session&, const ConnectListInterfacesArgs& args) {
-        return ConnectListInterfacesRet{names(true, args.maxnames)};
+        [&](SessionPtr, Nothing) -> Task<ConnectNumOfDefinedInterfacesRet> {
+            const auto all = co_await host.interfaces();
+            co_return ConnectNumOfDefinedInterfacesRet{count(all, false)};
+        });
+    on.on<Procedure::connect_list_interfaces>(
+        [&](SessionPtr, ConnectListInterfacesArgs args) -> Task<ConnectListInterfacesRet> {
+            const auto all = co_await host.interfaces();
+            co_return ConnectListInterfacesRet{names(all, true, args.maxnames)};
+        });
+    on.on<Procedure::connect_list_defined_interfaces>(
+        [&](SessionPtr, ConnectListDefinedInterfacesArgs args) -> Task<ConnectListDefinedInterfacesRet> {
+            const auto all = co_await host.interfaces();
+            co_return ConnectListDefinedInterfacesRet{names(all, false, args.maxnames)};
+        });
+}
+
+void serve_one_interface(Dispatcher& on, HostOperations& host) {
+    on.on<Procedure::interface_lookup_by_name>(
+        [&](SessionPtr, InterfaceLookupByNameArgs args) -> Task<InterfaceLookupByNameRet> {
+            const auto all = co_await host.interfaces();
+            co_return InterfaceLookupByNameRet{to_wire(find(all, args.name))};
+        });
+    on.on<Procedure::interface_lookup_by_mac_string>(
+        [&](SessionPtr, InterfaceLookupByMacStringArgs args) -> Task<InterfaceLookupByMacStringRet> {
+            const auto all = co_await host.interfaces();
+            co_return InterfaceLookupByMacStringRet{to_wire(find_mac(all, args.mac))};
+        });
+    on.on<Procedure::interface_is_active>([&](SessionPtr, InterfaceIsActiveArgs args) -> Task<InterfaceIsActiveRet> {
+        const auto all = co_await host.interfaces();
+        co_return InterfaceIsActiveRet{find(all, args.iface.name).up};
     });
-    on.on<Procedure::connect_list_defined_interfaces>([](Session&, const ConnectListDefinedInterfacesArgs& args) {
-        return ConnectListDefinedInterfacesRet{names(false, args.maxnames)};
-    });
-    on.on<Procedure::interface_lookup_by_name>([](Session&, const InterfaceLookupByNameArgs& args) {
-        return InterfaceLookupByNameRet{to_wire(find(host::read_interfaces(), args.name))};
-    });
-    on.on<Procedure::interface_lookup_by_mac_string>([](Session&, const InterfaceLookupByMacStringArgs& args) {
-        std::vector<HostInterface> found;
-        for (auto& interface : host::read_interfaces())
-            if (interface.mac == args.mac) found.push_back(std::move(interface));
-        if (found.empty())
-            throw Error(ErrorCode::no_interface, ErrorDomain::interface,
-                        fmt::format("Interface not found: couldn't find interface with MAC address '{}'", args.mac));
-        if (found.size() > 1)
-            throw Error(ErrorCode::multiple_interfaces, ErrorDomain::interface,
-                        "multiple interfaces with matching MAC address")
-                .hint("look it up by its name");
-        return InterfaceLookupByMacStringRet{to_wire(found.front())};
-    });
-    on.on<Procedure::interface_is_active>([](Session&, const InterfaceIsActiveArgs& args) {
-        return InterfaceIsActiveRet{find(host::read_interfaces(), args.iface.name).up};
-    });
-    on.on<Procedure::interface_get_xml_desc>([](Session&, const InterfaceGetXmlDescArgs& args) {
-        constexpr unsigned inactive = 1;
-        service::require_flags(args.flags, inactive, "virInterfaceGetXMLDesc");
-        const auto all = host::read_interfaces();
-        return InterfaceGetXmlDescRet{host::interface_xml(find(all, args.iface.name), all)};
-    });
+    on.on<Procedure::interface_get_xml_desc>(
+        [&](SessionPtr, InterfaceGetXmlDescArgs args) -> Task<InterfaceGetXmlDescRet> {
+            constexpr unsigned inactive = 1;
+            service::require_flags(args.flags, inactive, "virInterfaceGetXMLDesc");
+            const auto all = co_await host.interfaces();
+            co_return InterfaceGetXmlDescRet{host::interface_xml(find(all, args.iface.name), all)};
+        });
 }
 
 /// There are none, since none can be made: clients that list them go on.
@@ -106,8 +134,9 @@ void serve_kinds_without_objects(Dispatcher& on) {
 
 } // namespace
 
-void serve_interfaces(Dispatcher& on) {
-    serve_host_interfaces(on);
+void serve_interfaces(Dispatcher& on, service::Service& service) {
+    serve_interface_lists(on, service.host);
+    serve_one_interface(on, service.host);
     serve_kinds_without_objects(on);
 }
 
