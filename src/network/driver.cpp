@@ -57,7 +57,7 @@ model::Network read_definition(const std::string& name, const std::string& text)
 } // namespace
 
 Driver::Driver(Executor executor, Folders folders, std::function<void(const NetworkView&, NetworkEvent)> emit)
-    : executor_(executor), folders_(std::move(folders)), emit_(std::move(emit)), lane_(executor, "virtual networks", 2),
+    : executor_(executor), folders_(std::move(folders)), emit_(std::move(emit)), lane_(executor, "virtual networks"),
       jobs_(executor, "the networks") {}
 
 Driver::~Driver() = default;

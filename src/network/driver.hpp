@@ -10,6 +10,7 @@
 #include "network/dnsmasq.hpp"
 #include "network/ports.hpp"
 #include "os/netlink/bridge.hpp"
+#include "os/nft.hpp"
 #include "os/process.hpp"
 
 #include <filesystem>
@@ -90,7 +91,7 @@ private:
     Task<> wait_until_ready(Process& process, std::filesystem::path log);
     Task<> run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Network> live);
     Task<> apply_rules(std::string script);
-    Task<std::string> list_rules();
+    Task<nft::Ruleset> list_rules();
     Task<> open_foreign_chains(std::string bridge);
     Task<> close_foreign_chains(std::string bridge);
     Task<> save(std::shared_ptr<const model::Network> definition);

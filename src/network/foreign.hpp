@@ -2,14 +2,16 @@
 // drop, and what no chain may drop must be accepted in each. Rules of ours there judge nothing: that our own table does.
 #pragma once
 
+#include "os/nft.hpp"
+
 #include <string>
 
 namespace domus::network {
 
 /// nft's script that lets the bridge's packets, and DHCP and DNS of its guests, through each chain of others with the
-/// policy drop. `ruleset` is what `nft -j list ruleset` says; an empty script if there is none. Throws Error.
-std::string foreign_acceptance(const std::string& ruleset, const std::string& bridge);
+/// policy drop; an empty script if there is none.
+std::string foreign_acceptance(const nft::Ruleset& ruleset, const std::string& bridge);
 /// The script that removes these rules again, from the chains that still have them.
-std::string foreign_removal(const std::string& ruleset, const std::string& bridge);
+std::string foreign_removal(const nft::Ruleset& ruleset, const std::string& bridge);
 
 } // namespace domus::network

@@ -29,6 +29,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto exec_timeout = 2s; ///< from fork to exec
+constexpr auto rules_margin = 2s; ///< nft's own timeout comes first, which says more than the lane's
 constexpr std::size_t longest_complaint = 1u << 20;
 constexpr auto between_looks = 3ms; ///< while dnsmasq starts, which takes it some 10 ms
 
@@ -134,23 +135,14 @@ struct Driver::Start {
 };
 
 Task<> Driver::apply_rules(std::string script) {
-    Command command("nft");
-    command.arguments = {"-f", "-"};
-    const auto output = co_await run_command(command, Deadline::in(patience), std::move(script));
-    if (output.status.success()) co_return;
-    throw Error(ErrorCode::operation_failed, ErrorDomain::network, "the firewall's rules were refused")
-        .because(output.err)
-        .hint("see 'domus doctor'");
+    auto work = [script = std::move(script)] { nft::apply_script(script, patience); };
+    co_await lane_.run(Deadline::in(patience + rules_margin), std::move(work));
 }
 
-Task<std::string> Driver::list_rules() {
-    Command command("nft");
-    command.arguments = {"-j", "list", "ruleset"};
-    auto output = co_await run_command(command, Deadline::in(patience));
-    if (!output.status.success())
-        throw Error(ErrorCode::operation_failed, ErrorDomain::network, "the firewall's rules cannot be listed")
-            .because(output.err);
-    co_return std::move(output.out);
+Task<nft::Ruleset> Driver::list_rules() {
+    auto work = [] { return nft::list_ruleset(patience); };
+    auto ruleset = co_await lane_.run(Deadline::in(patience + rules_margin), std::move(work));
+    co_return ruleset;
 }
 
 /// What cannot be opened (a table may belong to one process alone) is logged: the network runs, and guests may be cut
