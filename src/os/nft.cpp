@@ -73,7 +73,8 @@ Said run(std::vector<std::string> arguments, const std::string& input, std::chro
     auto process = Process::spawn(command);
     const auto status = wait(process, timeout);
     if (status) return {*status, out.text(), err.text()};
-    throw failure(ErrorCode::operation_timeout, fmt::format("nft did not end within {} ms and was killed", timeout.count()))
+    throw failure(ErrorCode::operation_timeout,
+                  fmt::format("nft did not end within {} ms and was killed", timeout.count()))
         .hint("see who else changes the firewall: 'ps -C nft,iptables -f'");
 }
 

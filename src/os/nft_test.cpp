@@ -49,8 +49,8 @@ struct Nft : testing::Test {
 TEST_F(Nft, a_script_is_applied_as_a_whole_or_not_at_all) {
     EXPECT_TRUE(in_a_firewall_of_its_own([] {
         apply_script("table inet one {\n chain c {\n  type filter hook forward priority filter; policy drop;\n"
-              "  iifname \"x\" accept comment \"mine\"\n }\n}\n",
-              timeout);
+                     "  iifname \"x\" accept comment \"mine\"\n }\n}\n",
+                     timeout);
         const auto before = list_ruleset(timeout);
         ASSERT_EQ(before.chains.size(), 1u);
         EXPECT_EQ(before.chains[0].table, "one");

@@ -186,11 +186,16 @@ void StoredFolder::replace(const std::string& name, std::string_view text) const
 }
 
 void StoredFolder::make_room(const std::string& name) const {
+    const auto path = file(name);
+    struct stat info{};
+    if (::lstat(path.c_str(), &info) < 0) {
+        if (errno == ENOENT) return;
+        throw path_error(errno, "cannot look at", path);
+    }
     Found found(name);
     look(found);
     if (found.gone) return;
     (void)read(found);
-    const auto path = file(name);
     if (!found.fault.empty() && !found.broken)
         throw Error(ErrorCode::operation_failed, ErrorDomain::none,
                     fmt::format("operation failed: '{}' is there already and cannot be read", path.string()))

@@ -18,8 +18,7 @@ std::string hardware_address(const nl_addr* address) {
     if (!address) return {};
     const auto* bytes = static_cast<const unsigned char*>(nl_addr_get_binary_addr(address));
     std::string mac;
-    for (unsigned i = 0; i < nl_addr_get_len(address); ++i)
-        mac += fmt::format("{}{:02x}", i == 0 ? "" : ":", bytes[i]);
+    for (unsigned i = 0; i < nl_addr_get_len(address); ++i) mac += fmt::format("{}{:02x}", i == 0 ? "" : ":", bytes[i]);
     return mac;
 }
 
