@@ -8,9 +8,7 @@ namespace domus {
 
 namespace {
 
-bool bit(const IpAddress& address, unsigned index) {
-    return (address.bytes[index / 8] >> (7 - index % 8) & 1) != 0;
-}
+bool bit(const IpAddress& address, unsigned index) { return (address.bytes[index / 8] >> (7 - index % 8) & 1) != 0; }
 
 } // namespace
 

@@ -15,7 +15,7 @@ TEST(IpAddress, is_read_and_written_in_both_families) {
         EXPECT_EQ(ip(text).text(), text);
     EXPECT_EQ(IpAddress::v4(0xc0a87a01), ip("192.168.122.1"));
     for (const auto& text : {std::string("10.0.0"), std::string("10.0.0.1/8"), std::string(), std::string("x"),
-                            std::string("10.0.0.1\0x", 10)})
+                             std::string("10.0.0.1\0x", 10)})
         EXPECT_EQ(IpAddress::parse(text), std::nullopt) << text;
 }
 

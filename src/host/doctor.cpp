@@ -3,6 +3,7 @@
 #include "engine/qemu/firmware_descriptors.hpp"
 #include "engine/qemu/kvm.hpp"
 #include "host/node.hpp"
+#include "os/definition_store.hpp"
 #include "os/file_view.hpp"
 #include "os/process.hpp"
 #include "os/stored_files.hpp"
@@ -116,15 +117,13 @@ Check other_daemon() {
 /// Lines about the daemon's own files that were set aside or cannot be read.
 std::vector<std::string> damaged_files(const std::filesystem::path& root) {
     const auto configuration = root / "etc/domus", library = root / "var/lib/domus/qemu", state = root / "run/domus";
-    std::vector<std::filesystem::path> folders{configuration / "qemu",
-                                               configuration / "qemu/networks",
-                                               configuration / "storage",
-                                               configuration / "secrets",
-                                               state / "qemu",
-                                               state / "network",
-                                               state / "storage"};
+    std::vector<std::filesystem::path> folders{state / "qemu", state / "network", state / "storage"};
     for (const auto& domain : names_in(library / "snapshot")) folders.push_back(library / "snapshot" / domain);
     auto lines = StoredFolder(library / "save", largest_record, ".save").aside();
+    for (const auto* kind : {"qemu", "qemu/networks", "storage", "secrets"}) {
+        const DefinitionStore store({configuration / kind, configuration / kind / "autostart"});
+        std::ranges::move(store.damage(), std::back_inserter(lines));
+    }
     for (const auto& path : folders) {
         if (!std::filesystem::is_directory(path)) continue;
         const StoredFolder folder(path, largest_record);

@@ -15,9 +15,8 @@ TEST(HostInterfaces, a_bridge_is_described_with_its_ports) {
                                           "    <interface type='ethernet' name='eth0'>\n      <link state='down' />\n"
                                           "      <mac address='52:54:00:00:00:02' />\n    </interface>\n"
                                           "  </bridge>\n</interface>\n");
-    EXPECT_EQ(interface_xml(all[2], all),
-              "<interface type='ethernet' name='lo'>\n  <link state='unknown' />\n"
-              "  <mac address='00:00:00:00:00:00' />\n</interface>\n");
+    EXPECT_EQ(interface_xml(all[2], all), "<interface type='ethernet' name='lo'>\n  <link state='unknown' />\n"
+                                          "  <mac address='00:00:00:00:00:00' />\n</interface>\n");
 }
 
 } // namespace domus::host

@@ -9,7 +9,6 @@
 #include "network/running.hpp"
 #include "os/netlink/link.hpp"
 #include "os/netlink/tap.hpp"
-#include "os/stored_files.hpp"
 
 #include <fmt/format.h>
 
@@ -57,8 +56,8 @@ model::Network read_definition(const std::string& name, const std::string& text)
 } // namespace
 
 Driver::Driver(Executor executor, Folders folders, std::function<void(const NetworkView&, NetworkEvent)> emit)
-    : executor_(executor), folders_(std::move(folders)), emit_(std::move(emit)), lane_(executor, "virtual networks"),
-      jobs_(executor, "the networks") {}
+    : executor_(executor), folders_(std::move(folders)), definitions_({folders_.definitions, folders_.autostart, 0755}),
+      emit_(std::move(emit)), lane_(executor, "virtual networks"), jobs_(executor, "the networks") {}
 
 Driver::~Driver() = default;
 
@@ -185,9 +184,8 @@ Task<> Driver::admit(std::shared_ptr<model::Network> wanted) {
 Task<> Driver::save(std::shared_ptr<const model::Network> definition) {
     const auto known = networks_.find(definition->name);
     const bool fresh = known == networks_.end() || !known->second->definition;
-    auto work = [folder = folders_.definitions, definition, fresh] {
-        StoredFolder(folder, largest_definition)
-            .save(definition->name, format::to_xml(*definition, {.live = false}), fresh);
+    auto work = [store = definitions_, definition, fresh] {
+        store.save(definition->name, format::to_xml(*definition, {.live = false}), fresh);
     };
     co_await lane_.run(Deadline::in(patience), std::move(work));
 }
@@ -233,11 +231,7 @@ Task<> Driver::undefine(Uuid uuid, std::string name) {
     const auto turn = co_await jobs_.enter("undefine", Deadline::in(patience));
     const auto network = find(uuid, name);
     if (!network->definition) throw invalid("can't undefine transient network");
-    auto work = [definition = folders_.definitions / (network->name + ".xml"),
-                 link = folders_.autostart / (network->name + ".xml")] {
-        remove_durably(definition); // the next start of the daemon removes what a kill leaves
-        remove_if_possible(link);
-    };
+    auto work = [store = definitions_, kept = network->name] { store.remove(kept); };
     co_await lane_.run(Deadline::in(patience), std::move(work));
     const auto last = view(*network);
     network->definition.reset();
@@ -257,13 +251,7 @@ Task<> Driver::set_autostart(Uuid uuid, std::string name, bool on) {
     const auto turn = co_await jobs_.enter("autostart", Deadline::in(patience));
     const auto network = find(uuid, name);
     if (!network->definition) throw invalid("cannot set autostart for transient network");
-    auto work = [definition = folders_.definitions / (network->name + ".xml"),
-                 link = folders_.autostart / (network->name + ".xml"), on] {
-        if (on)
-            make_link_durably(definition, link);
-        else
-            remove_durably(link);
-    };
+    auto work = [store = definitions_, kept = network->name, on] { store.set_autostart(kept, on); };
     co_await lane_.run(Deadline::in(patience), std::move(work));
     network->autostart = on;
 }
@@ -315,38 +303,34 @@ Driver::Record Driver::read_record(const std::string& name, const std::string& t
     return record;
 }
 
-Driver::Loaded Driver::read_folders(const Folders& folders) {
+Driver::Loaded Driver::read_folders(const Folders& folders, const DefinitionStore& definitions) {
     Loaded loaded;
-    for (const auto* folder : {&folders.definitions, &folders.autostart, &folders.library})
-        ensure_directory_durably(*folder, 0755);
+    definitions.prepare();
+    ensure_directory_durably(folders.library, 0755);
     ensure_directory(folders.state, 0755);
     remove_leftovers(folders.library);
-    StoredFolder definitions(folders.definitions, largest_definition), records(folders.state, largest_record);
-    loaded.definitions = definitions.load(read_definition);
-    definitions.require_unique(loaded.definitions, [](const model::Network& network) { return *network.uuid; });
-    definitions.remove_lone_links(folders.autostart);
+    loaded.kept = definitions.load(read_definition, [](const model::Network& network) { return *network.uuid; });
+    log_complaints(loaded.kept.complaints);
+    StoredFolder records(folders.state, largest_record);
     loaded.bridges = bridges_with_alias(alias_beginning(folders));
     for (auto& [name, record] : records.load(read_record)) {
         auto fault = fault_of(record, loaded.bridges, folders);
         loaded.records.emplace_back(std::move(record), std::move(fault));
     }
-    for (const auto* folder : {&definitions, &records})
-        for (const auto& complaint : folder->complaints()) log::warning("{}", complaint.text);
+    log_complaints(records.complaints());
     std::error_code failure;
-    for (const auto& [name, network] : loaded.definitions)
-        if (fs::is_symlink(folders.autostart / (name + ".xml"), failure)) loaded.autostart.insert(name);
     loaded.had_default = fs::exists(folders.library / "default-was-made", failure);
     return loaded;
 }
 
 Task<> Driver::load() {
-    auto work = [folders = folders_] { return read_folders(folders); };
+    auto work = [folders = folders_, store = definitions_] { return read_folders(folders, store); };
     auto loaded = co_await lane_.run(Deadline::never(), std::move(work));
-    for (auto& [name, model] : loaded.definitions) {
+    for (auto& [name, model, autostart] : loaded.kept.definitions) {
         auto network = std::make_shared<Network>();
         network->name = name;
         network->uuid = *model.uuid;
-        network->autostart = loaded.autostart.contains(name);
+        network->autostart = autostart;
         network->definition = std::make_shared<const model::Network>(std::move(model));
         networks_.emplace(name, network);
     }

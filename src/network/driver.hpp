@@ -9,6 +9,7 @@
 #include "model/network.hpp"
 #include "network/dnsmasq.hpp"
 #include "network/ports.hpp"
+#include "os/definition_store.hpp"
 #include "os/netlink/bridge.hpp"
 #include "os/nft.hpp"
 #include "os/process.hpp"
@@ -103,7 +104,7 @@ private:
     Task<> erase(NetworkPtr network);
     struct Loaded;
     static Record read_record(const std::string& name, const std::string& text);
-    static Loaded read_folders(const Folders& folders);
+    static Loaded read_folders(const Folders& folders, const DefinitionStore& definitions);
     struct Fault;
     static Fault fault_of(const Record& record, const std::map<std::string, std::string>& bridges,
                           const Folders& folders);
@@ -129,6 +130,7 @@ private:
 
     Executor executor_;
     Folders folders_;
+    DefinitionStore definitions_;
     std::function<void(const NetworkView&, NetworkEvent)> emit_;
     Lane lane_;
     Mailbox jobs_;

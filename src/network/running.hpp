@@ -2,9 +2,8 @@
 #pragma once
 
 #include "network/driver.hpp"
+#include "os/definition_store.hpp"
 #include "os/stored_files.hpp"
-
-#include <set>
 
 namespace domus::network {
 
@@ -48,10 +47,9 @@ struct Driver::Fault {
 
 /// What the folders say at the daemon's start.
 struct Driver::Loaded {
-    std::vector<Stored<model::Network>> definitions;
+    LoadedDefinitions<model::Network> kept;
     std::vector<std::pair<Record, Fault>> records;
     std::map<std::string, std::string> bridges; ///< of this daemon, with their aliases
-    std::set<std::string> autostart;
     bool had_default = false;
 };
 

@@ -58,7 +58,7 @@ Task<> Secrets::load() {
         return store->load();
     };
     const auto loaded = co_await files_.run(Deadline::in(file_patience), std::move(work));
-    for (const auto& complaint : loaded.complaints) log::error("secrets: {}", complaint.text);
+    log_complaints(loaded.complaints);
     for (const auto& secret : loaded.secrets) {
         const auto uuid = *secret.uuid;
         secrets_[uuid].definition = std::make_shared<const model::Secret>(secret);

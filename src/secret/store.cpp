@@ -55,15 +55,15 @@ model::Secret read_definition(const std::string& name, const std::string& text) 
 fs::path Store::value_path(Uuid uuid) const { return folders_.definitions / (uuid.text() + ".value"); }
 
 void Store::prepare() const {
-    ensure_directory_durably(folders_.definitions, 0700);
+    definitions_.prepare();
     remove_leftovers(folders_.key.parent_path());
 }
 
 LoadedSecrets Store::load() const {
     LoadedSecrets loaded;
-    auto folder = definitions();
-    for (auto& [name, secret] : folder.load(read_definition)) loaded.secrets.push_back(std::move(secret));
-    loaded.complaints = folder.complaints();
+    auto found = definitions_.load(read_definition, [](const model::Secret& secret) { return *secret.uuid; });
+    for (auto& stored : found.definitions) loaded.secrets.push_back(std::move(stored.value));
+    loaded.complaints = std::move(found.complaints);
     try {
         remove_lone_values();
     } catch (const Error& error) {
@@ -81,12 +81,12 @@ LoadedSecrets Store::load() const {
 }
 
 void Store::save(const model::Secret& secret, bool fresh) const {
-    definitions().save(secret.uuid->text(), format::to_xml(secret), fresh);
+    definitions_.save(secret.uuid->text(), format::to_xml(secret), fresh);
 }
 
 /// The definition first: without it nobody has the value, and the next load() removes one that stays.
 void Store::remove(Uuid uuid) const {
-    remove_durably(definitions().file(uuid.text()));
+    definitions_.remove(uuid.text());
     try {
         remove_durably(value_path(uuid));
     } catch (const Error& error) {

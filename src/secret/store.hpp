@@ -1,12 +1,12 @@
 // Secrets on the disk: UUID.xml, readable and editable, and beside it UUID.value, encrypted with the host's key, which
 // lies elsewhere: a copy of the one folder tells nothing without the other. Both are replaced as a whole, so that a
-// power cut at any instant leaves the old or the new. Reading never fails as a whole (os/stored_files.hpp). Everything
+// power cut at any instant leaves the old or the new. Reading never fails as a whole (os/definition_store.hpp). Everything
 // here blocks: call it in a lane.
 #pragma once
 
 #include "base/sensitive.hpp"
 #include "model/secret.hpp"
-#include "os/stored_files.hpp"
+#include "os/definition_store.hpp"
 
 #include <filesystem>
 #include <string>
@@ -26,7 +26,7 @@ struct LoadedSecrets {
 
 class Store {
 public:
-    explicit Store(Folders folders) : folders_(std::move(folders)) {}
+    explicit Store(Folders folders) : folders_(std::move(folders)), definitions_({folders_.definitions}) {}
 
     /// Creates the folder that is missing.
     void prepare() const;
@@ -43,7 +43,6 @@ public:
     std::optional<Sensitive> read_value(Uuid uuid) const;
 
 private:
-    StoredFolder definitions() const { return {folders_.definitions, largest_definition}; }
     std::filesystem::path value_path(Uuid uuid) const;
     bool has_values() const;
     void remove_lone_values() const;
@@ -51,6 +50,7 @@ private:
     Sensitive make_key() const;
 
     Folders folders_;
+    DefinitionStore definitions_;
 };
 
 } // namespace domus::secret

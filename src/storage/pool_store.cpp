@@ -33,6 +33,12 @@ ReadPool read_pool(const std::string& name, const std::string& text) {
                 fmt::format("the file is not named after the pool '{}' in it", pool.name));
 }
 
+ReadPool read_definition(const std::string& name, const std::string& text) {
+    auto read = read_pool(name, text);
+    if (!read.pool.uuid) read.pool.uuid = Uuid::random();
+    return read;
+}
+
 } // namespace
 
 Task<> Pools::save_record(PoolPtr pool) {
@@ -53,42 +59,35 @@ Task<> Pools::forget_record(std::string name) {
 
 Task<> Pools::load() {
     struct Loaded {
-        std::vector<Stored<ReadPool>> definitions, active;
-        std::set<std::string> autostart;
+        LoadedDefinitions<ReadPool> kept;
+        std::vector<Stored<ReadPool>> active;
         std::vector<First> wanting; ///< of the first pools: those that were never made
     };
-    const auto definitions = std::make_shared<StoredFolder>(folders_.definitions, largest_definition);
-    auto work = [folders = folders_, definitions] {
-        for (const auto* folder : {&folders.definitions, &folders.autostart}) ensure_directory_durably(*folder, 0700);
+    auto work = [folders = folders_, store = definitions_] {
+        store.prepare();
         ensure_directory(folders.state, 0700);
         Loaded loaded;
-        loaded.definitions = definitions->load(read_pool);
-        for (auto& [name, read] : loaded.definitions)
-            if (!read.pool.uuid) read.pool.uuid = Uuid::random();
-        definitions->require_unique(loaded.definitions, [](const ReadPool& read) { return *read.pool.uuid; });
-        definitions->remove_lone_links(folders.autostart);
+        loaded.kept = store.load(read_definition, [](const ReadPool& read) { return *read.pool.uuid; });
+        log_complaints(loaded.kept.complaints);
         StoredFolder records(folders.state, largest_record);
         loaded.active = records.load(read_pool);
-        for (const auto& complaint : records.complaints()) log::warning("{}", complaint.text);
+        log_complaints(records.complaints());
         std::error_code failure;
-        for (const auto& [name, pool] : loaded.definitions)
-            if (fs::is_symlink(folders.autostart / (name + ".xml"), failure)) loaded.autostart.insert(name);
         for (auto& first : first_pools(folders)) // whoever removes one of them does not get it again
             if (!fs::exists(folders.library / first.mark(), failure)) loaded.wanting.push_back(std::move(first));
         return loaded;
     };
     auto loaded = co_await files_.run(Deadline::never(), std::move(work));
     std::vector<std::pair<std::string, std::string>> refused;
-    for (auto& [name, read] : loaded.definitions) {
+    for (auto& [name, read, autostart] : loaded.kept.definitions) {
         try {
-            admit(std::move(read.pool), std::move(read.owner))->autostart = loaded.autostart.contains(name);
+            admit(std::move(read.pool), std::move(read.owner))->autostart = autostart;
         } catch (const Error& error) {
             refused.emplace_back(name, error.message());
         }
     }
-    auto end = [definitions, refused] {
-        for (const auto& [name, why] : refused) definitions->reject(name, why);
-        for (const auto& complaint : definitions->complaints()) log::warning("{}", complaint.text);
+    auto end = [store = definitions_, refused] {
+        for (const auto& [name, why] : refused) log_complaints({store.reject(name, why)});
     };
     co_await files_.run(Deadline::never(), std::move(end));
     for (auto& first : loaded.wanting) co_await define_first(std::move(first));
@@ -147,7 +146,7 @@ Task<> Pools::set_record_aside(std::string name, std::string fault) {
     auto work = [folder = folders_.state, name, fault] {
         StoredFolder records(folder, largest_record);
         records.reject(name, fault);
-        for (const auto& complaint : records.complaints()) log::warning("{}", complaint.text);
+        log_complaints(records.complaints());
     };
     co_await files_.run(Deadline::in(file_patience), std::move(work));
 }

@@ -5,7 +5,6 @@
 #include "format/xml.hpp"
 #include "model/pool_types.hpp"
 #include "model/unsupported.hpp"
-#include "os/stored_files.hpp"
 #include "storage/pool_entry.hpp"
 
 #include <fmt/format.h>
@@ -77,8 +76,8 @@ void require_sound(const format::Findings& findings, std::string_view what) {
 
 Pools::Pools(Executor executor, Folders folders, Site::Secrets secrets,
              std::function<void(const PoolView&, PoolEvent)> emit)
-    : executor_(executor), folders_(std::move(folders)), secrets_(std::move(secrets)), emit_(std::move(emit)),
-      files_(executor, "the definitions of storage pools", 1) {}
+    : executor_(executor), folders_(std::move(folders)), definitions_({folders_.definitions, folders_.autostart}),
+      secrets_(std::move(secrets)), emit_(std::move(emit)), files_(executor, "the definitions of storage pools", 1) {}
 
 Pools::~Pools() = default;
 
@@ -301,8 +300,8 @@ Task<PoolView> Pools::define(std::string xml, bool strictly, Credentials who) {
     const auto text = format::to_xml(*pool->definition, {.live = false, .secrets = true}) + owner_mark(pool->owner);
     std::exception_ptr failure;
     try {
-        auto work = [folder = folders_.definitions, name = pool->ref.name, text, unread = before == nullptr] {
-            StoredFolder(folder, largest_definition).save(name, text, unread);
+        auto work = [store = definitions_, name = pool->ref.name, text, unread = before == nullptr] {
+            store.save(name, text, unread);
         };
         co_await files_.run(Deadline::in(file_patience), std::move(work));
     } catch (...) {
@@ -446,12 +445,10 @@ Task<> Pools::undefine(PoolRef ref) {
     if (pool->live)
         throw invalid(fmt::format("storage pool '{}' is still active", pool->ref.name))
             .hint(fmt::format("stop it first: 'domus pool-destroy {}'; its volumes stay", pool->ref.name));
-    auto work = [folders = folders_, name = pool->ref.name] {
-        remove_durably(folders.definitions
-                       / (name + ".xml")); // the next start of the daemon removes what a kill leaves
-        remove_if_possible(folders.autostart / (name + ".xml"));
+    auto work = [store = definitions_, name = pool->ref.name, record = folders_.state / (pool->ref.name + ".xml")] {
+        store.remove(name);
         std::error_code ignored;
-        fs::remove(folders.state / (name + ".xml"), ignored); // of one that could not be taken over
+        fs::remove(record, ignored); // of one that could not be taken over
     };
     co_await files_.run(Deadline::in(file_patience), std::move(work));
     const auto seen = view(*pool);
@@ -492,13 +489,7 @@ Task<> Pools::set_autostart(PoolRef ref, bool on) {
     if (!pool->definition)
         throw Error(ErrorCode::internal_error, ErrorDomain::storage, "internal error: pool has no config file")
             .hint("a pool that was made with pool-create is not kept: use pool-define");
-    auto work = [folders = folders_, name = pool->ref.name, on] {
-        const auto link = folders.autostart / (name + ".xml");
-        if (on)
-            make_link_durably(folders.definitions / (name + ".xml"), link);
-        else
-            remove_durably(link);
-    };
+    auto work = [store = definitions_, name = pool->ref.name, on] { store.set_autostart(name, on); };
     co_await files_.run(Deadline::in(file_patience), std::move(work));
     pool->autostart = on;
 }

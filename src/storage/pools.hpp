@@ -6,6 +6,7 @@
 #include "async/lane.hpp"
 #include "async/mailbox.hpp"
 #include "model/storage.hpp"
+#include "os/definition_store.hpp"
 #include "os/unique_fd.hpp"
 #include "storage/kind.hpp"
 #include "storage/look_order.hpp"
@@ -181,6 +182,7 @@ private:
 
     Executor executor_;
     Folders folders_;
+    DefinitionStore definitions_;
     Site::Secrets secrets_;
     Granted device_users_;
     BootMedium boot_medium_;

@@ -11,6 +11,7 @@ import libvirt
 import pytest
 
 from harness.calls import Outcome, refused
+from harness.full import full_state
 from harness.wait import wait_until
 
 QEMU = "/usr/bin/qemu-system-x86_64"
@@ -159,17 +160,6 @@ def test_a_guest_without_records_and_definition_is_named_and_does_not_run_twice(
 
 
 # -- a state folder that cannot be written --
-
-@contextlib.contextmanager
-def full_state(daemon, options, folder="run/domus/qemu"):
-    """A small file system over the folder, that of records."""
-    folder = daemon.root / folder
-    daemon.sandbox.run("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder, check=True)
-    try:
-        yield lambda *argv: daemon.sandbox.run("sh", "-c", *argv, "sh", folder, check=False)
-    finally:
-        daemon.sandbox.run("umount", "-l", folder, check=True)
-
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 @pytest.mark.parametrize("how", ["full", "read-only"])

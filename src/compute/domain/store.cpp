@@ -21,9 +21,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Before a definition whose file got a new name: if the old file is still there, the rename was cut off.
-constexpr std::string_view renamed_mark = "<!-- renamed -->\n";
-
 /// After the domain's UUID, since its name may fill a file's: of a definition while what goes with it is being removed. A
 /// letter for each part follows.
 constexpr std::string_view going_mark = ".undefined";
@@ -43,21 +40,15 @@ WithDefinition parts_of(std::string_view letters) {
             letters.contains(save_letter)};
 }
 
-struct ReadDefinition {
-    StoredDomain domain;
-    bool renamed = false;
-};
-
-ReadDefinition read_definition(const std::string& name, const std::string& text) {
+StoredDomain read_definition(const std::string& name, const std::string& text) {
     auto domain = format::from_xml<model::Domain>(text, ErrorDomain::domain);
     if (domain.name != name)
         throw Error(ErrorCode::xml_error, ErrorDomain::domain,
                     fmt::format("the file is not named after the domain '{}' in it", domain.name));
     if (!domain.uuid) throw Error(ErrorCode::xml_error, ErrorDomain::domain, "there is no <uuid> in it");
-    ReadDefinition read;
-    read.renamed = text.starts_with(renamed_mark);
-    read.domain.definition = make_definition(domain, read_owner_mark(text));
-    read.domain.ref = {std::move(domain.name), *domain.uuid, -1};
+    StoredDomain read;
+    read.definition = make_definition(domain, read_owner_mark(text));
+    read.ref = {std::move(domain.name), *domain.uuid, -1};
     return read;
 }
 
@@ -88,8 +79,6 @@ std::vector<std::string> Store::listing(const fs::path& folder) {
     }
 }
 
-fs::path Store::autostart_path(const std::string& name) const { return folders_.autostart / (name + ".xml"); }
-
 fs::path Store::variables_path(const std::string& name) const {
     return folders_.library / "nvram" / (name + "_VARS.fd");
 }
@@ -111,8 +100,8 @@ bool Store::give_back_loaded_save(const std::string& name) const {
 }
 
 void Store::prepare() const {
-    for (const auto* folder : {&folders_.definitions, &folders_.autostart, &folders_.library})
-        ensure_directory_durably(*folder, 0700);
+    definitions_.prepare();
+    ensure_directory_durably(folders_.library, 0700);
     ensure_directory(folders_.state, 0700);
     // Each guest comes through here to the folder of its own.
     if (::chmod(folders_.library.c_str(), 0711) < 0)
@@ -124,23 +113,16 @@ void Store::prepare() const {
 
 LoadedDomains Store::load() const {
     LoadedDomains loaded;
-    std::vector<Complaint> complaints;
-    finish_removals(complaints);
-    auto folder = definitions();
-    auto found = folder.load(read_definition);
-    std::ranges::stable_partition(found, [](const auto& each) { return each.value.renamed; });
-    folder.require_unique(found, [](const ReadDefinition& each) { return each.domain.ref.uuid; });
-    folder.remove_lone_links(folders_.autostart);
-    loaded.complaints = folder.complaints();
-    std::ranges::move(complaints, std::back_inserter(loaded.complaints));
-    const auto autostarted = listing(folders_.autostart);
+    finish_removals(loaded.complaints);
+    auto found = definitions_.load(read_definition, [](const StoredDomain& each) { return each.ref.uuid; });
+    std::ranges::move(found.complaints, std::back_inserter(loaded.complaints));
     const auto saves = listing(managed_save_path("").parent_path());
-    for (auto& [name, read] : found) {
-        read.domain.autostart = std::ranges::binary_search(autostarted, name + ".xml");
+    for (auto& [name, domain, autostart] : found.definitions) {
+        domain.autostart = autostart;
         if (std::ranges::binary_search(saves, name + ".save"))
-            read.domain.managed_save = usable_managed_save(name, loaded.complaints);
+            domain.managed_save = usable_managed_save(name, loaded.complaints);
         if (std::ranges::binary_search(saves, name + ".loaded")) check_loaded_save(name, loaded.complaints);
-        loaded.domains.push_back(std::move(read.domain));
+        loaded.domains.push_back(std::move(domain));
     }
     unlink_second_variables(loaded.domains);
     return loaded;
@@ -189,26 +171,13 @@ void Store::check_loaded_save(const std::string& name, std::vector<Complaint>& c
 }
 
 void Store::save(const std::string& name, const std::string& xml, bool fresh) const {
-    definitions().save(name, xml, fresh);
+    definitions_.save(name, xml, fresh);
 }
 
 void Store::remove(const std::string& name, const Uuid& uuid, const WithDefinition& parts) const {
-    const auto file = definitions().file(name),
-               going = folders_.definitions / (uuid.text() + std::string(going_mark) + letters_of(parts));
-    if (parts == WithDefinition{}) {
-        remove_durably(file);
-    } else {
-        (void)rename_durably(file, going); // false: somebody has removed it by hand
-        try {
-            remove_parts(name, uuid, parts);
-            remove_durably(going);
-        } catch (...) {
-            std::error_code ignored;
-            fs::rename(going, file, ignored);
-            throw;
-        }
-    }
-    remove_if_possible(autostart_path(name)); // the next load() removes a link that stays
+    if (parts == WithDefinition{}) return definitions_.remove(name);
+    definitions_.remove(name, uuid.text() + std::string(going_mark) + letters_of(parts),
+                        [&] { remove_parts(name, uuid, parts); });
 }
 
 void Store::remove_parts(const std::string& name, const Uuid& uuid, const WithDefinition& parts) const {
@@ -224,12 +193,12 @@ void Store::finish_removals(std::vector<Complaint>& complaints) const {
         const auto mark = entry.find(going_mark);
         const auto uuid = mark == std::string::npos ? std::nullopt : Uuid::parse(entry.substr(0, mark));
         if (!uuid) continue;
-        const auto going = folders_.definitions / entry;
+        const auto going = definitions_.going_file(entry);
         try {
             const auto name =
                 format::from_xml<model::Domain>(read_file(going, largest_definition), ErrorDomain::domain).name;
             std::error_code failure;
-            if (fs::exists(fs::symlink_status(definitions().file(name), failure))) continue; // defined anew
+            if (fs::exists(fs::symlink_status(definitions_.file(name), failure))) continue; // defined anew
             remove_parts(name, *uuid, parts_of(std::string_view(entry).substr(mark + going_mark.size())));
             remove_durably(going);
         } catch (const std::exception& error) {
@@ -239,16 +208,7 @@ void Store::finish_removals(std::vector<Complaint>& complaints) const {
     }
 }
 
-void Store::set_autostart(const std::string& name, bool on) const {
-    const auto link = autostart_path(name);
-    std::error_code failure;
-    if (fs::is_directory(fs::symlink_status(link, failure)))
-        (void)set_aside(link); // not ours, and in the way of an undefine
-    if (on)
-        make_link_durably(definitions().file(name), link);
-    else
-        remove_durably(link);
-}
+void Store::set_autostart(const std::string& name, bool on) const { definitions_.set_autostart(name, on); }
 
 /// Until the rename is done they have both names.
 void Store::link_variables(const std::string& from, const std::string& to) const {
@@ -282,17 +242,10 @@ void Store::unlink_second_variables(const std::vector<StoredDomain>& domains) co
 
 void Store::rename(const std::string& from, const std::string& to, const std::string& xml, bool autostart) const {
     link_variables(from, to);
-    bool saved = false;
     try {
-        if (autostart) set_autostart(to, true); // first: load() removes a link without a definition
-        save(to, std::string(renamed_mark) + xml, true);
-        saved = true;
-        remove(from, {}, {});
+        definitions_.rename(from, to, xml, autostart);
     } catch (...) {
         std::error_code failure;
-        if (saved)
-            fs::remove(definitions().file(to), failure); // first: with it, the next load() would finish the rename
-        if (autostart) fs::remove(autostart_path(to), failure);
         if (fs::equivalent(variables_path(from), variables_path(to), failure)) fs::remove(variables_path(to), failure);
         throw;
     }

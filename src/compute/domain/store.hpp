@@ -1,6 +1,6 @@
-// Definitions on disk: one XML file a domain, readable and editable, in libvirt's layout. A file is replaced by
-// writing, syncing and renaming a temporary one and syncing the folder, so that a power cut at any instant leaves the
-// old or the new one. Reading never fails as a whole (os/stored_files.hpp). Everything here blocks: call it in a lane.
+// Domains on disk: the definitions (os/definition_store.hpp), and what a domain has beside its own: variables of UEFI, saved
+// memory, snapshots, the records of those that run. A power cut at any instant leaves the old or the new state. Everything
+// here blocks: call it in a lane.
 #pragma once
 
 #include "compute/domain/definition.hpp"
@@ -8,6 +8,7 @@
 #include "compute/domain/status.hpp"
 #include "compute/snapshots/snapshot_intent.hpp"
 #include "compute/snapshots/snapshot_tree.hpp"
+#include "os/definition_store.hpp"
 #include "os/stored_files.hpp"
 
 #include <memory>
@@ -47,7 +48,8 @@ struct WithDefinition {
 
 class Store {
 public:
-    explicit Store(Folders folders) : folders_(std::move(folders)) {}
+    explicit Store(Folders folders)
+        : folders_(std::move(folders)), definitions_({folders_.definitions, folders_.autostart}) {}
 
     const Folders& folders() const { return folders_; }
 
@@ -61,8 +63,7 @@ public:
     /// the next load() removes what is left of the parts. Throws path_error.
     void remove(const std::string& name, const Uuid& uuid, const WithDefinition& parts) const;
     void set_autostart(const std::string& name, bool on) const;
-    /// New name first, then the old one goes: a cut in between leaves both, and loading keeps the one that says so. UEFI's
-    /// variables go along.
+    /// New name first, then the old one goes (DefinitionStore::rename). UEFI's variables go along.
     void rename(const std::string& from, const std::string& to, const std::string& xml, bool autostart) const;
 
     /// Where UEFI's variables of a domain are that names no file for them.
@@ -102,11 +103,9 @@ public:
     LoadedRecords load_records() const;
 
 private:
-    std::filesystem::path autostart_path(const std::string& name) const;
     std::filesystem::path snapshot_folder(const std::string& domain) const;
     /// The sorted names in a folder; nothing, and a line in the log, if it cannot be listed.
     static std::vector<std::string> listing(const std::filesystem::path& folder);
-    StoredFolder definitions() const { return {folders_.definitions, largest_definition}; }
     StoredFolder records() const { return {folders_.state, largest_record}; }
     StoredFolder snapshots(const std::string& domain) const { return {snapshot_folder(domain), largest_record}; }
     void remove_parts(const std::string& name, const Uuid& uuid, const WithDefinition& parts) const;
@@ -117,6 +116,7 @@ private:
     void check_loaded_save(const std::string& name, std::vector<Complaint>& complaints) const;
 
     Folders folders_;
+    DefinitionStore definitions_;
 };
 
 } // namespace domus::compute
