@@ -30,7 +30,7 @@ Error decode_error(std::string_view payload) {
     auto error = wire::read_error(payload);
     // A procedure that the daemon does not know is a feature that is not there; callers act on that.
     if (error.code() == ErrorCode::rpc && error.message().starts_with("unknown procedure"))
-        return Error(ErrorCode::no_support, error.domain(), error.message());
+        return Error(ErrorCode::no_support, error.domain(), error.message()).hint(error.hint());
     return error;
 }
 
