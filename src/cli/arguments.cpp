@@ -108,7 +108,7 @@ private:
     }
 
     [[noreturn]] void missing(const Option& option) {
-        if (option.kind == OptionKind::text)
+        if (option.kind == OptionKind::text || option.kind == OptionKind::list)
             throw UsageError(fmt::format("command '{}' requires <{}> option", command_.name, option.name));
         throw UsageError(fmt::format("command '{}' requires --{} option", command_.name, option.name));
     }

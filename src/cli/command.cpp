@@ -9,11 +9,19 @@ namespace domus::cli {
 
 const std::vector<GroupName>& groups() {
     static const std::vector<GroupName> all{
-        {Group::domain, "domain", "Domain Management"}, {Group::monitor, "monitor", "Domain Monitoring"},
-        {Group::events, "events", "Domain Events"},     {Group::host, "host", "Host and Hypervisor"},
-        {Group::network, "network", "Networking"},      {Group::pool, "pool", "Storage Pool"},
-        {Group::volume, "volume", "Storage Volume"},    {Group::secret, "secret", "Secret"},
-        {Group::snapshot, "snapshot", "Snapshot"},      {Group::image, "image", "Disk Image"},
+        {Group::domain, "domain", "Domain Management"},
+        {Group::monitor, "monitor", "Domain Monitoring"},
+        {Group::events, "events", "Domain Events"},
+        {Group::host, "host", "Host and Hypervisor"},
+        {Group::checkpoint, "checkpoint", "Checkpoint"},
+        {Group::interface, "interface", "Interface"},
+        {Group::filter, "filter", "Network Filter"},
+        {Group::network, "network", "Networking"},
+        {Group::secret, "secret", "Secret"},
+        {Group::snapshot, "snapshot", "Snapshot"},
+        {Group::pool, "pool", "Storage Pool"},
+        {Group::volume, "volume", "Storage Volume"},
+        {Group::image, "image", "Disk Image"},
         {Group::self, "domus", "Domus itself"},
     };
     return all;

@@ -18,7 +18,23 @@ namespace domus::cli {
 
 class Call;
 
-enum class Group { domain, monitor, events, host, network, pool, volume, secret, snapshot, image, self };
+/// In the order of the help, which is virsh's; what only domus has comes last.
+enum class Group {
+    domain,
+    monitor,
+    events,
+    host,
+    checkpoint,
+    interface,
+    filter,
+    network,
+    secret,
+    snapshot,
+    pool,
+    volume,
+    image,
+    self
+};
 
 struct GroupName {
     Group group;
@@ -46,6 +62,7 @@ enum class Complete {
     network,
     running_network,
     stopped_network,
+    interface, ///< of the host
     pool,
     running_pool,
     stopped_pool,

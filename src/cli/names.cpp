@@ -22,6 +22,13 @@ std::vector<std::string> networks(client::Connection& server, std::uint32_t flag
     return names;
 }
 
+std::vector<std::string> interfaces(client::Connection& server) {
+    std::vector<std::string> names;
+    for (auto& each : server.call<Procedure::connect_list_all_interfaces>({.need_results = 1, .flags = 0}).ifaces)
+        names.push_back(std::move(each.name));
+    return names;
+}
+
 std::vector<std::string> secrets(client::Connection& server) {
     std::vector<std::string> uuids;
     for (const auto& secret : server.call<Procedure::connect_list_all_secrets>({.need_results = 1, .flags = 0}).secrets)
@@ -74,6 +81,8 @@ std::vector<std::string> names_for_completion(Session& session, Complete kind, c
             return networks(server, networks_active);
         case Complete::stopped_network:
             return networks(server, networks_inactive);
+        case Complete::interface:
+            return interfaces(server);
         case Complete::pool:
             return pools(server, all);
         case Complete::running_pool:

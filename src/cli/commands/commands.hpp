@@ -7,6 +7,15 @@ namespace domus::cli {
 
 class Call;
 
+std::vector<Command> disk_statistics_commands();
+std::vector<Command> control_commands();
+std::vector<Command> block_commands();
+std::vector<Command> node_cpu_commands();
+std::vector<Command> native_commands();
+std::vector<Command> interface_commands();
+std::vector<Command> network_event_commands();
+std::vector<Command> checkpoint_commands();
+std::vector<Command> nwfilter_commands();
 std::vector<Command> lifecycle_commands();
 std::vector<Command> definition_commands();
 std::vector<Command> import_commands();

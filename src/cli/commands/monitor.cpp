@@ -1,5 +1,6 @@
 // What one domain is and does: its state, its CPUs, its memory, its job.
 #include "cli/commands/commands.hpp"
+#include "cli/cpu_map.hpp"
 #include "cli/objects.hpp"
 
 #include <fmt/format.h>
@@ -111,35 +112,6 @@ void domstate(Call& call) {
 
 constexpr std::string_view vcpu_states[]{"offline", "running", "blocked"};
 
-bool bit_of(std::string_view map, std::size_t bit) {
-    return bit / 8 < map.size() && (static_cast<unsigned char>(map[bit / 8]) >> (bit % 8) & 1) != 0;
-}
-
-/// "yy-y", or "0-1,3".
-std::string affinity(std::string_view map, std::size_t cpus, bool pretty) {
-    std::string text;
-    for (std::size_t cpu = 0; cpu < cpus; ++cpu) {
-        if (!pretty) {
-            text += bit_of(map, cpu) ? 'y' : '-';
-            continue;
-        }
-        if (!bit_of(map, cpu)) continue;
-        auto last = cpu;
-        while (last + 1 < cpus && bit_of(map, last + 1)) ++last;
-        text += fmt::format("{}{}", text.empty() ? "" : ",", cpu);
-        if (last > cpu) text += fmt::format("-{}", last);
-        cpu = last;
-    }
-    return text;
-}
-
-boost::json::array cpus_json(std::string_view map, std::size_t cpus) {
-    boost::json::array set;
-    for (std::size_t cpu = 0; cpu < cpus; ++cpu)
-        if (bit_of(map, cpu)) set.push_back(cpu);
-    return set;
-}
-
 struct VcpuRow {
     std::size_t number = 0;
     std::optional<wire::VcpuInfo> info; ///< none: the domain does not run
@@ -165,12 +137,12 @@ void print_vcpu(Call& call, const VcpuRow& row, std::size_t cpus, boost::json::a
         for (const auto label : {"CPU:", "State:", "CPU time"}) out.text("{:<15} {}\n", label, "N/A");
     }
     const bool pretty = call.args.flag("pretty");
-    const auto text = affinity(row.map, cpus, pretty);
+    const auto text = pretty ? cpu_ranges(row.map, cpus) : cpu_letters(row.map, cpus);
     if (pretty)
         out.text("{:<15} {} (out of {})\n", "CPU Affinity:", text, cpus);
     else
         out.text("{:<15} {}\n", "CPU Affinity:", text);
-    object["affinity"] = cpus_json(row.map, cpus);
+    object["affinity"] = cpu_numbers(row.map, cpus);
     all.push_back(std::move(object));
 }
 

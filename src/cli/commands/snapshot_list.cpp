@@ -1,5 +1,6 @@
 // Looking at snapshots.
 #include "cli/commands/snapshot.hpp"
+#include "cli/tree.hpp"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -72,26 +73,6 @@ std::vector<Known> collect(Call& call, const wire::Domain& domain) {
     return all;
 }
 
-/// One branch, as virsh draws it.
-void draw(Call& call, const std::vector<Known>& all, const Known& one, bool root, bool last,
-          const std::string& indent) {
-    call.out.text("{}{}{}\n", indent, root ? "" : "+- ", one.snapshot.name);
-    const auto inner = root ? indent : indent + (last ? "  " : "| ");
-    std::vector<const Known*> children;
-    for (const auto& each : all)
-        if (each.parent == one.snapshot.name) children.push_back(&each);
-    if (!children.empty()) call.out.text("{}  |\n", inner);
-    for (const auto* child : children) draw(call, all, *child, false, child == children.back(), inner + "  ");
-    if (children.empty() && last) call.out.text("{}\n", inner);
-}
-
-void draw_tree(Call& call, const std::vector<Known>& all) {
-    for (const auto& each : all) {
-        const auto is_parent = [&](const Known& other) { return other.snapshot.name == each.parent; };
-        if (std::ranges::none_of(all, is_parent)) draw(call, all, each, true, true, "");
-    }
-}
-
 void list(Call& call) {
     const auto domain = find_domain(call);
     const auto all = collect(call, domain);
@@ -99,7 +80,11 @@ void list(Call& call) {
         for (const auto& each : all) call.out.text("{}\n", each.snapshot.name);
         return;
     }
-    if (call.args.flag("tree") && !call.out.json()) return draw_tree(call, all);
+    if (call.args.flag("tree") && !call.out.json()) {
+        std::vector<TreeNode> nodes;
+        for (const auto& each : all) nodes.push_back({each.snapshot.name, each.parent});
+        return call.out.raw(render_tree(nodes));
+    }
     const bool parents = call.args.flag("parent") || call.out.json();
     Table table{.columns = {{"Name", "name"}, {"Creation Time", "created"}, {"State", "state"}}, .rows = {}};
     if (parents) table.columns.push_back({"Parent", "parent"});
