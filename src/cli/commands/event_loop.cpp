@@ -69,7 +69,11 @@ void watch_events(Call& call, const EventWatch& watch) {
     if (interrupted) call.out.text("event loop interrupted\n");
     call.out.text("events received: {}\n", count);
     watch.end();
-    if (count == 0) throw Failure::silent();
+    if (count > 0) return;
+    if (!call.out.json()) throw Failure::silent(); // the lines above say why
+    if (interrupted) throw Failure("interrupted before an event came");
+    throw Failure("no event came before the timeout",
+                  Error(ErrorCode::operation_timeout, ErrorDomain::none, "Timed out during operation"));
 }
 
 void list_event_names(Call& call, std::span<const std::string_view> names) {
