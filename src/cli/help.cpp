@@ -7,6 +7,8 @@
 #include <boost/json/object.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace domus::cli {
 
 namespace {
@@ -58,6 +60,17 @@ std::string command_lines(Group group) {
         if (command.group == group && !command.hidden)
             out += fmt::format("    {:<30} {}\n", command.name, command.summary);
     return out;
+}
+
+/// The values that the option takes, where they are known.
+json::array option_words(const Option& option) {
+    json::array words;
+    for (auto left = option.words; !left.empty();) {
+        const auto bar = left.find('|');
+        words.emplace_back(left.substr(0, bar));
+        left.remove_prefix(bar == std::string_view::npos ? left.size() : bar + 1);
+    }
+    return words;
 }
 
 std::string_view kind_name(OptionKind kind) {
@@ -120,12 +133,18 @@ json::value help_json(const Command& command) {
                                        {"kind", kind_name(option.kind)},
                                        {"required", option.required},
                                        {"by_place", option.kind != OptionKind::flag && !option.named_only},
+                                       {"words", option_words(option)},
                                        {"help", option.help}});
-    return json::object{{"name", command.name},
-                        {"summary", command.summary},
-                        {"about", command.about},
-                        {"synopsis", synopsis(command)},
-                        {"options", std::move(options)}};
+    const auto group = std::ranges::find(groups(), command.group, &GroupName::group);
+    return json::object{{"name", command.name},   {"group", group->keyword},       {"summary", command.summary},
+                        {"about", command.about}, {"synopsis", synopsis(command)}, {"options", std::move(options)}};
+}
+
+json::value help_json(const GroupName& group) {
+    json::array commands;
+    for (const auto& command : command_table())
+        if (command.group == group.group && !command.hidden) commands.push_back(help_json(command));
+    return commands;
 }
 
 json::value help_json() {

@@ -18,6 +18,7 @@ std::string help_of_group(const GroupName& group);
 std::string help_of_command(const Command& command, std::size_t width = 0);
 
 boost::json::value help_json();
+boost::json::value help_json(const GroupName& group);
 boost::json::value help_json(const Command& command);
 
 } // namespace domus::cli

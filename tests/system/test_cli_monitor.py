@@ -33,6 +33,13 @@ ADDED = ["domblkinfo", "domblkstat", "domblkerror", "domifstat", "domcontrol", "
          "domxml-to-native", "vcpupin", "checkpoint-list", "nwfilter-list", "iface-list", "iface-dumpxml", "iface-name", "iface-mac"]
 
 
+NOTHING = {  # of a domain with nothing but a disk
+    "ttyconsole bare": {"tty": None}, "domifaddr bare": [], "domiflist bare": [], "domblkerror bare": [], "snapshot-list bare": [],
+    "checkpoint-list bare": [], "iface-list --inactive": [], "nwfilter-list": [], "net-list --inactive": [], "list --inactive": [],
+    "list --name --inactive": [], "secret-list": [], "echo": {"text": ""}, "desc bare": {"domain": "bare", "description": None},
+}
+
+
 @pytest.fixture
 def both(daemon, conn, guest, scratch):
     if not (BUILD / "bin/domus").exists():
@@ -92,6 +99,18 @@ def test_json_of_the_rest(both):
     assert "guest=off" in answer(both, "domxml-to-native", "qemu-argv", "--domain", "off")["native"]
     failed = both.domus("--json", "domcontrol", "off", check=False)
     assert failed.out == "" and json.loads(failed.err)["error"]["code"] == 55
+
+
+def test_json_where_there_is_nothing(daemon, conn, guest):
+    conn.createXML(guest("bare", memory=32, serial="/dev/null"), 1)
+    found = {line: answer(daemon, *line.split()) for line in NOTHING}
+    failed = daemon.domus("ttyconsole", "bare", check=False)
+    conn.lookupByName("bare").destroy()
+    assert found == NOTHING
+    assert failed.code == 1 and failed.out.strip() == "" and "has no console" in failed.err and "hint: " in failed.err
+    assert answer(daemon, "cd", "/") == {"folder": "/"}
+    assert {"iface-list", "iface-mac"} <= {verb["name"] for verb in answer(daemon, "help", "interface")}
+    assert answer(daemon, "connect", daemon.uri)["uri"] == daemon.domus("uri").out.strip()
 
 
 def test_a_disk_grows(both, scratch):

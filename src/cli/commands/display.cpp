@@ -62,8 +62,10 @@ void ttyconsole(Call& call) {
     const auto domain = find_domain(call);
     pugi::xml_document document;
     const std::string path = running_devices(call, domain, document).child("console").attribute("tty").value();
-    if (path.empty()) throw Failure::silent();
-    call.out.value("tty", path);
+    if (path.empty() && !call.out.json())
+        throw Failure(fmt::format("Domain '{}' has no console on a terminal", domain.name))
+            .hint("a console is on a terminal if its type is 'pty'");
+    call.out.value("tty", {path, path.empty() ? boost::json::value(nullptr) : boost::json::value(path)});
 }
 
 void screenshot(Call& call) {

@@ -30,8 +30,13 @@ void help(Call& call) {
         return;
     }
     for (const auto& group : groups())
-        if (group.keyword == *word) return call.out.text("{}", help_of_group(group));
-    fail("command or command group '{}' doesn't exist", *word);
+        if (group.keyword == *word) {
+            call.out.text("{}", help_of_group(group));
+            call.out.result(help_json(group));
+            return;
+        }
+    throw Failure(fmt::format("command or command group '{}' doesn't exist", *word))
+        .hint("'domus help' lists all commands");
 }
 
 void quit(Call& call) { call.session.ended = true; }
@@ -42,13 +47,17 @@ void cd(Call& call) {
     std::error_code failure;
     std::filesystem::current_path(folder, failure);
     if (failure) fail("cd: {}: {}", folder, failure.message());
+    call.out.result({{"folder", std::filesystem::current_path().string()}});
 }
 
 void pwd(Call& call) { call.out.value("folder", std::filesystem::current_path().string()); }
 
-void echo(Call& call) { call.out.text("{}\n", fmt::join(call.args.list("string"), " ")); }
+void echo(Call& call) { call.out.value("text", fmt::format("{}", fmt::join(call.args.list("string"), " "))); }
 
-void connect(Call& call) { call.session.connect(call.args.text("name").value_or(""), call.args.flag("readonly")); }
+void connect(Call& call) {
+    call.session.connect(call.args.text("name").value_or(""), call.args.flag("readonly"));
+    call.out.result({{"uri", call.server().uri()}});
+}
 
 void completion(Call& call) {
     const auto shell = call.args.required("shell");
