@@ -537,7 +537,8 @@ Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, C
         throw Error(
             ErrorCode::invalid_arg, ErrorDomain::storage,
             "invalid argument: Can't shrink capacity below current capacity unless shrink flag explicitly specified")
-            .hint("what lies behind the new end is lost: 'domus vol-resize --shrink'");
+            .hint(fmt::format("what lies behind the new end is lost: 'domus vol-resize {} {} --pool {} --shrink'",
+                              ref.name, capacity.bytes, pool->live->name));
     // A file that we resize ourselves is held; what a program resizes it must be able to lock.
     const bool ourselves =
         now->type == model::VolumeType::file && now->target.format == "raw" && !now->target.encryption;

@@ -55,7 +55,7 @@ constexpr auto table = std::to_array<Instead>(
      {"DOMAIN_SET_USER_PASSWORD", by_agent},
      {"DOMAIN_AUTHORIZED_SSH_KEYS_", by_agent},
      {"DOMAIN_PM_SUSPEND_", by_agent},
-     {"DOMAIN_PM_WAKEUP", "a key wakes most guests: 'virsh send-key DOMAIN KEY_ENTER'"},
+     {"DOMAIN_PM_WAKEUP", "a key wakes most guests: 'domus send-key DOMAIN KEY_ENTER'"},
      {"NODE_DEVICE_", host_devices},
      {"NODE_NUM_OF_DEVICES", host_devices},
      {"NODE_LIST_DEVICES", host_devices},

@@ -213,7 +213,7 @@ void check(Call& call) {
     call.out.result(report);
     if (answer.code == 0) return;
     call.out.finish();
-    if (!repair) call.out.text("hint: 'domus image check --repair all' mends what can be\n");
+    if (!repair) call.out.text("hint: 'domus image check {} --repair all' mends what can be\n", image.path);
     throw Failure::silent();
 }
 

@@ -104,7 +104,7 @@ Task<> resume(DomainPtr domain) {
     if (domain->status().state == State::pmsuspended)
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     fmt::format("domain '{}' is suspended by its guest", domain->name()))
-            .hint(fmt::format("a key wakes most guests: 'virsh send-key {} KEY_ENTER'", domain->name()));
+            .hint(fmt::format("a key wakes most guests: 'domus send-key {} KEY_ENTER'", domain->name()));
     co_await let_guest_run(domain, running, RunningReason::unpaused);
 }
 

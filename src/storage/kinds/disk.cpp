@@ -108,8 +108,9 @@ public:
                 fmt::format(
                     "operation failed: '{}' has a partition table of format '{}', the pool is defined with '{}'",
                     device_of(*pool), label, *pool->source.format))
-                .hint("say so in <source><format type='...'/>, or make another table with 'domus pool-build "
-                      "--overwrite'");
+                .hint(fmt::format("say so in <source><format type='...'/>, or make another table with 'domus "
+                                  "pool-build {} --overwrite'",
+                                  pool->name));
     }
 
     Task<Contents> look(Definition pool, Site site) const override {
