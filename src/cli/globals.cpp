@@ -118,6 +118,7 @@ Settings read_globals(int argc, char** argv) {
         switch (code) {
         case 'c':
             settings.uri = optarg;
+            settings.uri_given = true;
             break;
         case 'd':
             take_debug(settings, optarg, "option -d");

@@ -17,7 +17,8 @@ struct GlobalOption {
 const std::vector<GlobalOption>& global_options();
 
 struct Settings {
-    std::string uri; ///< empty: the environment's, then the default
+    std::string uri;        ///< empty: the environment's, then the default
+    bool uri_given = false; ///< by --connect, not by the environment
     bool readonly = false;
     bool quiet = false;
     bool timing = false;

@@ -1,9 +1,12 @@
 #include "cli/output.hpp"
 
+#include "cli/hints.hpp"
+
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <cstdio>
+#include <tuple>
 
 namespace domus::cli {
 
@@ -47,20 +50,18 @@ void pretty(const json::value& value, std::string& out, std::size_t indent) {
 
 } // namespace
 
+Complaint complaint_of(const Failure& failure) {
+    Complaint complaint;
+    if (failure.error()) std::tie(complaint.message, complaint.hint) = split_hint(failure.error()->text());
+    if (!failure.hint().empty()) complaint.hint = failure.hint();
+    return complaint;
+}
+
 json::object error_json(const Failure& failure) {
     json::object object;
-    std::string text;
-    std::string hint = failure.hint();
-    if (failure.error()) {
-        auto [message, own_hint] = split_hint(failure.error()->text());
-        text = std::move(message);
-        if (hint.empty()) hint = std::move(own_hint);
-        object["code"] = static_cast<int>(failure.error()->code());
-        object["domain"] = static_cast<int>(failure.error()->domain());
-    } else {
-        object["code"] = 0;
-        object["domain"] = 0;
-    }
+    auto [text, hint] = complaint_of(failure);
+    object["code"] = failure.error() ? static_cast<int>(failure.error()->code()) : 0;
+    object["domain"] = failure.error() ? static_cast<int>(failure.error()->domain()) : 0;
     json::array doing;
     for (const auto& line : failure.lines()) doing.emplace_back(line);
     if (text.empty() && !doing.empty()) {
@@ -70,6 +71,12 @@ json::object error_json(const Failure& failure) {
     object["message"] = text;
     object["doing"] = std::move(doing);
     object["hint"] = hint.empty() ? json::value(nullptr) : json::value(hint);
+    return object;
+}
+
+json::object Output::error_object(const Failure& failure) const {
+    auto object = error_json(failure);
+    if (auto* hint = object["hint"].if_string()) *hint = hint_with_uri(*hint, hint_uri_);
     return object;
 }
 
@@ -134,7 +141,7 @@ void Output::error_line(std::string_view line) {
 
 void Output::complain(std::string_view line) {
     if (json())
-        put_json(json::object{{"error", error_json(Failure(std::string(line)))}}, true);
+        put_json(json::object{{"error", error_object(Failure(std::string(line)))}}, true);
     else
         error_line(line);
 }
@@ -143,12 +150,13 @@ void Output::failure(const Failure& failure) {
     discard();
     if (failure.lines().empty() && !failure.error()) return;
     if (json()) {
-        put_json(json::object{{"error", error_json(failure)}}, true);
+        put_json(json::object{{"error", error_object(failure)}}, true);
         return;
     }
     for (const auto& line : failure.lines()) error_line(line);
-    if (failure.error()) error_line(failure.error()->text());
-    if (!failure.hint().empty()) write_err(fmt::format("hint: {}\n", failure.hint()));
+    const auto complaint = complaint_of(failure);
+    if (failure.error()) error_line(complaint.message);
+    if (!complaint.hint.empty()) write_err(fmt::format("hint: {}\n", hint_with_uri(complaint.hint, hint_uri_)));
 }
 
 void Output::finish() {

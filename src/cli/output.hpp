@@ -44,6 +44,8 @@ public:
     bool json() const { return style_.json; }
     void set_json(bool on) { style_.json = on; }
     bool quiet() const { return style_.quiet; }
+    /// The commands that hints name get "-c URI" from now on, so that they work as they are printed; empty: no more.
+    void set_hint_uri(std::string uri) { hint_uri_ = std::move(uri); }
 
     /// Text only: written as it is.
     void raw(std::string_view text);
@@ -90,10 +92,19 @@ protected:
 private:
     void put_json(const boost::json::value& document, bool to_err);
     void error_line(std::string_view line);
+    boost::json::object error_object(const Failure& failure) const;
 
     Style style_;
+    std::string hint_uri_;
     boost::json::value result_;
 };
+
+/// What failed, and the hint: the command's own, else the daemon's.
+struct Complaint {
+    std::string message; ///< what the server or the library said; empty: nothing
+    std::string hint;
+};
+Complaint complaint_of(const Failure& failure);
 
 /// {"code": 42, "domain": 10, "message": "...", "hint": "..."}: the stable form of an error.
 boost::json::object error_json(const Failure& failure);

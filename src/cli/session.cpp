@@ -32,9 +32,16 @@ Arguments understand(const Words& typed) {
 
 } // namespace
 
-Session::Session(Settings settings, Output& out) : settings_(std::move(settings)), out_(out) {}
+Session::Session(Settings settings, Output& out) : settings_(std::move(settings)), out_(out) {
+    if (settings_.uri_given) out_.set_hint_uri(settings_.uri);
+}
 
 Session::~Session() = default;
+
+void Session::connect_elsewhere(const std::string& uri, bool readonly) {
+    out_.set_hint_uri(uri);
+    connect(uri, readonly);
+}
 
 void Session::connect(const std::string& uri, bool readonly) {
     connection_.reset();

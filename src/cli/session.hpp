@@ -26,7 +26,8 @@ public:
 
     /// Connects if need be; throws Failure "failed to connect to the hypervisor".
     client::Connection& connection();
-    void connect(const std::string& uri, bool readonly);
+    /// As the command `connect` asks: hints name this daemon from now on.
+    void connect_elsewhere(const std::string& uri, bool readonly);
     bool connected() const { return connection_ != nullptr; }
 
     const Settings& settings() const { return settings_; }
@@ -34,6 +35,7 @@ public:
     bool ended = false;       ///< 'quit' was said
 
 private:
+    void connect(const std::string& uri, bool readonly);
     bool run_all(const std::vector<Arguments>& commands);
     bool run_one(const Arguments& arguments);
     void check_alive();

@@ -234,7 +234,7 @@ def test_an_image_in_use_is_left_alone(daemon, conn, guest, scratch, kind):
         own = ["--format", kind] if words[0] != "create" and words[1] == path else []
         refused = daemon.domus("image", *words, *own, check=False)
         assert refused.code == 1, words
-        assert f"in use by domain 'user' (uuid {domain.UUIDString()}, process " in refused.err and "domus shutdown user" in refused.err, (words, refused.err)
+        assert f"in use by domain 'user' (uuid {domain.UUIDString()}, process " in refused.err and f'domus -c "{daemon.uri}" shutdown user' in refused.err, (words, refused.err)
     if kind == "qcow2":
         refused = daemon.domus("image", "resize", base, "+1M", "--format", "raw", check=False)
         assert f"in use by domain 'user' (uuid {domain.UUIDString()}, process " in refused.err

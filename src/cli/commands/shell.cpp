@@ -55,7 +55,8 @@ void pwd(Call& call) { call.out.value("folder", std::filesystem::current_path().
 void echo(Call& call) { call.out.value("text", fmt::format("{}", fmt::join(call.args.list("string"), " "))); }
 
 void connect(Call& call) {
-    call.session.connect(call.args.text("name").value_or(""), call.args.flag("readonly"));
+    const auto uri = call.args.text("name").value_or("");
+    call.session.connect_elsewhere(uri, call.args.flag("readonly"));
     call.out.result({{"uri", call.server().uri()}});
 }
 
