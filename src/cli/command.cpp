@@ -62,7 +62,7 @@ Option or_empty(Option option) {
     return option;
 }
 
-Option the_domain(Complete complete) { return required(text("domain", "name, id or UUID of the domain", complete)); }
+Option the_domain(Complete complete) { return required(text("domain", "name, ID or UUID of the domain", complete)); }
 
 const Option* find_option(const Command& command, std::string_view name) {
     const auto found = std::ranges::find(command.options, name, &Option::name);

@@ -88,19 +88,19 @@ std::vector<option> long_options() {
 
 const std::vector<GlobalOption>& global_options() {
     static const std::vector<GlobalOption> all{
-        {'c', "connect", "URI", "the daemon to talk to"},
-        {'d', "debug", "NUM", "how much to tell on standard error, 0 (all) to 4"},
-        {'e', "escape", "CHAR", "what leaves a console, as ^]"},
-        {'h', "help", "", "this help"},
-        {0, "json", "", "results and errors as JSON"},
-        {'k', "keepalive-interval", "NUM", "seconds between two signs of life; 0 turns them off"},
-        {'K', "keepalive-count", "NUM", "how many of them may stay without answer"},
-        {'l', "log", "FILE", "write what happens to a file"},
-        {0, "no-color", "", "no colours on a terminal (nor with NO_COLOR set)"},
-        {'q', "quiet", "", "only results: no headers, no remarks"},
-        {'r', "readonly", "", "ask only, change nothing"},
-        {'t', "timing", "", "tell how long each command took"},
-        {'v', "version", "[=short|long]", "the version (-V: the long form)"},
+        {'c', "connect", "URI", "URI of the daemon"},
+        {'d', "debug", "NUM", "log level on standard error, 0 (everything) to 4"},
+        {'e', "escape", "CHAR", "escape character of consoles; ^] by default"},
+        {'h', "help", "", "print this help"},
+        {0, "json", "", "print results and errors as JSON"},
+        {'k', "keepalive-interval", "NUM", "seconds between keepalive messages; 0 disables them"},
+        {'K', "keepalive-count", "NUM", "number of keepalive messages that may stay unanswered"},
+        {'l', "log", "FILE", "write the log to a file"},
+        {0, "no-color", "", "print no colours (also if NO_COLOR is set)"},
+        {'q', "quiet", "", "print only results: no headers, no messages"},
+        {'r', "readonly", "", "connect read-only"},
+        {'t', "timing", "", "print how long each command took"},
+        {'v', "version", "[=short|long]", "print the version (-V: the long form)"},
     };
     return all;
 }

@@ -95,13 +95,12 @@ std::vector<Command> console_commands() {
     return {
         {.name = "console",
          .summary = "connect to a domain's serial console",
-         .about =
-             "Shows what the guest writes on its serial line and types what you type. The escape character, Ctrl + ] "
-             "unless --escape says otherwise, leaves it.",
+         .about = "Shows the output of the guest's serial port and sends what you type. Leave with the escape "
+                  "character, Ctrl + ] by default; --escape sets another.",
          .options = {the_domain(Complete::running_domain),
-                     text("devname", "alias of the character device, for others than the first"),
-                     flag("force", "take it from whoever has it"),
-                     flag("safe", "only if the daemon lets no two in at once")},
+                     text("devname", "alias of the character device; the first one by default"),
+                     flag("force", "disconnect another client from the console"),
+                     flag("safe", "connect only if the daemon guarantees exclusive access")},
          .run = console},
     };
 }

@@ -155,9 +155,9 @@ void hypervisor_cpu_baseline(Call& call) {
 }
 
 std::vector<Option> hypervisor_options(Option file, std::vector<Option> more) {
-    std::vector<Option> all{std::move(file), one_of("virttype", "kvm|qemu", "kind of virtualization"),
+    std::vector<Option> all{std::move(file), one_of("virttype", "kvm|qemu", "virtualization type"),
                             text("emulator", "path of the emulator", Complete::file),
-                            text("arch", "architecture of the CPU"), text("machine", "type of machine")};
+                            text("arch", "architecture of the CPU"), text("machine", "machine type")};
     all.insert(all.end(), more.begin(), more.end());
     return all;
 }
@@ -167,10 +167,10 @@ std::vector<Option> hypervisor_options(Option file, std::vector<Option> more) {
 std::vector<Command> cpu_commands() {
     using enum Group;
     const auto file = text("file", "file with the XML of CPUs", Complete::file);
-    const auto error = flag("error", "make it an error if they do not fit");
-    const auto validate = flag("validate", "judge the XML by the schema first");
-    const auto features = flag("features", "name the features that belong to the model as well");
-    const auto migratable = flag("migratable", "leave out what hinders migration");
+    const auto error = flag("error", "fail if the CPUs are incompatible");
+    const auto validate = flag("validate", "validate the XML against the schema");
+    const auto features = flag("features", "list features that belong to the CPU model too");
+    const auto migratable = flag("migratable", "leave out features that block migration");
     return {
         {.name = "cpu-models",
          .group = host,
@@ -179,23 +179,23 @@ std::vector<Command> cpu_commands() {
          .run = cpu_models},
         {.name = "cpu-compare",
          .group = host,
-         .summary = "compare the host's CPU with a described one",
+         .summary = "compare the host's CPU with the CPU in an XML file",
          .options = {required(file), error, validate},
          .run = cpu_compare},
         {.name = "cpu-baseline",
          .group = host,
-         .summary = "find the CPU that runs on all described hosts",
+         .summary = "compute a CPU that runs on all given hosts",
          .options = {required(file), features, migratable},
          .run = cpu_baseline},
         {.name = "hypervisor-cpu-compare",
          .group = host,
-         .summary = "compare the CPU that the hypervisor can make with a described one",
+         .summary = "compare the hypervisor's CPU with the CPU in an XML file",
          .options = hypervisor_options(required(file), {error, validate}),
          .run = hypervisor_cpu_compare},
         {.name = "hypervisor-cpu-baseline",
          .group = host,
-         .summary = "find the CPU that the hypervisor can make on all described hosts",
-         .options = hypervisor_options(file, {features, migratable, text("model", "one model instead of a file")}),
+         .summary = "compute a CPU that the hypervisor can provide on all given hosts",
+         .options = hypervisor_options(file, {features, migratable, text("model", "CPU model, instead of a file")}),
          .run = hypervisor_cpu_baseline},
     };
 }

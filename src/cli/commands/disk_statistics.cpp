@@ -14,7 +14,7 @@ Cell disk_size(std::uint64_t bytes, bool human) {
     return {human ? pretty_size(bytes, digits) : std::to_string(bytes), bytes};
 }
 
-wire::DomainGetBlockInfoRet block_info(Call& call, const wire::Domain& domain, const std::string& disk) {
+wire::DomainGetBlockInfoRet disk_info(Call& call, const wire::Domain& domain, const std::string& disk) {
     return call.server().call<Procedure::domain_get_block_info>({.dom = domain, .path = disk, .flags = 0});
 }
 
@@ -23,7 +23,7 @@ std::optional<wire::DomainGetBlockInfoRet> info_if_known(Call& call, const wire:
                                                          const pugi::xml_node& disk) {
     if (!disk.child("source")) return std::nullopt;
     try {
-        return block_info(call, domain, disk.child("target").attribute("dev").value());
+        return disk_info(call, domain, disk.child("target").attribute("dev").value());
     } catch (const Error&) {
         const bool elsewhere = std::string_view(disk.attribute("type").value()) == "network";
         if (domain.id == no_id && elsewhere) return std::nullopt;
@@ -60,7 +60,7 @@ void domblkinfo(Call& call) {
             .hint(fmt::format("'domus domblklist {}' lists the disks; --all shows the sizes of all of them",
                               call.args.required("domain")));
     const auto domain = find_domain(call);
-    const auto info = block_info(call, domain, call.args.required("device"));
+    const auto info = disk_info(call, domain, call.args.required("device"));
     call.out.fields({{"Capacity:", "capacity", disk_size(info.capacity, human)},
                      {"Allocation:", "allocation", disk_size(info.allocation, human)},
                      {"Physical:", "physical", disk_size(info.physical, human)}});

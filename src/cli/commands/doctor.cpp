@@ -49,11 +49,10 @@ void doctor(Call& call) {
 std::vector<Command> doctor_commands() {
     return {{.name = "doctor",
              .group = Group::host,
-             .summary = "examine this host",
-             .about = "Looks at what virtual machines need of the host, and names the command that mends each point; "
-                      "names the files of the daemon that were set aside since they are damaged.",
-             .options = {text("root", "folder below which the paths of the daemon lie, as for 'domusd --root'",
-                              Complete::folder)},
+             .summary = "check whether this host is ready for virtual machines",
+             .about = "Checks what virtual machines need from the host, and names the command that fixes each problem. "
+                      "Lists damaged files that the daemon has set aside.",
+             .options = {text("root", "root folder of the daemon's paths, as for 'domusd --root'", Complete::folder)},
              .run = doctor,
              .connects = false}};
 }

@@ -59,7 +59,7 @@ std::string time_text(std::uint32_t seconds);
 
 // Options that many verbs have.
 Option the_image(std::string_view help = "path of the image");
-Option image_format(std::string_view help = "its format; without, what its first bytes look like");
+Option image_format(std::string_view help = "format of the image; guessed from its header by default");
 Option force_share();
 Option secret_file(std::string_view name = "secret-file",
                    std::string_view help = "file with the passphrase of an encrypted image");

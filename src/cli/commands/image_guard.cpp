@@ -168,7 +168,7 @@ Option image_format(std::string_view help) {
 Option secret_file(std::string_view name, std::string_view help) { return named(text(name, help, Complete::file)); }
 
 Option force_share() {
-    return flag("force-share", "also if a running domain writes to it; what is read may not fit together");
+    return flag("force-share", "read an image that a running domain writes to; the result may be inconsistent");
 }
 
 } // namespace domus::cli

@@ -222,24 +222,22 @@ void check(Call& call) {
 std::vector<Command> image_reading_commands() {
     return {
         {.name = "image-info",
-         .summary = "tell what the header of an image says",
-         .about = "Reads the header itself, in bounded pieces, and opens no file that the image names, unless "
-                  "--backing-chain "
-                  "asks for it. An image in use can be looked at too.",
-         .options = {the_image(), image_format(), flag("backing-chain", "and those that it is built on")},
+         .summary = "show what an image's header says",
+         .about = "Reads the header itself, in bounded pieces, and opens no file that the image names unless "
+                  "--backing-chain asks for it. An image in use can be examined too.",
+         .options = {the_image(), image_format(), flag("backing-chain", "show backing images too")},
          .run = info,
          .connects = false},
         {.name = "image-map",
-         .summary = "tell which parts of an image have contents, and where they lie",
+         .summary = "show which parts of an image are allocated, and where",
          .options = {the_image(), image_format(), secret_file(), force_share()},
          .run = map,
          .connects = false},
         {.name = "image-check",
-         .summary = "look for errors in an image, or repair them",
-         .about = "Fails if there are any. With --repair, clusters that are lost to use are given back (leaks), or all "
-                  "that can "
-                  "be mended is (all); a copy made before is wise for the latter.",
-         .options = {the_image(), image_format(), secret_file(), named(one_of("repair", "leaks|all", "what to mend")),
+         .summary = "check an image for errors, or repair it",
+         .about = "Fails if there are errors. --repair leaks frees lost clusters, --repair all repairs all that can be "
+                  "repaired; make a copy before the latter.",
+         .options = {the_image(), image_format(), secret_file(), named(one_of("repair", "leaks|all", "what to repair")),
                      force_share()},
          .run = check,
          .connects = false},

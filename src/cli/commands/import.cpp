@@ -403,24 +403,18 @@ std::vector<Command> import_commands() {
     return {
         {.name = "import",
          .group = Group::self,
-         .summary = "take over what libvirtd kept",
-         .about =
-             "Defines the secrets, networks, storage pools and domains whose definitions libvirtd has below a folder, "
-             "with "
-             "their UUIDs, and sets which of "
-             "them start with the host. The folder is not changed; what is there already stays as it is, except the "
-             "network 'default' and the pools 'default' and 'boot-scratch' that the daemon made by itself: libvirtd's "
-             "take their "
-             "places while no guest is on the network and no volume in the pool. Root also copies what emulated TPMs "
-             "keep. End "
-             "libvirtd's guests before they are "
-             "started here.",
-         .options = {text("folder", "libvirtd's folder; /etc/libvirt, or ~/.config/libvirt for other users than root",
+         .summary = "import libvirtd's definitions",
+         .about = "Defines the secrets, networks, storage pools and domains that libvirtd has defined below a folder, "
+                  "with their UUIDs, and sets which of them start at boot. The folder is not changed. Existing objects "
+                  "are kept, except the network 'default' and the pools 'default' and 'boot-scratch' that the daemon "
+                  "made by itself: libvirtd's replace them while no guest is on the network and no volume in the pool. "
+                  "Root also copies the state of emulated TPMs. Stop libvirtd's guests before you start them here.",
+         .options = {text("folder",
+                          "libvirtd's folder; /etc/libvirt by default, ~/.config/libvirt for other users than root",
                           Complete::folder),
-                     named(text("root", "folder below which the paths of the daemon lie, as for 'domusd --root'",
-                                Complete::folder)),
-                     flag("dry-run", "say what would be done, and what would be refused"),
-                     flag("replace", "define anew what is there already with the same name and UUID")},
+                     named(text("root", "root folder of the daemon's paths, as for 'domusd --root'", Complete::folder)),
+                     flag("dry-run", "show what would be imported and what would be refused"),
+                     flag("replace", "replace existing objects with the same name and UUID")},
          .run = import}};
 }
 

@@ -83,21 +83,21 @@ void metadata(Call& call) {
 } // namespace
 
 std::vector<Command> metadata_commands() {
-    const auto config = flag("config", "of the next boot");
-    const auto live = flag("live", "of the running domain");
-    const auto current = flag("current", "of the running domain, or of the next boot if it does not run");
+    const auto config = flag("config", "affect the next boot");
+    const auto live = flag("live", "affect the running domain");
+    const auto current = flag("current", "affect the running domain, or the next boot if it is shut off");
     return {
         {.name = "desc",
          .summary = "show or set a domain's description or title",
-         .options = {the_domain(), live, config, current, flag("title", "the title, which is one line"),
-                     flag("edit", "in an editor"), rest("new-desc", "the new text")},
+         .options = {the_domain(), live, config, current, flag("title", "show or set the title, which is one line"),
+                     flag("edit", "open an editor"), rest("new-desc", "new text")},
          .run = desc},
         {.name = "metadata",
-         .summary = "show or set metadata of a domain",
-         .about = "Metadata is an XML element for other programs, found by its namespace.",
+         .summary = "show or set a domain's metadata",
+         .about = "Metadata is an XML element of another program, identified by its namespace.",
          .options = {the_domain(), required(text("uri", "namespace of the element")), live, config, current,
-                     flag("remove", "remove it"), text("key", "prefix that stands for the namespace"),
-                     text("set", "the new element")},
+                     flag("remove", "remove the metadata"), text("key", "prefix of the namespace"),
+                     text("set", "new element")},
          .run = metadata},
     };
 }

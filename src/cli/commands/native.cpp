@@ -33,7 +33,7 @@ std::vector<Command> native_commands() {
              .summary = "convert a domain's XML to a hypervisor's command line",
              .about = "Prints the command that a start of the domain would run, for reading. Nothing is started.",
              .options = {required(one_of("format", "qemu-argv", "target format")),
-                         named(text("domain", "name, id or UUID of a domain", Complete::domain)),
+                         named(text("domain", "name, ID or UUID of a domain", Complete::domain)),
                          text("xml", "file with a domain's XML", Complete::file)},
              .run = domxml_to_native}};
 }

@@ -31,7 +31,7 @@ std::size_t host_cpus(Call& call) {
 }
 
 /// How many virtual CPUs the domain has at most, running or defined.
-std::size_t most_vcpus(Call& call, const wire::Domain& domain, std::uint32_t flags) {
+std::size_t vcpus_at_most(Call& call, const wire::Domain& domain, std::uint32_t flags) {
     constexpr std::uint32_t maximum = 4;
     if (flags == pin_live && domain.id == no_id)
         throw Failure("cannot get vcpupin for offline domain")
@@ -41,9 +41,9 @@ std::size_t most_vcpus(Call& call, const wire::Domain& domain, std::uint32_t fla
     return static_cast<std::size_t>(std::max(count, 0));
 }
 
-void show_pins(Call& call, const wire::Domain& domain, std::uint32_t flags) {
+void show_vcpu_pins(Call& call, const wire::Domain& domain, std::uint32_t flags) {
     const auto only = call.args.natural("vcpu", 1u << 16);
-    const auto vcpus = most_vcpus(call, domain, flags);
+    const auto vcpus = vcpus_at_most(call, domain, flags);
     if (only && *only >= vcpus)
         fail("vcpu {} is out of range of {} cpu count {}", *only, domain.id == no_id ? "persistent" : "live", vcpus);
     const auto cpus = host_cpus(call);
@@ -63,7 +63,7 @@ void show_pins(Call& call, const wire::Domain& domain, std::uint32_t flags) {
     call.out.table(table);
 }
 
-void pin(Call& call, const wire::Domain& domain, const std::string& list, std::uint32_t flags) {
+void pin_vcpu(Call& call, const wire::Domain& domain, const std::string& list, std::uint32_t flags) {
     const auto vcpu = call.args.natural("vcpu", 1u << 16);
     if (!vcpu)
         throw Failure("vcpupin: Missing vCPU number in pin mode.")
@@ -84,9 +84,9 @@ void vcpupin(Call& call) {
     const auto list = call.args.text("cpulist");
     const auto domain = find_domain(call);
     if (list)
-        pin(call, domain, *list, flags);
+        pin_vcpu(call, domain, *list, flags);
     else
-        show_pins(call, domain, flags);
+        show_vcpu_pins(call, domain, flags);
 }
 
 } // namespace
@@ -95,11 +95,11 @@ std::vector<Command> node_cpu_commands() {
     return {
         {.name = "nodecpumap",
          .group = Group::host,
-         .summary = "show which CPUs of the host are online",
+         .summary = "show the host's online CPUs",
          .options = {flag("pretty", "print ranges instead of a letter for each CPU")},
          .run = nodecpumap},
         {.name = "vcpupin",
-         .summary = "show or set the host CPUs that a domain's virtual CPUs may use",
+         .summary = "show or set the host CPUs of a domain's virtual CPUs",
          .about = "Without --cpulist, prints the host CPUs on which each virtual CPU may run.",
          .options = {the_domain(), number("vcpu", "number of the virtual CPU"),
                      text("cpulist", "host CPUs, as 0-3,^2; r for all"), flag("config", "affect the next start"),

@@ -179,26 +179,26 @@ Option type_option() { return required(one_of("type", type_words(), "type of the
 std::vector<Option> describing_options() {
     return {required(text("name", "name of the pool")),
             type_option(),
-            flag("print-xml", "show the XML and make nothing"),
+            flag("print-xml", "print the XML and create nothing"),
             text("source-host", "host that has the storage"),
             text("source-path", "path of the storage on its host"),
-            text("source-dev", "device that the pool lies on", Complete::file),
-            text("source-name", "name of the storage: a volume group, for one"),
+            text("source-dev", "device of the storage", Complete::file),
+            text("source-name", "name of the storage, for example of a volume group"),
             text("target", "folder where the volumes appear", Complete::folder),
             text("source-format", "format of the storage"),
-            text("auth-type", "how to log in at the storage: chap or ceph"),
-            text("auth-username", "as whom to log in"),
-            text("secret-usage", "the password is the secret of this use"),
-            text("secret-uuid", "the password is the secret of this UUID"),
+            text("auth-type", "authentication type: chap or ceph"),
+            text("auth-username", "user name for authentication"),
+            text("secret-usage", "usage of the secret with the password"),
+            text("secret-uuid", "UUID of the secret with the password"),
             text("adapter-name", "adapter of the host"),
-            text("adapter-wwnn", "node's number of a virtual adapter"),
-            text("adapter-wwpn", "port's number of a virtual adapter"),
-            text("adapter-parent", "adapter of the host that a virtual one hangs on"),
-            text("adapter-parent-wwnn", "the same by its node's number"),
-            text("adapter-parent-wwpn", "the same by its port's number"),
-            text("adapter-parent-fabric-wwn", "the same by its fabric's number"),
-            text("source-protocol-ver", "version of NFS"),
-            text("source-initiator", "iSCSI name that this host shows")};
+            text("adapter-wwnn", "WWNN of a vHBA"),
+            text("adapter-wwpn", "WWPN of a vHBA"),
+            text("adapter-parent", "parent adapter of a vHBA"),
+            text("adapter-parent-wwnn", "WWNN of the parent adapter"),
+            text("adapter-parent-wwpn", "WWPN of the parent adapter"),
+            text("adapter-parent-fabric-wwn", "fabric WWN of the parent adapter"),
+            text("source-protocol-ver", "NFS version"),
+            text("source-initiator", "iSCSI initiator name")};
 }
 
 std::vector<Option> with_build(std::vector<Option> options) {
@@ -210,23 +210,23 @@ std::vector<Command> xml_commands() {
     const auto file = required(text("file", "file with the pool's XML", Complete::file));
     return {
         {.name = "pool-define",
-         .summary = "define a pool from an XML file, without starting it",
-         .about = "Makes a pool that stays, or changes the definition of one.",
-         .options = {file, flag("validate", "judge the XML by the schema first")},
+         .summary = "define a pool from an XML file without starting it",
+         .about = "Creates a persistent pool, or changes the definition of one.",
+         .options = {file, flag("validate", "validate the XML against the schema")},
          .run = define},
         {.name = "pool-create",
-         .summary = "start a pool from an XML file",
-         .about = "Its definition is gone when it stops; what is in it stays.",
+         .summary = "create a transient pool from an XML file",
+         .about = "The definition is gone once the pool stops; its contents are kept.",
          .options = with_build({file}),
          .run = create},
         {.name = "pool-define-as",
-         .summary = "define a pool from options, without starting it",
-         .about = "As pool-define, with the XML made from what is given here.",
+         .summary = "define a pool from options without starting it",
+         .about = "Like pool-define, with the XML made from the options.",
          .options = describing_options(),
          .run = define_as},
         {.name = "pool-create-as",
-         .summary = "start a pool from options",
-         .about = "As pool-create, with the XML made from what is given here.",
+         .summary = "create a transient pool from options",
+         .about = "Like pool-create, with the XML made from the options.",
          .options = with_build(describing_options()),
          .run = create_as},
     };
@@ -235,22 +235,22 @@ std::vector<Command> xml_commands() {
 std::vector<Command> other_commands() {
     return {
         {.name = "pool",
-         .summary = "make a pool of a folder in one step",
-         .about = "'pool create NAME FOLDER' makes the folder if it is missing, defines a pool of it, starts the pool "
-                  "and lets it start with the host.",
-         .options = {required(one_of("action", "create", "what to do")), required(text("name", "name of the new pool")),
-                     required(text("folder", "where its volumes lie", Complete::folder))},
+         .summary = "create a pool for a folder in one step",
+         .about = "'pool create NAME FOLDER' creates the folder if it is missing, defines a pool for it, starts the "
+                  "pool and marks it for autostart.",
+         .options = {required(one_of("action", "create", "action")), required(text("name", "name of the new pool")),
+                     required(text("folder", "folder of the volumes", Complete::folder))},
          .run = pool},
         {.name = "find-storage-pool-sources",
-         .summary = "find what pools could be made of",
-         .about = "Shows an XML document with the exports, targets or volume groups that are there.",
-         .options = {type_option(), text("srcSpec", "file with a <source> to ask", Complete::file)},
+         .summary = "find storage that pools can use",
+         .about = "Prints an XML document with the exports, targets or volume groups that exist.",
+         .options = {type_option(), text("srcSpec", "file with a <source> element", Complete::file)},
          .run = find_sources_of_file},
         {.name = "find-storage-pool-sources-as",
-         .summary = "find what pools could be made of, at a host",
-         .about = "As find-storage-pool-sources, with the host to ask given here.",
-         .options = {type_option(), text("host", "host to ask"), text("port", "its port"),
-                     text("initiator", "iSCSI name to show it")},
+         .summary = "find storage that pools can use on a host",
+         .about = "Like find-storage-pool-sources, with the host given by options.",
+         .options = {type_option(), text("host", "host to ask"), text("port", "port of the host"),
+                     text("initiator", "iSCSI initiator name")},
          .run = find_sources_as},
     };
 }
@@ -265,8 +265,8 @@ std::uint32_t pool_build_at_start(const Arguments& args) {
 }
 
 std::vector<Option> pool_build_options() {
-    return {flag("build", "make first what it lies on"), flag("no-overwrite", "not if anything is there already"),
-            flag("overwrite", "whatever is there now is lost")};
+    return {flag("build", "build the storage first"), flag("no-overwrite", "fail if there is any data already"),
+            flag("overwrite", "overwrite any data that is there")};
 }
 
 std::vector<Command> pool_defining_commands() {

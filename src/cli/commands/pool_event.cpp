@@ -54,12 +54,12 @@ void event(Call& call) {
 std::vector<Command> pool_event_commands() {
     return {{.name = "pool-event",
              .summary = "show events of storage pools",
-             .about = "Waits for one event, or with --loop for all until the time is over. Fails when none came.",
-             .options = {text("pool", "only of this pool", Complete::pool),
-                         one_of("event", "lifecycle|refresh", "which kind"),
-                         flag("loop", "until the time is over or it is interrupted, not only one"),
-                         number("timeout", "seconds to wait"), flag("list", "name the kinds"),
-                         flag("timestamp", "put the time before each")},
+             .about = "Waits for one event, or with --loop for all until the timeout. Fails when none came.",
+             .options = {text("pool", "show only events of this pool", Complete::pool),
+                         one_of("event", "lifecycle|refresh", "type of event to wait for"),
+                         flag("loop", "wait until the timeout or an interrupt, not for one event only"),
+                         number("timeout", "seconds to wait"), flag("list", "list the types of events"),
+                         flag("timestamp", "print the time of each event")},
              .run = event}};
 }
 

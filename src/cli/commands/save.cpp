@@ -237,49 +237,45 @@ void managedsave_edit(Call& call) {
 }
 
 Option image_file(std::string_view help) { return required(text("file", help, Complete::file)); }
-Option going_on() { return flag("running", "it is to run after it"); }
-Option standing_still() { return flag("paused", "it is to be paused after it"); }
+Option going_on() { return flag("running", "run the domain afterwards"); }
+Option standing_still() { return flag("paused", "leave the domain paused afterwards"); }
 Option another_xml() {
-    return text("xml", "file with other XML: of the same machine, with images, networks or names elsewhere",
-                Complete::file);
+    return text("xml", "file with changed XML: other images, networks or names, the same machine", Complete::file);
 }
 
 std::vector<Command> file_commands() {
     return {
         {.name = "save",
-         .summary = "save a domain's memory to a file and stop it",
+         .summary = "save a domain's state to a file and stop it",
          .about =
-             "The guest does not notice: 'restore' goes on from there. Its disks must not be used by others until "
-             "then. What an older save has put into that file stays there until the new one is whole: there must be "
-             "room for both.",
-         .options = {the_domain(Complete::running_domain), image_file("where to put it"),
-                     flag("bypass-cache", "do not keep it in the host's file cache"), another_xml(), going_on(),
-                     standing_still(), flag("verbose", "show how far it is")},
+             "The guest does not notice: 'restore' resumes it. Nothing else may use its disks until then. An older "
+             "save in this file is replaced only once the new one is complete, so there must be room for both.",
+         .options = {the_domain(Complete::running_domain), image_file("file to write"),
+                     flag("bypass-cache", "bypass the host's file cache"), another_xml(), going_on(), standing_still(),
+                     flag("verbose", "show progress")},
          .run = save},
         {.name = "restore",
-         .summary = "let a domain go on from a file",
-         .about = "Starts the domain whose memory 'save' put into the file. The file stays, but once the guest has "
-                  "run, its disks "
-                  "no longer fit to it.",
-         .options = {image_file("the file that 'save' made"),
-                     flag("bypass-cache", "do not keep it in the host's file cache"), another_xml(), going_on(),
-                     standing_still()},
+         .summary = "restore a domain from a saved state",
+         .about = "Starts the domain whose state 'save' wrote to the file. The file is kept; once the guest has run, "
+                  "its disks no longer match it.",
+         .options = {image_file("file written by 'save'"), flag("bypass-cache", "bypass the host's file cache"),
+                     another_xml(), going_on(), standing_still()},
          .run = restore},
         {.name = "save-image-dumpxml",
-         .summary = "show the definition in a saved file",
-         .options = {image_file("the file that 'save' made"), flag("security-info", "with passwords"),
-                     named(text("xpath", "only what this XPath expression finds")),
-                     flag("wrap", "put what was found into one element")},
+         .summary = "print the XML of a saved state",
+         .options = {image_file("file written by 'save'"), flag("security-info", "include passwords"),
+                     named(text("xpath", "print only what this XPath expression finds")),
+                     flag("wrap", "wrap the results in one element")},
          .run = save_image_dumpxml},
         {.name = "save-image-define",
-         .summary = "change the definition in a saved file",
+         .summary = "replace the XML of a saved state",
          .about = "The guest must find the same machine; images, networks, titles and the like may differ.",
-         .options = {image_file("the file that 'save' made"),
+         .options = {image_file("file written by 'save'"),
                      required(text("xml", "file with the new XML", Complete::file)), going_on(), standing_still()},
          .run = save_image_define},
         {.name = "save-image-edit",
-         .summary = "edit the definition in a saved file",
-         .options = {image_file("the file that 'save' made"), going_on(), standing_still()},
+         .summary = "edit the XML of a saved state",
+         .options = {image_file("file written by 'save'"), going_on(), standing_still()},
          .run = save_image_edit},
     };
 }
@@ -287,36 +283,34 @@ std::vector<Command> file_commands() {
 std::vector<Command> managed_commands() {
     return {
         {.name = "managedsave",
-         .summary = "save a domain's memory for its next start",
-         .about = "The daemon keeps it, and the next 'start' goes on from there.",
-         .options = {the_domain(Complete::running_domain),
-                     flag("bypass-cache", "do not keep it in the host's file cache"), going_on(), standing_still(),
-                     flag("verbose", "show how far it is")},
+         .summary = "save a domain's state for its next start",
+         .about = "The daemon keeps the state. The next 'start' resumes from it.",
+         .options = {the_domain(Complete::running_domain), flag("bypass-cache", "bypass the host's file cache"),
+                     going_on(), standing_still(), flag("verbose", "show progress")},
          .run = managedsave},
         {.name = "managedsave-remove",
-         .summary = "forget the memory that was saved for the next start",
+         .summary = "remove a managed save",
          .options = {the_domain()},
          .run = managedsave_remove},
         {.name = "managedsave-dumpxml",
-         .summary = "show the definition saved for the next start",
-         .options = {the_domain(), flag("security-info", "with passwords"),
-                     named(text("xpath", "only what this XPath expression finds")),
-                     flag("wrap", "put what was found into one element")},
+         .summary = "print the XML of a managed save",
+         .options = {the_domain(), flag("security-info", "include passwords"),
+                     named(text("xpath", "print only what this XPath expression finds")),
+                     flag("wrap", "wrap the results in one element")},
          .run = managedsave_dumpxml},
         {.name = "managedsave-define",
-         .summary = "change the definition saved for the next start",
+         .summary = "replace the XML of a managed save",
          .options = {the_domain(), required(text("xml", "file with the new XML", Complete::file)), going_on(),
                      standing_still()},
          .run = managedsave_define},
         {.name = "managedsave-edit",
-         .summary = "edit the definition saved for the next start",
+         .summary = "edit the XML of a managed save",
          .options = {the_domain(), going_on(), standing_still()},
          .run = managedsave_edit},
         {.name = "domjobabort",
-         .summary = "leave the job that a domain is at",
-         .about = "A save that is left lets the guest go on.",
-         .options = {the_domain(Complete::running_domain),
-                     flag("postcopy", "a migration that copies after the switch")},
+         .summary = "abort a domain's job",
+         .about = "After an aborted save the guest continues to run.",
+         .options = {the_domain(Complete::running_domain), flag("postcopy", "abort a post-copy migration")},
          .run = domjobabort},
     };
 }

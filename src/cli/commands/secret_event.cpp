@@ -50,12 +50,12 @@ void event(Call& call) {
 std::vector<Command> secret_event_commands() {
     return {{.name = "secret-event",
              .summary = "show events of secrets",
-             .about = "Waits for one event, or with --loop for all until the time is over. Fails when none came.",
-             .options = {text("secret", "only of this secret", Complete::secret),
-                         one_of("event", "lifecycle|value-changed", "which kind"),
-                         flag("loop", "until the time is over or it is interrupted, not only one"),
-                         number("timeout", "seconds to wait"), flag("list", "name the kinds"),
-                         flag("timestamp", "put the time before each")},
+             .about = "Waits for one event, or with --loop for all until the timeout. Fails when none came.",
+             .options = {text("secret", "show only events of this secret", Complete::secret),
+                         one_of("event", "lifecycle|value-changed", "type of event to wait for"),
+                         flag("loop", "wait until the timeout or an interrupt, not for one event only"),
+                         number("timeout", "seconds to wait"), flag("list", "list the types of events"),
+                         flag("timestamp", "print the time of each event")},
              .run = event}};
 }
 

@@ -24,17 +24,18 @@ void help(Call& call) {
         call.out.result(help_json());
         return;
     }
-    if (const auto* command = find_command(*word)) {
-        call.out.text("{}", help_of_command(*command, terminal_width(STDOUT_FILENO)));
-        call.out.result(help_json(*command));
-        return;
-    }
+    // 'pool' is both: the verb's own help is that of 'pool --help'.
     for (const auto& group : groups())
         if (group.keyword == *word) {
             call.out.text("{}", help_of_group(group));
             call.out.result(help_json(group));
             return;
         }
+    if (const auto* command = find_command(*word)) {
+        call.out.text("{}", help_of_command(*command, terminal_width(STDOUT_FILENO)));
+        call.out.result(help_json(*command));
+        return;
+    }
     throw Failure(fmt::format("command or command group '{}' doesn't exist", *word))
         .hint("'domus help' lists all commands");
 }
@@ -74,36 +75,36 @@ std::vector<Command> shell_commands() {
     return {
         {.name = "help",
          .group = Group::self,
-         .summary = "tell about commands",
-         .options = {text("command", "a command, or the keyword of a group", Complete::command)},
+         .summary = "show help for commands and groups",
+         .options = {text("command", "command, or keyword of a group", Complete::command)},
          .run = help,
          .connects = false},
-        {.name = "quit", .group = Group::self, .summary = "end the shell", .run = quit, .connects = false},
-        {.name = "exit", .group = Group::self, .summary = "end the shell", .run = quit, .connects = false},
+        {.name = "quit", .group = Group::self, .summary = "leave the shell", .run = quit, .connects = false},
+        {.name = "exit", .group = Group::self, .summary = "leave the shell", .run = quit, .connects = false},
         {.name = "cd",
          .group = Group::self,
-         .summary = "change the folder",
-         .options = {text("dir", "the folder; your home without it", Complete::folder)},
+         .summary = "change the current directory",
+         .options = {text("dir", "directory; your home directory by default", Complete::folder)},
          .run = cd,
          .connects = false},
-        {.name = "pwd", .group = Group::self, .summary = "tell the folder", .run = pwd, .connects = false},
+        {.name = "pwd", .group = Group::self, .summary = "print the current directory", .run = pwd, .connects = false},
         {.name = "echo",
          .group = Group::self,
          .summary = "print words",
-         .options = {rest("string", "the words")},
+         .options = {rest("string", "words to print")},
          .run = echo,
          .connects = false},
         {.name = "connect",
          .group = Group::self,
          .summary = "connect to a daemon",
-         .options = {text("name", "its URI"), flag("readonly", "for reading only")},
+         .options = {text("name", "URI of the daemon"), flag("readonly", "connect read-only")},
          .run = connect,
          .connects = false},
         {.name = "completion",
          .group = Group::self,
          .summary = "print the completion script of a shell",
          .about = "For bash: 'source <(domus completion bash)'.",
-         .options = {required(one_of("shell", "bash|zsh|fish", "which shell"))},
+         .options = {required(one_of("shell", "bash|zsh|fish", "shell"))},
          .run = completion,
          .connects = false},
     };

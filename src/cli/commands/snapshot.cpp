@@ -188,25 +188,26 @@ void edit(Call& call) {
 
 void add_create_flags(std::vector<Option>& options) {
     for (auto& option :
-         {flag("no-metadata", "make it, but remember nothing of it"), flag("halt", "stop the domain once it is made"),
-          flag("disk-only", "disks without memory"), flag("reuse-external", "into files that are there"),
-          flag("quiesce", "let the guest's agent write out its file systems first"), flag("atomic", "all or nothing"),
-          flag("live", "while the guest runs"), flag("validate", "judge the XML by the schema first")})
+         {flag("no-metadata", "create no metadata"), flag("halt", "stop the domain afterwards"),
+          flag("disk-only", "save disks without memory"), flag("reuse-external", "use existing files"),
+          flag("quiesce", "freeze the guest's file systems through its agent"), flag("atomic", "create all or nothing"),
+          flag("live", "take the snapshot while the guest runs"),
+          flag("validate", "validate the XML against the schema")})
         options.push_back(option);
 }
 
 std::vector<Option> create_options() {
     std::vector<Option> options{the_domain(), text("xmlfile", "file with the snapshot's XML", Complete::file),
-                                flag("redefine", "only change what is remembered of one"),
-                                flag("current", "with redefine: the domain stands on it")};
+                                flag("redefine", "redefine the metadata of an existing snapshot"),
+                                flag("current", "with --redefine: make it the current snapshot")};
     add_create_flags(options);
     return options;
 }
 
 std::vector<Option> create_as_options() {
-    std::vector<Option> options{the_domain(), text("name", "its name; made from the time if missing"),
-                                text("description", "what it is for"),
-                                flag("print-xml", "show the XML and make nothing")};
+    std::vector<Option> options{the_domain(), text("name", "name of the snapshot; the time by default"),
+                                text("description", "description of the snapshot"),
+                                flag("print-xml", "print the XML and create nothing")};
     add_create_flags(options);
     options.push_back(named(text("memspec", "[file=]name[,snapshot=type]")));
     options.push_back(rest("diskspec", "disk[,snapshot=type][,driver=type][,stype=type][,file=name]"));
@@ -218,35 +219,36 @@ std::vector<Option> create_as_options() {
 std::vector<Command> snapshot_commands() {
     std::vector<Command> all{
         {.name = "snapshot-create",
-         .summary = "make a snapshot as XML describes it",
+         .summary = "create a snapshot from an XML file",
          .options = create_options(),
          .run = create},
         {.name = "snapshot-create-as",
-         .summary = "make a snapshot of a domain",
-         .about = "Keeps memory and disks inside the domain's qcow2 images. A guest that runs stands still meanwhile.",
+         .summary = "create a snapshot from options",
+         .about = "Stores memory and disks inside the domain's qcow2 images. A running guest is paused meanwhile.",
          .options = create_as_options(),
          .run = create_as},
         {.name = "snapshot-revert",
-         .summary = "go back to a snapshot",
-         .about = "What the guest did since is lost, unless another snapshot has it.",
-         .options = {the_domain(), snapshot_name(), flag("current", "the one that the domain stands on"),
-                     flag("running", "let it run then"), flag("paused", "let it stand still then"),
-                     flag("force", "even if the domain must be ended for it")},
+         .summary = "revert a domain to a snapshot",
+         .about = "What the guest has done since is lost, unless another snapshot has it.",
+         .options = {the_domain(), snapshot_name(), flag("current", "use the current snapshot"),
+                     flag("running", "run the domain afterwards"), flag("paused", "leave the domain paused afterwards"),
+                     flag("force", "revert even if the domain must be stopped")},
          .run = revert},
         {.name = "snapshot-delete",
-         .summary = "remove a snapshot",
-         .options = {the_domain(), snapshot_name(), flag("current", "the one that the domain stands on"),
-                     flag("children", "and all that came after it"), flag("children-only", "only what came after it"),
-                     flag("metadata", "only forget it; the images keep it")},
+         .summary = "delete a snapshot",
+         .options = {the_domain(), snapshot_name(), flag("current", "use the current snapshot"),
+                     flag("children", "delete its descendants too"),
+                     flag("children-only", "delete only its descendants"),
+                     flag("metadata", "delete only the metadata")},
          .run = remove},
         {.name = "snapshot-current",
-         .summary = "show or set the snapshot that a domain stands on",
-         .options = {the_domain(), flag("name", "only its name"), flag("security-info", "with passwords"),
+         .summary = "show or set a domain's current snapshot",
+         .options = {the_domain(), flag("name", "print only the name"), flag("security-info", "include passwords"),
                      snapshot_name()},
          .run = current},
         {.name = "snapshot-edit",
-         .summary = "edit what is remembered of a snapshot",
-         .options = {the_domain(), snapshot_name(), flag("current", "the one that the domain stands on")},
+         .summary = "edit a snapshot's XML",
+         .options = {the_domain(), snapshot_name(), flag("current", "use the current snapshot")},
          .run = edit},
     };
     for (auto& command : snapshot_reading_commands()) all.push_back(std::move(command));

@@ -27,8 +27,8 @@ std::string storage_hint(const Error& error, std::string_view pool, std::string 
 }
 
 Option the_pool(Complete complete) { return required(text("pool", "name or UUID of the pool", complete)); }
-Option xpath_option() { return named(text("xpath", "only what this XPath expression finds")); }
-Option wrap_option() { return flag("wrap", "put what was found into one element"); }
+Option xpath_option() { return named(text("xpath", "print only what this XPath expression finds")); }
+Option wrap_option() { return flag("wrap", "wrap the results in one element"); }
 
 std::string xml_escaped(std::string_view text) {
     std::string out;

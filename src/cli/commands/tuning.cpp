@@ -38,25 +38,25 @@ void setvcpus(Call& call) {
 } // namespace
 
 std::vector<Command> tuning_commands() {
-    const auto config = flag("config", "of the next boot");
-    const auto live = flag("live", "of the running domain");
-    const auto current = flag("current", "of the running domain, or of the next boot if it does not run");
+    const auto config = flag("config", "affect the next boot");
+    const auto live = flag("live", "affect the running domain");
+    const auto current = flag("current", "affect the running domain, or the next boot if it is shut off");
     return {
         {.name = "setmem",
          .summary = "change a domain's memory",
-         .about = "Takes memory from a running guest, or gives it back, up to its maximum.",
+         .about = "Takes memory from a running guest or returns it, up to the maximum.",
          .options = {the_domain(), required(number("size", "new amount, in KiB unless it has a unit")), config, live,
                      current},
          .run = setmem},
         {.name = "setmaxmem",
-         .summary = "change the most memory that a domain may have",
+         .summary = "change a domain's maximum memory",
          .options = {the_domain(), required(number("size", "new amount, in KiB unless it has a unit")), config, live,
                      current},
          .run = setmaxmem},
         {.name = "setvcpus",
-         .summary = "change the number of a domain's CPUs",
-         .options = {the_domain(), required(number("count", "how many")),
-                     flag("maximum", "the most that it may have, of the next boot"), config, live, current},
+         .summary = "change a domain's number of virtual CPUs",
+         .options = {the_domain(), required(number("count", "number of virtual CPUs")),
+                     flag("maximum", "set the maximum of the next boot"), config, live, current},
          .run = setvcpus},
     };
 }

@@ -166,13 +166,9 @@ void clone(Call& call) {
     call.out.done(std::move(result), "Vol {} cloned from {}", volume.name, from.name);
 }
 
-Option preallocating() {
-    return flag("prealloc-metadata", "make all tables of a qcow2 image now, but take no space for contents");
-}
-Option reflinking() {
-    return flag("reflink", "share the contents until one of both is written; fails where the file system cannot");
-}
-Option validating() { return flag("validate", "judge the XML by the schema first"); }
+Option preallocating() { return flag("prealloc-metadata", "preallocate the metadata of a qcow2 image"); }
+Option reflinking() { return flag("reflink", "clone by reflink; fail where the file system cannot"); }
+Option validating() { return flag("validate", "validate the XML against the schema"); }
 
 } // namespace
 
@@ -181,31 +177,31 @@ std::vector<Command> volume_making_commands() {
     const auto file = required(text("file", "file with the volume's XML", Complete::file));
     return {
         {.name = "vol-create",
-         .summary = "make a volume as XML describes it",
+         .summary = "create a volume from an XML file",
          .options = {pool, file, preallocating(), validating()},
          .run = create},
         {.name = "vol-create-as",
-         .summary = "make a volume from options",
-         .about =
-             "Raw volumes take all their space unless --allocation says less; qcow2 images grow as they are filled.",
+         .summary = "create a volume from options",
+         .about = "Raw volumes reserve all their space unless --allocation says less; qcow2 images grow as they are "
+                  "written.",
          .options = {pool, required(text("name", "its name")),
-                     required(text("capacity", "its size in bytes, or with a unit: 10G")),
-                     text("allocation", "how much space it takes now, in the same form"),
+                     required(text("capacity", "capacity in bytes, or with a unit: 10G")),
+                     text("allocation", "space to allocate now, in the same form"),
                      one_of("format", "raw|qcow2|vmdk|vdi", "format of the image"),
-                     text("backing-vol", "volume that it starts as and holds the difference to", Complete::volume),
-                     one_of("backing-vol-format", "raw|qcow2|vmdk|vdi", "format of that volume"), preallocating(),
-                     flag("print-xml", "show the XML and make nothing")},
+                     text("backing-vol", "backing volume", Complete::volume),
+                     one_of("backing-vol-format", "raw|qcow2|vmdk|vdi", "format of the backing volume"),
+                     preallocating(), flag("print-xml", "print the XML and create nothing")},
          .run = create_as},
         {.name = "vol-create-from",
-         .summary = "make a volume with the contents of another",
-         .about = "The other may lie in another pool and have another format.",
+         .summary = "create a volume from the contents of another one",
+         .about = "The other volume may be in another pool and have another format.",
          .options = {pool, file, the_volume(), text("inputpool", "pool of the other volume", Complete::running_pool),
                      preallocating(), reflinking(), validating()},
          .run = create_from},
         {.name = "vol-clone",
-         .summary = "copy a volume within its pool",
-         .options = {the_volume(), required(text("newname", "name of the copy")), the_volumes_pool(), preallocating(),
-                     reflinking(), flag("print-xml", "show the XML and make nothing")},
+         .summary = "clone a volume within its pool",
+         .options = {the_volume(), required(text("newname", "name of the clone")), the_volumes_pool(), preallocating(),
+                     reflinking(), flag("print-xml", "print the XML and create nothing")},
          .run = clone},
     };
 }

@@ -230,20 +230,20 @@ void download(Call& call) {
 } // namespace
 
 std::vector<Command> volume_transfer_commands() {
-    const auto offset = number("offset", "where in the volume it begins, in bytes");
-    const auto sparse = flag("sparse", "holes stay holes, and are not sent");
+    const auto offset = number("offset", "offset in the volume, in bytes");
+    const auto sparse = flag("sparse", "keep holes and do not send them");
     return {
         {.name = "vol-upload",
-         .summary = "fill a volume from a file",
-         .about = "The file is one of this machine; the daemon may be elsewhere. The volume must be large enough.",
-         .options = {the_volume(), required(text("file", "where the contents come from", Complete::file)),
-                     the_volumes_pool(), offset, number("length", "how much, in bytes"), sparse},
+         .summary = "upload a file's contents to a volume",
+         .about = "The file is on this machine; the daemon may be elsewhere. The volume must be large enough.",
+         .options = {the_volume(), required(text("file", "file to read", Complete::file)), the_volumes_pool(), offset,
+                     number("length", "length, in bytes"), sparse},
          .run = upload},
         {.name = "vol-download",
-         .summary = "put the contents of a volume into a file",
-         .about = "The file is one of this machine; the daemon may be elsewhere. A file that is there is overwritten.",
-         .options = {the_volume(), required(text("file", "where the contents go", Complete::file)), the_volumes_pool(),
-                     offset, number("length", "how much, in bytes"), sparse},
+         .summary = "download a volume's contents to a file",
+         .about = "The file is on this machine; the daemon may be elsewhere. An existing file is overwritten.",
+         .options = {the_volume(), required(text("file", "file to write", Complete::file)), the_volumes_pool(), offset,
+                     number("length", "length, in bytes"), sparse},
          .run = download},
     };
 }

@@ -42,7 +42,7 @@ Look look_for_address(Call& call, const wire::Domain& domain) {
     return {{}, "it has no address"};
 }
 
-Look look_at(Call& call, const wire::Domain& domain, std::string_view goal) {
+Look look_for_goal(Call& call, const wire::Domain& domain, std::string_view goal) {
     auto& server = call.server();
     const auto now = server.call<Procedure::domain_lookup_by_uuid>({.uuid = domain.uuid}).dom;
     const auto state = server.call<Procedure::domain_get_state>({.dom = now, .flags = 0}).state;
@@ -56,9 +56,9 @@ Look look_at(Call& call, const wire::Domain& domain, std::string_view goal) {
 }
 
 /// A transient domain that is shut off is gone.
-Look look(Call& call, const wire::Domain& domain, std::string_view goal) {
+Look look_once(Call& call, const wire::Domain& domain, std::string_view goal) {
     try {
-        return look_at(call, domain, goal);
+        return look_for_goal(call, domain, goal);
     } catch (const Error& error) {
         if (error.code() == ErrorCode::no_domain && state_of_goal(goal) == "shut off") return {"gone", {}};
         throw Failure(fmt::format("Failed to wait for domain '{}'", domain.name), error);
@@ -94,7 +94,7 @@ void wait(Call& call) {
     const auto domain = find_domain(call);
     const auto end = client::Clock::now() + std::chrono::seconds(seconds);
     for (;;) {
-        const auto seen = look(call, domain, goal);
+        const auto seen = look_once(call, domain, goal);
         if (seen.found) {
             if (goal == "ip") call.out.text("{}\n", *seen.found);
             call.out.result({{"domain", domain.name}, {"for", goal}, {"found", *seen.found}});
@@ -112,9 +112,9 @@ std::vector<Command> wait_commands() {
     return {{.name = "wait",
              .summary = "wait until a domain reaches a state",
              .about = "Waits for a state ('domus wait web running'), for an address of the guest (ip), which is then "
-                      "printed, or until the agent in the guest is connected (agent). Returns at once if it is so "
-                      "already. The exit status is 0 if it came to that, and 1 if the timeout passed, the domain does "
-                      "not exist, or it is shut off while an address or an agent is waited for.",
+                      "printed, or for the agent in the guest (agent). Returns at once if the domain is in that state "
+                      "already. The exit status is 0 when it was reached, and 1 when the timeout passed, when the "
+                      "domain does not exist, or when it is shut off while you wait for an address or an agent.",
              .options = {the_domain(), required(one_of("for", goals, "state or thing to wait for")),
                          named(number("timeout", "seconds to wait; 60 by default"))},
              .run = wait}};
