@@ -1,5 +1,6 @@
 """The verbs of `domus` on disks, interfaces, keys, CPUs and the host's devices beside stock `virsh` on the same daemon."""
 import json
+import os
 import subprocess
 import xml.etree.ElementTree as ET
 
@@ -67,6 +68,17 @@ def test_the_same_options_as_virsh(both):
         verb for group in ("monitor", "host", "interface", "filter", "checkpoint") for verb in verbs_of(both, group)}
 
 
+def test_verbs_that_lacked_options(both):
+    assert_same_options(both, ["setvcpus", "domdisplay", "metadata", "change-media"])
+    assert not differences(both, ["setvcpus off 1 --guest --config", "setvcpus off 1 --guest --maximum", "setvcpus off 1 --guest",
+                                  "setvcpus off 7 --config", "setvcpus on 1 --hotpluggable --guest --config"])
+    for words in ([], ["--block"]):
+        described = [ET.fromstring(client("change-media", "off", "sda", "/dev/zero", "--print-xml", "--config", *words).out)
+                     for client in (both.virsh, both.domus)]
+        theirs, ours = [(disk.attrib, disk.find("source").attrib, {child.tag for child in disk}) for disk in described]
+        assert ours == theirs
+
+
 def test_errors_end_in_a_hint(both):
     for line in ("domblkinfo on", "domblkinfo on vdz", "domifstat on vnet77", "send-key on bogus", "send-key on --codeset bogus 30",
                  "send-key on --codeset win32 VK_TAB", "send-key on " + "30 " * 17, "send-key off 30", "inject-nmi off", "blockresize off vda 1M",
@@ -111,6 +123,31 @@ def test_json_where_there_is_nothing(daemon, conn, guest):
     assert answer(daemon, "cd", "/") == {"folder": "/"}
     assert {"iface-list", "iface-mac"} <= {verb["name"] for verb in answer(daemon, "help", "interface")}
     assert answer(daemon, "connect", daemon.uri)["uri"] == daemon.domus("uri").out.strip()
+
+
+def test_displays_with_their_passwords(daemon, conn, guest):
+    displays = "<graphics type='vnc' port='-1' autoport='yes' passwd='secret' listen='127.0.0.1'/>"
+    conn.createXML(guest("shown", memory=32, devices=displays), 1)
+    lines = ["domdisplay shown", "domdisplay shown --all", "domdisplay shown --include-password", "domdisplay shown --include-password --all",
+             "domdisplay shown --include-password --type vnc", "vncdisplay shown"]
+    found = differences(daemon, lines)
+    with_password = daemon.domus("domdisplay", "shown", "--include-password").out
+    conn.lookupByName("shown").destroy()
+    assert not found and "secret" in with_password
+
+
+def test_metadata_in_an_editor(daemon, conn, guest):
+    conn.defineXML(guest("off"))
+    lives = []
+    for client in (daemon.virsh, daemon.domus):
+        said_so = []
+        for editor, *words in (("true", "--edit"), ("true", "--edit", "--key", "k"), ("sed -i s,<k/>,<k><x/></k>,", "--edit", "--key", "k"),
+                               ("true", "--edit", "--key", "k"), ("true",), ("true", "--remove"), ("true",), ("true", "--edit", "--set", "<a/>")):
+            environment = dict(os.environ, LC_ALL="C", EDITOR=editor)
+            said_so.append((words, said(client("metadata", "off", "http://x/1", *words, check=False, env=environment))))
+        lives.append(said_so)
+    for theirs, ours in zip(*lives):
+        assert ours == theirs
 
 
 def test_a_disk_grows(both, scratch):

@@ -98,7 +98,8 @@ void describe_source(const Arguments& args, pugi::xml_node disk, const std::stri
     const auto asked = args.text("sourcetype");
     if (asked && *asked != "file" && *asked != "block") fail("Unknown source type: '{}'", *asked);
     std::error_code unknown;
-    const bool block = asked ? *asked == "block" : std::filesystem::is_block_file(source, unknown);
+    const bool forced = find_option(args.command(), "block") && args.flag("block");
+    const bool block = forced || (asked ? *asked == "block" : std::filesystem::is_block_file(source, unknown));
     disk.attribute("type") = block ? "block" : "file";
     disk.append_child("source").append_attribute(block ? "dev" : "file") = source.c_str();
 }
@@ -376,7 +377,8 @@ std::vector<Command> attach_commands() {
                      text("source", "new image", Complete::file), flag("eject", "eject the medium"),
                      flag("insert", "insert a medium"), flag("update", "replace the medium"), current, of_live,
                      of_config, flag("force", "change the medium even if the guest has locked the drive"), print,
-                     one_of("sourcetype", "file|block", "kind of the source")},
+                     one_of("sourcetype", "file|block", "kind of the source"),
+                     flag("block", "take the source as a block device")},
          .run = change_media},
         {.name = "attach-interface",
          .summary = "attach a network interface",

@@ -12,10 +12,11 @@ namespace domus::cli {
 
 namespace {
 
-pugi::xml_node running_devices(Call& call, const wire::Domain& domain, pugi::xml_document& document) {
+pugi::xml_node running_devices(Call& call, const wire::Domain& domain, pugi::xml_document& document,
+                               std::uint32_t flags = 0) {
     if (domain.id == no_id)
         throw Failure("Domain is not running").hint(fmt::format("start it with 'domus start {}'", domain.name));
-    document = parse_xml(domain_xml(call, domain));
+    document = parse_xml(domain_xml(call, domain, flags));
     return document.child("domain").child("devices");
 }
 
@@ -35,26 +36,36 @@ void vncdisplay(Call& call) {
     call.out.value("display", fmt::format("{}:{}", address, port - first_port));
 }
 
+/// A password, which the XML has only when asked for, stands where each protocol's viewers look for it.
+std::string display_uri(const pugi::xml_node& graphics) {
+    constexpr int first_port = 5900;
+    const std::string type = graphics.attribute("type").value();
+    const std::string password = graphics.attribute("passwd").value();
+    const int port = graphics.attribute("port").as_int(-1);
+    const auto address = listen_address(graphics);
+    return fmt::format("{}://{}{}:{}{}", type, type == "vnc" && !password.empty() ? ":" + password + "@" : "",
+                       address.empty() ? "localhost" : address, type == "vnc" ? port - first_port : port,
+                       type == "spice" && !password.empty() ? "?password=" + password : "");
+}
+
 void domdisplay(Call& call) {
+    constexpr std::uint32_t with_passwords = 1;
     const auto domain = find_domain(call);
     const auto wanted = call.args.text("type").value_or("");
     pugi::xml_document document;
     boost::json::array all;
     std::string text;
-    for (const auto& graphics : running_devices(call, domain, document).children("graphics")) {
+    const auto flags = call.args.flag("include-password") ? with_passwords : 0;
+    for (const auto& graphics : running_devices(call, domain, document, flags).children("graphics")) {
         const std::string type = graphics.attribute("type").value();
-        const int port = graphics.attribute("port").as_int(-1);
-        if (port < 0 || (!wanted.empty() && wanted != type)) continue;
-        constexpr int first_port = 5900;
-        const auto address = listen_address(graphics);
-        const auto uri = fmt::format("{}://{}:{}", type, address.empty() ? "localhost" : address,
-                                     type == "vnc" ? port - first_port : port);
+        if (graphics.attribute("port").as_int(-1) < 0 || (!wanted.empty() && wanted != type)) continue;
+        const auto uri = display_uri(graphics);
         all.push_back(boost::json::string(uri));
-        text += uri + "\n";
+        text += call.args.flag("all") ? uri + "\n" : uri;
         if (!call.args.flag("all")) break;
     }
     if (all.empty()) fail("No graphical display found");
-    call.out.text("{}\n", text);
+    call.out.text("{}", text); // the last line's end follows, as behind each command
     call.out.result(std::move(all));
 }
 
@@ -98,7 +109,7 @@ std::vector<Command> display_commands() {
          .run = vncdisplay},
         {.name = "domdisplay",
          .summary = "print the URI of a domain's display",
-         .options = {the_domain(Complete::running_domain),
+         .options = {the_domain(Complete::running_domain), flag("include-password", "include the password in the URI"),
                      one_of("type", "vnc|spice", "print only displays of this type"),
                      flag("all", "print all displays")},
          .run = domdisplay},

@@ -53,31 +53,62 @@ void desc(Call& call) {
                   of_title ? "Domain title" : "Domain description");
 }
 
-void metadata(Call& call) {
-    const auto flags = affect_flags(call.args);
-    const auto uri = call.args.required("uri");
-    const auto key = call.args.text("key");
-    const auto text = call.args.text("set");
-    const auto domain = find_domain(call);
-    if (!text && !call.args.flag("remove")) {
-        const auto found = doing("Failed to get domain metadata", [&] {
-            return call.server()
-                .call<Procedure::domain_get_metadata>({.dom = domain, .type = element, .uri = uri, .flags = flags})
-                .metadata;
-        });
-        call.out.document(found, "metadata");
-        return;
+/// One element of one domain: what --uri, --live, --config and --current name.
+struct MetadataElement {
+    Call& call;
+    wire::Domain domain;
+    std::string uri;
+    std::uint32_t flags;
+
+    std::string get() const {
+        return call.server()
+            .call<Procedure::domain_get_metadata>({.dom = domain, .type = element, .uri = uri, .flags = flags})
+            .metadata;
     }
-    if (text && !key) fail("namespace key is required when modifying metadata");
-    doing("Failed to change domain metadata", [&] {
-        call.server().call<Procedure::domain_set_metadata>({.dom = domain,
-                                                            .type = element,
-                                                            .metadata = call.args.flag("remove") ? std::nullopt : text,
-                                                            .key = key,
-                                                            .uri = uri,
-                                                            .flags = flags});
-    });
-    call.out.done({{"domain", domain.name}}, "{}", call.args.flag("remove") ? "Metadata removed" : "Metadata modified");
+    void set(std::optional<std::string> text, std::optional<std::string> key) const {
+        doing("Failed to change domain metadata", [&] {
+            call.server().call<Procedure::domain_set_metadata>(
+                {.dom = domain, .type = element, .metadata = text, .key = key, .uri = uri, .flags = flags});
+        });
+    }
+};
+
+/// False if the person changed nothing. What is not there yet begins as an empty element.
+bool edit_metadata(const MetadataElement& which, const std::string& key) {
+    std::string before;
+    try {
+        before = which.get();
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::no_domain_metadata) throw;
+        before = fmt::format("<{}/>\n", key);
+    }
+    const auto after = edit_text(before);
+    if (after == before) return false;
+    which.set(after, key);
+    return true;
+}
+
+void metadata(Call& call) {
+    const auto& args = call.args;
+    args.exclusive("edit", "set");
+    args.exclusive("remove", "set");
+    args.exclusive("remove", "edit");
+    const auto key = args.text("key");
+    const auto text = args.text("set");
+    const bool edits = args.flag("edit");
+    const auto flags = affect_flags(args);
+    const MetadataElement which{call, find_domain(call), args.required("uri"), flags};
+    if (!text && !edits && !args.flag("remove")) return call.out.document(which.get(), "metadata");
+    if ((text || edits) && !key)
+        throw Failure("namespace key is required when modifying metadata")
+            .hint("--key names the prefix of the namespace in the XML");
+    if (edits && !edit_metadata(which, *key)) {
+        call.out.extra("Metadata not changed"); // without a line's end, as virsh does
+        return call.out.result({{"domain", which.domain.name}, {"message", "Metadata not changed"}});
+    }
+    if (!edits) which.set(text, key);
+    call.out.done({{"domain", which.domain.name}}, "{}",
+                  args.flag("remove") ? "Metadata removed" : "Metadata modified");
 }
 
 } // namespace
@@ -96,8 +127,8 @@ std::vector<Command> metadata_commands() {
          .summary = "show or set a domain's metadata",
          .about = "Metadata is an XML element of another program, identified by its namespace.",
          .options = {the_domain(), required(text("uri", "namespace of the element")), live, config, current,
-                     flag("remove", "remove the metadata"), text("key", "prefix of the namespace"),
-                     text("set", "new element")},
+                     flag("edit", "open an editor"), text("key", "prefix of the namespace"), text("set", "new element"),
+                     flag("remove", "remove the metadata")},
          .run = metadata},
     };
 }

@@ -24,14 +24,18 @@ void setmem(Call& call) { set_memory(call, false); }
 void setmaxmem(Call& call) { set_memory(call, true); }
 
 void setvcpus(Call& call) {
-    auto flags = affect_flags(call.args);
-    if (call.args.flag("maximum")) flags |= of_maximum;
+    constexpr std::uint32_t of_guest = 8, hotpluggable = 16;
+    const auto& args = call.args;
+    args.exclusive("guest", "config");
+    args.requires_option("maximum", "config");
+    auto flags = affect_flags(args);
+    if (args.flag("maximum")) flags |= of_maximum;
+    if (args.flag("guest")) flags |= of_guest;
+    if (args.flag("hotpluggable")) flags |= hotpluggable;
     const auto count = call.args.natural("count", 1u << 16);
     const auto domain = find_domain(call);
-    doing("Unable to change the number of virtual CPUs", [&] {
-        call.server().call<Procedure::domain_set_vcpus_flags>(
-            {.dom = domain, .nvcpus = static_cast<std::uint32_t>(count.value_or(0)), .flags = flags});
-    });
+    call.server().call<Procedure::domain_set_vcpus_flags>(
+        {.dom = domain, .nvcpus = static_cast<std::uint32_t>(count.value_or(0)), .flags = flags});
     call.out.result({{"domain", domain.name}, {"vcpus", count.value_or(0)}});
 }
 
@@ -56,7 +60,9 @@ std::vector<Command> tuning_commands() {
         {.name = "setvcpus",
          .summary = "change a domain's number of virtual CPUs",
          .options = {the_domain(), required(number("count", "number of virtual CPUs")),
-                     flag("maximum", "set the maximum of the next boot"), config, live, current},
+                     flag("maximum", "set the maximum of the next boot"), config, live, current,
+                     flag("guest", "let the guest's agent take CPUs online or offline"),
+                     flag("hotpluggable", "make added CPUs removable")},
          .run = setvcpus},
     };
 }
