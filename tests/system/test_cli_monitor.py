@@ -69,7 +69,7 @@ def test_the_same_options_as_virsh(both):
 
 
 def test_verbs_that_lacked_options(both):
-    assert_same_options(both, ["setvcpus", "domdisplay", "metadata", "change-media"])
+    assert_same_options(both, ["setvcpus", "domdisplay", "metadata", "change-media", "attach-disk", "attach-interface"])
     assert not differences(both, ["setvcpus off 1 --guest --config", "setvcpus off 1 --guest --maximum", "setvcpus off 1 --guest",
                                   "setvcpus off 7 --config", "setvcpus on 1 --hotpluggable --guest --config"])
     for words in ([], ["--block"]):
@@ -82,7 +82,8 @@ def test_verbs_that_lacked_options(both):
 def test_errors_end_in_a_hint(both):
     for line in ("domblkinfo on", "domblkinfo on vdz", "domifstat on vnet77", "send-key on bogus", "send-key on --codeset bogus 30",
                  "send-key on --codeset win32 VK_TAB", "send-key on " + "30 " * 17, "send-key off 30", "inject-nmi off", "blockresize off vda 1M",
-                 "domxml-to-native qemu-argv", "iface-mac absent", "vcpupin off --live", "vcpupin on --cpulist 0", "vcpupin on 0 bogus"):
+                 "domxml-to-native qemu-argv", "iface-mac absent", "vcpupin off --live", "vcpupin on --cpulist 0", "vcpupin on 0 bogus",
+                 "attach-interface off network", "attach-interface off hostdev bogus", "attach-disk off /a vdb --address bogus"):
         assert_hint(both, line)
 
 

@@ -1,10 +1,9 @@
 // Devices that come, go and change: attach-*, detach-*, update-device, change-media, domif-setlink.
+#include "cli/commands/attach_xml.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/objects.hpp"
 
 #include <fmt/format.h>
-
-#include <filesystem>
 
 namespace domus::cli {
 
@@ -39,15 +38,6 @@ void detach(Call& call, const wire::Domain& domain, const std::string& xml, std:
         call.server().call<Procedure::domain_detach_device>({.dom = domain, .xml = xml});
     else
         call.server().call<Procedure::domain_detach_device_flags>({.dom = domain, .xml = xml, .flags = flags});
-}
-
-void set(pugi::xml_node node, const char* attribute, const std::optional<std::string>& value) {
-    if (value) node.append_attribute(attribute) = value->c_str();
-}
-
-/// A child with one attribute, where the option was given.
-void add(pugi::xml_node parent, const char* element, const char* attribute, const std::optional<std::string>& value) {
-    if (value) parent.append_child(element).append_attribute(attribute) = value->c_str();
 }
 
 // ---- any device ---------------------------------------------------------------------------------------------------
@@ -94,51 +84,10 @@ void update_device(Call& call) {
 
 // ---- disks --------------------------------------------------------------------------------------------------------
 
-void describe_source(const Arguments& args, pugi::xml_node disk, const std::string& source) {
-    const auto asked = args.text("sourcetype");
-    if (asked && *asked != "file" && *asked != "block") fail("Unknown source type: '{}'", *asked);
-    std::error_code unknown;
-    const bool forced = find_option(args.command(), "block") && args.flag("block");
-    const bool block = forced || (asked ? *asked == "block" : std::filesystem::is_block_file(source, unknown));
-    disk.attribute("type") = block ? "block" : "file";
-    disk.append_child("source").append_attribute(block ? "dev" : "file") = source.c_str();
-}
-
-std::string disk_xml(const Arguments& args) {
-    pugi::xml_document document;
-    auto disk = document.append_child("disk");
-    disk.append_attribute("type") = "file";
-    set(disk, "device", args.text("type"));
-    if (args.flag("rawio")) disk.append_attribute("rawio") = "yes";
-    const bool driven = args.given("driver") || args.given("subdriver") || args.given("cache") || args.given("io")
-                        || args.given("iothread");
-    if (driven) {
-        auto driver = disk.append_child("driver");
-        for (const auto& [option, attribute] : {std::pair("driver", "name"),
-                                                {"subdriver", "type"},
-                                                {"cache", "cache"},
-                                                {"io", "io"},
-                                                {"iothread", "iothread"}})
-            set(driver, attribute, args.text(option));
-    }
-    describe_source(args, disk, args.required("source"));
-    auto target = disk.append_child("target");
-    target.append_attribute("dev") = args.required("target").c_str();
-    set(target, "bus", args.text("targetbus"));
-    if (const auto mode = args.text("mode")) {
-        if (*mode != "readonly" && *mode != "shareable") fail("No support for {} in command 'attach-disk'", *mode);
-        disk.append_child(mode->c_str());
-    }
-    for (const char* element : {"serial", "wwn"})
-        if (const auto value = args.text(element)) disk.append_child(element).text() = value->c_str();
-    add(disk, "alias", "name", args.text("alias"));
-    return element_text(disk);
-}
-
 void attach_disk(Call& call) {
     const auto domain = find_domain(call);
     const auto flags = change_flags(call, domain);
-    const auto xml = disk_xml(call.args);
+    const auto xml = attached_disk_xml(call.args);
     if (call.args.flag("print-xml")) return call.out.document(xml);
     doing("Failed to attach disk", [&] { attach(call, domain, xml, flags); });
     call.out.done({{"domain", domain.name}, {"target", call.args.required("target")}}, "Disk attached successfully");
@@ -201,7 +150,7 @@ void change_media(Call& call) {
         fail("No disk source specified for {}", change.insert ? "inserting" : "updating");
     disk.remove_child("source");
     disk.remove_child("backingStore");
-    if (!change.eject) describe_source(call.args, disk, call.args.required("source"));
+    if (!change.eject) describe_disk_source(call.args, disk, call.args.required("source"));
     const auto xml = element_text(disk);
     if (call.args.flag("print-xml")) return call.out.document(xml);
     doing(fmt::format("Failed to complete action {} on media", change.eject    ? "eject"
@@ -216,28 +165,10 @@ void change_media(Call& call) {
 
 // ---- interfaces ---------------------------------------------------------------------------------------------------
 
-std::string interface_xml(const Arguments& args) {
-    const auto type = args.required("type");
-    const char* attribute = type == "network"  ? "network"
-                            : type == "bridge" ? "bridge"
-                            : type == "direct" ? "dev"
-                                               : nullptr;
-    if (!attribute && type != "user") fail("No support for {} in command 'attach-interface'", type);
-    pugi::xml_document document;
-    auto interface = document.append_child("interface");
-    interface.append_attribute("type") = type.c_str();
-    if (attribute) interface.append_child("source").append_attribute(attribute) = args.required("source").c_str();
-    add(interface, "target", "dev", args.text("target"));
-    add(interface, "mac", "address", args.text("mac"));
-    add(interface, "model", "type", args.text("model"));
-    add(interface, "alias", "name", args.text("alias"));
-    return element_text(interface);
-}
-
 void attach_interface(Call& call) {
     const auto domain = find_domain(call);
     const auto flags = change_flags(call, domain);
-    const auto xml = interface_xml(call.args);
+    const auto xml = attached_interface_xml(call.args);
     if (call.args.flag("print-xml")) return call.out.document(xml);
     doing("Failed to attach interface", [&] { attach(call, domain, xml, flags); });
     call.out.done({{"domain", domain.name}, {"type", call.args.required("type")}}, "Interface attached successfully");
@@ -345,7 +276,7 @@ std::vector<Command> attach_commands() {
         {.name = "attach-disk",
          .summary = "attach a disk",
          .options = {the_domain(),
-                     required(or_empty(text("source", "image or device", Complete::file))),
+                     required(or_empty(text("source", "image, device or name of a network disk", Complete::file))),
                      required(text("target", "name in the guest: vdb, sda")),
                      text("targetbus", "virtio, scsi, usb, sata"),
                      text("driver", "driver's name"),
@@ -354,13 +285,19 @@ std::vector<Command> attach_commands() {
                      text("cache", "none, writeback, ..."),
                      text("io", "threads, native, io_uring"),
                      one_of("type", "disk|cdrom|floppy|lun", "kind of device that the guest sees"),
-                     text("alias", "name of the device, ua-..."),
                      one_of("mode", "readonly|shareable", "how the guest may use the disk"),
-                     one_of("sourcetype", "file|block", "kind of the source"),
+                     one_of("sourcetype", "file|block|network", "kind of the source"),
                      text("serial", "serial number"),
                      text("wwn", "world wide name"),
+                     text("alias", "name of the device, ua-..."),
                      flag("rawio", "let the guest send raw SCSI commands"),
+                     text("address", "address in the guest: pci:0000.00.05.0, scsi:0.0.1, sata:0.0.1, usb:1.2"),
+                     flag("multifunction", "let the PCI slot have several functions"),
                      print,
+                     text("source-protocol", "protocol of a network disk: nbd, rbd, iscsi, ..."),
+                     text("source-host-name", "server of a network disk, HOST or HOST:PORT"),
+                     text("source-host-transport", "transport to the server: tcp, unix, rdma"),
+                     text("source-host-socket", "socket of the server, for unix", Complete::file),
                      persistent,
                      of_config,
                      of_live,
@@ -383,11 +320,17 @@ std::vector<Command> attach_commands() {
         {.name = "attach-interface",
          .summary = "attach a network interface",
          .options = {the_domain(),
-                     required(
-                         one_of("type", "network|bridge|direct|user", "how the interface is connected to the host")),
-                     text("source", "network, bridge or device"), text("target", "name of the device on the host"),
-                     text("mac", "MAC address"), text("model", "virtio, e1000e, ..."),
-                     text("alias", "name of the device, ua-..."), print, persistent, of_config, of_live, current},
+                     required(one_of("type", "network|bridge|direct|hostdev|vhostuser|user",
+                                     "how the interface is connected to the host")),
+                     text("source", "network, bridge, device, PCI address or socket"),
+                     text("target", "name of the device on the host"), text("mac", "MAC address"),
+                     text("script", "script that sets up the device", Complete::file),
+                     text("model", "virtio, e1000e, ..."), text("alias", "name of the device, ua-..."),
+                     text("inbound", "limit of incoming traffic in KiB/s: average,peak,burst,floor"),
+                     text("outbound", "limit of outgoing traffic in KiB/s: average,peak,burst"), persistent, of_config,
+                     of_live, current, print,
+                     flag("managed", "let the daemon detach the host's device from its driver"),
+                     one_of("source-mode", "server|client", "mode of a vhostuser socket")},
          .run = attach_interface},
         {.name = "detach-interface",
          .summary = "detach a network interface",
