@@ -8,6 +8,7 @@ import pytest
 
 from harness.calls import refused
 from harness.full import full_state
+from harness.wait import wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 UUID = "6e9f2d4c-6f0e-4c4e-9d3a-0d6a3a0f0007"
@@ -110,7 +111,8 @@ def test_autostart_is_what_has_the_name_of_the_link_and_is_no_folder(daemon, _ev
     daemon.start()
     with libvirt.open(daemon.uri) as conn:
         kept = find(kind, conn)
-        assert kept.autostart() == 1 and kept.isActive()
+        assert kept.autostart() == 1
+        wait_until(kept.isActive, "it is not started")
         kept.setAutostart(0)
         assert kept.autostart() == 0 and not link.exists()
         kept.destroy()

@@ -116,6 +116,21 @@ def test_a_network_whose_bridge_is_gone_is_inactive_and_leaves_nothing(conn, vir
     assert files_left(daemon, "inner") == []
 
 
+def test_a_network_whose_stop_was_cut_off_goes_and_is_not_started_again(conn, virsh, daemon):
+    conn.networkDefineXML(network_xml()).create()
+    daemon.kill()
+    record = daemon.root / "run/domus/network/inner.xml"
+    written = record.read_text()
+    assert "unfinished='no'" in written
+    record.write_text(written.replace("unfinished='no'", "unfinished='yes'"))
+    daemon.start()
+    assert "inner" not in virsh("net-list").out and "inner" in virsh("net-list", "--all").out
+    assert [link["ifname"] for link in links(daemon)] == ["lo"]
+    assert daemon.sandbox.run("nft", "list", "tables").stdout == ""
+    assert daemon.pids_of("inner.conf") == []
+    assert "found without a record" not in daemon.log.read_text()
+
+
 def test_two_networks_have_neither_one_bridge_nor_one_subnet(conn):
     first = conn.networkDefineXML(network_xml())
     with pytest.raises(libvirt.libvirtError, match="bridge name 'dmsbr7' already in use") as failure:
