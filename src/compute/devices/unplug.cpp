@@ -123,7 +123,14 @@ Task<> unplug(DomainPtr domain, std::string alias, bool wait) {
 Task<> device_gone(DomainPtr domain, std::shared_ptr<Running> running, std::string alias) {
     const Leaving leaving(running, alias);
     if (running->settled || !element_of(running->domain->devices, alias)) co_return;
-    co_await running->guest().release_device(running->domain, alias);
+    try {
+        co_await running->guest().release_device(running->domain, alias);
+    } catch (const engine::GuestGone&) {
+        throw;
+    } catch (const Error& error) { // the guest has let it go all the same
+        log::warning("domain '{}': the machine may keep files of device '{}' open: {}", domain->name(), alias,
+                     error.message());
+    }
     std::optional<std::string> port;
     for (const auto& interface : running->domain->devices.interfaces)
         if (interface.alias == alias) port = interface.target_dev;

@@ -69,6 +69,24 @@ Task<> dump_core(DomainPtr domain, std::shared_ptr<Running> running) {
     }
 }
 
+/// A guest that has shut down begins anew; one that cannot is ended.
+Task<> restart(DomainPtr domain, std::shared_ptr<Running> running) {
+    std::exception_ptr failure;
+    try {
+        running->reboot_wanted = false;
+        co_await running->guest().reset();
+        running->guest_stopped = false;
+        co_await running->guest().run();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) domain->set_status(Status(RunningReason::booted));
+    if (!failure || running->guest().has_ended()) co_return;
+    log::error("domain '{}': its guest cannot be restarted and is ended: {}", domain->name(), describe(failure));
+    if (!running->ending) running->ending = {ShutoffReason::failed, event::Stopped::failed};
+    (void)co_await end_process(domain, running, 5s);
+}
+
 /// Of a save; while there is a job, that removes what it has made.
 Task<> remove_what_was_cut_off(DomainPtr domain, std::shared_ptr<Running> running) {
     const auto cut_off = domain->jobs().current ? std::nullopt : running->unfinished;
@@ -101,6 +119,7 @@ void watch_all(const DomainPtr& domain, const std::shared_ptr<Running>& running)
 Task<> settle(DomainPtr domain, std::shared_ptr<Running> running) {
     if (running->settled) co_return;
     running->settled = true;
+    running->unplugged.notify_all(); // its devices go with it
     const auto ending = running->ending.value_or(Running::Ending{ShutoffReason::crashed, event::Stopped::failed});
     if (!running->ending) log::warning("domain '{}': its process {} ended unasked", domain->name(), running->pid());
     const auto last = domain->ref();
@@ -115,11 +134,7 @@ Task<> after_guest_stopped(DomainPtr domain, std::shared_ptr<Running> running, s
     if (crash) action.erase(0, 6);
     if (action.starts_with("coredump")) co_await dump_core(domain, running);
     if (action == "restart" || action == "coredump-restart") {
-        running->reboot_wanted = false;
-        co_await running->guest().reset();
-        running->guest_stopped = false;
-        co_await running->guest().run();
-        domain->set_status(Status(RunningReason::booted));
+        co_await restart(domain, running);
         co_return;
     }
     if (!crash) {

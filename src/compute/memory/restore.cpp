@@ -125,6 +125,8 @@ Task<> finish_restore(DomainPtr domain, std::shared_ptr<Running> running, StartR
     }
     if (running->guest().has_ended()) (void)co_await running->wait_until_over(Deadline::in(file_timeout));
     if (failure) {
+        const bool stands_still = !running->settled && domain->status().state == State::paused;
+        if (stands_still) domain->emit(event::Lifecycle(event::Suspended::restored)); // it was said to have started
         co_await leave_job(domain, running, std::nullopt);
         std::rethrow_exception(failure);
     }

@@ -92,7 +92,18 @@ Task<> revert_to_memory(DomainPtr domain, std::shared_ptr<const model::Snapshot>
     else if (!running->settled)
         domain->set_status(Status(PausedReason::from_snapshot));
     if (!resume) domain->emit(event::Lifecycle(event::Suspended::from_snapshot));
-    co_await leave_job(domain, running, resumed);
+    std::exception_ptr failure;
+    try {
+        co_await leave_job(domain, running, resumed);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (!failure) co_return;
+    if (!same && !running->settled && domain->status().state == State::paused) { // it was said to have started
+        domain->set_status(Status(PausedReason::from_snapshot));
+        domain->emit(event::Lifecycle(event::Suspended::from_snapshot));
+    }
+    std::rethrow_exception(failure);
 }
 
 Task<> revert_to_disks(DomainPtr domain, std::shared_ptr<const model::Snapshot> snapshot, RevertRequest request) {

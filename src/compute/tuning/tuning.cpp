@@ -83,6 +83,7 @@ void require_supported(const model::Domain& domain) {
 }
 
 void pin_threads(const model::Domain& domain, int pid, const std::vector<int>& vcpu_threads) {
+    if (pid == 0) return; // its machine has no process
     if (domain.vcpu_cpuset) {
         for (const auto thread : vcpu_threads) pin(pid, thread, *domain.vcpu_cpuset);
         if (!domain.cputune.emulator_pin) pin_emulator(pid, vcpu_threads, *domain.vcpu_cpuset);
