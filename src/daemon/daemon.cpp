@@ -210,7 +210,7 @@ public:
                        .last_id = 0},
           domains_(environment_),
           service_{.domains = service::DomainOperations(domains_),
-                   .host = service::HostOperations(qemu_, environment_.settings.rules),
+                   .host = service::HostOperations(engine_, environment_.settings.rules),
                    .networks = service::NetworkOperations(options.session ? nullptr : &networks_),
                    .secrets = service::SecretOperations(secrets_),
                    .storage = service::StorageOperations(pools_),

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "async/task.hpp"
+#include "engine/capabilities.hpp"
+#include "engine/cpu_table.hpp"
 #include "engine/firmware.hpp"
 #include "engine/launch.hpp"
 #include "engine/machine.hpp"
@@ -35,6 +37,12 @@ public:
     virtual ~Engine() = default;
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
+
+    // ---- this host -------------------------------------------------------------------------------------------------
+    /// Of a program by its path; "" is that of the host's architecture. Throws no_support naming the package if there is none.
+    virtual Task<CapabilitiesPtr> capabilities(std::string program) = 0;
+    /// The features of each CPU model that it knows.
+    virtual Task<std::shared_ptr<const CpuTable>> cpu_table(std::string program) = 0;
 
     // ---- definitions ----------------------------------------------------------------------------------------------
     /// Fills in what a definition leaves open; what is given stays. Throws config_unsupported for what cannot run on this

@@ -1,7 +1,7 @@
 // Processors compared by their features: what runs where, and what runs everywhere. Pure.
 #pragma once
 
-#include "engine/qemu/cpu_table.hpp"
+#include "engine/cpu_table.hpp"
 #include "model/cpu.hpp"
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace domus::host {
 
-using engine::qemu::CpuTable;
-using engine::qemu::FeatureSet;
+using engine::CpuTable;
+using engine::FeatureSet;
 
 /// virCPUCompareResult.
 enum class Comparison : int { incompatible, identical, superset };

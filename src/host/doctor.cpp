@@ -1,7 +1,7 @@
 #include "host/doctor.hpp"
 
-#include "engine/qemu/firmware_descriptors.hpp"
-#include "engine/qemu/kvm.hpp"
+#include "engine/firmware_descriptors.hpp"
+#include "engine/kvm.hpp"
 #include "host/node.hpp"
 #include "os/definition_store.hpp"
 #include "os/file_view.hpp"
@@ -40,7 +40,7 @@ Check cpu_flag() {
 }
 
 Check kvm() {
-    const auto verdict = engine::qemu::probe_kvm();
+    const auto verdict = engine::probe_kvm();
     return {"KVM", verdict.usable ? Verdict::good : Verdict::warning, verdict.reason, verdict.hint};
 }
 
@@ -58,7 +58,7 @@ Check device(const std::string& subject, const std::string& path, const std::str
 }
 
 Check firmware() {
-    for (const auto& image : engine::qemu::read_firmware_descriptors(engine::qemu::default_firmware_folders()))
+    for (const auto& image : engine::read_firmware_descriptors(engine::default_firmware_folders()))
         if (image.uefi && image.runs_on("x86_64", "pc-q35-7.2"))
             return {"UEFI firmware", Verdict::good, image.code, ""};
     return {"UEFI firmware", Verdict::warning, "none is installed: guests boot by BIOS only", "apt install ovmf"};

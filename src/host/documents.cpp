@@ -11,7 +11,7 @@
 
 namespace domus::host {
 
-using engine::qemu::Capabilities;
+using engine::Capabilities;
 
 namespace {
 
@@ -75,7 +75,7 @@ void add_guest(const Element& root, const Capabilities& emulator) {
     arch.child("emulator").text(emulator.binary);
     // The default first: virt-install takes the first where nobody asks for another.
     auto machines = emulator.machines;
-    std::ranges::stable_partition(machines, &engine::qemu::MachineType::is_default);
+    std::ranges::stable_partition(machines, &engine::MachineType::is_default);
     for (const auto& machine : machines) {
         const auto max = std::to_string(machine.max_cpus);
         const auto add = [&](const std::string& name, bool canonical) {
@@ -231,7 +231,7 @@ void add_devices(const Element& root, const Capabilities& emulator, const std::s
 } // namespace
 
 std::string capabilities_xml(const Node& node, const std::string& uuid,
-                             const std::vector<engine::qemu::CapabilitiesPtr>& emulators,
+                             const std::vector<engine::CapabilitiesPtr>& emulators,
                              const std::optional<model::Cpu>& described) {
     pugi::xml_document document;
     const Element root(document.append_child("capabilities"));

@@ -1,7 +1,7 @@
 // The XML documents in which libvirt's clients read what a host can do: capabilities, domain capabilities.
 #pragma once
 
-#include "engine/qemu/capabilities.hpp"
+#include "engine/capabilities.hpp"
 #include "host/node.hpp"
 #include "model/cpu.hpp"
 
@@ -13,7 +13,7 @@ namespace domus::host {
 /// <capabilities>: the host, and each emulator's guests. KVM is named only where it truly works.
 /// `described`: the host's processor by model and features, where they are known.
 std::string capabilities_xml(const Node& node, const std::string& uuid,
-                             const std::vector<engine::qemu::CapabilitiesPtr>& emulators,
+                             const std::vector<engine::CapabilitiesPtr>& emulators,
                              const std::optional<model::Cpu>& described);
 
 struct DomainCapabilitiesWish {
@@ -30,7 +30,7 @@ struct DomainCapabilitiesFacts {
     std::optional<model::Cpu> host_model;     ///< what mode host-model gives; null where that is not known
 };
 /// <domainCapabilities> of one emulator. Throws invalid_arg for a machine or type that it does not have.
-std::string domain_capabilities_xml(const engine::qemu::Capabilities& emulator, const DomainCapabilitiesWish& wish,
+std::string domain_capabilities_xml(const engine::Capabilities& emulator, const DomainCapabilitiesWish& wish,
                                     const DomainCapabilitiesFacts& facts);
 
 } // namespace domus::host

@@ -1,8 +1,8 @@
 #include "service/host.hpp"
 
 #include "async/read_document.hpp"
-#include "engine/qemu/firmware_descriptors.hpp"
-#include "engine/qemu/virtiofsd.hpp"
+#include "engine/firmware_descriptors.hpp"
+#include "engine/virtiofsd.hpp"
 #include "format/xml.hpp"
 #include "host/sysinfo.hpp"
 #include "os/process.hpp"
@@ -21,14 +21,14 @@ std::string HostOperations::sysinfo(unsigned flags) const {
 }
 
 Task<unsigned> HostOperations::version() {
-    const auto emulator = co_await qemu_.capabilities("");
+    const auto emulator = co_await engine_.capabilities("");
     co_return emulator->version;
 }
 
 Task<std::string> HostOperations::capabilities() {
-    std::vector<engine::qemu::CapabilitiesPtr> emulators;
+    std::vector<engine::CapabilitiesPtr> emulators;
     try {
-        auto emulator = co_await qemu_.capabilities("");
+        auto emulator = co_await engine_.capabilities("");
         emulators.push_back(std::move(emulator));
     } catch (const Error& error) {
         if (error.code() != ErrorCode::no_support) throw; // a host without QEMU has capabilities too
@@ -36,7 +36,7 @@ Task<std::string> HostOperations::capabilities() {
     const auto node = host::read_node();
     std::optional<model::Cpu> described;
     if (!emulators.empty()) {
-        const auto table = co_await qemu_.cpu_table("");
+        const auto table = co_await engine_.cpu_table("");
         try {
             described = host::describe(host::host_features(node.flags, *table), *table);
         } catch (const Error&) {
@@ -48,9 +48,9 @@ Task<std::string> HostOperations::capabilities() {
 
 namespace {
 
-host::DomainCapabilitiesFacts firmware_facts(const engine::qemu::Capabilities& emulator, const std::string& machine) {
+host::DomainCapabilitiesFacts firmware_facts(const engine::Capabilities& emulator, const std::string& machine) {
     host::DomainCapabilitiesFacts facts;
-    for (const auto& firmware : engine::qemu::read_firmware_descriptors(engine::qemu::default_firmware_folders())) {
+    for (const auto& firmware : engine::read_firmware_descriptors(engine::default_firmware_folders())) {
         if (!firmware.uefi || !firmware.runs_on(emulator.architecture, machine)) continue;
         facts.secure_boot |= firmware.has("secure-boot") && firmware.has("requires-smm");
         if (std::ranges::find(facts.firmware_images, firmware.code) == facts.firmware_images.end())
@@ -66,7 +66,7 @@ Task<std::string> HostOperations::domain_capabilities(Caller caller, std::string
     if (emulator.empty() && !arch.empty())
         emulator = fmt::format("/usr/bin/qemu-system-{}", arch == "i686" ? "i386" : arch);
     compute::require_emulator(rules_, caller.who, emulator);
-    const auto found = co_await qemu_.capabilities(emulator);
+    const auto found = co_await engine_.capabilities(emulator);
     if (!arch.empty() && arch != found->architecture)
         throw Error(
             ErrorCode::invalid_arg, ErrorDomain::qemu,
@@ -75,8 +75,8 @@ Task<std::string> HostOperations::domain_capabilities(Caller caller, std::string
     auto facts = firmware_facts(*found, found->canonical_machine(machine));
     facts.host_tpm = std::filesystem::exists("/dev/tpm0");
     facts.swtpm = !find_program("swtpm").empty() && !find_program("swtpm_setup").empty();
-    facts.virtiofsd = !engine::qemu::find_virtiofsd().empty();
-    const auto table = co_await qemu_.cpu_table(emulator);
+    facts.virtiofsd = !engine::find_virtiofsd().empty();
+    const auto table = co_await engine_.cpu_table(emulator);
     try {
         const bool kvm = found->kvm && virt_type != "qemu";
         facts.host_model =
@@ -88,7 +88,7 @@ Task<std::string> HostOperations::domain_capabilities(Caller caller, std::string
 }
 
 Task<std::vector<std::string>> HostOperations::cpu_models(std::string arch) {
-    const auto emulator = co_await qemu_.capabilities("");
+    const auto emulator = co_await engine_.capabilities("");
     std::vector<std::string> names;
     if (!arch.empty() && arch != emulator->architecture) co_return names;
     for (const auto& cpu : emulator->cpus)
@@ -97,7 +97,7 @@ Task<std::vector<std::string>> HostOperations::cpu_models(std::string arch) {
 }
 
 Task<unsigned> HostOperations::max_vcpus(std::string virt_type) {
-    const auto emulator = co_await qemu_.capabilities("");
+    const auto emulator = co_await engine_.capabilities("");
     (void)virt_type;
     const auto* machine = emulator->find_machine(emulator->canonical_machine(""));
     co_return machine ? machine->max_cpus : 1;
@@ -121,7 +121,7 @@ Task<std::vector<host::DescribedCpu>> HostOperations::parse_cpus(std::vector<std
 Task<host::FeatureSet> HostOperations::features_there(std::optional<Hypervisor> hypervisor,
                                                       std::shared_ptr<const host::CpuTable> table) {
     if (!hypervisor) co_return host::host_features(host::read_node().flags, *table);
-    const auto emulator = co_await qemu_.capabilities(hypervisor->emulator);
+    const auto emulator = co_await engine_.capabilities(hypervisor->emulator);
     if (!hypervisor->architecture.empty() && hypervisor->architecture != emulator->architecture)
         throw Error(
             ErrorCode::invalid_arg, ErrorDomain::qemu,
@@ -152,7 +152,7 @@ Task<host::Comparison> HostOperations::compare_cpu(Caller caller, std::string xm
     const auto& wanted = parsed.front();
     const std::string emulator = hypervisor ? hypervisor->emulator : "";
     compute::require_emulator(rules_, caller.who, emulator);
-    const auto table = co_await qemu_.cpu_table(emulator);
+    const auto table = co_await engine_.cpu_table(emulator);
     const auto there = co_await features_there(hypervisor, table);
     const auto judgement = host::compare(wanted, there, host::read_node().architecture, *table);
     if (judgement.result == host::Comparison::incompatible && (flags & fail_incompatible))
@@ -168,7 +168,7 @@ Task<std::string> HostOperations::baseline_cpu(Caller caller, std::vector<std::s
     const auto cpus = co_await parse_cpus(std::move(xmls));
     const std::string emulator = hypervisor ? hypervisor->emulator : "";
     compute::require_emulator(rules_, caller.who, emulator);
-    const auto table = co_await qemu_.cpu_table(emulator);
+    const auto table = co_await engine_.cpu_table(emulator);
     host::FeatureSet limit;
     if (hypervisor) limit = co_await features_there(hypervisor, table);
     const auto cpu = host::baseline(cpus, hypervisor ? &limit : nullptr, flags & expand, flags & migratable, *table);

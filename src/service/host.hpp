@@ -3,7 +3,7 @@
 
 #include "async/lane.hpp"
 #include "compute/domain/rights.hpp"
-#include "engine/qemu/capabilities.hpp"
+#include "engine/engine.hpp"
 #include "host/cpu_compare.hpp"
 #include "host/documents.hpp"
 #include "host/interfaces.hpp"
@@ -19,7 +19,7 @@ namespace domus::service {
 
 class HostOperations {
 public:
-    HostOperations(engine::qemu::Qemu& qemu, compute::Rules rules) : qemu_(qemu), rules_(std::move(rules)) {}
+    HostOperations(engine::Engine& engine, compute::Rules rules) : engine_(engine), rules_(std::move(rules)) {}
 
     /// virConnectGetSysinfo.
     std::string sysinfo(unsigned flags) const;
@@ -51,7 +51,7 @@ private:
     Task<host::FeatureSet> features_there(std::optional<Hypervisor> hypervisor,
                                           std::shared_ptr<const host::CpuTable> table);
 
-    engine::qemu::Qemu& qemu_;
+    engine::Engine& engine_;
     compute::Rules rules_;
     std::unique_ptr<Lane> documents_;  ///< made when a large one comes
     std::unique_ptr<Lane> interfaces_; ///< made when somebody asks for them

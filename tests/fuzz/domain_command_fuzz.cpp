@@ -14,8 +14,8 @@ using namespace domus;
 
 namespace {
 
-engine::qemu::Capabilities capabilities() {
-    engine::qemu::Capabilities all;
+engine::Capabilities capabilities() {
+    engine::Capabilities all;
     all.binary = "/usr/bin/qemu-system-x86_64";
     all.architecture = "x86_64";
     for (const auto& [name, alias] : {std::pair("pc-q35-7.2", "q35"), std::pair("pc-i440fx-7.2", "pc")}) {

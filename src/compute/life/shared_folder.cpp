@@ -4,7 +4,7 @@
 
 #include "async/lane.hpp"
 #include "base/error.hpp"
-#include "engine/qemu/virtiofsd.hpp"
+#include "engine/virtiofsd.hpp"
 #include "os/access.hpp"
 #include "os/files.hpp"
 #include "os/sockets.hpp"
@@ -28,7 +28,7 @@ constexpr rlim_t most_files = 1'000'000;        ///< as virtiofsd would like: on
 
 std::string virtiofsd_of(const model::Filesystem& filesystem) {
     if (filesystem.binary.path) return *filesystem.binary.path;
-    if (auto found = engine::qemu::find_virtiofsd(); !found.empty()) return found;
+    if (auto found = engine::find_virtiofsd(); !found.empty()) return found;
     throw Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
                 "unsupported configuration: Unable to find a satisfying virtiofsd")
         .because("no file in /usr/share/qemu/vhost-user or /etc/qemu/vhost-user describes one that is there")

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/sensitive.hpp"
+#include "engine/capabilities.hpp"
 #include "engine/launch.hpp"
 #include "engine/qemu/arguments.hpp"
 #include "engine/qemu/chipset.hpp"
@@ -15,8 +16,6 @@
 #include <string_view>
 
 namespace domus::engine::qemu {
-
-struct Capabilities;
 
 namespace json = boost::json;
 

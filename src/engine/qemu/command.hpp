@@ -18,6 +18,7 @@
 // <backingStore/>: where the chain is left open, QEMU itself opens whatever the image's header names.
 #pragma once
 
+#include "engine/capabilities.hpp"
 #include "engine/engine.hpp"
 #include "engine/launch.hpp"
 #include "model/domain.hpp"
@@ -29,8 +30,6 @@
 #include <vector>
 
 namespace domus::engine::qemu {
-
-struct Capabilities;
 
 /// Something to say to the monitor before the guest runs, for which QEMU has no option: limits of disks, size of the
 /// balloon, links that are down.

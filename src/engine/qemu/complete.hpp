@@ -10,11 +10,10 @@
 // machine), xml_error for definitions that cannot be (two devices at one address, no room left on a bus).
 #pragma once
 
+#include "engine/capabilities.hpp"
 #include "model/domain.hpp"
 
 namespace domus::engine::qemu {
-
-struct Capabilities;
 
 struct Defaults {
     /// Free PCI Express ports that a domain gets for devices plugged in later, unless it brings its own ports.

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "engine/firmware.hpp"
-#include "engine/qemu/firmware_descriptors.hpp"
+#include "engine/firmware_descriptors.hpp"
 #include "model/domain.hpp"
 
 namespace domus::engine::qemu {

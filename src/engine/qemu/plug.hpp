@@ -7,6 +7,7 @@
 // leaves behind when the guest has let it go (DEVICE_DELETED) is the undoing of its plan without the device itself.
 #pragma once
 
+#include "engine/capabilities.hpp"
 #include "engine/launch.hpp"
 #include "model/domain.hpp"
 
@@ -17,8 +18,6 @@
 #include <vector>
 
 namespace domus::engine::qemu {
-
-struct Capabilities;
 
 struct MonitorCommand {
     std::string name; ///< empty: nothing to do

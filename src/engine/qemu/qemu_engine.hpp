@@ -11,6 +11,11 @@ public:
     /// `qemu` outlives it.
     QemuEngine(Executor executor, Qemu& qemu) : executor_(executor), qemu_(qemu) {}
 
+    Task<CapabilitiesPtr> capabilities(std::string program) override { return qemu_.capabilities(std::move(program)); }
+    Task<std::shared_ptr<const CpuTable>> cpu_table(std::string program) override {
+        return qemu_.cpu_table(std::move(program));
+    }
+
     Task<model::Domain> complete(model::Domain domain) override;
     void complete_devices(model::Domain& domain, unsigned spare_ports) const override;
     void assign_aliases(model::Domain& live) const override;

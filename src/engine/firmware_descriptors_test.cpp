@@ -1,4 +1,4 @@
-#include "engine/qemu/firmware_descriptors.hpp"
+#include "engine/firmware_descriptors.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-namespace domus::engine::qemu {
+namespace domus::engine {
 namespace {
 
 /// Two folders of descriptors of our own making.
@@ -65,4 +65,4 @@ TEST_F(Firmwares, an_empty_file_of_a_later_folder_takes_one_away) {
 }
 
 } // namespace
-} // namespace domus::engine::qemu
+} // namespace domus::engine

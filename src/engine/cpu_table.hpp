@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace domus::engine::qemu {
+namespace domus::engine {
 
 using FeatureSet = std::set<std::string>;
 
@@ -32,4 +32,4 @@ private:
     std::map<std::string, std::string> names_; ///< by spelling without separators
 };
 
-} // namespace domus::engine::qemu
+} // namespace domus::engine

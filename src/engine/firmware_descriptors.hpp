@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace domus::engine::qemu {
+namespace domus::engine {
 
 struct FirmwareTarget {
     std::string architecture;
@@ -54,4 +54,4 @@ std::vector<FirmwareDescriptor> read_firmware_descriptors(const std::vector<std:
 /// The first that fits; null when there is none.
 const FirmwareDescriptor* find_firmware(const std::vector<FirmwareDescriptor>& all, const FirmwareWish& wish);
 
-} // namespace domus::engine::qemu
+} // namespace domus::engine

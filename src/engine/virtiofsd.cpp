@@ -1,12 +1,12 @@
-#include "engine/qemu/virtiofsd.hpp"
+#include "engine/virtiofsd.hpp"
 
 #include "base/log.hpp"
-#include "engine/qemu/descriptor_files.hpp"
+#include "engine/descriptor_files.hpp"
 
 #include <boost/json/parse.hpp>
 #include <unistd.h>
 
-namespace domus::engine::qemu {
+namespace domus::engine {
 
 namespace {
 
@@ -35,4 +35,4 @@ std::string find_virtiofsd(const std::vector<std::filesystem::path>& folders) {
     return {};
 }
 
-} // namespace domus::engine::qemu
+} // namespace domus::engine

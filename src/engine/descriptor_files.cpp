@@ -1,11 +1,11 @@
-#include "engine/qemu/descriptor_files.hpp"
+#include "engine/descriptor_files.hpp"
 
 #include "base/log.hpp"
 #include "os/files.hpp"
 
 #include <map>
 
-namespace domus::engine::qemu {
+namespace domus::engine {
 
 std::vector<std::pair<std::filesystem::path, std::string>>
 read_descriptor_files(const std::vector<std::filesystem::path>& folders) {
@@ -30,4 +30,4 @@ read_descriptor_files(const std::vector<std::filesystem::path>& folders) {
     return all;
 }
 
-} // namespace domus::engine::qemu
+} // namespace domus::engine

@@ -1,4 +1,4 @@
-#include "engine/qemu/kvm.hpp"
+#include "engine/kvm.hpp"
 
 #include "os/unique_fd.hpp"
 
@@ -15,7 +15,7 @@
 #include <cstring>
 #include <system_error>
 
-namespace domus::engine::qemu {
+namespace domus::engine {
 
 namespace {
 
@@ -126,4 +126,4 @@ KvmVerdict probe_kvm(const std::string& device) {
     return verdict;
 }
 
-} // namespace domus::engine::qemu
+} // namespace domus::engine

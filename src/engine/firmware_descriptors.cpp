@@ -1,7 +1,7 @@
-#include "engine/qemu/firmware_descriptors.hpp"
+#include "engine/firmware_descriptors.hpp"
 
 #include "base/log.hpp"
-#include "engine/qemu/descriptor_files.hpp"
+#include "engine/descriptor_files.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value_to.hpp>
@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-namespace domus::engine::qemu {
+namespace domus::engine {
 
 namespace {
 
@@ -111,4 +111,4 @@ const FirmwareDescriptor* find_firmware(const std::vector<FirmwareDescriptor>& a
     return found == all.end() ? nullptr : &*found;
 }
 
-} // namespace domus::engine::qemu
+} // namespace domus::engine

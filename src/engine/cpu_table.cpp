@@ -1,9 +1,9 @@
-#include "engine/qemu/cpu_table.hpp"
+#include "engine/cpu_table.hpp"
 
 #include <algorithm>
 #include <array>
 
-namespace domus::engine::qemu {
+namespace domus::engine {
 
 namespace {
 
@@ -99,4 +99,4 @@ const FeatureSet& CpuTable::most() const {
     return found ? *found : nothing;
 }
 
-} // namespace domus::engine::qemu
+} // namespace domus::engine

@@ -1,4 +1,4 @@
-#include "engine/qemu/virtiofsd.hpp"
+#include "engine/virtiofsd.hpp"
 
 #include "os/files.hpp"
 
@@ -6,7 +6,7 @@
 
 #include <cstdlib>
 
-namespace domus::engine::qemu {
+namespace domus::engine {
 namespace {
 
 namespace fs = std::filesystem;
@@ -40,4 +40,4 @@ TEST_F(Virtiofsd, is_the_first_program_for_folders_that_is_there) {
 }
 
 } // namespace
-} // namespace domus::engine::qemu
+} // namespace domus::engine

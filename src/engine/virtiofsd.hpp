@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace domus::engine::qemu {
+namespace domus::engine {
 
 /// Of the JSON files in which packages describe their vhost-user programs (docs/interop/vhost-user.json of QEMU), lowest
 /// priority first.
@@ -15,4 +15,4 @@ std::vector<std::filesystem::path> vhost_user_folders();
 /// name, an empty one removes it.
 std::string find_virtiofsd(const std::vector<std::filesystem::path>& folders = vhost_user_folders());
 
-} // namespace domus::engine::qemu
+} // namespace domus::engine

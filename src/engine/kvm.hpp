@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace domus::engine::qemu {
+namespace domus::engine {
 
 struct KvmVerdict {
     bool usable = false;
@@ -17,4 +17,4 @@ struct KvmVerdict {
 
 KvmVerdict probe_kvm(const std::string& device = "/dev/kvm");
 
-} // namespace domus::engine::qemu
+} // namespace domus::engine
