@@ -19,6 +19,7 @@
 #include "wire/handlers.hpp"
 #include "wire/server.hpp"
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -183,17 +184,17 @@ public:
           executor_(loop_.get_executor()), events_(executor_), qemu_(executor_, places_.cache / "capabilities"),
           engine_(executor_, qemu_), networks_(executor_, network_folders(places_),
                                                [this](const network::NetworkView& view, network::NetworkEvent event) {
-                                                   service_.networks.events.tell(view, event);
+                                                   service_.networks().events.tell(view, event);
                                                }),
           secrets_(executor_, secret_folders(places_),
                    [this](const secret::SecretView& view, secret::SecretEvent event) {
-                       service_.secrets.events.tell(view, event);
+                       service_.secrets().events.tell(view, event);
                    }),
           pools_(
               executor_, storage_folders(places_, options),
               [this](model::SecretReference wanted) { return secret_value(std::move(wanted)); },
               [this](const storage::PoolView& view, storage::PoolEvent event) {
-                  service_.storage.events.tell(view, event);
+                  service_.storage().events.tell(view, event);
               }),
           logs_(executor_, {.size = configuration_.guest_log_size, .backups = configuration_.guest_log_backups}),
           environment_{.executor = executor_,
@@ -208,14 +209,14 @@ public:
                        .pools = &pools_,
                        .emit = [this](const compute::DomainEvent& event) { events_.emit(event); },
                        .last_id = 0},
-          domains_(environment_),
-          service_{.domains = service::DomainOperations(domains_),
-                   .host = service::HostOperations(engine_, environment_.settings.rules),
-                   .networks = service::NetworkOperations(options.session ? nullptr : &networks_),
-                   .secrets = service::SecretOperations(secrets_),
-                   .storage = service::StorageOperations(pools_),
-                   .events = events_,
-                   .uri = options.session ? "qemu:///session" : "qemu:///system"},
+          domains_(environment_), service_({.domains = domains_,
+                                            .engine = engine_,
+                                            .networks = options.session ? nullptr : &networks_,
+                                            .secrets = secrets_,
+                                            .pools = pools_,
+                                            .rules = environment_.settings.rules,
+                                            .root = options.root},
+                                           events_, options.session ? "qemu:///session" : "qemu:///system"),
           server_(executor_, dispatcher_, limits(configuration_)), signals_(executor_, SIGTERM, SIGINT),
           hangups_(executor_, SIGHUP) {
         environment_.domains = &domains_;

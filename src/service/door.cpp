@@ -1,5 +1,9 @@
 #include "service/door.hpp"
 
+#include "service/domains.hpp"
+#include "service/networks.hpp"
+#include "service/storage.hpp"
+
 #include <fmt/format.h>
 
 namespace domus::service {
@@ -56,7 +60,19 @@ void Door::admit(const Caller& caller, const Row& row, std::string_view call) {
     }
 }
 
-Object Door::current(Object object) const { return object; }
+Object Door::current(Object object) const {
+    try {
+        if (object.kind == "domain" && has(Family::domain))
+            object.name = known_part<DomainOperations>(Family::domain).name_of(object.uuid).value_or(object.name);
+        else if (object.kind == "network" && has(Family::network))
+            object.name = known_part<NetworkOperations>(Family::network).view({object.name, object.uuid}).name;
+        else if (object.kind == "pool" && has(Family::storage))
+            object.name = known_part<StorageOperations>(Family::storage).view({object.name, object.uuid}).ref.name;
+    } catch (const Error&) {
+        // there is none: the caller's name for it stays
+    }
+    return object;
+}
 
 void Door::add_name(Performance& performance, const Object& object) {
     const auto text = fmt::format("{} '{}'", object.kind, object.name.empty() ? object.uuid.text() : object.name);

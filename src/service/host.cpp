@@ -5,8 +5,8 @@
 #include "engine/virtiofsd.hpp"
 #include "format/xml.hpp"
 #include "host/sysinfo.hpp"
+#include "os/host_name.hpp"
 #include "os/process.hpp"
-#include "service/flags.hpp"
 
 #include <fmt/format.h>
 
@@ -15,9 +15,15 @@
 
 namespace domus::service {
 
-std::string HostOperations::sysinfo(unsigned flags) const {
-    require_flags(flags, 0, "virConnectGetSysinfo");
-    return host::sysinfo_xml();
+std::string HostOperations::sysinfo() const { return host::sysinfo_xml(); }
+std::string HostOperations::name() const { return host_name(); }
+
+Task<std::vector<host::Check>> HostOperations::doctor() {
+    const auto executor = co_await asio::this_coro::executor;
+    Lane lane(executor, "the examination of the host", 1); // of its own: it is long, and seldom
+    auto work = [root = root_] { return host::examine_host(root); };
+    auto checks = co_await lane.run(Deadline::in(std::chrono::seconds(30)), std::move(work));
+    co_return checks;
 }
 
 Task<unsigned> HostOperations::version() {
@@ -141,45 +147,52 @@ Task<host::FeatureSet> HostOperations::features_there(std::optional<Hypervisor> 
     co_return table->most();
 }
 
-Task<host::Comparison> HostOperations::compare_cpu(Caller caller, std::string xml, unsigned flags,
-                                                   std::optional<Hypervisor> hypervisor) {
-    constexpr unsigned fail_incompatible = 1, validate = 2;
-    require_flags(flags, fail_incompatible | validate,
-                  hypervisor ? "virConnectCompareHypervisorCPU" : "virConnectCompareCPU");
+Task<host::Comparison> HostOperations::compare(std::string xml, Flags<CompareCpuFlag> flags,
+                                               std::optional<Hypervisor> hypervisor) {
     std::vector<std::string> xmls;
     xmls.push_back(std::move(xml));
     const auto parsed = co_await parse_cpus(std::move(xmls));
     const auto& wanted = parsed.front();
     const std::string emulator = hypervisor ? hypervisor->emulator : "";
-    compute::require_emulator(rules_, caller.who, emulator);
     const auto table = co_await engine_.cpu_table(emulator);
     const auto there = co_await features_there(hypervisor, table);
     const auto judgement = host::compare(wanted, there, host::read_node().architecture, *table);
-    if (judgement.result == host::Comparison::incompatible && (flags & fail_incompatible))
+    if (judgement.result == host::Comparison::incompatible && flags.has(CompareCpuFlag::fail_incompatible))
         throw Error(ErrorCode::cpu_incompatible, ErrorDomain::cpu,
                     fmt::format("the CPU is incompatible with host CPU: {}", judgement.why));
     co_return judgement.result;
 }
 
-Task<std::string> HostOperations::baseline_cpu(Caller caller, std::vector<std::string> xmls, unsigned flags,
-                                               std::optional<Hypervisor> hypervisor) {
-    constexpr unsigned expand = 1, migratable = 2;
-    require_flags(flags, expand | migratable, hypervisor ? "virConnectBaselineHypervisorCPU" : "virConnectBaselineCPU");
+Task<host::Comparison> HostOperations::compare_cpu(std::string xml, Flags<CompareCpuFlag> flags) {
+    return compare(std::move(xml), flags, std::nullopt);
+}
+
+Task<host::Comparison> HostOperations::compare_hypervisor_cpu(Caller caller, std::string xml, Hypervisor hypervisor,
+                                                              Flags<CompareCpuFlag> flags) {
+    compute::require_emulator(rules_, caller.who, hypervisor.emulator);
+    return compare(std::move(xml), flags, std::move(hypervisor));
+}
+
+Task<std::string> HostOperations::baseline(std::vector<std::string> xmls, Flags<BaselineCpuFlag> flags,
+                                           std::optional<Hypervisor> hypervisor) {
     const auto cpus = co_await parse_cpus(std::move(xmls));
     const std::string emulator = hypervisor ? hypervisor->emulator : "";
-    compute::require_emulator(rules_, caller.who, emulator);
     const auto table = co_await engine_.cpu_table(emulator);
     host::FeatureSet limit;
     if (hypervisor) limit = co_await features_there(hypervisor, table);
-    const auto cpu = host::baseline(cpus, hypervisor ? &limit : nullptr, flags & expand, flags & migratable, *table);
+    const auto cpu = host::baseline(cpus, hypervisor ? &limit : nullptr, flags.has(BaselineCpuFlag::expand_features),
+                                    flags.has(BaselineCpuFlag::migratable), *table);
     co_return format::to_xml(cpu);
 }
 
-Task<std::vector<netlink::Link>> HostOperations::interfaces() {
-    const auto executor = co_await asio::this_coro::executor;
-    if (!interfaces_) interfaces_ = std::make_unique<Lane>(executor, "the host's network interfaces", 2);
-    auto all = co_await interfaces_->run(Deadline::in(std::chrono::seconds(30)), host::read_interfaces);
-    co_return all;
+Task<std::string> HostOperations::baseline_cpu(std::vector<std::string> xmls, Flags<BaselineCpuFlag> flags) {
+    return baseline(std::move(xmls), flags, std::nullopt);
+}
+
+Task<std::string> HostOperations::baseline_hypervisor_cpu(Caller caller, std::vector<std::string> xmls,
+                                                          Hypervisor hypervisor, Flags<BaselineCpuFlag> flags) {
+    compute::require_emulator(rules_, caller.who, hypervisor.emulator);
+    return baseline(std::move(xmls), flags, std::move(hypervisor));
 }
 
 } // namespace domus::service

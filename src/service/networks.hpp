@@ -3,8 +3,8 @@
 
 #include "base/listeners.hpp"
 #include "network/driver.hpp"
-#include "service/caller.hpp"
-#include "service/domains.hpp"
+#include "service/network_flags.hpp"
+#include "service/objects.hpp"
 
 #include <string>
 #include <vector>
@@ -13,43 +13,49 @@ namespace domus::service {
 
 using network::NetworkView;
 
+/// A network as calls name it.
+struct NetworkRef {
+    std::string name;
+    Uuid uuid;
+};
+inline Object object_of(const NetworkRef& ref) { return {"network", ref.name, ref.uuid}; }
+
+/// Throws operation_unsupported where there is none.
+network::Driver& driver_or_refuse(network::Driver* driver);
+
+struct NetworkLease {
+    std::string device; ///< bridge
+    network::Lease lease;
+    unsigned prefix = 24;
+};
+/// Of one MAC address, or of all for "".
+Task<std::vector<NetworkLease>> leases_of(network::Driver& driver, NetworkView view, std::string mac);
+
 class NetworkOperations {
 public:
     /// `driver` is null in an unprivileged daemon: then there are no networks.
     explicit NetworkOperations(network::Driver* driver) : driver_(driver) {}
 
-    /// virConnectListAllNetworksFlags.
-    std::vector<NetworkView> list(unsigned flags) const;
+    std::vector<NetworkView> list(Flags<NetworkListFlag> flags) const;
     NetworkView lookup_by_name(const std::string& name) const;
-    NetworkView lookup_by_uuid(const Uuid& uuid, const std::string& name) const;
-    std::string xml(const Uuid& uuid, const std::string& name, unsigned flags) const;
-    std::string bridge_name(const Uuid& uuid, const std::string& name) const;
-
-    /// `flags`: virNetworkDefineFlags and virNetworkCreateFlags.
-    Task<NetworkView> define(Caller caller, std::string xml, unsigned flags = 0);
-    Task<NetworkView> create_xml(Caller caller, std::string xml, unsigned flags = 0);
-    /// Throws what define() would throw for it, and changes nothing.
-    Task<> check(std::string xml) { return driver().check(std::move(xml)); }
-    Task<> undefine(Caller caller, Uuid uuid, std::string name);
-    Task<> create(Caller caller, Uuid uuid, std::string name);
-    Task<> destroy(Caller caller, Uuid uuid, std::string name);
-    Task<> set_autostart(Caller caller, Uuid uuid, std::string name, bool on);
-
-    struct Lease {
-        std::string device; ///< bridge
-        network::Lease lease;
-        unsigned prefix = 24;
-    };
+    NetworkView lookup_by_uuid(const Uuid& uuid) const;
+    NetworkView view(const NetworkRef& ref) const;
+    std::string xml(const NetworkRef& ref, Flags<NetworkXmlFlag> flags) const;
+    std::string bridge_name(const NetworkRef& ref) const;
     /// Of one MAC address, or of all for "".
-    Task<std::vector<Lease>> leases(Uuid uuid, std::string name, std::string mac);
+    Task<std::vector<NetworkLease>> leases(NetworkRef ref, std::string mac);
 
-    /// Source 0: leases; 2: the host's neighbour table (virDomainInterfaceAddressesSource). The agent is the domain's affair.
-    Task<std::vector<compute::GuestInterface>> addresses(DomainViewPtr domain, unsigned source);
+    Task<NetworkView> define(std::string xml, Flags<NetworkDefineFlag> flags);
+    Task<NetworkView> create_xml(std::string xml, Flags<NetworkDefineFlag> flags);
+    Task<> undefine(NetworkRef ref);
+    Task<> start(NetworkRef ref);
+    Task<> destroy(NetworkRef ref);
+    Task<> set_autostart(NetworkRef ref, bool on);
 
     Listeners<NetworkView, network::NetworkEvent> events;
 
 private:
-    network::Driver& driver() const;
+    network::Driver& driver() const { return driver_or_refuse(driver_); }
 
     network::Driver* driver_;
 };

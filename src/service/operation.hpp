@@ -120,7 +120,7 @@ struct Row {
     Method method = Method::none;
     std::string_view path{};              ///< below /api/v1; {argument} stands for one
     std::string_view procedures{};        ///< of libvirt's RPC, blank-separated
-    std::string_view verb{};              ///< of the command `domus`
+    std::string_view verb{};              ///< of the command, as virsh has it
     Few<std::string_view, 8> arguments{}; ///< the function's, without the caller
     /// Of a list: what its caller must hold of each element to see it.
     Few<Right, 1> shown_by{};

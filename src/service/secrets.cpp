@@ -1,32 +1,13 @@
 #include "service/secrets.hpp"
 
-#include "base/log.hpp"
-#include "service/flags.hpp"
-
-#include <fmt/format.h>
-
 namespace domus::service {
 
-namespace {
-
-void audit(const Caller& caller, std::string_view operation, const Uuid& uuid) {
-    log::info("{} secret '{}' asked by uid {} (connection {})", operation, uuid.text(), caller.who.uid,
-              caller.connection);
-}
-
-bool passes(unsigned flags, unsigned yes, unsigned no, bool value) {
-    return !(flags & (yes | no)) || (flags & (value ? yes : no));
-}
-
-} // namespace
-
-std::vector<SecretView> SecretOperations::list(unsigned flags) const {
-    constexpr unsigned ephemeral = 1, no_ephemeral = 2, is_private = 4, no_private = 8;
-    require_flags(flags, 15, "virConnectListAllSecrets");
+std::vector<SecretView> SecretOperations::list(Flags<SecretListFlag> flags) const {
+    using enum SecretListFlag;
     std::vector<SecretView> chosen;
     for (auto& view : secrets_.list())
         if (passes(flags, ephemeral, no_ephemeral, view.definition->ephemeral)
-            && passes(flags, is_private, no_private, view.definition->private_))
+            && passes(flags, private_, no_private, view.definition->private_))
             chosen.push_back(std::move(view));
     return chosen;
 }
@@ -35,39 +16,24 @@ SecretView SecretOperations::lookup_usage(int type, const std::string& id) const
     return secrets_.get_usage(static_cast<model::SecretUsageType>(type), id);
 }
 
-std::string SecretOperations::xml(const Uuid& uuid, unsigned flags) const {
-    require_flags(flags, 0, "virSecretGetXMLDesc");
-    return format::to_xml(*lookup(uuid).definition);
+std::string SecretOperations::xml(const SecretRef& ref) const { return format::to_xml(*lookup(ref).definition); }
+
+Task<SecretView> SecretOperations::define(std::string xml, Flags<SecretDefineFlag> flags) {
+    return secrets_.define(std::move(xml), flags.has(SecretDefineFlag::validate));
 }
 
-Task<SecretView> SecretOperations::define(Caller caller, std::string xml, unsigned flags) {
-    constexpr unsigned validate = 1;
-    require_flags(flags, validate, "virSecretDefineXML");
-    auto view = co_await secrets_.define(std::move(xml), flags & validate);
-    audit(caller, "define", view.uuid);
-    co_return view;
-}
+Task<> SecretOperations::undefine(SecretRef ref) { return secrets_.undefine(ref.uuid); }
 
-Task<> SecretOperations::undefine(Caller caller, Uuid uuid) {
-    audit(caller, "undefine", uuid);
-    co_await secrets_.undefine(uuid);
-}
-
-Task<> SecretOperations::set_value(Caller caller, Uuid uuid, Sensitive value, unsigned flags) {
-    require_flags(flags, 0, "virSecretSetValue");
+Task<> SecretOperations::set_value(SecretRef ref, Sensitive value) {
     if (value.empty()) // what is no base64 comes from virsh as nothing
         throw Error(ErrorCode::invalid_arg, ErrorDomain::secret, "value in virSecretSetValue must not be NULL");
-    audit(caller, "set value of", uuid);
-    co_await secrets_.set_value(uuid, std::move(value));
+    return secrets_.set_value(ref.uuid, std::move(value));
 }
 
-Task<Sensitive> SecretOperations::value(Caller caller, Uuid uuid, unsigned flags) {
-    require_flags(flags, 0, "virSecretGetValue");
-    audit(caller, "get value of", uuid);
-    if (lookup(uuid).definition->private_)
+Task<Sensitive> SecretOperations::value(SecretRef ref) {
+    if (lookup(ref).definition->private_)
         throw Error(ErrorCode::invalid_secret, ErrorDomain::secret, "Invalid secret: secret is private");
-    auto value = co_await secrets_.value(uuid);
-    co_return value;
+    return secrets_.value(ref.uuid);
 }
 
 } // namespace domus::service

@@ -1,9 +1,10 @@
-// Operations on secrets. Who may read a value is decided here: nobody where the definition says private.
+// Operations on secrets. Nobody may read the value of one whose definition says private.
 #pragma once
 
 #include "base/listeners.hpp"
 #include "secret/secrets.hpp"
-#include "service/caller.hpp"
+#include "service/objects.hpp"
+#include "service/secret_flags.hpp"
 
 #include <string>
 #include <vector>
@@ -13,25 +14,28 @@ namespace domus::service {
 using secret::SecretEvent;
 using secret::SecretView;
 
+/// A secret as calls name it.
+struct SecretRef {
+    Uuid uuid;
+};
+inline Object object_of(const SecretRef& ref) { return {"secret", ref.uuid.text(), ref.uuid}; }
+
 class SecretOperations {
 public:
     explicit SecretOperations(secret::Secrets& secrets) : secrets_(secrets) {}
 
-    /// virConnectListAllSecretsFlags.
-    std::vector<SecretView> list(unsigned flags) const;
+    std::vector<SecretView> list(Flags<SecretListFlag> flags) const;
     /// Throw no_secret.
-    SecretView lookup(const Uuid& uuid) const { return secrets_.get(uuid); }
+    SecretView lookup(const SecretRef& ref) const { return secrets_.get(ref.uuid); }
+    /// `type`: virSecretUsageType.
     SecretView lookup_usage(int type, const std::string& id) const;
-    std::string xml(const Uuid& uuid, unsigned flags) const;
+    std::string xml(const SecretRef& ref) const;
 
-    /// virSecretDefineFlags.
-    Task<SecretView> define(Caller caller, std::string xml, unsigned flags);
-    /// Throws what define() would throw for it, and changes nothing.
-    void check(const std::string& xml) const { secrets_.check(xml); }
-    Task<> undefine(Caller caller, Uuid uuid);
-    Task<> set_value(Caller caller, Uuid uuid, Sensitive value, unsigned flags);
+    Task<SecretView> define(std::string xml, Flags<SecretDefineFlag> flags);
+    Task<> undefine(SecretRef ref);
+    Task<> set_value(SecretRef ref, Sensitive value);
     /// Throws invalid_secret for a private one, no_secret where no value was set.
-    Task<Sensitive> value(Caller caller, Uuid uuid, unsigned flags);
+    Task<Sensitive> value(SecretRef ref);
 
     Listeners<SecretView, SecretEvent> events;
 

@@ -1,7 +1,7 @@
-#include "wire/console.hpp"
-
+// Streams to and from domains: consoles, channels, screenshots.
 #include "async/spawn.hpp"
-#include "service/flags.hpp"
+#include "wire/flags.hpp"
+#include "wire/handlers.hpp"
 
 #include <boost/asio/write.hpp>
 
@@ -14,84 +14,57 @@ namespace {
 using SessionPtr = std::shared_ptr<Session>;
 using StreamPtr = std::shared_ptr<Stream>;
 
-/// A terminal that a client holds; a second client takes it with force, or is refused.
-struct Terminal {
-    explicit Terminal(const Executor& executor, int fd) : pty(executor, fd) {}
-    StreamFd pty;
+/// A terminal and the client that holds it.
+struct Held {
+    std::shared_ptr<service::Terminal> terminal;
     StreamPtr stream;
 };
 
-/// Who holds which terminal, by domain and device.
-using Terminals = std::map<std::string, std::weak_ptr<Terminal>>;
-
-void let_go(const std::shared_ptr<Terminal>& terminal) {
-    boost::system::error_code ignored;
-    terminal->pty.close(ignored);
-}
-
 /// What the guest writes goes to the client, as much at once as is there.
-Task<> from_guest(std::shared_ptr<Terminal> terminal) {
+Task<> from_guest(Held held) {
     std::string buffer;
     for (;;) {
         buffer.resize(65536);
         boost::system::error_code failure;
-        const auto n =
-            co_await terminal->pty.async_read_some(asio::buffer(buffer), asio::redirect_error(use_task, failure));
+        const auto n = co_await held.terminal->pty().async_read_some(asio::buffer(buffer),
+                                                                     asio::redirect_error(use_task, failure));
         if (failure || n == 0) break;
         buffer.resize(n);
-        const bool taken = co_await terminal->stream->write(std::move(buffer));
+        const bool taken = co_await held.stream->write(std::move(buffer));
         if (!taken) break;
         buffer = {};
     }
-    terminal->stream->send_end();
-    let_go(terminal);
+    held.stream->send_end();
+    held.terminal->close();
 }
 
-Task<> to_guest(std::shared_ptr<Terminal> terminal) {
+Task<> to_guest(Held held) {
     using What = Stream::Incoming::What;
     for (;;) {
-        const auto incoming = co_await terminal->stream->read();
+        const auto incoming = co_await held.stream->read();
         if (incoming.what == What::data) {
             boost::system::error_code failure;
-            co_await asio::async_write(terminal->pty, asio::buffer(incoming.data),
+            co_await asio::async_write(held.terminal->pty(), asio::buffer(incoming.data),
                                        asio::redirect_error(use_task, failure));
             if (!failure) continue;
-            if (terminal->stream->aborted())
-                terminal->stream->confirm();
+            if (held.stream->aborted())
+                held.stream->confirm();
             else
-                terminal->stream->fail(
-                    Error(ErrorCode::operation_failed, ErrorDomain::streams, "the terminal is gone"));
+                held.stream->fail(Error(ErrorCode::operation_failed, ErrorDomain::streams, "the terminal is gone"));
         } else if (incoming.what == What::hole) {
-            terminal->stream->fail(Error(ErrorCode::invalid_stream, ErrorDomain::streams, "a terminal takes no holes"));
+            held.stream->fail(Error(ErrorCode::invalid_stream, ErrorDomain::streams, "a terminal takes no holes"));
         } else {
-            terminal->stream->confirm();
+            held.stream->confirm();
         }
         break;
     }
-    let_go(terminal);
+    held.terminal->close();
 }
 
 /// A guest that does not read holds up who writes to it; a client that has gone does not hold the terminal.
-Task<> let_go_in_time(std::shared_ptr<Terminal> terminal) {
-    co_await terminal->stream->until_aborted();
-    let_go(terminal);
-}
-
-void attach(Terminals& terminals, const Executor& executor, const std::string& key, UniqueFd pty, StreamPtr stream,
-            bool force) {
-    if (const auto holder = terminals[key].lock(); holder && holder->pty.is_open()) {
-        if (!force)
-            throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
-                        "operation failed: Active console session exists for this domain")
-                .hint("take it over with --force");
-        let_go(holder);
-    }
-    auto terminal = std::make_shared<Terminal>(executor, pty.release());
-    terminal->stream = std::move(stream);
-    terminals[key] = terminal;
-    spawn(executor, from_guest(terminal), "a console");
-    spawn(executor, to_guest(terminal), "a console");
-    spawn(executor, let_go_in_time(terminal), "a console");
+Task<> let_go_in_time(Held held) {
+    co_await held.stream->until_aborted();
+    held.terminal->close();
 }
 
 /// Sends a file and ends the stream.
@@ -114,23 +87,27 @@ Task<> send_file(UniqueFd file, StreamPtr stream) {
 
 } // namespace
 
-void serve_consoles(Dispatcher& on, service::DomainOperations& domains) {
-    const auto terminals = std::make_shared<Terminals>();
+void serve_consoles(Dispatcher& on, service::Door& door) {
+    using service::ConsoleOperations;
     on.on<Procedure::domain_open_console>(
-        [&domains, terminals](SessionPtr session, DomainOpenConsoleArgs args, StreamPtr stream) -> Task<> {
-            constexpr std::uint32_t force = 1, safe = 2;
-            service::require_flags(args.flags, force | safe, "virDomainOpenConsole");
-            const auto name = args.dev_name.value_or("");
-            auto pty = domains.open_console(session->caller(), {args.dom.name, args.dom.uuid, args.dom.id}, name);
+        [&door](SessionPtr session, DomainOpenConsoleArgs args, StreamPtr stream) -> Task<> {
+            const auto how = flags<service::ConsoleFlag>(args.flags, "virDomainOpenConsole");
+            compute::DomainRef ref{args.dom.name, args.dom.uuid, args.dom.id};
+            Held held;
+            held.terminal = co_await door.perform<&ConsoleOperations::open>(session->caller(), std::move(ref),
+                                                                            args.dev_name.value_or(""), how);
+            held.stream = std::move(stream);
             const auto executor = co_await asio::this_coro::executor;
-            attach(*terminals, executor, args.dom.uuid.text() + "/" + name, std::move(pty), std::move(stream),
-                   args.flags & force);
+            spawn(executor, from_guest(held), "a console");
+            spawn(executor, to_guest(held), "a console");
+            spawn(executor, let_go_in_time(held), "a console");
         });
     on.on<Procedure::domain_screenshot>(
-        [&domains](SessionPtr session, DomainScreenshotArgs args, StreamPtr stream) -> Task<DomainScreenshotRet> {
-            service::require_flags(args.flags, 0, "virDomainScreenshot");
+        [&door](SessionPtr session, DomainScreenshotArgs args, StreamPtr stream) -> Task<DomainScreenshotRet> {
+            no_flags(args.flags, "virDomainScreenshot");
             compute::DomainRef ref{args.dom.name, args.dom.uuid, args.dom.id};
-            auto picture = co_await domains.screenshot(session->caller(), std::move(ref), args.screen);
+            auto picture =
+                co_await door.perform<&ConsoleOperations::screenshot>(session->caller(), std::move(ref), args.screen);
             const auto executor = co_await asio::this_coro::executor;
             spawn(executor, send_file(std::move(picture.file), std::move(stream)), "a screenshot");
             DomainScreenshotRet ret;

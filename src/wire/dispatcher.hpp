@@ -80,8 +80,17 @@ std::string call_now(const Handler& handler, Session& session, const Header& hea
 
 } // namespace detail
 
+/// The rule of libvirt's table: throws where the procedure is not for connections that may only read.
+void require_reading(const service::Caller& caller, const ProcedureInfo& info);
+
 class Dispatcher {
 public:
+    /// Throws where the caller may not call the procedure. Asked before the arguments are decoded.
+    using Gate = std::function<void(const service::Caller& caller, const ProcedureInfo& info)>;
+    /// Until one is set, it is require_reading().
+    void set_gate(Gate gate) { gate_ = std::move(gate); }
+    void admit(const service::Caller& caller, const ProcedureInfo& info) const { gate_(caller, info); }
+
     struct Entry {
         std::function<std::string(Session&, const Header&, std::string_view)> now;
         std::function<Task<Answer>(std::shared_ptr<Session>, Header, std::string_view, std::vector<UniqueFd>)> later;
@@ -129,6 +138,7 @@ private:
     }
 
     std::unordered_map<std::uint64_t, Entry> entries_;
+    Gate gate_ = require_reading;
 };
 
 } // namespace domus::wire

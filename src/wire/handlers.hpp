@@ -1,4 +1,4 @@
-// Which operation of the service serves which procedure. One function for each family.
+// Which operation serves which procedure. One function for each family; each goes through the door (service/door.hpp).
 #pragma once
 
 #include "service/service.hpp"
@@ -7,35 +7,24 @@
 namespace domus::wire {
 
 void serve_connections(Dispatcher& dispatcher, service::Service& service);
-void serve_domains(Dispatcher& dispatcher, service::Service& service);
-void serve_devices(Dispatcher& dispatcher, service::Service& service);
-void serve_graphics(Dispatcher& dispatcher, service::Service& service);
-void serve_figures(Dispatcher& dispatcher, service::DomainOperations& domains);
-void serve_interfaces(Dispatcher& dispatcher, service::Service& service);
+void serve_domains(Dispatcher& dispatcher, service::Door& door);
+void serve_devices(Dispatcher& dispatcher, service::Door& door);
+void serve_consoles(Dispatcher& dispatcher, service::Door& door);
+void serve_graphics(Dispatcher& dispatcher, service::Door& door);
+void serve_figures(Dispatcher& dispatcher, service::Door& door);
+void serve_interfaces(Dispatcher& dispatcher, service::Door& door);
 void serve_domain_events(Dispatcher& dispatcher, service::Events& events);
-void serve_saves(Dispatcher& dispatcher, service::Service& service);
-void serve_snapshots(Dispatcher& dispatcher, service::Service& service);
-void serve_host(Dispatcher& dispatcher, service::Service& service);
+void serve_saves(Dispatcher& dispatcher, service::Door& door);
+void serve_snapshots(Dispatcher& dispatcher, service::Door& door);
+void serve_host(Dispatcher& dispatcher, service::Door& door);
 void serve_networks(Dispatcher& dispatcher, service::Service& service);
 void serve_secrets(Dispatcher& dispatcher, service::Service& service);
 void serve_storage(Dispatcher& dispatcher, service::Service& service);
-void serve_transfers(Dispatcher& dispatcher, service::StorageOperations& storage);
+void serve_volumes(Dispatcher& dispatcher, service::Door& door);
+void serve_transfers(Dispatcher& dispatcher, service::Service& service);
 
-inline void serve_all(Dispatcher& dispatcher, service::Service& service) {
-    serve_connections(dispatcher, service);
-    serve_domains(dispatcher, service);
-    serve_devices(dispatcher, service);
-    serve_graphics(dispatcher, service);
-    serve_figures(dispatcher, service.domains);
-    serve_interfaces(dispatcher, service);
-    serve_domain_events(dispatcher, service.events);
-    serve_saves(dispatcher, service);
-    serve_snapshots(dispatcher, service);
-    serve_host(dispatcher, service);
-    serve_networks(dispatcher, service);
-    serve_secrets(dispatcher, service);
-    serve_storage(dispatcher, service);
-}
+/// Registers all of them, and has the door judge each call before its arguments are decoded.
+void serve_all(Dispatcher& dispatcher, service::Service& service);
 
 /// How domains are named on the wire.
 inline Domain to_wire(const compute::DomainRef& ref) {

@@ -1,5 +1,4 @@
 // Opening and closing connections, their features and callbacks (section 5 of the facts on the protocol).
-#include "service/check_definition.hpp"
 #include "wire/handlers.hpp"
 
 #include <fmt/format.h>
@@ -66,16 +65,16 @@ void serve_connections(Dispatcher& on, service::Service& service) {
         return ConnectSupportsFeatureRet{supports(session, args.feature)};
     });
     on.on<Procedure::connect_open>(
-        [&service](Session& session, const ConnectOpenArgs& args) { open(session, args, service.uri); });
+        [&service](Session& session, const ConnectOpenArgs& args) { open(session, args, service.uri()); });
     on.on<Procedure::connect_close>([](Session&, const Nothing&) {});
     on.on<Procedure::connect_get_type>([](Session&, const Nothing&) { return ConnectGetTypeRet{"QEMU"}; });
     on.on<Procedure::connect_get_lib_version>(
         [](Session&, const Nothing&) { return ConnectGetLibVersionRet{libvirt_version}; });
     // Our own, beside libvirt's; others answer "unknown procedure".
-    on.on<Procedure::domus_check_definition>(
-        [&service](std::shared_ptr<Session> session, DomusCheckDefinitionArgs args) -> Task<> {
-            return service::check_definition(service, session->caller(), std::move(args.xml));
-        });
+    on.on<Procedure::domus_check_definition>([&service](std::shared_ptr<Session> session,
+                                                        DomusCheckDefinitionArgs args) -> Task<> {
+        return service.door().perform<&service::DefinitionOperations::check>(session->caller(), std::move(args.xml));
+    });
     // As with libvirt, of the way from the daemon to QEMU; the client knows how it reached the daemon.
     on.on<Procedure::connect_is_secure>([](Session&, const Nothing&) { return ConnectIsSecureRet{1}; });
     on.on<Procedure::connect_get_uri>([](Session& session, const Nothing&) { return ConnectGetUriRet{session.uri}; });

@@ -1,4 +1,5 @@
 // Devices of domains: attach, detach, update.
+#include "wire/flags.hpp"
 #include "wire/handlers.hpp"
 
 namespace domus::wire {
@@ -6,37 +7,47 @@ namespace domus::wire {
 namespace {
 
 using SessionPtr = std::shared_ptr<Session>;
-constexpr unsigned live = 1; // the calls without flags are for the running domain
+using service::DeviceFlag;
+using service::DeviceOperations;
+using service::Flags;
+
+constexpr Flags<DeviceFlag> live{DeviceFlag::live}; // the calls without flags are for the running domain
 
 } // namespace
 
-void serve_devices(Dispatcher& on, service::Service& service) {
-    auto& domains = service.domains;
+void serve_devices(Dispatcher& on, service::Door& door) {
     on.on<Procedure::domain_attach_device>([&](SessionPtr session, DomainAttachDeviceArgs args) -> Task<> {
-        return domains.attach_device(session->caller(), from_wire(std::move(args.dom)), std::move(args.xml), live);
+        return door.perform<&DeviceOperations::attach>(session->caller(), from_wire(std::move(args.dom)),
+                                                       std::move(args.xml), live);
     });
     on.on<Procedure::domain_attach_device_flags>([&](SessionPtr session, DomainAttachDeviceFlagsArgs args) -> Task<> {
-        return domains.attach_device(session->caller(), from_wire(std::move(args.dom)), std::move(args.xml),
-                                     args.flags);
+        return door.perform<&DeviceOperations::attach>(session->caller(), from_wire(std::move(args.dom)),
+                                                       std::move(args.xml),
+                                                       flags<DeviceFlag>(args.flags, "virDomainAttachDeviceFlags"));
     });
     on.on<Procedure::domain_detach_device>([&](SessionPtr session, DomainDetachDeviceArgs args) -> Task<> {
-        return domains.detach_device(session->caller(), from_wire(std::move(args.dom)), std::move(args.xml), live);
+        return door.perform<&DeviceOperations::detach>(session->caller(), from_wire(std::move(args.dom)),
+                                                       std::move(args.xml), live);
     });
     on.on<Procedure::domain_detach_device_flags>([&](SessionPtr session, DomainDetachDeviceFlagsArgs args) -> Task<> {
-        return domains.detach_device(session->caller(), from_wire(std::move(args.dom)), std::move(args.xml),
-                                     args.flags);
+        return door.perform<&DeviceOperations::detach>(session->caller(), from_wire(std::move(args.dom)),
+                                                       std::move(args.xml),
+                                                       flags<DeviceFlag>(args.flags, "virDomainDetachDeviceFlags"));
     });
     on.on<Procedure::domain_detach_device_alias>([&](SessionPtr session, DomainDetachDeviceAliasArgs args) -> Task<> {
-        return domains.detach_alias(session->caller(), from_wire(std::move(args.dom)), std::move(args.alias),
-                                    args.flags);
+        return door.perform<&DeviceOperations::detach_alias>(
+            session->caller(), from_wire(std::move(args.dom)), std::move(args.alias),
+            flags<DeviceFlag>(args.flags, "virDomainDetachDeviceAlias"));
     });
     on.on<Procedure::domain_update_device_flags>([&](SessionPtr session, DomainUpdateDeviceFlagsArgs args) -> Task<> {
-        return domains.update_device(session->caller(), from_wire(std::move(args.dom)), std::move(args.xml),
-                                     args.flags);
+        return door.perform<&DeviceOperations::update>(
+            session->caller(), from_wire(std::move(args.dom)), std::move(args.xml),
+            flags<service::DeviceUpdateFlag>(args.flags, "virDomainUpdateDeviceFlags"));
     });
     on.on<Procedure::domain_block_resize>([&](SessionPtr session, DomainBlockResizeArgs args) -> Task<> {
-        return domains.resize_disk(session->caller(), from_wire(std::move(args.dom)), std::move(args.disk), args.size,
-                                   args.flags);
+        return door.perform<&DeviceOperations::resize_disk>(
+            session->caller(), from_wire(std::move(args.dom)), std::move(args.disk), args.size,
+            flags<service::BlockResizeFlag>(args.flags, "virDomainBlockResize"));
     });
 }
 

@@ -1,8 +1,7 @@
 // What single disks and interfaces of a domain did, and other figures that have calls of their own.
+#include "wire/flags.hpp"
 #include "wire/handlers.hpp"
 #include "wire/typed.hpp"
-
-#include "service/flags.hpp"
 
 namespace domus::wire {
 
@@ -10,6 +9,8 @@ namespace {
 
 using SessionPtr = std::shared_ptr<Session>;
 using service::DomainOperations;
+using service::Door;
+using service::StatisticsOperations;
 
 TypedParam parameter(std::string name, std::uint64_t value) {
     TypedParam out;
@@ -18,9 +19,11 @@ TypedParam parameter(std::string name, std::uint64_t value) {
     return out;
 }
 
-void serve_blocks(Dispatcher& on, DomainOperations& domains) {
-    on.on<Procedure::domain_block_stats>([&](SessionPtr, DomainBlockStatsArgs args) -> Task<DomainBlockStatsRet> {
-        const auto counters = co_await domains.block_counters(from_wire(std::move(args.dom)), std::move(args.path), 0);
+void serve_blocks(Dispatcher& on, Door& door) {
+    on.on<Procedure::domain_block_stats>([&](SessionPtr session,
+                                             DomainBlockStatsArgs args) -> Task<DomainBlockStatsRet> {
+        const auto counters = co_await door.perform<&StatisticsOperations::block_counters>(
+            session->caller(), from_wire(std::move(args.dom)), std::move(args.path));
         const auto value = [&](std::string_view name) {
             return static_cast<std::int64_t>(counters.contains(std::string(name)) ? counters.at(std::string(name)) : 0);
         };
@@ -33,39 +36,47 @@ void serve_blocks(Dispatcher& on, DomainOperations& domains) {
         co_return ret;
     });
     on.on<Procedure::domain_block_stats_flags>(
-        [&](SessionPtr, DomainBlockStatsFlagsArgs args) -> Task<DomainBlockStatsFlagsRet> {
+        [&](SessionPtr session, DomainBlockStatsFlagsArgs args) -> Task<DomainBlockStatsFlagsRet> {
             constexpr unsigned string_okay = 4;
-            const auto counters = co_await domains.block_counters(from_wire(std::move(args.dom)), std::move(args.path),
-                                                                  args.flags & ~string_okay);
+            no_flags(args.flags & ~string_okay, "virDomainBlockStatsFlags");
+            const auto counters = co_await door.perform<&StatisticsOperations::block_counters>(
+                session->caller(), from_wire(std::move(args.dom)), std::move(args.path));
             DomainBlockStatsFlagsRet ret;
             ret.nparams = static_cast<std::int32_t>(counters.size());
             if (args.nparams > 0)
                 for (const auto& [name, value] : counters) ret.params.push_back(parameter(name, value));
             co_return ret;
         });
-    on.on<Procedure::domain_get_block_info>([&](SessionPtr,
-                                                DomainGetBlockInfoArgs args) -> Task<DomainGetBlockInfoRet> {
-        const auto info = co_await domains.block_info(from_wire(std::move(args.dom)), std::move(args.path), args.flags);
-        DomainGetBlockInfoRet ret;
-        ret.allocation = info.allocation.bytes;
-        ret.capacity = info.capacity.bytes;
-        ret.physical = info.physical.bytes;
-        co_return ret;
-    });
-    on.on<Procedure::domain_get_disk_errors>([&](Session&, const DomainGetDiskErrorsArgs& args) {
-        service::require_flags(args.flags, 0, "virDomainGetDiskErrors");
-        domains.require_active(from_wire(args.dom));
-        return DomainGetDiskErrorsRet{}; // a disk whose error stopped the guest is told of by its event and the state's
-                                         // reason
+}
+
+void serve_disks(Dispatcher& on, Door& door) {
+    on.on<Procedure::domain_get_block_info>(
+        [&](SessionPtr session, DomainGetBlockInfoArgs args) -> Task<DomainGetBlockInfoRet> {
+            no_flags(args.flags, "virDomainGetBlockInfo");
+            const auto info = co_await door.perform<&StatisticsOperations::block_info>(
+                session->caller(), from_wire(std::move(args.dom)), std::move(args.path));
+            DomainGetBlockInfoRet ret;
+            ret.allocation = info.allocation.bytes;
+            ret.capacity = info.capacity.bytes;
+            ret.physical = info.physical.bytes;
+            co_return ret;
+        });
+    on.on<Procedure::domain_get_disk_errors>([&](Session& session, const DomainGetDiskErrorsArgs& args) {
+        no_flags(args.flags, "virDomainGetDiskErrors");
+        door.perform<&DomainOperations::require_active>(session.caller(), from_wire(args.dom));
+        // a disk whose error stopped the guest is told of by its event and the state's reason
+        return DomainGetDiskErrorsRet{};
     });
 }
 
 } // namespace
 
-void serve_figures(Dispatcher& on, DomainOperations& domains) {
-    serve_blocks(on, domains);
-    on.on<Procedure::domain_interface_stats>([&](Session&, const DomainInterfaceStatsArgs& args) {
-        const auto counters = domains.interface_counters(from_wire(args.dom), args.device);
+void serve_figures(Dispatcher& on, Door& door) {
+    serve_blocks(on, door);
+    serve_disks(on, door);
+    on.on<Procedure::domain_interface_stats>([&](Session& session, const DomainInterfaceStatsArgs& args) {
+        const auto counters =
+            door.perform<&StatisticsOperations::interface_counters>(session.caller(), from_wire(args.dom), args.device);
         DomainInterfaceStatsRet ret;
         ret.rx_bytes = static_cast<std::int64_t>(counters.rx_bytes);
         ret.rx_packets = static_cast<std::int64_t>(counters.rx_packets);
@@ -79,8 +90,9 @@ void serve_figures(Dispatcher& on, DomainOperations& domains) {
     });
     on.on<Procedure::connect_domain_xml_to_native>(
         [&](SessionPtr session, ConnectDomainXmlToNativeArgs args) -> Task<ConnectDomainXmlToNativeRet> {
-            auto text = co_await domains.to_native(session->caller(), std::move(args.native_format),
-                                                   std::move(args.domain_xml), args.flags);
+            no_flags(args.flags, "virConnectDomainXMLToNative");
+            auto text = co_await door.perform<&DomainOperations::to_native>(
+                session->caller(), std::move(args.native_format), std::move(args.domain_xml));
             co_return ConnectDomainXmlToNativeRet{std::move(text)};
         });
 }

@@ -1,4 +1,5 @@
 // Displays that clients see through a descriptor: the one that they send, or one that they get.
+#include "wire/flags.hpp"
 #include "wire/handlers.hpp"
 
 #include <fmt/format.h>
@@ -18,21 +19,25 @@ UniqueFd only_one(std::vector<UniqueFd> fds) {
 
 } // namespace
 
-void serve_graphics(Dispatcher& on, service::Service& service) {
-    auto& domains = service.domains;
+void serve_graphics(Dispatcher& on, service::Door& door) {
+    using service::ConsoleOperations;
+    using service::GraphicsFlag;
     on.on<Procedure::domain_open_graphics>(
         [&](SessionPtr session, DomainOpenGraphicsArgs args, std::vector<UniqueFd> fds) -> Task<> {
-            return domains.open_graphics(session->caller(), from_wire(std::move(args.dom)), args.idx,
-                                         only_one(std::move(fds)), args.flags);
+            auto client = only_one(std::move(fds));
+            const auto how = flags<GraphicsFlag>(args.flags, "virDomainOpenGraphics");
+            return door.perform<&ConsoleOperations::open_graphics>(session->caller(), from_wire(std::move(args.dom)),
+                                                                   args.idx, std::move(client), how);
         });
-    on.on<Procedure::domain_open_graphics_fd>([&](SessionPtr session,
-                                                  DomainOpenGraphicsFdArgs args) -> Task<WithFds<Nothing>> {
-        WithFds<Nothing> ret;
-        auto client =
-            co_await domains.open_graphics_fd(session->caller(), from_wire(std::move(args.dom)), args.idx, args.flags);
-        ret.fds.push_back(std::move(client));
-        co_return ret;
-    });
+    on.on<Procedure::domain_open_graphics_fd>(
+        [&](SessionPtr session, DomainOpenGraphicsFdArgs args) -> Task<WithFds<Nothing>> {
+            const auto how = flags<GraphicsFlag>(args.flags, "virDomainOpenGraphicsFD");
+            WithFds<Nothing> ret;
+            auto client = co_await door.perform<&ConsoleOperations::open_graphics_fd>(
+                session->caller(), from_wire(std::move(args.dom)), args.idx, how);
+            ret.fds.push_back(std::move(client));
+            co_return ret;
+        });
 }
 
 } // namespace domus::wire

@@ -1,132 +1,100 @@
 // Procedures on the host's network interfaces, which are looked at and not changed; and on kinds of objects of which
 // this version keeps none.
+#include "wire/flags.hpp"
 #include "wire/handlers.hpp"
-
-#include "host/interfaces.hpp"
-#include "service/flags.hpp"
-
-#include <fmt/format.h>
-
-#include <algorithm>
 
 namespace domus::wire {
 
 namespace {
 
-using netlink::Link;
-using service::HostOperations;
-using SessionPtr = std::shared_ptr<Session>;
+using service::Door;
+using service::Flags;
+using service::HostInterface;
+using service::InterfaceListFlag;
+using service::InterfaceOperations;
 
-Interface to_wire(const Link& interface) {
+constexpr Flags<InterfaceListFlag> active{InterfaceListFlag::active}, inactive{InterfaceListFlag::inactive};
+
+Interface to_wire(const HostInterface& interface) {
     Interface out;
     out.name = interface.name;
     out.mac = interface.mac;
     return out;
 }
 
-const Link& find(const std::vector<Link>& all, const std::string& name) {
-    const auto found = std::ranges::find(all, name, &Link::name);
-    if (found != all.end()) return *found;
-    throw Error(ErrorCode::no_interface, ErrorDomain::interface,
-                fmt::format("Interface not found: couldn't find interface named '{}'", name))
-        .hint("see 'ip link'");
-}
-
-const Link& find_mac(const std::vector<Link>& all, const std::string& mac) {
-    const auto found = std::ranges::find(all, mac, &Link::mac);
-    if (found == all.end())
-        throw Error(ErrorCode::no_interface, ErrorDomain::interface,
-                    fmt::format("Interface not found: couldn't find interface with MAC address '{}'", mac));
-    if (std::ranges::count(all, mac, &Link::mac) > 1)
-        throw Error(ErrorCode::multiple_interfaces, ErrorDomain::interface,
-                    "multiple interfaces with matching MAC address")
-            .hint("look it up by its name");
-    return *found;
-}
-
-std::vector<Interface> chosen(const std::vector<Link>& all, bool want_active, bool want_inactive) {
-    std::vector<Interface> list;
+std::vector<std::string> names_of(const std::vector<HostInterface>& all, std::int32_t most) {
+    std::vector<std::string> names;
     for (const auto& interface : all)
-        if (interface.up ? want_active : want_inactive) list.push_back(to_wire(interface));
-    return list;
+        if (names.size() < static_cast<std::size_t>(std::max(most, 0))) names.push_back(interface.name);
+    return names;
 }
 
-std::vector<std::string> names(const std::vector<Link>& all, bool active, std::int32_t most) {
-    std::vector<std::string> list;
-    for (auto& interface : chosen(all, active, !active))
-        if (list.size() < static_cast<std::size_t>(std::max(most, 0))) list.push_back(std::move(interface.name));
-    return list;
-}
-
-std::int32_t count(const std::vector<Link>& all, bool active) {
-    return static_cast<std::int32_t>(std::ranges::count(all, active, &Link::up));
-}
-
-void serve_interface_lists(Dispatcher& on, HostOperations& host) {
+void serve_lists(Dispatcher& on, Door& door) {
+    using SessionPtr = std::shared_ptr<Session>;
+    const auto list = [&](const SessionPtr& session, Flags<InterfaceListFlag> which) {
+        return door.perform<&InterfaceOperations::list>(session->caller(), which);
+    };
     on.on<Procedure::connect_list_all_interfaces>(
-        [&](SessionPtr, ConnectListAllInterfacesArgs args) -> Task<ConnectListAllInterfacesRet> {
-            constexpr unsigned inactive = 1, active = 2; // virConnectListAllInterfacesFlags
-            service::require_flags(args.flags, inactive | active, "virConnectListAllInterfaces");
-            const auto all = co_await host.interfaces();
-            const bool any = !(args.flags & (inactive | active));
+        [list](SessionPtr session, ConnectListAllInterfacesArgs args) -> Task<ConnectListAllInterfacesRet> {
+            const auto which = flags<InterfaceListFlag>(args.flags, "virConnectListAllInterfaces");
+            const auto all = co_await list(session, which);
             ConnectListAllInterfacesRet ret;
-            ret.ifaces = chosen(all, any || (args.flags & active), any || (args.flags & inactive));
-            ret.ret = static_cast<std::uint32_t>(ret.ifaces.size());
-            if (!args.need_results) ret.ifaces.clear();
+            ret.ret = static_cast<std::uint32_t>(all.size());
+            if (!args.need_results) co_return ret;
+            for (const auto& interface : all) ret.ifaces.push_back(to_wire(interface));
             co_return ret;
         });
-    on.on<Procedure::connect_num_of_interfaces>([&](SessionPtr, Nothing) -> Task<ConnectNumOfInterfacesRet> {
-        const auto all = co_await host.interfaces();
-        co_return ConnectNumOfInterfacesRet{count(all, true)};
-    });
+    on.on<Procedure::connect_num_of_interfaces>(
+        [list](SessionPtr session, Nothing) -> Task<ConnectNumOfInterfacesRet> {
+            const auto all = co_await list(session, active);
+            co_return ConnectNumOfInterfacesRet{static_cast<std::int32_t>(all.size())};
+        });
     on.on<Procedure::connect_num_of_defined_interfaces>(
-        [&](SessionPtr, Nothing) -> Task<ConnectNumOfDefinedInterfacesRet> {
-            const auto all = co_await host.interfaces();
-            co_return ConnectNumOfDefinedInterfacesRet{count(all, false)};
+        [list](SessionPtr session, Nothing) -> Task<ConnectNumOfDefinedInterfacesRet> {
+            const auto all = co_await list(session, inactive);
+            co_return ConnectNumOfDefinedInterfacesRet{static_cast<std::int32_t>(all.size())};
         });
     on.on<Procedure::connect_list_interfaces>(
-        [&](SessionPtr, ConnectListInterfacesArgs args) -> Task<ConnectListInterfacesRet> {
-            const auto all = co_await host.interfaces();
-            co_return ConnectListInterfacesRet{names(all, true, args.maxnames)};
+        [list](SessionPtr session, ConnectListInterfacesArgs args) -> Task<ConnectListInterfacesRet> {
+            const auto all = co_await list(session, active);
+            co_return ConnectListInterfacesRet{names_of(all, args.maxnames)};
         });
     on.on<Procedure::connect_list_defined_interfaces>(
-        [&](SessionPtr, ConnectListDefinedInterfacesArgs args) -> Task<ConnectListDefinedInterfacesRet> {
-            const auto all = co_await host.interfaces();
-            co_return ConnectListDefinedInterfacesRet{names(all, false, args.maxnames)};
+        [list](SessionPtr session, ConnectListDefinedInterfacesArgs args) -> Task<ConnectListDefinedInterfacesRet> {
+            const auto all = co_await list(session, inactive);
+            co_return ConnectListDefinedInterfacesRet{names_of(all, args.maxnames)};
         });
 }
 
-void serve_one_interface(Dispatcher& on, HostOperations& host) {
+void serve_looking(Dispatcher& on, Door& door) {
+    using SessionPtr = std::shared_ptr<Session>;
     on.on<Procedure::interface_lookup_by_name>(
-        [&](SessionPtr, InterfaceLookupByNameArgs args) -> Task<InterfaceLookupByNameRet> {
-            const auto all = co_await host.interfaces();
-            co_return InterfaceLookupByNameRet{to_wire(find(all, args.name))};
+        [&](SessionPtr session, InterfaceLookupByNameArgs args) -> Task<InterfaceLookupByNameRet> {
+            const auto found = co_await door.perform<&InterfaceOperations::lookup_by_name>(session->caller(), args.name);
+            co_return InterfaceLookupByNameRet{to_wire(found)};
         });
     on.on<Procedure::interface_lookup_by_mac_string>(
-        [&](SessionPtr, InterfaceLookupByMacStringArgs args) -> Task<InterfaceLookupByMacStringRet> {
-            const auto all = co_await host.interfaces();
-            co_return InterfaceLookupByMacStringRet{to_wire(find_mac(all, args.mac))};
+        [&](SessionPtr session, InterfaceLookupByMacStringArgs args) -> Task<InterfaceLookupByMacStringRet> {
+            const auto found = co_await door.perform<&InterfaceOperations::lookup_by_mac>(session->caller(), args.mac);
+            co_return InterfaceLookupByMacStringRet{to_wire(found)};
         });
-    on.on<Procedure::interface_is_active>([&](SessionPtr, InterfaceIsActiveArgs args) -> Task<InterfaceIsActiveRet> {
-        const auto all = co_await host.interfaces();
-        co_return InterfaceIsActiveRet{find(all, args.iface.name).up};
-    });
+    on.on<Procedure::interface_is_active>(
+        [&](SessionPtr session, InterfaceIsActiveArgs args) -> Task<InterfaceIsActiveRet> {
+            const auto found = co_await door.perform<&InterfaceOperations::view>(session->caller(), args.iface.name);
+            co_return InterfaceIsActiveRet{found.up};
+        });
     on.on<Procedure::interface_get_xml_desc>(
-        [&](SessionPtr, InterfaceGetXmlDescArgs args) -> Task<InterfaceGetXmlDescRet> {
-            constexpr unsigned inactive = 1;
-            service::require_flags(args.flags, inactive, "virInterfaceGetXMLDesc");
-            const auto all = co_await host.interfaces();
-            co_return InterfaceGetXmlDescRet{host::interface_xml(find(all, args.iface.name), all)};
+        [&](SessionPtr session, InterfaceGetXmlDescArgs args) -> Task<InterfaceGetXmlDescRet> {
+            const auto how = flags<service::InterfaceXmlFlag>(args.flags, "virInterfaceGetXMLDesc");
+            auto text = co_await door.perform<&InterfaceOperations::xml>(session->caller(), args.iface.name, how);
+            co_return InterfaceGetXmlDescRet{std::move(text)};
         });
 }
 
 /// There are none, since none can be made: clients that list them go on.
-void serve_kinds_without_objects(Dispatcher& on) {
-    on.on<Procedure::connect_list_all_secrets>(
-        [](Session&, const ConnectListAllSecretsArgs&) { return ConnectListAllSecretsRet{}; });
-    on.on<Procedure::connect_num_of_secrets>([](Session&, const Nothing&) { return ConnectNumOfSecretsRet{}; });
+void serve_filters(Dispatcher& on) {
     on.on<Procedure::connect_list_all_nwfilters>([](Session&, const ConnectListAllNwfiltersArgs& args) {
-        service::require_flags(args.flags, 0, "virConnectListAllNWFilters");
+        no_flags(args.flags, "virConnectListAllNWFilters");
         return ConnectListAllNwfiltersRet{};
     });
     on.on<Procedure::connect_num_of_nwfilters>([](Session&, const Nothing&) { return ConnectNumOfNwfiltersRet{}; });
@@ -134,10 +102,10 @@ void serve_kinds_without_objects(Dispatcher& on) {
 
 } // namespace
 
-void serve_interfaces(Dispatcher& on, service::Service& service) {
-    serve_interface_lists(on, service.host);
-    serve_one_interface(on, service.host);
-    serve_kinds_without_objects(on);
+void serve_interfaces(Dispatcher& on, Door& door) {
+    serve_lists(on, door);
+    serve_looking(on, door);
+    serve_filters(on);
 }
 
 } // namespace domus::wire

@@ -1,4 +1,5 @@
 // Procedures on saved memory and on the jobs that clients watch.
+#include "wire/flags.hpp"
 #include "wire/handlers.hpp"
 #include "wire/typed.hpp"
 
@@ -9,7 +10,13 @@ namespace domus::wire {
 namespace {
 
 using SessionPtr = std::shared_ptr<Session>;
-using service::DomainOperations;
+using service::Door;
+using service::Flags;
+using service::JobFlag;
+using service::SavedMemoryOperations;
+using service::SavedStateFlag;
+using service::SavedXmlFlag;
+using service::SaveFlag;
 
 /// The typed parameters of virDomainSaveParams and virDomainRestoreParams.
 struct FileParams {
@@ -32,64 +39,91 @@ FileParams read_params(std::vector<TypedParam> params) {
     return result;
 }
 
-void serve_files(Dispatcher& on, DomainOperations& domains) {
+void serve_files(Dispatcher& on, Door& door) {
     on.on<Procedure::domain_save>([&](SessionPtr session, DomainSaveArgs args) -> Task<> {
-        return domains.save(session->caller(), from_wire(std::move(args.dom)), std::move(args.to), std::nullopt, 0);
+        return door.perform<&SavedMemoryOperations::save>(session->caller(), from_wire(std::move(args.dom)),
+                                                          std::move(args.to), std::nullopt, Flags<SaveFlag>{});
     });
     on.on<Procedure::domain_save_flags>([&](SessionPtr session, DomainSaveFlagsArgs args) -> Task<> {
-        return domains.save(session->caller(), from_wire(std::move(args.dom)), std::move(args.to), std::move(args.dxml),
-                            args.flags);
+        return door.perform<&SavedMemoryOperations::save>(session->caller(), from_wire(std::move(args.dom)),
+                                                          std::move(args.to), std::move(args.dxml),
+                                                          flags<SaveFlag>(args.flags, "virDomainSaveFlags"));
     });
     on.on<Procedure::domain_save_params>([&](SessionPtr session, DomainSaveParamsArgs args) -> Task<> {
         auto params = read_params(std::move(args.params));
         if (!params.file)
-            return domains.managed_save(session->caller(), from_wire(std::move(args.dom)), std::move(params.xml),
-                                        args.flags);
-        return domains.save(session->caller(), from_wire(std::move(args.dom)), std::move(*params.file),
-                            std::move(params.xml), args.flags);
+            return door.perform<&SavedMemoryOperations::managed_save>(
+                session->caller(), from_wire(std::move(args.dom)), std::move(params.xml),
+                flags<SaveFlag>(args.flags, "virDomainManagedSave"));
+        return door.perform<&SavedMemoryOperations::save>(session->caller(), from_wire(std::move(args.dom)),
+                                                          std::move(*params.file), std::move(params.xml),
+                                                          flags<SaveFlag>(args.flags, "virDomainSaveFlags"));
     });
+}
+
+void serve_restores(Dispatcher& on, Door& door) {
     on.on<Procedure::domain_restore>([&](SessionPtr session, DomainRestoreArgs args) -> Task<> {
-        return domains.restore(session->caller(), std::move(args.from), std::nullopt, 0);
+        return door.perform<&SavedMemoryOperations::restore>(session->caller(), std::move(args.from), std::nullopt,
+                                                             Flags<SaveFlag>{});
     });
     on.on<Procedure::domain_restore_flags>([&](SessionPtr session, DomainRestoreFlagsArgs args) -> Task<> {
-        return domains.restore(session->caller(), std::move(args.from), std::move(args.dxml), args.flags);
+        return door.perform<&SavedMemoryOperations::restore>(session->caller(), std::move(args.from),
+                                                             std::move(args.dxml),
+                                                             flags<SaveFlag>(args.flags, "virDomainRestoreFlags"));
     });
     on.on<Procedure::domain_restore_params>([&](SessionPtr session, DomainRestoreParamsArgs args) -> Task<> {
         auto params = read_params(std::move(args.params));
         if (!params.file)
             throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu, "invalid argument: missing path to restore from");
-        return domains.restore(session->caller(), std::move(*params.file), std::move(params.xml), args.flags);
+        return door.perform<&SavedMemoryOperations::restore>(session->caller(), std::move(*params.file),
+                                                             std::move(params.xml),
+                                                             flags<SaveFlag>(args.flags, "virDomainRestoreFlags"));
     });
+}
+
+void serve_images(Dispatcher& on, Door& door) {
     on.on<Procedure::domain_save_image_get_xml_desc>(
         [&](SessionPtr session, DomainSaveImageGetXmlDescArgs args) -> Task<DomainSaveImageGetXmlDescRet> {
-            auto xml = co_await domains.save_image_xml(session->caller(), std::move(args.file), args.flags);
+            auto xml = co_await door.perform<&SavedMemoryOperations::image_xml>(
+                session->caller(), std::move(args.file),
+                flags<SavedXmlFlag>(args.flags, "virDomainSaveImageGetXMLDesc"));
             co_return DomainSaveImageGetXmlDescRet{std::move(xml)};
         });
     on.on<Procedure::domain_save_image_define_xml>(
         [&](SessionPtr session, DomainSaveImageDefineXmlArgs args) -> Task<> {
-            return domains.save_image_define(session->caller(), std::move(args.file), std::move(args.dxml), args.flags);
+            return door.perform<&SavedMemoryOperations::define_image>(
+                session->caller(), std::move(args.file), std::move(args.dxml),
+                flags<SavedStateFlag>(args.flags, "virDomainSaveImageDefineXML"));
         });
 }
 
-void serve_managed(Dispatcher& on, DomainOperations& domains) {
+void serve_managed(Dispatcher& on, Door& door) {
     on.on<Procedure::domain_managed_save>([&](SessionPtr session, DomainManagedSaveArgs args) -> Task<> {
-        return domains.managed_save(session->caller(), from_wire(std::move(args.dom)), std::nullopt, args.flags);
+        return door.perform<&SavedMemoryOperations::managed_save>(session->caller(), from_wire(std::move(args.dom)),
+                                                                  std::nullopt,
+                                                                  flags<SaveFlag>(args.flags, "virDomainManagedSave"));
     });
-    on.on<Procedure::domain_has_managed_save_image>([&](Session&, const DomainHasManagedSaveImageArgs& args) {
-        return DomainHasManagedSaveImageRet{domains.has_managed_save(from_wire(args.dom), args.flags)};
+    on.on<Procedure::domain_has_managed_save_image>([&](Session& session, const DomainHasManagedSaveImageArgs& args) {
+        no_flags(args.flags, "virDomainHasManagedSaveImage");
+        return DomainHasManagedSaveImageRet{
+            door.perform<&SavedMemoryOperations::has_managed>(session.caller(), from_wire(args.dom))};
     });
     on.on<Procedure::domain_managed_save_remove>([&](SessionPtr session, DomainManagedSaveRemoveArgs args) -> Task<> {
-        return domains.managed_save_remove(session->caller(), from_wire(std::move(args.dom)), args.flags);
+        no_flags(args.flags, "virDomainManagedSaveRemove");
+        return door.perform<&SavedMemoryOperations::remove_managed>(session->caller(), from_wire(std::move(args.dom)));
     });
     on.on<Procedure::domain_managed_save_get_xml_desc>(
         [&](SessionPtr session, DomainManagedSaveGetXmlDescArgs args) -> Task<DomainManagedSaveGetXmlDescRet> {
-            auto xml = co_await domains.managed_save_xml(session->caller(), from_wire(std::move(args.dom)), args.flags);
+            auto xml = co_await door.perform<&SavedMemoryOperations::managed_xml>(
+                session->caller(), from_wire(std::move(args.dom)),
+                flags<SavedXmlFlag>(args.flags, "virDomainManagedSaveGetXMLDesc"));
             co_return DomainManagedSaveGetXmlDescRet{std::move(xml)};
         });
     on.on<Procedure::domain_managed_save_define_xml>(
         [&](SessionPtr session, DomainManagedSaveDefineXmlArgs args) -> Task<> {
-            return domains.managed_save_define(session->caller(), from_wire(std::move(args.dom)), std::move(args.dxml),
-                                               args.flags);
+            return door.perform<&SavedMemoryOperations::define_managed>(
+                session->caller(), from_wire(std::move(args.dom)), std::move(args.dxml),
+                flags<SavedStateFlag>(args.flags, "virDomainManagedSaveDefineXML"));
         });
 }
 
@@ -119,9 +153,10 @@ std::vector<TypedParam> to_wire(const compute::JobStatistics& job) {
     return params;
 }
 
-void serve_jobs(Dispatcher& on, DomainOperations& domains) {
-    on.on<Procedure::domain_get_job_info>([&](Session&, const DomainGetJobInfoArgs& args) {
-        const auto job = domains.job(from_wire(args.dom), 0);
+void serve_jobs(Dispatcher& on, Door& door) {
+    on.on<Procedure::domain_get_job_info>([&](Session& session, const DomainGetJobInfoArgs& args) {
+        const auto job =
+            door.perform<&SavedMemoryOperations::job>(session.caller(), from_wire(args.dom), Flags<JobFlag>{});
         DomainGetJobInfoRet ret;
         ret.type = static_cast<std::int32_t>(job.type);
         if (job.type == compute::JobType::none) return ret;
@@ -131,27 +166,31 @@ void serve_jobs(Dispatcher& on, DomainOperations& domains) {
         ret.data_remaining = ret.mem_remaining = job.remaining;
         return ret;
     });
-    on.on<Procedure::domain_get_job_stats>([&](Session&, const DomainGetJobStatsArgs& args) {
-        const auto job = domains.job(from_wire(args.dom), args.flags);
+    on.on<Procedure::domain_get_job_stats>([&](Session& session, const DomainGetJobStatsArgs& args) {
+        const auto job = door.perform<&SavedMemoryOperations::job>(session.caller(), from_wire(args.dom),
+                                                                   flags<JobFlag>(args.flags, "virDomainGetJobStats"));
         DomainGetJobStatsRet ret;
         ret.type = static_cast<std::int32_t>(job.type);
         ret.params = to_wire(job);
         return ret;
     });
     on.on<Procedure::domain_abort_job>([&](SessionPtr session, DomainAbortJobArgs args) -> Task<> {
-        return domains.abort_job(session->caller(), from_wire(std::move(args.dom)), 0);
+        return door.perform<&SavedMemoryOperations::abort_job>(session->caller(), from_wire(std::move(args.dom)));
     });
     on.on<Procedure::domain_abort_job_flags>([&](SessionPtr session, DomainAbortJobFlagsArgs args) -> Task<> {
-        return domains.abort_job(session->caller(), from_wire(std::move(args.dom)), args.flags);
+        no_flags(args.flags, "virDomainAbortJobFlags");
+        return door.perform<&SavedMemoryOperations::abort_job>(session->caller(), from_wire(std::move(args.dom)));
     });
 }
 
 } // namespace
 
-void serve_saves(Dispatcher& on, service::Service& service) {
-    serve_files(on, service.domains);
-    serve_managed(on, service.domains);
-    serve_jobs(on, service.domains);
+void serve_saves(Dispatcher& on, service::Door& door) {
+    serve_files(on, door);
+    serve_restores(on, door);
+    serve_images(on, door);
+    serve_managed(on, door);
+    serve_jobs(on, door);
 }
 
 } // namespace domus::wire

@@ -1,5 +1,6 @@
 // Procedures on secrets. Their values are overwritten here as soon as they are passed on; what the session has read
 // or is to write lives in its buffers until then.
+#include "wire/flags.hpp"
 #include "wire/handlers.hpp"
 #include "wire/object_events.hpp"
 
@@ -10,8 +11,12 @@ namespace domus::wire {
 namespace {
 
 using SessionPtr = std::shared_ptr<Session>;
+using service::Door;
+using service::Flags;
 using service::SecretEvent;
+using service::SecretListFlag;
 using service::SecretOperations;
+using service::SecretRef;
 using service::SecretView;
 
 Secret to_wire(const SecretView& view) {
@@ -22,49 +27,61 @@ Secret to_wire(const SecretView& view) {
     return secret;
 }
 
-void serve_looking(Dispatcher& on, SecretOperations& secrets) {
-    on.on<Procedure::connect_num_of_secrets>([&](Session&, const Nothing&) {
-        return ConnectNumOfSecretsRet{static_cast<std::int32_t>(secrets.list(0).size())};
+void serve_looking(Dispatcher& on, Door& door) {
+    const auto list = [&](const Session& session, Flags<SecretListFlag> which) {
+        return door.perform<&SecretOperations::list>(session.caller(), which);
+    };
+    on.on<Procedure::connect_num_of_secrets>([list](Session& session, const Nothing&) {
+        return ConnectNumOfSecretsRet{static_cast<std::int32_t>(list(session, {}).size())};
     });
-    on.on<Procedure::connect_list_secrets>([&](Session&, const ConnectListSecretsArgs& args) {
+    on.on<Procedure::connect_list_secrets>([list](Session& session, const ConnectListSecretsArgs& args) {
         const auto wanted = static_cast<std::size_t>(std::max(args.maxuuids, 0));
         ConnectListSecretsRet ret;
-        for (const auto& view : secrets.list(0))
+        for (const auto& view : list(session, {}))
             if (ret.uuids.size() < wanted) ret.uuids.push_back(view.uuid.text());
         return ret;
     });
-    on.on<Procedure::connect_list_all_secrets>([&](Session&, const ConnectListAllSecretsArgs& args) {
+    on.on<Procedure::connect_list_all_secrets>([list](Session& session, const ConnectListAllSecretsArgs& args) {
         ConnectListAllSecretsRet ret;
-        for (const auto& view : secrets.list(args.flags)) ret.secrets.push_back(to_wire(view));
+        const auto which = flags<SecretListFlag>(args.flags, "virConnectListAllSecrets");
+        for (const auto& view : list(session, which)) ret.secrets.push_back(to_wire(view));
         ret.ret = static_cast<std::uint32_t>(ret.secrets.size());
         if (!args.need_results) ret.secrets.clear();
         return ret;
     });
-    on.on<Procedure::secret_lookup_by_uuid>([&](Session&, const SecretLookupByUuidArgs& args) {
-        return SecretLookupByUuidRet{to_wire(secrets.lookup(args.uuid))};
+    on.on<Procedure::secret_lookup_by_uuid>([&](Session& session, const SecretLookupByUuidArgs& args) {
+        return SecretLookupByUuidRet{
+            to_wire(door.perform<&SecretOperations::lookup>(session.caller(), SecretRef{args.uuid}))};
     });
-    on.on<Procedure::secret_lookup_by_usage>([&](Session&, const SecretLookupByUsageArgs& args) {
-        return SecretLookupByUsageRet{to_wire(secrets.lookup_usage(args.usage_type, args.usage_id))};
+    on.on<Procedure::secret_lookup_by_usage>([&](Session& session, const SecretLookupByUsageArgs& args) {
+        return SecretLookupByUsageRet{
+            to_wire(door.perform<&SecretOperations::lookup_usage>(session.caller(), args.usage_type, args.usage_id))};
     });
-    on.on<Procedure::secret_get_xml_desc>([&](Session&, const SecretGetXmlDescArgs& args) {
-        return SecretGetXmlDescRet{secrets.xml(args.secret.uuid, args.flags)};
+    on.on<Procedure::secret_get_xml_desc>([&](Session& session, const SecretGetXmlDescArgs& args) {
+        no_flags(args.flags, "virSecretGetXMLDesc");
+        return SecretGetXmlDescRet{door.perform<&SecretOperations::xml>(session.caller(), SecretRef{args.secret.uuid})};
     });
 }
 
-void serve_changing(Dispatcher& on, SecretOperations& secrets) {
+void serve_changing(Dispatcher& on, Door& door) {
     on.on<Procedure::secret_define_xml>([&](SessionPtr session, SecretDefineXmlArgs args) -> Task<SecretDefineXmlRet> {
-        const auto view = co_await secrets.define(session->caller(), std::move(args.xml), args.flags);
+        const auto how = flags<service::SecretDefineFlag>(args.flags, "virSecretDefineXML");
+        const auto view = co_await door.perform<&SecretOperations::define>(session->caller(), std::move(args.xml), how);
         co_return SecretDefineXmlRet{to_wire(view)};
     });
     on.on<Procedure::secret_undefine>([&](SessionPtr session, SecretUndefineArgs args) -> Task<> {
-        return secrets.undefine(session->caller(), args.secret.uuid);
+        return door.perform<&SecretOperations::undefine>(session->caller(), SecretRef{args.secret.uuid});
     });
     on.on<Procedure::secret_set_value>([&](SessionPtr session, SecretSetValueArgs args) -> Task<> {
         Sensitive value(std::move(args.value.bytes));
-        return secrets.set_value(session->caller(), args.secret.uuid, std::move(value), args.flags);
+        no_flags(args.flags, "virSecretSetValue");
+        return door.perform<&SecretOperations::set_value>(session->caller(), SecretRef{args.secret.uuid},
+                                                          std::move(value));
     });
     on.on<Procedure::secret_get_value>([&](SessionPtr session, SecretGetValueArgs args) -> Task<SecretGetValueRet> {
-        const auto value = co_await secrets.value(session->caller(), args.secret.uuid, args.flags);
+        no_flags(args.flags, "virSecretGetValue");
+        const SecretRef ref{args.secret.uuid};
+        const auto value = co_await door.perform<&SecretOperations::value>(session->caller(), ref);
         SecretGetValueRet ret;
         ret.value.bytes = value.view();
         co_return ret;
@@ -93,10 +110,9 @@ void serve_events(Dispatcher& on, SecretOperations& secrets) {
 } // namespace
 
 void serve_secrets(Dispatcher& on, service::Service& service) {
-    auto& secrets = service.secrets;
-    serve_looking(on, secrets);
-    serve_changing(on, secrets);
-    serve_events(on, secrets);
+    serve_looking(on, service.door());
+    serve_changing(on, service.door());
+    serve_events(on, service.secrets());
 }
 
 } // namespace domus::wire

@@ -79,10 +79,7 @@ void Session::handle_call(const Header& header, std::string_view body) {
     const auto* info = find_procedure(header.program, header.procedure);
     const auto* entry = dispatcher_.find(header.program, header.procedure);
     if (!info || !entry) throw unknown_procedure(header.program, header.procedure);
-    if (read_only() && !info->read_only)
-        throw Error(ErrorCode::operation_denied, ErrorDomain::rpc,
-                    fmt::format("operation forbidden: read only access prevents {}", info->name))
-            .hint("connect without --readonly, to the socket for changes");
+    dispatcher_.admit(caller_, *info);
     if (entry->now) return send(entry->now(*this, header, body));
     const auto self = shared_from_this();
     if (entry->stream) {

@@ -1,9 +1,9 @@
 // Upload to and download of volumes over streams, with holes where the client knows them (virStreamSparse*).
+#include "wire/flags.hpp"
 #include "wire/handlers.hpp"
 
 #include "async/spawn.hpp"
 #include "base/log.hpp"
-#include "service/flags.hpp"
 
 #include <fmt/format.h>
 
@@ -14,14 +14,14 @@ namespace {
 using namespace std::chrono_literals;
 using SessionPtr = std::shared_ptr<Session>;
 using StreamPtr = std::shared_ptr<Stream>;
-using service::StorageOperations;
+using service::VolumeOperations;
 using service::VolumeRef;
+using service::VolumeTransferFlag;
 
 constexpr auto disk_patience = 60s; ///< for one piece
-constexpr unsigned sparse = 1;      // virStorageVolUploadFlags, virStorageVolDownloadFlags
 
 struct Transfer {
-    StorageOperations& storage;
+    VolumeOperations& volumes;
     VolumeRef volume;
     StreamPtr stream;
     std::shared_ptr<storage::VolumeData> data;
@@ -51,7 +51,7 @@ Task<> close(Transfer& transfer) {
     auto work = [data = std::move(transfer.data)] { data->close(); };
     std::exception_ptr failure;
     try {
-        co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+        co_await transfer.volumes.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
     } catch (...) {
         failure = std::current_exception();
     }
@@ -66,7 +66,7 @@ Task<> send(Transfer& transfer) {
                 return data->read(at, end, holes, stream_chunk);
             };
             auto piece =
-                co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+                co_await transfer.volumes.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
             if (piece.fault.number) throw transfer_error(piece.fault, "cannot read", transfer);
             if (!piece.hole && piece.data.empty()) break; // it was made shorter meanwhile
             const auto length = piece.hole ? piece.hole : piece.data.size();
@@ -120,7 +120,7 @@ Task<> take(Transfer& transfer, Stream::Incoming incoming) {
             return hole ? data->write_hole(at, left) : data->write(at, *piece);
         };
         const auto written =
-            co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+            co_await transfer.volumes.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
         transfer.at += written.bytes;
         done += written.bytes;
         if (written.fault.number) throw transfer_error(written.fault, "cannot write", transfer);
@@ -130,7 +130,7 @@ Task<> take(Transfer& transfer, Stream::Incoming incoming) {
 Task<> settle_data(Transfer& transfer) {
     auto work = [data = transfer.data] { return data->flush(); };
     const auto fault =
-        co_await transfer.storage.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+        co_await transfer.volumes.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
     if (fault.number) throw transfer_error(fault, "cannot write", transfer);
 }
 
@@ -149,7 +149,7 @@ Task<> upload(Transfer transfer) {
         failure = error;
     }
     co_await close(transfer);
-    co_await transfer.storage.settle(transfer.volume);
+    co_await transfer.volumes.settle(transfer.volume);
     if (failure) note_end("the upload to", transfer, failure->message());
     if (failure)
         transfer.stream->fail(*failure);
@@ -159,35 +159,45 @@ Task<> upload(Transfer transfer) {
 
 } // namespace
 
-void serve_transfers(Dispatcher& on, StorageOperations& storage) {
+void serve_transfers(Dispatcher& on, service::Service& service) {
     on.on<Procedure::storage_vol_download>(
-        [&storage](SessionPtr session, StorageVolDownloadArgs args, StreamPtr stream) -> Task<> {
-            service::require_flags(args.flags, sparse, "virStorageVolDownload");
+        [&service](SessionPtr session, StorageVolDownloadArgs args, StreamPtr stream) -> Task<> {
+            const auto how = flags<VolumeTransferFlag>(args.flags, "virStorageVolDownload");
             VolumeRef volume{args.vol.pool, args.vol.name, args.vol.key};
-            auto data = co_await storage.open_volume(session->caller(), volume, false);
+            auto data = co_await service.door().perform<&VolumeOperations::download>(session->caller(), volume);
             const auto size = data->size();
             if (args.offset > size)
                 throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
                             fmt::format("volume '{}' has {} bytes and no byte {}", volume.name, size, args.offset));
             const auto end = args.length == 0 ? size : std::min(size, args.offset + std::min(args.length, size));
             const auto executor = co_await asio::this_coro::executor;
-            Transfer transfer{storage, std::move(volume),         std::move(stream), std::move(data), args.offset,
-                              end,     (args.flags & sparse) != 0};
+            Transfer transfer{service.volumes(),
+                              std::move(volume),
+                              std::move(stream),
+                              std::move(data),
+                              args.offset,
+                              end,
+                              how.has(VolumeTransferFlag::sparse)};
             spawn(executor, download(std::move(transfer)), "a download");
         });
     on.on<Procedure::storage_vol_upload>(
-        [&storage](SessionPtr session, StorageVolUploadArgs args, StreamPtr stream) -> Task<> {
-            service::require_flags(args.flags, sparse, "virStorageVolUpload");
+        [&service](SessionPtr session, StorageVolUploadArgs args, StreamPtr stream) -> Task<> {
+            const auto how = flags<VolumeTransferFlag>(args.flags, "virStorageVolUpload");
             VolumeRef volume{args.vol.pool, args.vol.name, args.vol.key};
-            auto data = co_await storage.open_volume(session->caller(), volume, true);
+            auto data = co_await service.door().perform<&VolumeOperations::upload>(session->caller(), volume);
             constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
             if (args.offset > most)
                 throw Error(ErrorCode::invalid_arg, ErrorDomain::storage,
                             fmt::format("no volume has a byte {}", args.offset));
             const auto end = args.length == 0 || args.length > most - args.offset ? most : args.offset + args.length;
             const auto executor = co_await asio::this_coro::executor;
-            Transfer transfer{storage, std::move(volume),         std::move(stream), std::move(data), args.offset,
-                              end,     (args.flags & sparse) != 0};
+            Transfer transfer{service.volumes(),
+                              std::move(volume),
+                              std::move(stream),
+                              std::move(data),
+                              args.offset,
+                              end,
+                              how.has(VolumeTransferFlag::sparse)};
             spawn(executor, upload(std::move(transfer)), "an upload");
         });
 }

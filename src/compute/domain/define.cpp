@@ -60,9 +60,8 @@ Task<> define(DomainPtr domain, model::Domain wanted, Credentials who) {
     domain->emit(event::Lifecycle(known ? event::Defined::updated : event::Defined::added));
 }
 
-Task<> undefine(DomainPtr domain, unsigned flags) {
-    constexpr unsigned remove_managed_save = 1, remove_snapshots = 2, remove_nvram = 4,
-                       keep_nvram = 8; // virDomainUndefineFlagsValues
+Task<> undefine(DomainPtr domain, UndefineRequest request) {
+    const unsigned tpm_flags = (request.tpm ? undefine_tpm : 0) | (request.keep_tpm ? undefine_keep_tpm : 0);
     const auto turn = co_await domain->turn("undefine");
     if (!domain->definition())
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
@@ -70,27 +69,28 @@ Task<> undefine(DomainPtr domain, unsigned flags) {
             .hint(fmt::format("it goes by itself when it ends: 'domus destroy {}'", domain->name()));
     co_await recheck_managed_save(domain);
     const auto variables = domain->environment().store.variables_path(domain->name());
-    if (domain->managed_save() && !(flags & remove_managed_save))
+    if (domain->managed_save() && !request.managed_save)
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     "Requested operation is not valid: Refusing to undefine while domain managed save image exists")
             .hint(fmt::format("'domus undefine {} --managed-save' forgets its saved memory too", domain->name()));
-    if (!domain->running() && !domain->snapshots().tree.empty() && !(flags & remove_snapshots))
+    if (!domain->running() && !domain->snapshots().tree.empty() && !request.snapshots)
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     fmt::format("Requested operation is not valid: cannot delete inactive domain with {} snapshots",
                                 domain->snapshots().tree.size()))
             .hint(fmt::format("'domus undefine {} --snapshots-metadata' forgets them; they stay in the images",
                               domain->name()));
     auto work = [store = domain->environment().store, name = domain->name(), definition = domain->definition(),
-                 uuid = domain->uuid(), variables, flags, saved = domain->managed_save(), all = !domain->running()] {
-        if (std::filesystem::exists(variables) && !(flags & (remove_nvram | keep_nvram)))
+                 uuid = domain->uuid(), variables, request, tpm_flags, saved = domain->managed_save(),
+                 all = !domain->running()] {
+        if (std::filesystem::exists(variables) && !request.nvram && !request.keep_nvram)
             throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                         "Requested operation is not valid: cannot undefine domain with nvram")
                 .hint(fmt::format("say whether '{}' goes too: 'domus undefine {} --nvram' or '--keep-nvram'",
                                   variables.string(), name));
         store.remove(name, uuid,
-                     {.variables = (flags & remove_nvram) != 0,
+                     {.variables = request.nvram,
                       .snapshots = all,
-                      .tpm = all && tpm_state_goes(parse_definition(*definition), flags),
+                      .tpm = all && tpm_state_goes(parse_definition(*definition), tpm_flags),
                       .managed_save = saved});
     };
     co_await domain->environment().files.run(Deadline::in(file_timeout), std::move(work));
@@ -100,7 +100,7 @@ Task<> undefine(DomainPtr domain, unsigned flags) {
     domain->set_managed_save(false);
     domain->emit(event::Lifecycle(event::Undefined::removed));
     if (domain->running()) {
-        domain->running()->undefine_flags = flags; // for what it keeps until it ends
+        domain->running()->undefine_flags = tpm_flags; // for what it keeps until it ends
         domain->publish();
         write_record(*domain);
     } else {

@@ -10,8 +10,17 @@ namespace domus::compute {
 
 /// Replaces the persistent definition (durably). `wanted` is complete; `who` named what is in it.
 Task<> define(DomainPtr domain, model::Domain wanted, Credentials who);
-/// Flags: virDomainUndefineFlagsValues.
-Task<> undefine(DomainPtr domain, unsigned flags);
+
+/// What goes with a definition. What is neither to go nor to be kept, and is there, refuses the undefine; a TPM's state
+/// then goes by the rule of tpm_state_goes().
+struct UndefineRequest {
+    bool managed_save = false;
+    bool snapshots = false; ///< what is known of them; the images keep them
+    bool nvram = false, keep_nvram = false;
+    bool tpm = false, keep_tpm = false;
+};
+Task<> undefine(DomainPtr domain, UndefineRequest request);
+
 Task<> rename(DomainPtr domain, std::string to);
 Task<> set_autostart(DomainPtr domain, bool on);
 /// Title (type 1), description (0) or an element of <metadata> (2, found by its namespace).

@@ -1,0 +1,29 @@
+// libvirt's masks of flags, taken apart: each bit is one that the operation knows, or the call is refused in libvirt's words
+// before anything is done.
+#pragma once
+
+#include "base/error.hpp"
+#include "service/flags.hpp"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+namespace domus::wire {
+
+/// `function` is libvirt's name for the call: "virDomainDestroyFlags".
+template <class Enum> service::Flags<Enum> flags(std::uint32_t bits, std::string_view function) {
+    if (const auto unknown = bits & ~service::known_bits<Enum>())
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                    fmt::format("unsupported flags (0x{:x}) in function {}", unknown, function));
+    return service::Flags<Enum>::from_bits(bits);
+}
+
+/// Of a call that has none yet.
+inline void no_flags(std::uint32_t bits, std::string_view function) {
+    if (bits)
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::qemu,
+                    fmt::format("unsupported flags (0x{:x}) in function {}", bits, function));
+}
+
+} // namespace domus::wire
