@@ -27,6 +27,15 @@ bool has_chosen_state(const DomainView& view, Flags<DomainListFlag> flags) {
 
 } // namespace
 
+Flags<DomainListFlag> narrowed(Flags<DomainListFlag> flags) {
+    constexpr std::uint32_t first_of_pairs = 0x5505, states = 0xf0; // bits of DomainListFlag
+    auto bits = flags.bits();
+    const auto both = bits & bits >> 1 & first_of_pairs;
+    bits &= ~(both | both << 1);
+    if ((bits & states) == states) bits &= ~states;
+    return Flags<DomainListFlag>::from_bits(bits);
+}
+
 bool chosen(const DomainView& view, Flags<DomainListFlag> flags) {
     using enum DomainListFlag;
     return flags.empty()
@@ -62,10 +71,12 @@ std::vector<std::string> DomainOperations::messages(const DomainRef& ref, Flags<
 }
 
 std::vector<DomainRef> DomainOperations::list(Flags<DomainListFlag> flags) const {
+    flags = narrowed(flags);
     std::vector<DomainRef> refs;
     refs.reserve(domains_.size());
     domains_.each([&](const DomainPtr& domain) {
-        if (chosen(*domain->view(), flags)) refs.push_back(domain->view()->ref);
+        const auto& view = *domain->view();
+        if (flags.empty() || chosen(view, flags)) refs.push_back(view.ref);
     });
     return refs;
 }

@@ -52,7 +52,8 @@ template <class Enum> constexpr std::uint32_t known_bits() {
 
 /// Of a list's two flags for one property none, both or the right one is set.
 template <class Enum> constexpr bool passes(Flags<Enum> flags, Enum yes, Enum no, bool value) {
-    return !flags.has_any({yes, no}) || flags.has(value ? yes : no);
+    const bool with = flags.has(yes), without = flags.has(no);
+    return with == without || (value ? with : without);
 }
 
 template <class T> inline constexpr bool is_flags = false;
