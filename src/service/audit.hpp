@@ -1,5 +1,5 @@
-// The audit: one line of the log for each change, job, stream, refusal and reading of a secret, with who asked, what for,
-// and how it ended.
+// The audit: a line of the log for each change, job, stream, refusal and reading of a secret, with who asked, what for, and
+// how it ended. Changes and jobs have a line when they begin, too.
 #pragma once
 
 #include "async/task.hpp"

@@ -11,8 +11,8 @@ std::vector<DomainView> all_kinds() {
     std::vector<DomainView> views;
     const auto live = std::make_shared<compute::LiveView>();
     const auto definition = std::make_shared<compute::Definition>();
-    for (const auto state : {compute::State::running, compute::State::paused, compute::State::shutoff,
-                             compute::State::crashed})
+    for (const auto state :
+         {compute::State::running, compute::State::paused, compute::State::shutoff, compute::State::crashed})
         for (unsigned bits = 0; bits < 32; ++bits) {
             auto& view = views.emplace_back();
             view.status = compute::Status(state);

@@ -87,6 +87,12 @@ void Door::add_text(Performance& performance, std::string_view argument, const s
     add_name(performance, {argument, text, {}});
 }
 
+void Door::note_begin(const Performance& performance) {
+    const auto effect = performance.row.effect;
+    if (effect == Effect::change || effect == Effect::job)
+        audit_.add({performance.caller, performance.row, performance.objects, Outcome::begun});
+}
+
 void Door::succeeded(const Performance& performance) {
     ++counted(performance.row).ok;
     if (!performance.audited) return;

@@ -101,6 +101,7 @@ private:
         begin(performance, arguments...);
         try {
             judge(performance, arguments...);
+            permitted(performance);
             if constexpr (std::is_void_v<Returned>) {
                 invoke<Function>(caller, std::forward<Arguments>(arguments)...);
                 succeeded(performance);
@@ -128,6 +129,7 @@ private:
         if constexpr (std::is_void_v<Returned>) {
             try {
                 judge(performance, arguments...);
+                permitted(performance);
                 auto task = invoke<Function>(caller, std::move(arguments)...);
                 co_await std::move(task);
                 succeeded(performance);
@@ -139,6 +141,7 @@ private:
             std::optional<Returned> result;
             try {
                 judge(performance, arguments...);
+                permitted(performance);
                 auto task = invoke<Function>(caller, std::move(arguments)...);
                 auto value = co_await std::move(task);
                 result.emplace(std::move(value));
@@ -220,8 +223,6 @@ private:
         std::size_t index = 0;
         (name(performance, index++, arguments), ...);
         performance.begun = Clock::now();
-        if (performance.row.effect == Effect::job)
-            audit_.add({performance.caller, performance.row, performance.objects, Outcome::begun});
     }
     template <class Result> void complete(Performance& performance, Result& result) {
         hide(performance, result);
@@ -229,6 +230,11 @@ private:
             if (performance.audited) add_name(performance, object_of(result));
         succeeded(performance);
     }
+    void permitted(const Performance& performance) {
+        if (performance.audited) note_begin(performance);
+    }
+    /// What a daemon that ended was at, and what hangs, is in the audit too.
+    void note_begin(const Performance& performance);
     void succeeded(const Performance& performance);
     void failed(const Performance& performance, const std::exception_ptr& failure);
     Counts& counted(const Row& row) { return counts_[static_cast<std::size_t>(row.family)][row.position]; }

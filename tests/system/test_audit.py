@@ -21,6 +21,7 @@ def test_changes_are_written_with_their_object_and_their_end(daemon, conn, guest
     domain = conn.defineXML(guest("web"))
     has(daemon, "domain.define", "domain 'web'", "ok")
     refused(libvirt.VIR_ERR_OPERATION_INVALID, domain.suspend)
+    has(daemon, "domain.suspend", "domain 'web'", "begun")
     has(daemon, "domain.suspend", "domain 'web'", "failed with code 55")
     domain.undefine()
     has(daemon, "domain.undefine", "domain 'web'", "ok")

@@ -111,7 +111,7 @@ def test_a_download_whose_client_aborts_or_is_killed(conn, daemon, volume):
     stream.abort()
     came, at, _why = told(daemon, "download of")
     assert 0 < came == at < large
-    client(daemon, "volume.download(stream, 0, 0)\nstream.recv(1000)\ntime.sleep(60)\n", lambda: daemon.log.read_text().count("download of volume 'vms/one'") == 2)
+    client(daemon, "volume.download(stream, 0, 0)\nstream.recv(1000)\ntime.sleep(60)\n", lambda: daemon.log.read_text().count("volume.download volume 'vms/one'") == 2)
     wait_until(lambda: len(ended(daemon, "download of")) == 2, "nothing is said of the second")
     os.truncate(volume.path(), SIZE)
     assert content(volume) == DATA[::-1]
