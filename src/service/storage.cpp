@@ -11,7 +11,8 @@ namespace domus::service {
 
 namespace {
 
-constexpr auto of_types = Flags<PoolListFlag>::from_bits(known_bits<PoolListFlag>() & ~(model::first_pool_type_flag - 1));
+constexpr auto of_types =
+    Flags<PoolListFlag>::from_bits(known_bits<PoolListFlag>() & ~(model::first_pool_type_flag - 1));
 
 bool chosen(const PoolView& view, Flags<PoolListFlag> flags) {
     using enum PoolListFlag;

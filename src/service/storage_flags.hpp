@@ -10,14 +10,7 @@
 namespace domus::service {
 
 /// virConnectListAllStoragePoolsFlags; behind them, one for each of model::pool_types.
-enum class PoolListFlag {
-    inactive,
-    active,
-    persistent,
-    transient,
-    autostart,
-    no_autostart
-};
+enum class PoolListFlag { inactive, active, persistent, transient, autostart, no_autostart };
 /// virStorageXMLFlags.
 enum class PoolXmlFlag { inactive };
 /// virStoragePoolDefineFlags.

@@ -44,11 +44,10 @@ void serve_lists(Dispatcher& on, Door& door) {
             for (const auto& interface : all) ret.ifaces.push_back(to_wire(interface));
             co_return ret;
         });
-    on.on<Procedure::connect_num_of_interfaces>(
-        [list](SessionPtr session, Nothing) -> Task<ConnectNumOfInterfacesRet> {
-            const auto all = co_await list(session, active);
-            co_return ConnectNumOfInterfacesRet{static_cast<std::int32_t>(all.size())};
-        });
+    on.on<Procedure::connect_num_of_interfaces>([list](SessionPtr session, Nothing) -> Task<ConnectNumOfInterfacesRet> {
+        const auto all = co_await list(session, active);
+        co_return ConnectNumOfInterfacesRet{static_cast<std::int32_t>(all.size())};
+    });
     on.on<Procedure::connect_num_of_defined_interfaces>(
         [list](SessionPtr session, Nothing) -> Task<ConnectNumOfDefinedInterfacesRet> {
             const auto all = co_await list(session, inactive);
@@ -68,11 +67,11 @@ void serve_lists(Dispatcher& on, Door& door) {
 
 void serve_looking(Dispatcher& on, Door& door) {
     using SessionPtr = std::shared_ptr<Session>;
-    on.on<Procedure::interface_lookup_by_name>(
-        [&](SessionPtr session, InterfaceLookupByNameArgs args) -> Task<InterfaceLookupByNameRet> {
-            const auto found = co_await door.perform<&InterfaceOperations::lookup_by_name>(session->caller(), args.name);
-            co_return InterfaceLookupByNameRet{to_wire(found)};
-        });
+    on.on<Procedure::interface_lookup_by_name>([&](SessionPtr session,
+                                                   InterfaceLookupByNameArgs args) -> Task<InterfaceLookupByNameRet> {
+        const auto found = co_await door.perform<&InterfaceOperations::lookup_by_name>(session->caller(), args.name);
+        co_return InterfaceLookupByNameRet{to_wire(found)};
+    });
     on.on<Procedure::interface_lookup_by_mac_string>(
         [&](SessionPtr session, InterfaceLookupByMacStringArgs args) -> Task<InterfaceLookupByMacStringRet> {
             const auto found = co_await door.perform<&InterfaceOperations::lookup_by_mac>(session->caller(), args.mac);

@@ -38,6 +38,39 @@ DefinitionPtr renamed_definition(const Domain& domain, const std::string& to) {
     return make_definition(wanted, domain.definition()->definer);
 }
 
+Task<> require_undefinable(DomainPtr domain, UndefineRequest request) {
+    const auto& name = domain->name();
+    if (!domain->definition())
+        throw invalid_operation("cannot undefine transient domain")
+            .hint(fmt::format("it goes by itself when it ends: 'domus destroy {}'", name));
+    co_await recheck_managed_save(domain);
+    if (domain->managed_save() && !request.managed_save)
+        throw invalid_operation("Refusing to undefine while domain managed save image exists")
+            .hint(fmt::format("'domus undefine {} --managed-save' forgets its saved memory too", name));
+    const auto& tree = domain->snapshots().tree;
+    if (!domain->running() && !tree.empty() && !request.snapshots)
+        throw invalid_operation(fmt::format("cannot delete inactive domain with {} snapshots", tree.size()))
+            .hint(fmt::format("'domus undefine {} --snapshots-metadata' forgets them; they stay in the images", name));
+}
+
+/// The definition, and what goes with it.
+Task<> remove_stored(DomainPtr domain, UndefineRequest request, unsigned tpm_flags) {
+    auto work = [store = domain->environment().store, name = domain->name(), definition = domain->definition(),
+                 uuid = domain->uuid(), request, tpm_flags, saved = domain->managed_save(), all = !domain->running()] {
+        const auto variables = store.variables_path(name);
+        if (std::filesystem::exists(variables) && !request.nvram && !request.keep_nvram)
+            throw invalid_operation("cannot undefine domain with nvram")
+                .hint(fmt::format("say whether '{}' goes too: 'domus undefine {} --nvram' or '--keep-nvram'",
+                                  variables.string(), name));
+        store.remove(name, uuid,
+                     {.variables = request.nvram,
+                      .snapshots = all,
+                      .tpm = all && tpm_state_goes(parse_definition(*definition), tpm_flags),
+                      .managed_save = saved});
+    };
+    co_await domain->environment().files.run(Deadline::in(file_timeout), std::move(work));
+}
+
 } // namespace
 
 Task<> define(DomainPtr domain, model::Domain wanted, Credentials who) {
@@ -63,37 +96,8 @@ Task<> define(DomainPtr domain, model::Domain wanted, Credentials who) {
 Task<> undefine(DomainPtr domain, UndefineRequest request) {
     const unsigned tpm_flags = (request.tpm ? undefine_tpm : 0) | (request.keep_tpm ? undefine_keep_tpm : 0);
     const auto turn = co_await domain->turn("undefine");
-    if (!domain->definition())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: cannot undefine transient domain")
-            .hint(fmt::format("it goes by itself when it ends: 'domus destroy {}'", domain->name()));
-    co_await recheck_managed_save(domain);
-    const auto variables = domain->environment().store.variables_path(domain->name());
-    if (domain->managed_save() && !request.managed_save)
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: Refusing to undefine while domain managed save image exists")
-            .hint(fmt::format("'domus undefine {} --managed-save' forgets its saved memory too", domain->name()));
-    if (!domain->running() && !domain->snapshots().tree.empty() && !request.snapshots)
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    fmt::format("Requested operation is not valid: cannot delete inactive domain with {} snapshots",
-                                domain->snapshots().tree.size()))
-            .hint(fmt::format("'domus undefine {} --snapshots-metadata' forgets them; they stay in the images",
-                              domain->name()));
-    auto work = [store = domain->environment().store, name = domain->name(), definition = domain->definition(),
-                 uuid = domain->uuid(), variables, request, tpm_flags, saved = domain->managed_save(),
-                 all = !domain->running()] {
-        if (std::filesystem::exists(variables) && !request.nvram && !request.keep_nvram)
-            throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                        "Requested operation is not valid: cannot undefine domain with nvram")
-                .hint(fmt::format("say whether '{}' goes too: 'domus undefine {} --nvram' or '--keep-nvram'",
-                                  variables.string(), name));
-        store.remove(name, uuid,
-                     {.variables = request.nvram,
-                      .snapshots = all,
-                      .tpm = all && tpm_state_goes(parse_definition(*definition), tpm_flags),
-                      .managed_save = saved});
-    };
-    co_await domain->environment().files.run(Deadline::in(file_timeout), std::move(work));
+    co_await require_undefinable(domain, request);
+    co_await remove_stored(domain, request, tpm_flags);
     if (!domain->running()) co_await drop_snapshots(domain); // it may have ended just now
     domain->set_definition(nullptr);
     domain->set_autostart(false);
