@@ -132,7 +132,8 @@ Task<std::map<std::string, std::uint64_t>> StatisticsOperations::block_counters(
     if (!statistics)
         throw Error(ErrorCode::operation_timeout, ErrorDomain::qemu,
                     fmt::format("the monitor of domain '{}' did not answer in time", view->ref.name))
-            .hint("its process hangs: see 'domus domstate --reason' and the host's storage");
+            .hint(fmt::format("its process hangs: see 'domus domstate {} --reason' and the host's storage",
+                              view->ref.name));
     co_return compute::block_counters(*view, *statistics, target);
 }
 

@@ -59,8 +59,8 @@ std::string StorageOperations::capabilities() const {
         const auto* kind = storage::find_kind(type);
         text += fmt::format("  <pool type='{}' supported='{}'>\n", type, kind ? "yes" : "no");
         if (kind) {
-            text += options("pool", "sourceFormatType", kind->source_formats());
-            text += options("vol", "targetFormatType", kind->volume_formats());
+            text += options("pool", "sourceFormatType", kind->info().source_formats);
+            text += options("vol", "targetFormatType", kind->info().volume_formats);
         }
         text += "  </pool>\n";
     }

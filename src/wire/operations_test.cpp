@@ -50,7 +50,7 @@ struct EmptyHost {
                       .files = Lane(executor, "definitions", 1),
                       .emit = [](const compute::DomainEvent&) {}},
           domains(environment), events(executor), service({.domains = domains,
-                                                           .qemu = qemu,
+                                                           .engine = engine,
                                                            .networks = nullptr,
                                                            .secrets = secrets,
                                                            .pools = pools,

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from harness.compare import STAMP, assert_hint, assert_same_options, differences, offered, said
-from harness.daemon import BUILD, run
+from harness.daemon import BUILD
 from harness.injector import Injector, number, optional, params
 from harness.raw import string
 from harness.wait import wait_until
@@ -61,21 +61,28 @@ def injected(daemon, scratch):
     injector.close()
 
 
-def watch(client, uri, *words):
-    return run(client, "-c", uri, "event", "--all", "--loop", "--timeout", "3", *words)
+def watch(terminal, mark, client, uri, *words):
+    """What a client shows until it has shown as many events as there are types; `mark` stands once in each."""
+    watcher = terminal(client, "-c", uri, "event", "--all", "--loop", "--timeout", "200", *words)
+    assert watcher.search(f"(?:{mark}.*?){{{len(EVENTS)}}}\n"), f"not all events are shown in {watcher.text}"
+    watcher.process.send_signal(signal.SIGINT)
+    watcher.wait()
+    return watcher.text
 
 
-def test_each_type_of_event_as_virsh_shows_it(injected):
-    theirs, ours = watch("virsh", injected), watch(BUILD / "bin/domus", injected)
-    assert f"events received: {len(EVENTS)}" in theirs.out
-    assert ours.out == theirs.out
+def test_each_type_of_event_as_virsh_shows_it(injected, terminal):
+    theirs, ours = (watch(terminal, "event '", client, injected) for client in ("virsh", BUILD / "bin/domus"))
+    assert f"events received: {len(EVENTS)}" in theirs
+    assert ours == theirs
 
 
-def test_each_type_of_event_as_json(injected):
+def test_each_type_of_event_as_json(injected, terminal):
     seen = {}
-    for line in watch(BUILD / "bin/domus", injected, "--json").out.splitlines():
-        event = json.loads(line)
+    text = watch(terminal, '"event"', BUILD / "bin/domus", injected, "--json")
+    while (begin := text.find("{")) >= 0:
+        event, end = json.JSONDecoder().raw_decode(text[begin:])
         seen[event["event"]] = event
+        text = text[begin + end:]
     assert len(seen) == len(EVENTS)
     for _procedure, _message, expected in EVENTS.values():
         event = seen[expected["event"]]

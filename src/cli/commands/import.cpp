@@ -3,6 +3,7 @@
 #include "cli/commands/commands.hpp"
 #include "cli/import_tpm.hpp"
 #include "cli/objects.hpp"
+#include "model/pool_types.hpp"
 #include "os/cipher.hpp"
 #include "os/files.hpp"
 
@@ -190,12 +191,6 @@ std::string pool_xml(Call& call, const std::string& name) {
     return call.server().call<Procedure::storage_pool_get_xml_desc>({.pool = pool_named(call, name), .flags = 0}).xml;
 }
 
-/// Whether nothing but a folder of the host is behind a pool.
-bool is_plain_folder(const pugi::xml_node& pool) {
-    return std::ranges::all_of(pool.child("source").children(),
-                               [](const auto& part) { return part.name() == std::string_view("dir"); });
-}
-
 /// A pool that the daemon made by itself gives way to libvirtd's, as long as nothing is in it.
 void require_empty_default(Call& call, const std::string& name) {
     const auto document = parse_xml(pool_xml(call, name));
@@ -203,7 +198,7 @@ void require_empty_default(Call& call, const std::string& name) {
     const std::string_view path = pool.child("target").child_value("path");
     const bool made_by_daemon = (name == "default" && path.ends_with("/domus/images"))
                                 || (name == "boot-scratch" && path.ends_with("/libvirt/boot"));
-    if (!made_by_daemon || !is_plain_folder(pool))
+    if (!made_by_daemon || pool.attribute("type").value() != model::folder_pool_type)
         fail("another pool with that name has the UUID {}", pool.child_value("uuid"));
     if (is_active_pool(call, name)
         && call.server().call<Procedure::storage_pool_num_of_volumes>({.pool = pool_named(call, name)}).num > 0)

@@ -77,18 +77,26 @@ Task<bool> complete_job(DomainPtr domain, std::shared_ptr<Running> running) {
     co_return false;
 }
 
-void take_state(DomainPtr domain, const std::shared_ptr<Running>& running, engine::GuestState state) {
+void take_state(const DomainPtr& domain, const std::shared_ptr<Running>& running, engine::GuestState state) {
     using engine::GuestState;
     const bool thought_running = domain->status().state == State::running;
-    if (state == GuestState::running && !thought_running) domain->set_status(Status(RunningReason::unknown));
+    if (state == GuestState::running && !thought_running) {
+        domain->set_status(Status(RunningReason::unknown));
+        domain->emit(event::Lifecycle(event::Resumed::unpaused));
+    }
     if (state == GuestState::crashed) domain->set_status(Status(State::crashed, 1));
-    if (state == GuestState::io_error) domain->set_status(Status(PausedReason::ioerror));
-    if ((state == GuestState::paused || state == GuestState::prelaunch) && thought_running)
+    if (state == GuestState::io_error) {
+        domain->set_status(Status(PausedReason::ioerror));
+        if (thought_running) domain->emit(event::Lifecycle(event::Suspended::ioerror));
+    }
+    if ((state == GuestState::paused || state == GuestState::prelaunch) && thought_running) {
         domain->set_status(Status(PausedReason::unknown));
-    if (state == GuestState::shut_down && !std::exchange(running->guest_stopped, true))
-        spawn(domain->environment().executor,
-              after_guest_stopped(domain, running, std::string(format::word(running->domain->on_poweroff))),
-              fmt::format("the end of domain '{}'", domain->name()));
+        domain->emit(event::Lifecycle(event::Suspended::paused));
+    }
+    if (state != GuestState::shut_down || std::exchange(running->guest_stopped, true)) return;
+    const auto action = running->reboot_wanted ? "restart" : std::string(format::word(running->domain->on_poweroff));
+    spawn(domain->environment().executor, after_guest_stopped(domain, running, action),
+          fmt::format("the end of domain '{}'", domain->name()));
 }
 
 Task<std::vector<std::string>> find_missing(std::shared_ptr<Running> running, std::string name) {
