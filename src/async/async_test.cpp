@@ -67,12 +67,12 @@ auto hanging(std::shared_ptr<Hanging> works) {
 Task<> hang(Lane& lane, std::shared_ptr<Hanging> works) {
     auto work = hanging(works);
     ++works->called;
-    co_await lane.run(Deadline::in(patience), std::move(work));
+    co_await lane.run(Deadline::in(timeout), std::move(work));
     ++works->returned;
 }
 
 Task<> note(std::vector<int>& order, Mailbox& jobs, int number) {
-    const auto turn = co_await jobs.enter("job " + std::to_string(number), Deadline::in(patience));
+    const auto turn = co_await jobs.enter("job " + std::to_string(number), Deadline::in(timeout));
     co_await sleep_until(Deadline::in(2ms));
     order.push_back(number);
 }
@@ -85,7 +85,7 @@ TEST(Notice, tells_all_who_wait) {
         int waiting = 0, told = 0;
         const auto waiter = [](Notice& from, int& begun, int& count) -> Task<> {
             ++begun;
-            const bool notified = co_await from.wait(Deadline::in(patience));
+            const bool notified = co_await from.wait(Deadline::in(timeout));
             if (notified) ++count;
         };
         for (int i = 0; i < 3; ++i) spawn(executor, waiter(notice, waiting, told), "waiter");
@@ -110,11 +110,11 @@ TEST(Reply, hands_over_a_value_that_came_before_or_after_the_wait) {
     run_to_end([](Executor executor) -> Task<> {
         Reply<int> early(executor);
         early.set(1);
-        const int first = co_await early.take(Deadline::in(patience), "x");
+        const int first = co_await early.take(Deadline::in(timeout), "x");
         EXPECT_EQ(first, 1);
         const auto late = std::make_shared<Reply<int>>(executor);
         asio::post(executor, [late] { late->set(2); });
-        const int second = co_await late->take(Deadline::in(patience), "x");
+        const int second = co_await late->take(Deadline::in(timeout), "x");
         EXPECT_EQ(second, 2);
     });
 }
@@ -150,7 +150,7 @@ TEST(Reply, says_that_the_wait_was_cancelled) {
     std::exception_ptr failure;
     asio::cancellation_signal signal;
     asio::co_spawn(
-        loop, reply.take(Deadline::in(patience), "the monitor"),
+        loop, reply.take(Deadline::in(timeout), "the monitor"),
         asio::bind_cancellation_slot(signal.slot(), [&](const std::exception_ptr& thrown, int) { failure = thrown; }));
     loop.poll();
     signal.emit(asio::cancellation_type::terminal);
@@ -166,8 +166,8 @@ TEST(Mailbox, forgets_who_was_cancelled) {
     asio::cancellation_signal signal;
     Reply<bool> over(loop.get_executor());
     const auto keep_busy = [](Mailbox& box, Reply<bool>& until) -> Task<> {
-        const auto turn = co_await box.enter("first", Deadline::in(patience));
-        (void)co_await until.take(Deadline::in(patience), "the test");
+        const auto turn = co_await box.enter("first", Deadline::in(timeout));
+        (void)co_await until.take(Deadline::in(timeout), "the test");
     };
     spawn(loop.get_executor(), keep_busy(jobs, over), "first");
     asio::co_spawn(
@@ -186,7 +186,7 @@ TEST(Mailbox, forgets_who_was_cancelled) {
 TEST(Mailbox, is_for_one_at_a_time_even_if_the_job_has_no_name) {
     run_to_end([](Executor executor) -> Task<> {
         Mailbox jobs(executor, "domain 'web'");
-        const auto turn = co_await jobs.enter("", Deadline::in(patience));
+        const auto turn = co_await jobs.enter("", Deadline::in(timeout));
         std::exception_ptr failure;
         try {
             const auto second = co_await jobs.enter("", Deadline::in(1ms));
@@ -213,7 +213,7 @@ TEST(Mailbox, says_what_keeps_it_busy_and_forgets_who_gave_up) {
     run_to_end([](Executor executor) -> Task<> {
         Mailbox jobs(executor, "domain 'web'");
         {
-            const auto turn = co_await jobs.enter("start", Deadline::in(patience));
+            const auto turn = co_await jobs.enter("start", Deadline::in(timeout));
             EXPECT_EQ(jobs.current(), "start");
             std::exception_ptr failure;
             try {
@@ -224,7 +224,7 @@ TEST(Mailbox, says_what_keeps_it_busy_and_forgets_who_gave_up) {
             EXPECT_EQ(code_of(failure), ErrorCode::operation_timeout);
             EXPECT_NE(describe(failure).find("domain 'web' is busy with 'start'"), std::string::npos);
         }
-        const auto third = co_await jobs.enter("resume", Deadline::in(patience));
+        const auto third = co_await jobs.enter("resume", Deadline::in(timeout));
         EXPECT_EQ(jobs.current(), "resume");
     });
 }
@@ -233,12 +233,12 @@ TEST(Lane, runs_beside_the_loop_and_brings_results_and_errors_back) {
     run_to_end([](Executor executor) -> Task<> {
         Lane lane(executor, "test", 2);
         auto ask = [] { return std::this_thread::get_id(); };
-        const auto where = co_await lane.run(Deadline::in(patience), std::move(ask));
+        const auto where = co_await lane.run(Deadline::in(timeout), std::move(ask));
         EXPECT_NE(where, std::this_thread::get_id());
         std::exception_ptr failure;
         auto refuse = []() -> int { throw Error(ErrorCode::no_domain, ErrorDomain::none, "none"); };
         try {
-            (void)co_await lane.run(Deadline::in(patience), std::move(refuse));
+            (void)co_await lane.run(Deadline::in(timeout), std::move(refuse));
         } catch (...) {
             failure = std::current_exception();
         }
@@ -262,7 +262,7 @@ TEST(Lane, abandons_what_hangs_and_serves_others_with_the_threads_that_are_left)
         }
         EXPECT_EQ(code_of(failure), ErrorCode::operation_timeout);
         auto quick = [] { return 1; };
-        const int one = co_await lane.run(Deadline::in(patience), std::move(quick));
+        const int one = co_await lane.run(Deadline::in(timeout), std::move(quick));
         EXPECT_EQ(one, 1);
         EXPECT_EQ(works->ended, 0);
         works->released = true;
@@ -283,7 +283,7 @@ TEST(Lane, bounds_its_queue) {
         std::exception_ptr failure;
         auto more = [] {};
         try {
-            co_await lane.run(Deadline::in(patience), std::move(more));
+            co_await lane.run(Deadline::in(timeout), std::move(more));
         } catch (...) {
             failure = std::current_exception();
         }
@@ -311,7 +311,7 @@ TEST(Lane, begins_nothing_that_its_caller_has_given_up) {
         EXPECT_EQ(code_of(failure), ErrorCode::operation_timeout);
         works->released = true;
         auto last = [] { return 7; };
-        const int seven = co_await lane.run(Deadline::in(patience), std::move(last));
+        const int seven = co_await lane.run(Deadline::in(timeout), std::move(last));
         EXPECT_EQ(seven, 7);
         EXPECT_FALSE(*begun);
     });
@@ -322,7 +322,7 @@ TEST(Lane, wakes_or_makes_a_thread_for_each_of_several_that_come_at_once) {
     run_to_end([&](Executor executor) -> Task<> {
         Lane lane(executor, "two threads", 2);
         auto nothing = [] {};
-        co_await lane.run(Deadline::in(patience), std::move(nothing)); // leaves one thread, which is idle soon
+        co_await lane.run(Deadline::in(timeout), std::move(nothing)); // leaves one thread, which is idle soon
         co_await sleep_until(Deadline::in(10ms));
         const auto both_run = [&] { return works->begun == 2; };
         const auto both_are_over = [&] { return works->returned == 2; };
@@ -345,7 +345,7 @@ TEST(Lane, goes_while_its_work_hangs_and_before_its_loop) {
     }
     EXPECT_FALSE(join_lane_threads(5ms));
     works->released = true;
-    EXPECT_TRUE(join_lane_threads(patience)); // it answers to nobody, since the loop is gone
+    EXPECT_TRUE(join_lane_threads(timeout)); // it answers to nobody, since the loop is gone
     EXPECT_EQ(works->ended, 1);
 }
 
@@ -353,7 +353,7 @@ TEST(Lane, keeps_no_threads_when_it_was_idle_for_a_while) {
     run_to_end([&](Executor executor) -> Task<> {
         Lane lane(executor, "idle", 3, 10, 50ms);
         auto which = [] { return std::to_string(::gettid()); };
-        const auto thread = co_await lane.run(Deadline::in(patience), std::move(which));
+        const auto thread = co_await lane.run(Deadline::in(timeout), std::move(which));
         const auto it_has_gone = [&] { return !threads().contains(thread); };
         co_await eventually(it_has_gone);
     });
@@ -377,7 +377,7 @@ TEST(Gate, closes_when_the_last_has_left_and_lets_nobody_in_then) {
             finished = true;
         };
         gate.spawn(work(done), "work");
-        const bool empty = co_await gate.close(Deadline::in(patience));
+        const bool empty = co_await gate.close(Deadline::in(timeout));
         EXPECT_TRUE(empty);
         EXPECT_TRUE(done);
         EXPECT_THROW(gate.enter(), Error);
@@ -388,7 +388,7 @@ TEST(Commands, give_output_and_status_and_take_input) {
     run_to_end([](Executor) -> Task<> {
         Command command("sh");
         command.arguments = {"-c", "cat; echo oops >&2; exit 3"};
-        const auto output = co_await run_command(command, Deadline::in(patience), "hello");
+        const auto output = co_await run_command(command, Deadline::in(timeout), "hello");
         EXPECT_EQ(output.out, "hello");
         EXPECT_EQ(output.err, "oops\n");
         EXPECT_EQ(output.status.code, 3);
@@ -426,8 +426,8 @@ TEST(Commands, are_killed_with_what_they_started) {
         const int pid = std::stoi(read_file(name, 100));
         std::filesystem::remove(name);
         const auto it_has_ended = [pid] {
-            const auto figures = read_process(pid);
-            return !figures || figures->state == 'Z';
+            const auto statistics = read_process(pid);
+            return !statistics || statistics->state == 'Z';
         };
         co_await eventually(it_has_ended);
     });
@@ -438,7 +438,7 @@ TEST(Processes, that_end_when_asked_are_not_killed) {
         Command command("sleep");
         command.arguments = {"100"};
         auto process = Process::spawn(command);
-        const bool gone = co_await end_process(process, patience);
+        const bool gone = co_await end_process(process, timeout);
         EXPECT_TRUE(gone);
         EXPECT_EQ(process.poll()->signal, SIGTERM);
     });
@@ -459,7 +459,7 @@ TEST(Processes, that_do_not_end_when_asked_are_killed) {
         EXPECT_FALSE(running);
         const int session = process.pid();
         (void)co_await end_process(process, 50ms);
-        const auto status = co_await wait_for_exit(process, Deadline::in(patience));
+        const auto status = co_await wait_for_exit(process, Deadline::in(timeout));
         ::kill(-session, SIGKILL); // the sleep that it started
         EXPECT_TRUE(status && status->signal == SIGKILL);
     });
@@ -491,7 +491,7 @@ TEST(Processes, that_wait_for_their_program_hold_up_no_loop) {
         LeasedProgram program;
         std::optional<Process> process;
         const auto begin = [&]() -> Task<> {
-            auto spawned = co_await spawn_process(Command(program.path()), Deadline::in(patience));
+            auto spawned = co_await spawn_process(Command(program.path()), Deadline::in(timeout));
             process = std::move(spawned);
         };
         spawn(executor, begin(), "begin");

@@ -78,8 +78,8 @@ public:
         all_.push_back(thread);
     }
 
-    bool join(std::chrono::milliseconds patience) {
-        const auto until = std::chrono::system_clock::now().time_since_epoch() + patience;
+    bool join(std::chrono::milliseconds timeout) {
+        const auto until = std::chrono::system_clock::now().time_since_epoch() + timeout;
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(until);
         const timespec by{seconds.count(),
                           std::chrono::duration_cast<std::chrono::nanoseconds>(until - seconds).count()};
@@ -104,7 +104,7 @@ Threads threads_of_lanes;
 
 } // namespace
 
-bool join_lane_threads(std::chrono::milliseconds patience) { return threads_of_lanes.join(patience); }
+bool join_lane_threads(std::chrono::milliseconds timeout) { return threads_of_lanes.join(timeout); }
 
 Lane::Lane(Executor executor, std::string name, std::size_t threads, std::size_t queue, Clock::duration idle_time)
     : state_(std::make_shared<State>(executor, std::move(name), threads, queue, idle_time)),

@@ -57,9 +57,9 @@ private:
     Executor executor_;
 };
 
-/// Waits until the threads of all lanes that are gone have ended; false if some have not within `patience`. A process
+/// Waits until the threads of all lanes that are gone have ended; false if some have not within `timeout`. A process
 /// must not return from main() while they run, as libraries are cleaned up under them then: it waits, or it _Exit()s.
-bool join_lane_threads(std::chrono::milliseconds patience);
+bool join_lane_threads(std::chrono::milliseconds timeout);
 
 template <class Work> Task<std::invoke_result_t<Work>> Lane::run(Deadline by, Work work) {
     using Result = std::invoke_result_t<Work>;

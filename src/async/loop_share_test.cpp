@@ -49,7 +49,7 @@ TEST(LoopShare, a_source_without_end_has_a_quarter_of_the_loop) {
 
 TEST(LoopShare, a_source_with_pauses_never_rests) {
     run_to_end([](Executor) -> Task<> {
-        LoopShare share(patience); // far more than a machine that stands still can use up
+        LoopShare share(timeout); // far more than a machine that stands still can use up
         for (int i = 0; i < 10; ++i) {
             share.begin();
             work(10us);

@@ -29,7 +29,7 @@ struct Pipe {
     }
 };
 
-constexpr auto patience_for_others = std::chrono::seconds(1); ///< that hold the outputs of a program that has ended
+constexpr auto others_timeout = std::chrono::seconds(1); ///< that hold the outputs of a program that has ended
 
 /// What goes on beside the one who waits; shared, so that it may be left behind.
 struct Run {
@@ -130,10 +130,10 @@ Task<std::optional<ExitStatus>> wait_for_exit(Process& process, Deadline by) {
     }
 }
 
-Task<bool> end_process(Process& process, Clock::duration patience) {
+Task<bool> end_process(Process& process, Clock::duration timeout) {
     for (const int number : {SIGTERM, SIGKILL}) {
         process.signal(number);
-        const auto status = co_await wait_for_exit(process, Deadline::in(patience));
+        const auto status = co_await wait_for_exit(process, Deadline::in(timeout));
         if (status) co_return true;
     }
     co_return false;
@@ -169,7 +169,7 @@ Task<CommandOutput> run_command(Command command, Deadline by, std::string input,
         throw Error(ErrorCode::operation_timeout, ErrorDomain::none,
                     fmt::format("'{}' did not end in time and was killed", name));
     }
-    const auto last = Deadline::in(patience_for_others);
+    const auto last = Deadline::in(others_timeout);
     while (run->open_outputs > 0) {
         const bool told = co_await run->changed.wait(last);
         if (!told) break;

@@ -19,8 +19,8 @@ Task<Process> spawn_process(Command command, Deadline by);
 Task<ExitStatus> wait_for_exit(Process& process);
 /// Nothing if it still runs at the deadline.
 Task<std::optional<ExitStatus>> wait_for_exit(Process& process, Deadline by);
-/// Signals it to end, and kills it if it has not within `patience`; false if it is not gone even then.
-Task<bool> end_process(Process& process, Clock::duration patience);
+/// Signals it to end, and kills it if it has not within `timeout`; false if it is not gone even then.
+Task<bool> end_process(Process& process, Clock::duration timeout);
 
 struct CommandOutput {
     ExitStatus status;

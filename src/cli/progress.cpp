@@ -19,7 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto patience = 1s; // what is faster needs no bar
+constexpr auto timeout = 1s; // what is faster needs no bar
 constexpr auto redrawing = 100ms;
 
 std::string time_text(double seconds) {
@@ -79,7 +79,7 @@ ProgressBar::~ProgressBar() {
 }
 
 bool ProgressBar::due(Clock::time_point now) {
-    if (!wanted_ || now - begun_ < patience || now - last_ < redrawing) return false;
+    if (!wanted_ || now - begun_ < timeout || now - last_ < redrawing) return false;
     last_ = now;
     return true;
 }

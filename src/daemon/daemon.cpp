@@ -383,10 +383,10 @@ private:
     }
 
     Task<> stop() {
-        constexpr auto patience_with_calls = std::chrono::seconds(2);
+        constexpr auto calls_timeout = std::chrono::seconds(2);
         notify_service_manager("STOPPING=1");
         for (const auto& path : made_) ::unlink(path.c_str());
-        co_await server_.stop(patience_with_calls);
+        co_await server_.stop(calls_timeout);
         loop_.stop();
     }
 

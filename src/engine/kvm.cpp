@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t page = 4096;
 constexpr std::uint32_t rounds = 2'000;
 // A busy host may take the processor away in the middle of an attempt, and the first of all sets KVM up.
-constexpr std::chrono::milliseconds patience{60};
+constexpr std::chrono::milliseconds timeout{60};
 constexpr int least_attempts = 4;
 constexpr double least_rate = 20e6; ///< a stock kernel's boot takes some 10^9 instructions
 
@@ -67,7 +67,7 @@ double run_loop(int vcpu, const kvm_run& state) {
     return state.exit_reason == KVM_EXIT_HLT ? 2.0 * rounds / seconds : -EIO;
 }
 
-/// As `run_loop` in a guest of its own, again and again until it was fast enough or patience ends.
+/// As `run_loop` in a guest of its own, again and again until it was fast enough or timeout ends.
 double measure(int kvm) {
     const UniqueFd machine(::ioctl(kvm, KVM_CREATE_VM, 0UL));
     if (!machine) return -errno;
@@ -85,7 +85,7 @@ double measure(int kvm) {
     const Mapping run(static_cast<std::size_t>(run_size), vcpu.get(), MAP_SHARED);
     if (!run) return -errno;
     const auto& state = *static_cast<const kvm_run*>(run.address);
-    const auto end = std::chrono::steady_clock::now() + patience;
+    const auto end = std::chrono::steady_clock::now() + timeout;
     double best = run_loop(vcpu.get(), state);
     for (int attempt = 1; best >= 0 && best < least_rate; ++attempt) {
         if (attempt >= least_attempts && std::chrono::steady_clock::now() >= end) break;

@@ -162,7 +162,7 @@ Task<std::shared_ptr<model::Network>> Driver::read(std::string xml, format::Read
         wanted->connections.reset(); // it may be the XML of a network that runs
         return wanted;
     };
-    auto wanted = co_await read_document(lane_, size, Deadline::in(patience), std::move(work));
+    auto wanted = co_await read_document(lane_, size, Deadline::in(timeout), std::move(work));
     co_return wanted;
 }
 
@@ -174,7 +174,7 @@ Task<> Driver::admit(std::shared_ptr<model::Network> wanted) {
     if (!wanted->mac) wanted->mac = random_mac();
     if (wanted->forward && !wanted->forward->mode) wanted->forward->mode = model::ForwardMode::nat;
     if (!wanted->bridge.name) {
-        const auto links = co_await lane_.run(Deadline::in(patience), link_names);
+        const auto links = co_await lane_.run(Deadline::in(timeout), link_names);
         wanted->bridge.name = free_bridge_name(*wanted, links);
     }
     require_free_bridge(*wanted);
@@ -187,11 +187,11 @@ Task<> Driver::save(std::shared_ptr<const model::Network> definition) {
     auto work = [store = definitions_, definition, fresh] {
         store.save(definition->name, format::to_xml(*definition, {.live = false}), fresh);
     };
-    co_await lane_.run(Deadline::in(patience), std::move(work));
+    co_await lane_.run(Deadline::in(timeout), std::move(work));
 }
 
 Task<NetworkView> Driver::define(std::string xml, format::Reading how) {
-    const auto turn = co_await jobs_.enter("define", Deadline::in(patience));
+    const auto turn = co_await jobs_.enter("define", Deadline::in(timeout));
     const auto wanted = co_await read(std::move(xml), how);
     co_await admit(wanted);
     co_await save(wanted);
@@ -206,13 +206,13 @@ Task<NetworkView> Driver::define(std::string xml, format::Reading how) {
 }
 
 Task<> Driver::check(std::string xml) {
-    const auto turn = co_await jobs_.enter("check", Deadline::in(patience));
+    const auto turn = co_await jobs_.enter("check", Deadline::in(timeout));
     const auto wanted = co_await read(std::move(xml), format::Reading::lenient);
     co_await admit(wanted);
 }
 
 Task<NetworkView> Driver::create(std::string xml, format::Reading how) {
-    const auto turn = co_await jobs_.enter("create", Deadline::in(patience));
+    const auto turn = co_await jobs_.enter("create", Deadline::in(timeout));
     const auto wanted = co_await read(std::move(xml), how);
     co_await admit(wanted);
     const auto found = networks_.find(wanted->name);
@@ -228,11 +228,11 @@ Task<NetworkView> Driver::create(std::string xml, format::Reading how) {
 }
 
 Task<> Driver::undefine(Uuid uuid, std::string name) {
-    const auto turn = co_await jobs_.enter("undefine", Deadline::in(patience));
+    const auto turn = co_await jobs_.enter("undefine", Deadline::in(timeout));
     const auto network = find(uuid, name);
     if (!network->definition) throw invalid("can't undefine transient network");
     auto work = [store = definitions_, kept = network->name] { store.remove(kept); };
-    co_await lane_.run(Deadline::in(patience), std::move(work));
+    co_await lane_.run(Deadline::in(timeout), std::move(work));
     const auto last = view(*network);
     network->definition.reset();
     network->autostart = false;
@@ -244,29 +244,29 @@ Task<> Driver::undefine(Uuid uuid, std::string name) {
 Task<> Driver::erase(NetworkPtr network) {
     networks_.erase(network->name);
     auto work = [leases = files_of(network->name).leases] { remove_if_possible(leases); };
-    co_await lane_.run(Deadline::in(patience), std::move(work));
+    co_await lane_.run(Deadline::in(timeout), std::move(work));
 }
 
 Task<> Driver::set_autostart(Uuid uuid, std::string name, bool on) {
-    const auto turn = co_await jobs_.enter("autostart", Deadline::in(patience));
+    const auto turn = co_await jobs_.enter("autostart", Deadline::in(timeout));
     const auto network = find(uuid, name);
     if (!network->definition) throw invalid("cannot set autostart for transient network");
     auto work = [store = definitions_, kept = network->name, on] { store.set_autostart(kept, on); };
-    co_await lane_.run(Deadline::in(patience), std::move(work));
+    co_await lane_.run(Deadline::in(timeout), std::move(work));
     network->autostart = on;
 }
 
 // ---- running --------------------------------------------------------------------------------------------------
 
 Task<> Driver::start(Uuid uuid, std::string name) {
-    const auto turn = co_await jobs_.enter("start", Deadline::in(patience));
+    const auto turn = co_await jobs_.enter("start", Deadline::in(timeout));
     const auto network = find(uuid, name);
     if (network->live) throw invalid("network is already active");
     co_await run(network, network->definition);
 }
 
 Task<> Driver::destroy(Uuid uuid, std::string name) {
-    const auto turn = co_await jobs_.enter("destroy", Deadline::in(patience));
+    const auto turn = co_await jobs_.enter("destroy", Deadline::in(timeout));
     const auto network = find(uuid, name);
     if (!network->live) throw invalid(fmt::format("network '{}' is not active", network->name));
     co_await stop(network);
@@ -282,7 +282,7 @@ Task<std::vector<Lease>> Driver::leases(Uuid uuid, std::string name) {
         if (!fs::exists(path, failure) && !failure) return {};
         return read_file(path, largest_leases);
     };
-    const auto text = co_await lane_.run(Deadline::in(patience), std::move(work));
+    const auto text = co_await lane_.run(Deadline::in(timeout), std::move(work));
     co_return parse_leases(text);
 }
 
@@ -452,7 +452,7 @@ Task<> Driver::define_default() {
         co_await set_autostart(made.uuid, made.name, true);
     }
     auto work = [path = folders_.library / "default-was-made"] { write_file_durably(path, "", 0644); };
-    co_await lane_.run(Deadline::in(patience), std::move(work));
+    co_await lane_.run(Deadline::in(timeout), std::move(work));
 }
 
 Task<> Driver::autostart() {
@@ -480,7 +480,7 @@ Task<Port> Driver::attach(model::Interface interface, std::string domain) {
     std::string name;
     if (interface.type == model::InterfaceType::network) {
         name = interface.source.network.value_or("default");
-        const auto turn = co_await jobs_.enter("start for " + domain, Deadline::in(patience));
+        const auto turn = co_await jobs_.enter("start for " + domain, Deadline::in(timeout));
         const auto network = find_name(name);
         if (!network->live) co_await run(network, network->definition);
         port.bridge = network->live->bridge.name.value_or("");
@@ -503,7 +503,7 @@ Task<Port> Driver::attach(model::Interface interface, std::string domain) {
         netlink::set_up(tap.name);
         return tap;
     };
-    auto tap = co_await lane_.run(Deadline::in(patience), std::move(work));
+    auto tap = co_await lane_.run(Deadline::in(timeout), std::move(work));
     port.device = tap.name;
     port.taps = std::move(tap.queues);
     if (!name.empty()) ports_[port.device] = name;

@@ -135,13 +135,13 @@ struct Driver::Start {
 };
 
 Task<> Driver::apply_rules(std::string script) {
-    auto work = [script = std::move(script)] { nft::apply_script(script, patience); };
-    co_await lane_.run(Deadline::in(patience + rules_margin), std::move(work));
+    auto work = [script = std::move(script)] { nft::apply_script(script, timeout); };
+    co_await lane_.run(Deadline::in(timeout + rules_margin), std::move(work));
 }
 
 Task<nft::Ruleset> Driver::list_rules() {
-    auto work = [] { return nft::list_ruleset(patience); };
-    auto ruleset = co_await lane_.run(Deadline::in(patience + rules_margin), std::move(work));
+    auto work = [] { return nft::list_ruleset(timeout); };
+    auto ruleset = co_await lane_.run(Deadline::in(timeout + rules_margin), std::move(work));
     co_return ruleset;
 }
 
@@ -174,7 +174,7 @@ Task<> Driver::close_foreign_chains(std::string bridge) {
 Task<> Driver::wait_until_ready(Process& process, fs::path log) {
     constexpr std::string_view started =
         ": started, version "; // main() of dnsmasq.c, after "dnsmasq[PID]"; its locale is C
-    const auto by = Deadline::in(patience);
+    const auto by = Deadline::in(timeout);
     auto read = [log] { return read_file(log, longest_complaint); };
     for (;;) {
         const auto ended = process.poll(); // before the log is read: then that is whole
@@ -185,7 +185,7 @@ Task<> Driver::wait_until_ready(Process& process, fs::path log) {
         if (said.contains(started)) co_return;
         if (by.expired())
             throw Error(ErrorCode::operation_timeout, ErrorDomain::network,
-                        fmt::format("dnsmasq is not ready after {} s", patience.count()))
+                        fmt::format("dnsmasq is not ready after {} s", timeout.count()))
                 .because(said)
                 .hint("look whether the host is overloaded, and start the network again");
         co_await sleep_until(Deadline::in(between_looks));
@@ -201,11 +201,11 @@ Task<> Driver::run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Netw
         replace_file(files.hosts, dnsmasq_hosts(*live), 0644);
         replace_file(files.addresses, dnsmasq_addresses(*live), 0644);
     };
-    co_await lane_.run(Deadline::in(patience), std::move(work));
+    co_await lane_.run(Deadline::in(timeout), std::move(work));
     // --test first: what it refuses, it says in words; a daemon's complaint would only be in the system's log.
     Command test("dnsmasq");
     test.arguments = {"--test", fmt::format("--conf-file={}", files.configuration.string())};
-    const auto output = co_await run_command(test, Deadline::in(patience));
+    const auto output = co_await run_command(test, Deadline::in(timeout));
     if (!output.status.success())
         throw Error(ErrorCode::operation_failed, ErrorDomain::network, "dnsmasq refuses the network's configuration")
             .because(output.err);
@@ -215,7 +215,7 @@ Task<> Driver::run_dnsmasq(NetworkPtr network, std::shared_ptr<const model::Netw
                          fmt::format("--pid-file={}", pid_file_of(network->name).string())};
     const auto log = log_of(network->name);
     command.redirect(open_log(log), 2);
-    auto started = co_await spawn_process(std::move(command), Deadline::in(patience));
+    auto started = co_await spawn_process(std::move(command), Deadline::in(timeout));
     const auto process = std::make_shared<Process>(std::move(started));
     co_await wait_until_ready(*process, log);
     network->dnsmasq = process;
@@ -234,7 +234,7 @@ Task<> Driver::write_record(NetworkPtr network, std::shared_ptr<const model::Net
     auto work = [folder = folders_.state, name = network->name, xml = format::to_xml(record)] {
         StoredFolder(folder, largest_record).replace(name, xml);
     };
-    co_await lane_.run(Deadline::in(patience), std::move(work));
+    co_await lane_.run(Deadline::in(timeout), std::move(work));
 }
 
 Task<> Driver::build(Start& start) {
@@ -249,7 +249,7 @@ Task<> Driver::build(Start& start) {
     if (live->has_own_bridge()) {
         start.step = "making the bridge";
         auto work = [live, choose, alias = alias_of(folders_, live->name)] { make_bridge_of(*live, alias, choose); };
-        co_await lane_.run(Deadline::in(patience), std::move(work));
+        co_await lane_.run(Deadline::in(timeout), std::move(work));
         start.made = Made::bridge;
         start.step = "setting the firewall's rules";
         co_await apply_rules(firewall_rules(*live, subnets_of(*live)));
@@ -264,7 +264,7 @@ Task<> Driver::build(Start& start) {
         auto work = [ports, bridge = *live->bridge.name] {
             for (const auto& port : ports) netlink::set_master(port, bridge);
         };
-        co_await lane_.run(Deadline::in(patience), std::move(work));
+        co_await lane_.run(Deadline::in(timeout), std::move(work));
     }
     // The subnet of the default network is chosen once, and is then its definition.
     start.step = "keeping the subnet that was chosen";
@@ -287,7 +287,7 @@ Task<std::vector<std::string>> Driver::clear_leftovers(NetworkPtr network, std::
         netlink::delete_link(wish.name);
         return ports;
     };
-    auto ports = co_await lane_.run(Deadline::in(patience), std::move(work));
+    auto ports = co_await lane_.run(Deadline::in(timeout), std::move(work));
     co_return ports;
 }
 
@@ -322,7 +322,7 @@ Task<> Driver::run(NetworkPtr network, std::shared_ptr<const model::Network> wan
 
 Task<std::shared_ptr<Process>> Driver::find_dnsmasq(std::string name) {
     auto work = [log = log_of(name)] { return stray_dnsmasq(log); };
-    auto found = co_await lane_.run(Deadline::in(patience), std::move(work));
+    auto found = co_await lane_.run(Deadline::in(timeout), std::move(work));
     co_return found;
 }
 
@@ -363,7 +363,7 @@ Task<> Driver::take_down(NetworkPtr network, std::shared_ptr<const model::Networ
     };
     trouble = nullptr;
     try {
-        co_await lane_.run(Deadline::in(patience), std::move(work));
+        co_await lane_.run(Deadline::in(timeout), std::move(work));
     } catch (...) {
         trouble = std::current_exception();
     }
@@ -398,7 +398,7 @@ Task<> Driver::keep_dnsmasq(NetworkPtr network) {
 Task<> Driver::revive_dnsmasq(NetworkPtr network, std::shared_ptr<Process> dead) {
     std::exception_ptr failure;
     try {
-        const auto turn = co_await jobs_.enter("run dnsmasq again", Deadline::in(patience));
+        const auto turn = co_await jobs_.enter("run dnsmasq again", Deadline::in(timeout));
         if (!network->live || network->dnsmasq != dead) co_return;
         co_await run_dnsmasq(network, network->live);
         network->dnsmasq->release();

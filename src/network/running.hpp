@@ -7,7 +7,7 @@
 
 namespace domus::network {
 
-inline constexpr auto patience = std::chrono::seconds(20);
+inline constexpr auto timeout = std::chrono::seconds(20);
 inline constexpr std::size_t largest_leases = 16u << 20;
 
 struct Driver::Network {

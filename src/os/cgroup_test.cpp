@@ -54,8 +54,8 @@ bool comes_true(const std::function<bool()>& so) {
 }
 
 bool is_alive(int pid) {
-    const auto figures = read_process(pid);
-    return figures && figures->state != 'Z';
+    const auto statistics = read_process(pid);
+    return statistics && statistics->state != 'Z';
 }
 
 int noted(const fs::path& note) {

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr uid_t somebody = 65534;
-constexpr int patience = 60'000;
+constexpr int timeout = 60'000;
 
 struct View : testing::Test {
     void SetUp() override {
@@ -55,7 +55,7 @@ struct View : testing::Test {
         command.view = view;
         auto process = Process::spawn(command);
         pollfd ended{process.pidfd(), POLLIN, 0};
-        ::poll(&ended, 1, patience);
+        ::poll(&ended, 1, timeout);
         return read_file(output, 1u << 16);
     }
     fs::path folder;

@@ -9,7 +9,7 @@ namespace domus {
 
 namespace {
 
-using Processes = std::map<int, ProcessFigures>;
+using Processes = std::map<int, ProcessStatistics>;
 
 Processes all_processes() {
     Processes all;
@@ -18,7 +18,7 @@ Processes all_processes() {
         const auto name = entry.path().filename().string();
         if (name.find_first_not_of("0123456789") != std::string::npos) continue;
         const int pid = std::stoi(name);
-        if (const auto figures = read_process(pid)) all.emplace(pid, *figures);
+        if (const auto statistics = read_process(pid)) all.emplace(pid, *statistics);
     }
     return all;
 }
@@ -41,9 +41,9 @@ std::vector<Process> followers_of(int leader, std::uint64_t start_time) {
     const auto all = all_processes();
     std::vector<Process> found;
     if (const auto now = all.find(leader); now != all.end() && now->second.start_time != start_time) return found;
-    for (const auto& [pid, figures] : all) {
+    for (const auto& [pid, statistics] : all) {
         if (pid == leader || !follows(all, pid, leader)) continue;
-        if (auto process = Process::adopt(pid, figures.start_time)) found.push_back(std::move(*process));
+        if (auto process = Process::adopt(pid, statistics.start_time)) found.push_back(std::move(*process));
     }
     return found;
 }

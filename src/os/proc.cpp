@@ -13,7 +13,7 @@ namespace domus {
 
 namespace {
 
-std::optional<ProcessFigures> parse(const std::string& path) {
+std::optional<ProcessStatistics> parse(const std::string& path) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) return std::nullopt;
     char buffer[2048];
@@ -24,30 +24,30 @@ std::optional<ProcessFigures> parse(const std::string& path) {
     const auto end = text.rfind(')');
     if (end == text.npos || end + 2 >= text.size()) return std::nullopt;
     text.remove_prefix(end + 2);
-    ProcessFigures figures;
+    ProcessStatistics statistics;
     const auto tick_ns = 1'000'000'000u / static_cast<unsigned>(::sysconf(_SC_CLK_TCK));
-    figures.state = text[0];
+    statistics.state = text[0];
     for (int field = 3; !text.empty(); ++field) {
         const auto blank = std::min(text.find(' '), text.size());
         std::uint64_t value = 0;
         std::from_chars(text.data(), text.data() + blank, value);
         if (field == 4)
-            figures.parent = static_cast<int>(value);
+            statistics.parent = static_cast<int>(value);
         else if (field == 6)
-            figures.session = static_cast<int>(value);
+            statistics.session = static_cast<int>(value);
         else if (field == 14)
-            figures.user_time_ns = value * tick_ns;
+            statistics.user_time_ns = value * tick_ns;
         else if (field == 15)
-            figures.system_time_ns = value * tick_ns;
+            statistics.system_time_ns = value * tick_ns;
         else if (field == 22)
-            figures.start_time = value;
+            statistics.start_time = value;
         else if (field == 24)
-            figures.resident.bytes = value * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+            statistics.resident.bytes = value * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
         else if (field == 39)
-            figures.processor = static_cast<int>(value);
+            statistics.processor = static_cast<int>(value);
         text.remove_prefix(std::min(blank + 1, text.size()));
     }
-    return figures;
+    return statistics;
 }
 
 } // namespace
@@ -84,9 +84,9 @@ std::optional<ProcessUser> user_of(int pid) {
     return ProcessUser{*uid, *gid};
 }
 
-std::optional<ProcessFigures> read_process(int pid) { return parse(fmt::format("/proc/{}/stat", pid)); }
+std::optional<ProcessStatistics> read_process(int pid) { return parse(fmt::format("/proc/{}/stat", pid)); }
 
-std::optional<ProcessFigures> read_thread(int pid, int thread) {
+std::optional<ProcessStatistics> read_thread(int pid, int thread) {
     return parse(fmt::format("/proc/{}/task/{}/stat", pid, thread));
 }
 

@@ -13,7 +13,7 @@
 
 namespace domus {
 
-struct ProcessFigures {
+struct ProcessStatistics {
     char state = '?';
     int parent = 0;
     int session = 0; ///< pid of the process that began it
@@ -25,8 +25,8 @@ struct ProcessFigures {
 };
 
 /// Nothing if there is no such process.
-std::optional<ProcessFigures> read_process(int pid);
-std::optional<ProcessFigures> read_thread(int pid, int thread);
+std::optional<ProcessStatistics> read_process(int pid);
+std::optional<ProcessStatistics> read_thread(int pid, int thread);
 
 /// A file of /proc or of a control group, up to 4 MiB; empty if it cannot be read, since processes end while one looks at
 /// them, and some are none of our business.

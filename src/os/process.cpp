@@ -188,7 +188,7 @@ std::string quote(const std::string& word) {
     return quoted + "'";
 }
 
-constexpr int reaping_patience_ms = 100;
+constexpr int reaping_timeout_ms = 100;
 
 bool reap(int pidfd) {
     siginfo_t info{};
@@ -287,7 +287,7 @@ Process::~Process() {
     if (!pidfd_ || released_ || status_ || !child_) return;
     signal(SIGKILL);
     pollfd entry{pidfd_.get(), POLLIN, 0};
-    ::poll(&entry, 1, reaping_patience_ms);
+    ::poll(&entry, 1, reaping_timeout_ms);
     left_behind().reap_those_that_ended();
     if (!reap(pidfd_.get())) left_behind().add(std::move(pidfd_));
 }
@@ -328,7 +328,7 @@ Process PendingProcess::finish() {
     while ((n = ::read(report_.get(), &trouble, sizeof trouble)) < 0 && errno == EINTR) {
     }
     if (n == sizeof trouble) throw cannot_run(program_, view_, trouble);
-    if (const auto figures = read_process(process_.pid_)) process_.start_time_ = figures->start_time;
+    if (const auto statistics = read_process(process_.pid_)) process_.start_time_ = statistics->start_time;
     return std::move(process_);
 }
 
@@ -340,8 +340,8 @@ std::optional<Process> Process::adopt(int pid, std::uint64_t start_time) {
     process.pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (!process.pidfd_) return std::nullopt;
     // Read after the pidfd is open: what it names can no longer be exchanged for another.
-    const auto figures = read_process(pid);
-    if (!figures || figures->start_time != start_time || figures->state == 'Z') return std::nullopt;
+    const auto statistics = read_process(pid);
+    if (!statistics || statistics->start_time != start_time || statistics->state == 'Z') return std::nullopt;
     process.pid_ = pid;
     process.start_time_ = start_time;
     process.released_ = true;

@@ -20,11 +20,11 @@ namespace domus {
 
 namespace {
 
-constexpr int patience = 60'000; ///< ms; a machine that is shared may stand still for seconds
+constexpr int timeout = 60'000; ///< ms; a machine that is shared may stand still for seconds
 
 ExitStatus wait(Process& process) {
     pollfd entry{process.pidfd(), POLLIN, 0};
-    ::poll(&entry, 1, patience);
+    ::poll(&entry, 1, timeout);
     return process.poll().value_or(ExitStatus{});
 }
 
@@ -176,7 +176,7 @@ TEST(Process, of_another_user_ends_with_the_thread_that_started_it_if_so_wanted)
 TEST(Process, that_somebody_else_reaped_has_ended_in_an_unknown_way) {
     auto process = Process::spawn(Command("true"));
     pollfd entry{process.pidfd(), POLLIN, 0};
-    ASSERT_EQ(::poll(&entry, 1, patience), 1);
+    ASSERT_EQ(::poll(&entry, 1, timeout), 1);
     ASSERT_EQ(::waitpid(process.pid(), nullptr, 0), process.pid());
     const auto status = process.poll();
     ASSERT_TRUE(status);

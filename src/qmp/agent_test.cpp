@@ -68,7 +68,7 @@ void run(std::function<Task<>(std::shared_ptr<Agent>, Guest&)> body) {
         over = true;
         loop.stop();
     });
-    loop.run_for(patience);
+    loop.run_for(timeout);
     EXPECT_TRUE(over) << "it does not end";
     if (failure) std::rethrow_exception(failure);
 }
@@ -140,7 +140,7 @@ TEST(Agent, one_that_hangs_up_before_is_an_error_at_once) {
             from.socket.close();
         };
         spawn(guest.socket.get_executor(), script(guest), "a script");
-        const auto answer = co_await answer_of(agent, patience * 2);
+        const auto answer = co_await answer_of(agent, timeout * 2);
         EXPECT_NE(answer.find("disappeared"), std::string::npos) << answer;
     });
 }
@@ -154,7 +154,7 @@ TEST(Agent, the_end_of_the_domain_ends_the_wait) {
             of->close();
         };
         spawn(guest.socket.get_executor(), script(agent, guest), "a script");
-        const auto answer = co_await answer_of(agent, patience * 2);
+        const auto answer = co_await answer_of(agent, timeout * 2);
         EXPECT_NE(answer.find("has ended"), std::string::npos) << answer;
     });
 }
@@ -172,7 +172,7 @@ TEST(Agent, what_is_not_for_us_is_dropped) {
             co_await from.say("{\"return\": {}}\n");
         };
         spawn(guest.socket.get_executor(), script(guest), "a script");
-        const auto answer = co_await answer_of(agent, patience);
+        const auto answer = co_await answer_of(agent, timeout);
         EXPECT_EQ(answer, R"({"return":{}})");
     });
 }
@@ -192,7 +192,7 @@ TEST(Agent, an_answer_that_cannot_be_read_is_an_error_at_once) {
                 co_await from.say(text + "\n");
             };
             spawn(guest.socket.get_executor(), script(guest, answer), "a script");
-            const auto said = co_await answer_of(agent, patience * 2);
+            const auto said = co_await answer_of(agent, timeout * 2);
             EXPECT_NE(said.find(reason), std::string::npos) << said;
         });
     }

@@ -82,7 +82,7 @@ TEST(Qmp, answers_are_matched_by_id_in_whatever_order_and_pieces_they_come) {
         spawn(executor, script(monitor), "script");
         std::vector<Command> more;
         more.push_back({"query-status", {}});
-        const auto answers = co_await client->handshake(Deadline::in(patience), std::move(more));
+        const auto answers = co_await client->handshake(Deadline::in(timeout), std::move(more));
         EXPECT_EQ(answers.at(0).as_object().at("status"), "running");
         EXPECT_EQ(events, std::vector<std::string>{"RESUME"});
     });
@@ -94,7 +94,7 @@ TEST(Qmp, commands_that_come_before_the_handshake_wait_for_it) {
         json::value status;
         const auto ask = [](std::shared_ptr<Client> of, json::value& into) -> Task<> {
             json::object nothing;
-            into = co_await of->execute("query-status", std::move(nothing), Deadline::in(patience));
+            into = co_await of->execute("query-status", std::move(nothing), Deadline::in(timeout));
         };
         spawn(executor, ask(client, status), "an early command");
         co_await sleep_until(Deadline::in(20ms));
@@ -107,7 +107,7 @@ TEST(Qmp, commands_that_come_before_the_handshake_wait_for_it) {
         EXPECT_NE(asked.find("query-status"), std::string::npos);
         co_await monitor.say(R"({"return": {}, "id": 1}{"return": {"status": "paused"}, "id": 2})"
                              "\r\n");
-        (void)co_await client->handshake(Deadline::in(patience));
+        (void)co_await client->handshake(Deadline::in(timeout));
         const auto it_is_answered = [&] { return !status.is_null(); };
         co_await eventually(it_is_answered);
         EXPECT_EQ(status.at("status"), "paused");
@@ -127,7 +127,7 @@ TEST(Qmp, an_answer_may_nest_as_deep_as_a_chain_of_images) {
                                 "\r\n");
         };
         spawn(executor, script(monitor), "script");
-        const auto answer = co_await client->execute("query-named-block-nodes", {}, Deadline::in(patience));
+        const auto answer = co_await client->execute("query-named-block-nodes", {}, Deadline::in(timeout));
         EXPECT_TRUE(answer.as_object().contains("backing-image"));
     });
 }
@@ -181,7 +181,7 @@ TEST(Qmp, refusals_quote_qemu) {
         const auto pending = [](std::shared_ptr<Client> of, json::object arguments,
                                 std::exception_ptr& thrown) -> Task<> {
             try {
-                (void)co_await of->execute("device_del", std::move(arguments), Deadline::in(patience));
+                (void)co_await of->execute("device_del", std::move(arguments), Deadline::in(timeout));
             } catch (...) {
                 thrown = std::current_exception();
             }
@@ -200,7 +200,7 @@ TEST(Qmp, all_who_wait_are_told_when_the_monitor_goes) {
         std::exception_ptr failure;
         json::object nothing;
         try {
-            (void)co_await client->execute("query-status", nothing, Deadline::in(patience));
+            (void)co_await client->execute("query-status", nothing, Deadline::in(timeout));
         } catch (...) {
             failure = std::current_exception();
         }
@@ -237,7 +237,7 @@ std::string refusal_of(std::string text, bool asked) {
         std::exception_ptr failure;
         if (asked) {
             try {
-                (void)co_await client->execute("query-status", nothing, Deadline::in(patience * 2));
+                (void)co_await client->execute("query-status", nothing, Deadline::in(timeout * 2));
             } catch (...) {
                 failure = std::current_exception();
             }
@@ -245,7 +245,7 @@ std::string refusal_of(std::string text, bool asked) {
         const auto it_is_ended = [&] { return !client->connected(); };
         co_await eventually(it_is_ended);
         try {
-            (void)co_await client->execute("query-status", nothing, Deadline::in(patience));
+            (void)co_await client->execute("query-status", nothing, Deadline::in(timeout));
         } catch (...) {
             failure = std::current_exception();
         }

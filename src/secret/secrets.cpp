@@ -11,8 +11,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto queue_patience = 30s;
-constexpr auto file_patience = 30s;
+constexpr auto queue_timeout = 30s;
+constexpr auto file_timeout = 30s;
 
 Error no_secret(std::string_view by, const std::string& what) {
     return Error(ErrorCode::no_secret, ErrorDomain::secret,
@@ -57,7 +57,7 @@ Task<> Secrets::load() {
         store->prepare();
         return store->load();
     };
-    const auto loaded = co_await files_.run(Deadline::in(file_patience), std::move(work));
+    const auto loaded = co_await files_.run(Deadline::in(file_timeout), std::move(work));
     log_complaints(loaded.complaints);
     for (const auto& secret : loaded.secrets) {
         const auto uuid = *secret.uuid;
@@ -95,7 +95,7 @@ SecretView Secrets::get(const model::SecretReference& reference) const {
 
 Task<std::optional<Sensitive>> Secrets::stored_value(Uuid uuid) {
     auto work = [store = store_, uuid] { return store->read_value(uuid); };
-    auto value = co_await files_.run(Deadline::in(file_patience), std::move(work));
+    auto value = co_await files_.run(Deadline::in(file_timeout), std::move(work));
     co_return value;
 }
 
@@ -145,11 +145,11 @@ Task<> Secrets::store(std::shared_ptr<const model::Secret> wanted, Entry before)
             throw;
         }
     };
-    co_await files_.run(Deadline::in(file_patience), std::move(work));
+    co_await files_.run(Deadline::in(file_timeout), std::move(work));
 }
 
 Task<SecretView> Secrets::define(std::string xml, bool strictly) {
-    const auto turn = co_await jobs_.enter("define", Deadline::in(queue_patience));
+    const auto turn = co_await jobs_.enter("define", Deadline::in(queue_timeout));
     auto parsed = parse(xml, strictly);
     admit(parsed);
     const auto wanted = std::make_shared<const model::Secret>(std::move(parsed));
@@ -175,24 +175,24 @@ void Secrets::check(const std::string& xml) const {
 }
 
 Task<> Secrets::undefine(Uuid uuid) {
-    const auto turn = co_await jobs_.enter("undefine", Deadline::in(queue_patience));
+    const auto turn = co_await jobs_.enter("undefine", Deadline::in(queue_timeout));
     const auto view = get(uuid);
     if (!view.definition->ephemeral) {
         auto work = [store = store_, uuid] { store->remove(uuid); };
-        co_await files_.run(Deadline::in(file_patience), std::move(work));
+        co_await files_.run(Deadline::in(file_timeout), std::move(work));
     }
     secrets_.erase(uuid);
     emit_(view, SecretEvent::undefined);
 }
 
 Task<> Secrets::set_value(Uuid uuid, Sensitive value) {
-    const auto turn = co_await jobs_.enter("set value", Deadline::in(queue_patience));
+    const auto turn = co_await jobs_.enter("set value", Deadline::in(queue_timeout));
     const auto view = get(uuid);
     if (view.definition->ephemeral) {
         secrets_[uuid].value = std::move(value);
     } else {
         auto work = [store = store_, uuid, value = std::move(value)] { store->save_value(uuid, value); };
-        co_await files_.run(Deadline::in(file_patience), std::move(work));
+        co_await files_.run(Deadline::in(file_timeout), std::move(work));
     }
     emit_(view, SecretEvent::value_changed);
 }

@@ -206,9 +206,9 @@ std::vector<Vcpu> StatisticsOperations::vcpus(const DomainRef& ref, std::size_t 
     for (const auto thread : view->live->vcpu_threads) {
         if (vcpus.size() >= most) break;
         auto& vcpu = vcpus.emplace_back();
-        if (const auto figures = read_thread(view->live->pid, thread)) {
-            vcpu.time_ns = figures->user_time_ns + figures->system_time_ns;
-            vcpu.processor = figures->processor;
+        if (const auto statistics = read_thread(view->live->pid, thread)) {
+            vcpu.time_ns = statistics->user_time_ns + statistics->system_time_ns;
+            vcpu.processor = statistics->processor;
         }
         vcpu.affinity = compute::affinity_map(thread, map_bytes);
     }

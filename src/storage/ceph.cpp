@@ -14,7 +14,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr const char* patience = "15"; // seconds in which monitors and stores answer
+constexpr const char* timeout = "15"; // seconds in which monitors and stores answer
 
 } // namespace
 
@@ -27,7 +27,7 @@ std::string monitors_of(const model::Pool& pool) {
 
 std::string ceph_limits() {
     return fmt::format("[global]\nclient_mount_timeout = {0}\nrados_mon_op_timeout = {0}\nrados_osd_op_timeout = {0}\n",
-                       patience);
+                       timeout);
 }
 
 Task<Sensitive> ceph_key(Definition pool, Site site) {
@@ -42,7 +42,7 @@ Task<Command> ceph_command(Definition pool, std::string program, std::vector<std
     auto& all = command.arguments;
     all = {"--conf", "/dev/null", "-m", monitors_of(*pool)};
     for (const auto* limit : {"--client-mount-timeout", "--rados-mon-op-timeout", "--rados-osd-op-timeout"})
-        all.insert(all.end(), {limit, patience});
+        all.insert(all.end(), {limit, timeout});
     if (pool->source.auth) {
         const auto key = co_await ceph_key(pool, site);
         const Sensitive encoded(base64_encode(key.view()));

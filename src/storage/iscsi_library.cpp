@@ -12,7 +12,7 @@ namespace domus::storage {
 namespace {
 
 constexpr auto file_name = "libiscsi.so.7";
-constexpr int patience = 20; // seconds for each answer
+constexpr int timeout = 20; // seconds for each answer
 
 /// What of the library is used.
 struct Library {
@@ -118,7 +118,7 @@ iscsi_context* open_context(const IscsiLogin& login) {
         throw Error(ErrorCode::operation_failed, ErrorDomain::storage,
                     fmt::format("operation failed: '{}' cannot be an initiator's name", login.initiator));
     library().set_no_reconnect(context, 1); // it would go on for ever
-    library().set_timeout(context, patience);
+    library().set_timeout(context, timeout);
     return context;
 }
 

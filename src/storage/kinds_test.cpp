@@ -84,7 +84,7 @@ TEST(Kinds, refuse_what_they_cannot_do) {
         const auto lane = std::make_shared<Lane>(executor, "kinds", 1);
         for (const auto& [ability, operation] : operations)
             for (const auto* kind : all_kinds())
-                if (!kind->can(ability)) co_await refused(*kind, operation, Site(lane, Deadline::in(patience)));
+                if (!kind->can(ability)) co_await refused(*kind, operation, Site(lane, Deadline::in(timeout)));
     });
 }
 

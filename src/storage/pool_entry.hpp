@@ -11,8 +11,8 @@
 
 namespace domus::storage {
 
-constexpr auto queue_patience = std::chrono::seconds(30);
-constexpr auto file_patience = std::chrono::seconds(30); ///< for what takes moments on storage that answers
+constexpr auto queue_timeout = std::chrono::seconds(30);
+constexpr auto file_timeout = std::chrono::seconds(30); ///< for what takes moments on storage that answers
 
 /// What calls that have not ended do with a volume.
 struct VolumeUse {

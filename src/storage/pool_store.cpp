@@ -46,7 +46,7 @@ Task<> Pools::save_record(PoolPtr pool) {
                    text = format::to_xml(*pool->live, {.live = true, .secrets = true}) + owner_mark(pool->acting)] {
         StoredFolder(folder, largest_record).replace(name, text);
     };
-    co_await files_.run(Deadline::in(file_patience), std::move(record));
+    co_await files_.run(Deadline::in(file_timeout), std::move(record));
 }
 
 Task<> Pools::forget_record(std::string name) {
@@ -54,7 +54,7 @@ Task<> Pools::forget_record(std::string name) {
         std::error_code ignored;
         fs::remove(path, ignored);
     };
-    co_await files_.run(Deadline::in(file_patience), std::move(forget));
+    co_await files_.run(Deadline::in(file_timeout), std::move(forget));
 }
 
 Task<> Pools::load() {
@@ -121,7 +121,7 @@ Task<> Pools::define_first(First first) {
         const bool there = std::ranges::any_of(pools_, [&](const auto& entry) {
             return entry.first == wanted.name || entry.second->definition->target == wanted.target;
         });
-        co_await files_.run(Deadline::in(file_patience), std::move(make));
+        co_await files_.run(Deadline::in(file_timeout), std::move(make));
         if (there) co_return;
         const auto made = co_await define(format::to_xml(wanted));
         co_await set_autostart(made.ref, true);
@@ -148,7 +148,7 @@ Task<> Pools::set_record_aside(std::string name, std::string fault) {
         records.reject(name, fault);
         log_complaints(records.complaints());
     };
-    co_await files_.run(Deadline::in(file_patience), std::move(work));
+    co_await files_.run(Deadline::in(file_timeout), std::move(work));
 }
 
 Task<> Pools::take_over(model::Pool active, std::optional<Credentials> owner) {

@@ -27,7 +27,7 @@ using namespace std::chrono_literals;
 namespace {
 
 /// How long a listing waits for what has changed.
-constexpr auto freshening_patience = 2s;
+constexpr auto freshening_timeout = 2s;
 /// With more, all is looked at anew.
 constexpr std::size_t most_changes = 200;
 
@@ -297,7 +297,7 @@ Task<> Pools::freshen(std::string name) {
     const auto found = pools_.find(name);
     if (found == pools_.end() || !found->second->volumes) co_return;
     const auto pool = found->second;
-    const auto by = Deadline::in(freshening_patience);
+    const auto by = Deadline::in(freshening_timeout);
     std::exception_ptr failure;
     try {
         co_await take_in(pool, by);
@@ -338,7 +338,7 @@ Task<VolumePtr> Pools::look_at_made(PoolPtr pool, VolumePtr made) {
         return ::stat(file.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_blocks) * 512
                                                 : 0; // st_blocks: stat(2)
     };
-    const auto allocated = co_await site_of(pool, Deadline::in(file_patience)).block(std::move(work));
+    const auto allocated = co_await site_of(pool, Deadline::in(file_timeout)).block(std::move(work));
     auto now = *made;
     now.allocation = ByteCount{allocated};
     co_return std::make_shared<const model::Volume>(std::move(now));
@@ -351,7 +351,7 @@ Task<VolumePtr> Pools::look(VolumeRef ref) {
         co_return now;
     }
     const auto known = volume(ref);
-    const auto by = Deadline::in(file_patience);
+    const auto by = Deadline::in(file_timeout);
     if (known->type == model::VolumeType::block && pool->kind->info().device_tells_all) {
         // What programs tell of devices is dear, and comes with the listing; the size may change without.
         const LookOrder::Look look(pool->order);
@@ -386,7 +386,7 @@ Task<model::Volume> Pools::read_volume(PoolPtr pool, std::string xml, unsigned f
     auto work = [xml = std::move(xml), how = format::reading(flags & create_flag::validate), copy] {
         return parse_volume(xml, how, copy);
     };
-    auto wanted = co_await read_document(pool->lane, size, Deadline::in(file_patience), std::move(work));
+    auto wanted = co_await read_document(pool->lane, size, Deadline::in(file_timeout), std::move(work));
     co_return wanted;
 }
 
@@ -417,7 +417,7 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     const Occupation<PoolPtr> read(giving, from.name, {});
     auto source = co_await look(from);
     auto check = [source] { require_unwritten(*source); };
-    co_await site_of(giving, Deadline::in(file_patience)).block(std::move(check));
+    co_await site_of(giving, Deadline::in(file_timeout)).block(std::move(check));
     const auto receiver = pool->acting.value_or(own_credentials());
     Opener asker(who.unrestricted() ? receiver : who, places());
     Origin origin{source, giving->kind, giving->live};
@@ -430,7 +430,7 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     // A partition that is open would keep its disk's new table from being read: it is opened later, with the same rights.
     if (type == model::VolumeType::file || (device && giving != pool)) {
         // Without an identity of its own: whose rights count is chosen within.
-        const Site daemons(std::shared_ptr<Lane>(giving, &giving->lane), Deadline::in(file_patience));
+        const Site daemons(std::shared_ptr<Lane>(giving, &giving->lane), Deadline::in(file_timeout));
         auto open = [path = *source->target.path, by = Opener(who, places()),
                      giver = giving->acting.value_or(own_credentials()),
                      receiver] { return open_origin(path, by, giver, receiver); };
@@ -471,14 +471,14 @@ void Pools::require_absent(const Pool& pool, const std::string& name) {
 
 /// A volume that was just made: published, and the pool's sizes with it.
 Task<VolumePtr> Pools::settle_new(PoolPtr pool, std::string name, std::optional<model::Encryption> encryption) {
-    auto volume = co_await look_at(pool, name, Deadline::in(file_patience));
+    auto volume = co_await look_at(pool, name, Deadline::in(file_timeout));
     if (encryption && volume->target.encryption && volume->target.encryption->secrets != encryption->secrets) {
         auto known = *volume;
         known.target.encryption->secrets = encryption->secrets;
         volume = std::make_shared<const model::Volume>(std::move(known));
         publish_volume(*pool, LookOrder::Look(pool->order), name, volume);
     }
-    co_await measure(pool, Deadline::in(file_patience));
+    co_await measure(pool, Deadline::in(file_timeout));
     co_return volume;
 }
 
@@ -489,7 +489,7 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
     const auto known = volume(ref);
     const Occupation<PoolPtr> occupied(pool, ref.name, "deleted");
     if (!pool->kind->info().one_at_a_time) turn.reset();
-    const auto site = site_of(pool, Deadline::in(file_patience));
+    const auto site = site_of(pool, Deadline::in(file_timeout));
     const auto stand = stand_of(*pool->kind, *pool->live, *known, folders_.locks);
     Held unused;
     if (known->type == model::VolumeType::file && boot_medium_ && boot_medium_(*known->target.path)) {
@@ -504,7 +504,7 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
         if (!held) held = co_await hold_in_lane(known, stand, site);
         co_await pool->kind->wipe(pool->live, known, 0, work_site_of(pool));
     }
-    co_await pool->kind->remove_volume(pool->live, known, flags, site_of(pool, Deadline::in(file_patience)));
+    co_await pool->kind->remove_volume(pool->live, known, flags, site_of(pool, Deadline::in(file_timeout)));
     auto forget = [known] {
         if (!lockable(*known)) return;
         try {
@@ -513,9 +513,9 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
             log::warning("the note beside '{}' stays: {}", *known->target.path, error.text());
         }
     };
-    co_await site_of(pool, Deadline::in(file_patience)).block(std::move(forget));
+    co_await site_of(pool, Deadline::in(file_timeout)).block(std::move(forget));
     publish_volume(*pool, LookOrder::Look(pool->order), ref.name, nullptr);
-    co_await measure(pool, Deadline::in(file_patience));
+    co_await measure(pool, Deadline::in(file_timeout));
 }
 
 Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, Credentials who) {
@@ -524,7 +524,7 @@ Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, C
     (void)volume(ref);
     const Occupation<PoolPtr> occupied(pool, ref.name, "resized");
     if (!pool->kind->info().one_at_a_time) turn.reset();
-    const auto now = co_await look_at(pool, ref.name, Deadline::in(file_patience));
+    const auto now = co_await look_at(pool, ref.name, Deadline::in(file_timeout));
     const auto old = now->capacity.value_or(ByteCount{0});
     if (flags & resize_flag::delta && !(flags & resize_flag::shrink) && capacity.bytes > UINT64_MAX - old.bytes)
         throw Error(ErrorCode::overflow, ErrorDomain::storage, "overflow: the new capacity does not fit into 64 bits");
@@ -542,7 +542,7 @@ Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, C
     // A file that we resize ourselves is held; what a program resizes it must be able to lock.
     const bool ourselves =
         now->type == model::VolumeType::file && now->target.format == "raw" && !now->target.encryption;
-    const auto site = site_of(pool, Deadline::in(file_patience));
+    const auto site = site_of(pool, Deadline::in(file_timeout));
     const auto stand = stand_of(*pool->kind, *pool->live, *now, folders_.locks);
     Held held;
     if (ourselves)
@@ -561,7 +561,7 @@ Task<> Pools::wipe_volume(VolumeRef ref, unsigned algorithm) {
     const Occupation<PoolPtr> occupied(pool, ref.name, "wiped");
     if (!pool->kind->info().one_at_a_time) turn.reset();
     const auto stand = stand_of(*pool->kind, *pool->live, *known, folders_.locks);
-    const auto held = co_await hold_in_lane(known, stand, site_of(pool, Deadline::in(file_patience)));
+    const auto held = co_await hold_in_lane(known, stand, site_of(pool, Deadline::in(file_timeout)));
     co_await pool->kind->wipe(pool->live, known, algorithm, work_site_of(pool));
     (void)co_await settle_new(pool, ref.name);
 }
@@ -571,7 +571,7 @@ Task<std::shared_ptr<VolumeData>> Pools::open_volume(VolumeRef ref, bool write) 
     const auto known = volume(ref);
     if (const auto use = pool->uses.find(ref.name); use != pool->uses.end() && !use->second.doing.empty())
         throw busy(ref.name, use->second, true);
-    const auto site = site_of(pool, Deadline::in(file_patience));
+    const auto site = site_of(pool, Deadline::in(file_timeout));
     std::shared_ptr<VolumeData> data;
     if (known->type == model::VolumeType::network) {
         const auto live = pool->live;

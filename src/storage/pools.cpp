@@ -252,7 +252,7 @@ Pools::PoolPtr Pools::admit(model::Pool wanted, std::optional<Credentials> owner
 
 /// A turn of a pool that is still there when it comes: somebody before may have taken the pool away.
 Task<Turn> Pools::enter(PoolPtr pool, std::string job) {
-    auto turn = co_await pool->jobs.enter(std::move(job), Deadline::in(queue_patience));
+    auto turn = co_await pool->jobs.enter(std::move(job), Deadline::in(queue_timeout));
     const auto found = pools_.find(pool->ref.name);
     if (found == pools_.end() || found->second != pool) throw no_pool(pool->ref);
     co_return turn;
@@ -267,7 +267,7 @@ Task<std::optional<Turn>> Pools::enter_named(std::string name, std::string job) 
         turn.reset();
         if (found == pools_.end()) co_return turn;
         waited_for = found->second;
-        turn.emplace(co_await waited_for->jobs.enter(job, Deadline::in(queue_patience)));
+        turn.emplace(co_await waited_for->jobs.enter(job, Deadline::in(queue_timeout)));
     }
 }
 
@@ -281,7 +281,7 @@ void Pools::require_same_kind(const Pool& pool, const Kind& kind) {
 Task<model::Pool> Pools::read(std::string xml, format::Reading how) {
     const auto size = xml.size();
     auto work = [xml = std::move(xml), how] { return format::from_xml<model::Pool>(xml, ErrorDomain::storage, how); };
-    auto wanted = co_await read_document(files_, size, Deadline::in(file_patience), std::move(work));
+    auto wanted = co_await read_document(files_, size, Deadline::in(file_timeout), std::move(work));
     co_return wanted;
 }
 
@@ -295,15 +295,14 @@ Task<PoolView> Pools::define(std::string xml, bool strictly, Credentials who) {
     const auto owner_before = fresh ? std::nullopt : known->second->owner;
     auto owner = owner_for(wanted.type, who);
     const auto pool = admit(std::move(wanted), std::move(owner));
-    if (fresh)
-        turn.emplace(co_await pool->jobs.enter("define", Deadline::in(queue_patience))); // nobody else has it yet
+    if (fresh) turn.emplace(co_await pool->jobs.enter("define", Deadline::in(queue_timeout))); // nobody else has it yet
     const auto text = format::to_xml(*pool->definition, {.live = false, .secrets = true}) + owner_mark(pool->owner);
     std::exception_ptr failure;
     try {
         auto work = [store = definitions_, name = pool->ref.name, text, unread = before == nullptr] {
             store.save(name, text, unread);
         };
-        co_await files_.run(Deadline::in(file_patience), std::move(work));
+        co_await files_.run(Deadline::in(file_timeout), std::move(work));
     } catch (...) {
         failure = std::current_exception();
     }
@@ -335,7 +334,7 @@ Task<PoolView> Pools::create(std::string xml, unsigned flags, Credentials who) {
     auto owner = owner_for(wanted.type, who);
     const auto pool = admit(std::move(wanted), std::move(owner));
     const auto as = pool->definition;
-    const auto turn = co_await pool->jobs.enter("create", Deadline::in(queue_patience)); // nobody else has it yet
+    const auto turn = co_await pool->jobs.enter("create", Deadline::in(queue_timeout)); // nobody else has it yet
     std::exception_ptr failure;
     try {
         co_await activate(pool, as, pool->owner, flags, who);
@@ -375,11 +374,11 @@ Task<> Pools::activate(PoolPtr pool, Definition as, std::optional<Credentials> a
     if (flags & (with_build | overwrite | no_overwrite))
         co_await pool->kind->build(as, how, site_for(pool, Deadline::never(), who));
     pool->acting = std::move(acting);
-    co_await pool->kind->start(as, site_of(pool, Deadline::in(file_patience)));
+    co_await pool->kind->start(as, site_of(pool, Deadline::in(file_timeout)));
     pool->live = as;
     std::exception_ptr failure;
     try {
-        co_await look_again(pool, Deadline::in(file_patience));
+        co_await look_again(pool, Deadline::in(file_timeout));
         co_await save_record(pool);
     } catch (...) {
         failure = std::current_exception();
@@ -390,7 +389,7 @@ Task<> Pools::activate(PoolPtr pool, Definition as, std::optional<Credentials> a
     pool->watch.reset();
     std::exception_ptr more;
     try {
-        co_await pool->kind->stop(as, site_of(pool, Deadline::in(file_patience)));
+        co_await pool->kind->stop(as, site_of(pool, Deadline::in(file_timeout)));
     } catch (...) {
         more = std::current_exception();
     }
@@ -429,7 +428,7 @@ Task<> Pools::stop(PoolRef ref) {
     const auto turn = co_await enter(pool, "destroy");
     require_idle(*pool);
     if (!pool->live) throw invalid(fmt::format("storage pool '{}' is not active", pool->ref.name));
-    co_await pool->kind->stop(pool->live, site_of(pool, Deadline::in(file_patience)));
+    co_await pool->kind->stop(pool->live, site_of(pool, Deadline::in(file_timeout)));
     co_await forget_record(pool->ref.name);
     pool->live.reset();
     pool->volumes.reset();
@@ -450,7 +449,7 @@ Task<> Pools::undefine(PoolRef ref) {
         std::error_code ignored;
         fs::remove(record, ignored); // of one that could not be taken over
     };
-    co_await files_.run(Deadline::in(file_patience), std::move(work));
+    co_await files_.run(Deadline::in(file_timeout), std::move(work));
     const auto seen = view(*pool);
     pools_.erase(pool->ref.name);
     emit_(seen, PoolEvent::undefined);
@@ -471,7 +470,7 @@ Task<> Pools::remove(PoolRef ref, Credentials who) {
     if (pool->live)
         throw invalid(fmt::format("storage pool '{}' is still active", pool->ref.name))
             .hint(fmt::format("stop it first: 'domus pool-destroy {}'", pool->ref.name));
-    co_await pool->kind->remove(pool->definition, site_for(pool, Deadline::in(file_patience), who));
+    co_await pool->kind->remove(pool->definition, site_for(pool, Deadline::in(file_timeout), who));
     emit_(view(*pool), PoolEvent::deleted);
 }
 
@@ -479,7 +478,7 @@ Task<> Pools::refresh(PoolRef ref) {
     const auto pool = find(ref);
     const auto turn = co_await enter(pool, "refresh");
     if (!pool->live) throw invalid(fmt::format("storage pool '{}' is not active", pool->ref.name));
-    co_await look_again(pool, Deadline::in(file_patience));
+    co_await look_again(pool, Deadline::in(file_timeout));
     emit_(view(*pool), PoolEvent::refreshed);
 }
 
@@ -490,7 +489,7 @@ Task<> Pools::set_autostart(PoolRef ref, bool on) {
         throw Error(ErrorCode::internal_error, ErrorDomain::storage, "internal error: pool has no config file")
             .hint("a pool that was made with pool-create is not kept: use pool-define");
     auto work = [store = definitions_, name = pool->ref.name, on] { store.set_autostart(name, on); };
-    co_await files_.run(Deadline::in(file_patience), std::move(work));
+    co_await files_.run(Deadline::in(file_timeout), std::move(work));
     pool->autostart = on;
 }
 
@@ -503,7 +502,7 @@ Task<std::vector<model::PoolSource>> Pools::find_sources(std::string type, std::
     model::PoolSource wanted;
     if (!xml.empty()) wanted = format::from_xml<model::PoolSource>(xml, ErrorDomain::storage);
     const auto lane = std::make_shared<Lane>(executor_, fmt::format("looking for storage of type '{}'", type), 1);
-    auto found = co_await kind->find_sources(std::move(wanted), Site(lane, Deadline::in(file_patience)));
+    auto found = co_await kind->find_sources(std::move(wanted), Site(lane, Deadline::in(file_timeout)));
     co_return found;
 }
 

@@ -39,7 +39,7 @@ void serve_all(Dispatcher& dispatcher, service::Service& service) {
     serve_devices(dispatcher, door);
     serve_consoles(dispatcher, door);
     serve_graphics(dispatcher, door);
-    serve_figures(dispatcher, door);
+    serve_statistics(dispatcher, door);
     serve_interfaces(dispatcher, door);
     serve_domain_events(dispatcher, service.events());
     serve_saves(dispatcher, door);

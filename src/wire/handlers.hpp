@@ -11,7 +11,7 @@ void serve_domains(Dispatcher& dispatcher, service::Door& door);
 void serve_devices(Dispatcher& dispatcher, service::Door& door);
 void serve_consoles(Dispatcher& dispatcher, service::Door& door);
 void serve_graphics(Dispatcher& dispatcher, service::Door& door);
-void serve_figures(Dispatcher& dispatcher, service::Door& door);
+void serve_statistics(Dispatcher& dispatcher, service::Door& door);
 void serve_interfaces(Dispatcher& dispatcher, service::Door& door);
 void serve_domain_events(Dispatcher& dispatcher, service::Events& events);
 void serve_saves(Dispatcher& dispatcher, service::Door& door);

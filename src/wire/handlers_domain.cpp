@@ -337,7 +337,7 @@ TypedParam to_wire(const compute::Statistic& statistic) {
     return parameter;
 }
 
-void serve_statistics(Dispatcher& on, Door& door) {
+void serve_domain_statistics(Dispatcher& on, Door& door) {
     on.on<Procedure::connect_get_all_domain_stats>(
         [&](SessionPtr session, ConnectGetAllDomainStatsArgs args) -> Task<ConnectGetAllDomainStatsRet> {
             std::vector<compute::DomainRef> chosen;
@@ -389,7 +389,7 @@ void serve_domains(Dispatcher& on, Door& door) {
     serve_stops(on, door);
     serve_running(on, door);
     serve_sizes(on, door);
-    serve_statistics(on, door);
+    serve_domain_statistics(on, door);
 }
 
 } // namespace domus::wire

@@ -44,9 +44,9 @@ void serve_node_use(Dispatcher& on, Door& door) {
     on.on<Procedure::node_get_cpu_stats>([&](Session& session, const NodeGetCpuStatsArgs& args) {
         no_flags(args.flags, "virNodeGetCPUStats");
         constexpr std::int32_t all_cpus = -1;
-        constexpr std::int32_t figures = 4;
+        constexpr std::int32_t statistics = 4;
         NodeGetCpuStatsRet ret;
-        ret.nparams = figures;
+        ret.nparams = statistics;
         if (args.nparams == 0) return ret;
         const auto times = door.perform<&HostOperations::cpu_times>(
             session.caller(),

@@ -183,8 +183,8 @@ bool answers(const std::filesystem::path& path) {
     if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) return errno == EAGAIN;
     const auto listener = peer_credentials(probe.get()).pid;
     if (listener == 0) return true; // in another PID namespace
-    const auto figures = read_process(listener);
-    return figures && figures->state != 'Z' && figures->state != 'X';
+    const auto statistics = read_process(listener);
+    return statistics && statistics->state != 'Z' && statistics->state != 'X';
 }
 
 UniqueFd listen_unix(const std::filesystem::path& path, mode_t mode, std::optional<gid_t> group) {

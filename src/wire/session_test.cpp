@@ -275,7 +275,7 @@ TEST(Session, at_the_end_calls_are_answered_and_who_asked_for_it_is_told) {
         }
         bench.peer->send(Waiting::call(2, "a"));
         ASSERT_TRUE(bench.peer->turn_until([&] { return waiting.slots.contains("a"); }));
-        spawn(bench.loop.get_executor(), bench.session->finish(Deadline::in(patience), Deadline::in(patience)), "end");
+        spawn(bench.loop.get_executor(), bench.session->finish(Deadline::in(timeout), Deadline::in(timeout)), "end");
         bench.peer->send(version_call(3)); // too late
         EXPECT_FALSE(bench.peer->receive(soon));
         waiting.slots["a"]->set(true);
@@ -297,7 +297,7 @@ TEST(Session, at_the_end_what_is_queued_goes_out_but_nobody_is_waited_for_withou
     bench.open();
     const std::string packet = Peer::stream(1, 1, PacketStatus::more, std::string(100'000, 'x'));
     for (int i = 0; i < 50; ++i) bench.session->send(packet);
-    spawn(bench.loop.get_executor(), bench.session->finish(Deadline::in(patience), Deadline::in(patience)), "end");
+    spawn(bench.loop.get_executor(), bench.session->finish(Deadline::in(timeout), Deadline::in(timeout)), "end");
     for (int i = 0; i < 50; ++i) ASSERT_TRUE(bench.peer->receive()) << i;
     EXPECT_TRUE(bench.peer->closed());
 

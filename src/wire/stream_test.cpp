@@ -31,7 +31,7 @@ struct Opened : Bench {
         if (peer->receive().value().header.status != PacketStatus::ok) throw std::runtime_error("no stream");
     }
     /// What a coroutine returns.
-    template <class T> std::optional<T> result(Task<T> task, std::chrono::milliseconds limit = patience) {
+    template <class T> std::optional<T> result(Task<T> task, std::chrono::milliseconds limit = timeout) {
         const auto slot = std::make_shared<std::optional<T>>();
         spawn(loop.get_executor(), store(std::move(task), slot), "a test");
         peer->turn_until([&] { return slot->has_value(); }, limit);

@@ -51,7 +51,7 @@ public:
         return static_cast<std::size_t>(std::max<ssize_t>(n, 0));
     }
     /// All of it, while the session reads.
-    void send(std::string_view bytes, std::chrono::milliseconds limit = patience) {
+    void send(std::string_view bytes, std::chrono::milliseconds limit = timeout) {
         turn_until([&] { return bytes.remove_prefix(offer(bytes)), bytes.empty(); }, limit);
     }
     void send_fd(int fd) {
@@ -72,20 +72,20 @@ public:
     }
 
     /// The next packet; nothing if none comes in time, or before the end of the connection.
-    std::optional<Received> receive(std::chrono::milliseconds limit = patience) {
+    std::optional<Received> receive(std::chrono::milliseconds limit = timeout) {
         std::optional<Received> packet;
         turn_until([&] { return read_some(), (packet = take()).has_value() || ended_; }, limit);
         return packet;
     }
     /// Whether the session ended the connection; packets that came before are kept.
-    bool closed(std::chrono::milliseconds limit = patience) {
+    bool closed(std::chrono::milliseconds limit = timeout) {
         return turn_until([&] { return read_some(), ended_; }, limit);
     }
     void close() { socket_.reset(); }
     int fd() const { return socket_.get(); }
 
     /// Turns the loop until it is so; false if it is not in time.
-    bool turn_until(const std::function<bool()>& so, std::chrono::milliseconds limit = patience) {
+    bool turn_until(const std::function<bool()>& so, std::chrono::milliseconds limit = timeout) {
         for (const auto end = Clock::now() + limit; !so();) {
             if (Clock::now() >= end) return false;
             loop_.restart();

@@ -18,7 +18,7 @@ using service::VolumeOperations;
 using service::VolumeRef;
 using service::VolumeTransferFlag;
 
-constexpr auto disk_patience = 60s; ///< for one piece
+constexpr auto disk_timeout = 60s; ///< for one piece
 
 struct Transfer {
     VolumeOperations& volumes;
@@ -51,7 +51,7 @@ Task<> close(Transfer& transfer) {
     auto work = [data = std::move(transfer.data)] { data->close(); };
     std::exception_ptr failure;
     try {
-        co_await transfer.volumes.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+        co_await transfer.volumes.lane(transfer.volume.pool).run(Deadline::in(disk_timeout), std::move(work));
     } catch (...) {
         failure = std::current_exception();
     }
@@ -66,7 +66,7 @@ Task<> send(Transfer& transfer) {
                 return data->read(at, end, holes, stream_chunk);
             };
             auto piece =
-                co_await transfer.volumes.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+                co_await transfer.volumes.lane(transfer.volume.pool).run(Deadline::in(disk_timeout), std::move(work));
             if (piece.fault.number) throw transfer_error(piece.fault, "cannot read", transfer);
             if (!piece.hole && piece.data.empty()) break; // it was made shorter meanwhile
             const auto length = piece.hole ? piece.hole : piece.data.size();
@@ -120,7 +120,7 @@ Task<> take(Transfer& transfer, Stream::Incoming incoming) {
             return hole ? data->write_hole(at, left) : data->write(at, *piece);
         };
         const auto written =
-            co_await transfer.volumes.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+            co_await transfer.volumes.lane(transfer.volume.pool).run(Deadline::in(disk_timeout), std::move(work));
         transfer.at += written.bytes;
         done += written.bytes;
         if (written.fault.number) throw transfer_error(written.fault, "cannot write", transfer);
@@ -130,7 +130,7 @@ Task<> take(Transfer& transfer, Stream::Incoming incoming) {
 Task<> settle_data(Transfer& transfer) {
     auto work = [data = transfer.data] { return data->flush(); };
     const auto fault =
-        co_await transfer.volumes.lane(transfer.volume.pool).run(Deadline::in(disk_patience), std::move(work));
+        co_await transfer.volumes.lane(transfer.volume.pool).run(Deadline::in(disk_timeout), std::move(work));
     if (fault.number) throw transfer_error(fault, "cannot write", transfer);
 }
 

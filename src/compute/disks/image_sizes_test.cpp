@@ -25,7 +25,7 @@ struct ImageSizesTest : FolderTest {
         std::vector<std::optional<ImageSizes>> found;
         run_to_end([&](Executor executor) -> Task<> {
             ImageSizeReader reader(executor);
-            found = co_await reader.read(std::move(images), Deadline::in(patience));
+            found = co_await reader.read(std::move(images), Deadline::in(timeout));
         });
         return found;
     }

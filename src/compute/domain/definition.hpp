@@ -1,5 +1,5 @@
 // The persistent definition of a domain, kept as small as 5,000 of them on one host ask for: the canonical XML, and
-// the few figures that listings and statistics want without parsing it.
+// what little listings and statistics want of it without parsing it.
 #pragma once
 
 #include "base/bytes.hpp"

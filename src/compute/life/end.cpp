@@ -147,10 +147,10 @@ Task<> after_guest_stopped(DomainPtr domain, std::shared_ptr<Running> running, s
 }
 
 /// What QEMU keeps of its images' metadata is written when it ends by itself, whether the guest has asked for that or not.
-Task<bool> end_process(DomainPtr domain, std::shared_ptr<Running> running, std::chrono::milliseconds patience) {
+Task<bool> end_process(DomainPtr domain, std::shared_ptr<Running> running, std::chrono::milliseconds timeout) {
     co_await note_followers(domain->environment(), running);
     running->terminate();
-    bool gone = co_await running->wait_until_over(Deadline::in(patience));
+    bool gone = co_await running->wait_until_over(Deadline::in(timeout));
     if (gone) co_return true;
     running->kill();
     gone = co_await running->wait_until_over(Deadline::in(30s));

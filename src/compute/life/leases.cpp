@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto patience = 2s;
+constexpr auto timeout = 2s;
 
 image::Lease lease_of(std::string domain, const Uuid& uuid) {
     return {.host = host_name(), .domain = std::move(domain), .uuid = uuid.text()};
@@ -35,7 +35,7 @@ Task<> for_each_image(Environment& environment, std::string domain, std::vector<
     };
     std::exception_ptr failure;
     try {
-        co_await lane.run(Deadline::in(patience), std::move(all));
+        co_await lane.run(Deadline::in(timeout), std::move(all));
     } catch (...) {
         failure = std::current_exception();
     }

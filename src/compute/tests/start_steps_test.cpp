@@ -50,7 +50,9 @@ TEST_F(StartStepsTest, a_transient_domain_goes_with_its_start_that_failed) {
         };
         EXPECT_THROW(host.run([](TestHost& of, std::string text) -> Task<> {
             (void)co_await of.domains.create(std::move(text), plain_start());
-        }(host, xml)), Error) << step.name;
+        }(host, xml)),
+                     Error)
+            << step.name;
         EXPECT_EQ(host.domains.size(), 0u) << step.name;
     }
 }

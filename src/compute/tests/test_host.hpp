@@ -28,12 +28,12 @@ public:
     /// Ends its guests, unless it counts as killed.
     ~TestHost();
 
-    /// To its end; throws what it throws. A failure of the test if it takes longer than `patience`.
+    /// To its end; throws what it throws. A failure of the test if it takes longer than `timeout`.
     void run(Task<> task);
     /// What it threw; empty if it did not.
     std::string failure_of(Task<> task);
     /// False if it does not come true within `by`.
-    bool wait_for(const std::function<bool()>& so, std::chrono::milliseconds by = patience);
+    bool wait_for(const std::function<bool()>& so, std::chrono::milliseconds by = timeout);
     /// As SIGKILL ends a daemon: no coroutine goes on, guests stay. Only to be destroyed then.
     void kill_daemon() { fake->abandoned = true; }
 

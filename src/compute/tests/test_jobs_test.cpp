@@ -131,7 +131,7 @@ Task<> set_password(TestHost& host, DomainPtr domain) {
     co_await update_device(domain, std::move(xml), live, false, own_credentials());
 }
 Task<> ask_statistics(TestHost&, DomainPtr domain) {
-    const auto statistics = co_await machine_statistics(domain, 0ms, Deadline::in(patience));
+    const auto statistics = co_await machine_statistics(domain, 0ms, Deadline::in(timeout));
     if (!statistics) throw Error(ErrorCode::operation_failed, ErrorDomain::qemu, "there are no statistics");
 }
 Task<> take_screenshot(TestHost&, DomainPtr domain) { (void)co_await screenshot(domain, 0); }

@@ -223,7 +223,7 @@ protected:
         return address;
     }
 
-    /// One line of the monitor; empty when it does not answer within `patience`.
+    /// One line of the monitor; empty when it does not answer within `timeout`.
     std::string line(int fd) {
         for (;;) {
             if (const auto end = received_.find('\n'); end != received_.npos) {
@@ -232,7 +232,7 @@ protected:
                 return text;
             }
             pollfd wait{fd, POLLIN, 0};
-            if (poll(&wait, 1, std::chrono::milliseconds(patience).count()) != 1) return {};
+            if (poll(&wait, 1, std::chrono::milliseconds(timeout).count()) != 1) return {};
             char bytes[4096];
             const auto count = read(fd, bytes, sizeof bytes);
             if (count <= 0) return {};

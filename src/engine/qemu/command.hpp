@@ -40,7 +40,7 @@ struct Preparation {
 
 Command build_command(const model::Domain& live, const Capabilities& capabilities, const Launch& launch);
 
-/// The arguments of qom-set by which a balloon asks the guest for its figures every so many seconds; 0: never.
+/// The arguments of qom-set by which a balloon asks the guest for its statistics every so many seconds; 0: never.
 boost::json::object stats_period(const model::MemoryBalloon& balloon, unsigned seconds);
 
 /// vCPUs that the machine begins with: the first ones that are on and cannot be unplugged. The others that are on are

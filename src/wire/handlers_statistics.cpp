@@ -1,4 +1,4 @@
-// What single disks and interfaces of a domain did, and other figures that have calls of their own.
+// What single disks and interfaces of a domain did, and other statistics that have calls of their own.
 #include "wire/flags.hpp"
 #include "wire/handlers.hpp"
 #include "wire/typed.hpp"
@@ -71,7 +71,7 @@ void serve_disks(Dispatcher& on, Door& door) {
 
 } // namespace
 
-void serve_figures(Dispatcher& on, Door& door) {
+void serve_statistics(Dispatcher& on, Door& door) {
     serve_blocks(on, door);
     serve_disks(on, door);
     on.on<Procedure::domain_interface_stats>([&](Session& session, const DomainInterfaceStatsArgs& args) {
