@@ -45,35 +45,47 @@ Task<> change_image(Environment& environment, Credentials caller, std::string op
         .because(done.err);
 }
 
-/// Paths of those on this host, as the snapshot's own definition has them.
-Task<std::vector<std::string>> images_of(DomainPtr domain, model::Snapshot snapshot) {
-    std::vector<std::string> paths;
-    for (const auto* disk : internal_disks(snapshot, *snapshot.domain)) {
+/// Images of a snapshot that is inside them.
+struct Images {
+    std::vector<std::string> here; ///< paths of those on this host
+    std::size_t elsewhere = 0;
+};
+
+/// As the definition has them: the snapshot's own or the domain's present one.
+Task<Images> images_of(DomainPtr domain, model::Snapshot snapshot, model::Domain definition) {
+    Images images;
+    for (const auto* disk : internal_disks(snapshot, definition)) {
         const auto opened = co_await placed(domain->environment(), *disk);
-        if (is_here(opened)) paths.push_back(opened.source.text());
+        if (is_here(opened))
+            images.here.push_back(opened.source.text());
+        else
+            ++images.elsewhere;
     }
-    co_return paths;
+    co_return images;
+}
+
+/// Runs the work in a lane of its own: an image that hangs holds up nobody else.
+template <class Work> Task<std::invoke_result_t<Work>> read_images(DomainPtr domain, Work work) {
+    Lane lane(domain->environment().executor, fmt::format("the images of domain '{}'", domain->name()), 1);
+    auto result = co_await lane.run(Deadline::in(file_timeout), std::move(work));
+    co_return result;
 }
 
 } // namespace
 
 Task<InImages> look_into_images(DomainPtr domain, model::Snapshot snapshot) {
-    const auto definition = domain->running()      ? *domain->running()->domain
-                            : domain->definition() ? parse_definition(*domain->definition())
-                                                   : *snapshot.domain;
+    auto definition = domain->running()      ? *domain->running()->domain
+                      : domain->definition() ? parse_definition(*domain->definition())
+                                             : *snapshot.domain;
+    auto images = co_await images_of(domain, snapshot, std::move(definition));
     InImages found;
-    std::vector<std::string> paths;
-    for (const auto* disk : internal_disks(snapshot, definition)) {
-        const auto opened = co_await placed(domain->environment(), *disk);
-        (is_here(opened) ? found.images : found.elsewhere) += 1;
-        if (is_here(opened)) paths.push_back(opened.source.text());
-    }
-    auto work = [paths = std::move(paths), name = *snapshot.name] {
+    found.images = images.here.size();
+    found.elsewhere = images.elsewhere;
+    auto work = [paths = std::move(images.here), name = *snapshot.name] {
         return static_cast<std::size_t>(
             std::ranges::count_if(paths, [&](const auto& path) { return image_has_snapshot(path, name); }));
     };
-    Lane lane(domain->environment().executor, fmt::format("the images of domain '{}'", domain->name()), 1);
-    found.have_it = co_await lane.run(Deadline::in(file_timeout), std::move(work));
+    found.have_it = co_await read_images(domain, std::move(work));
     co_return found;
 }
 
@@ -91,14 +103,13 @@ Task<> require_new_in_images(DomainPtr domain, model::Snapshot snapshot) {
 
 /// Before something is given up for it.
 Task<> require_in_images(DomainPtr domain, model::Snapshot snapshot) {
-    auto paths = co_await images_of(domain, snapshot);
-    auto work = [paths = std::move(paths), name = *snapshot.name] {
+    auto images = co_await images_of(domain, snapshot, *snapshot.domain);
+    auto work = [paths = std::move(images.here), name = *snapshot.name] {
         const auto found =
             std::ranges::find_if(paths, [&](const auto& path) { return !image_has_snapshot(path, name); });
         return found == paths.end() ? std::string{} : *found;
     };
-    Lane lane(domain->environment().executor, fmt::format("the images of domain '{}'", domain->name()), 1);
-    const auto without = co_await lane.run(Deadline::in(file_timeout), std::move(work));
+    const auto without = co_await read_images(domain, std::move(work));
     if (without.empty()) co_return;
     throw Error(ErrorCode::operation_failed, ErrorDomain::qemu,
                 fmt::format("operation failed: '{}' has no snapshot '{}'", without, *snapshot.name))
@@ -107,14 +118,13 @@ Task<> require_in_images(DomainPtr domain, model::Snapshot snapshot) {
 
 /// QEMU itself loads memory by the name alone, which it takes for an id first.
 Task<> require_unmistakable(DomainPtr domain, model::Snapshot snapshot) {
-    auto paths = co_await images_of(domain, snapshot);
-    auto work = [paths = std::move(paths), name = *snapshot.name] {
+    auto images = co_await images_of(domain, snapshot, *snapshot.domain);
+    auto work = [paths = std::move(images.here), name = *snapshot.name] {
         for (const auto& path : paths)
             if (auto other = snapshot_mistaken_for(path, name)) return other;
         return std::optional<std::string>{};
     };
-    Lane lane(domain->environment().executor, fmt::format("the images of domain '{}'", domain->name()), 1);
-    const auto other = co_await lane.run(Deadline::in(file_timeout), std::move(work));
+    const auto other = co_await read_images(domain, std::move(work));
     if (!other) co_return;
     throw Error(
         ErrorCode::operation_failed, ErrorDomain::qemu,
@@ -156,8 +166,7 @@ Task<> apply_to_images(DomainPtr domain, model::Snapshot snapshot, Credentials c
         auto reference = *snapshot.name;
         if (is_here(opened)) {
             auto work = [path = opened.source.text(), name = *snapshot.name] { return snapshot_reference(path, name); };
-            Lane lane(domain->environment().executor, fmt::format("the images of domain '{}'", domain->name()), 1);
-            reference = co_await lane.run(Deadline::in(file_timeout), std::move(work));
+            reference = co_await read_images(domain, std::move(work));
         }
         co_await change_image(domain->environment(), caller, "-a", std::move(reference), disk);
     }
@@ -188,8 +197,7 @@ Task<> drop_from_images(DomainPtr domain, model::Snapshot snapshot, Credentials 
                 return false;
             }
         };
-        Lane lane(domain->environment().executor, fmt::format("the images of domain '{}'", domain->name()), 1);
-        const bool still_there = co_await lane.run(Deadline::in(file_timeout), std::move(look));
+        const bool still_there = co_await read_images(domain, std::move(look));
         if (still_there) std::rethrow_exception(failure);
         log::warning("domain '{}': snapshot '{}' is not removed from '{}': {}", domain->name(), *snapshot.name,
                      disk->source.text(), describe(failure));
