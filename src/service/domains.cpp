@@ -1,5 +1,6 @@
 #include "service/domains.hpp"
 
+#include "compute/domain/errors.hpp"
 #include "compute/domain/xml.hpp"
 #include "format/xml.hpp"
 #include "model/domain.hpp"
@@ -54,9 +55,7 @@ DomainRef DomainOperations::lookup_by_id(int id) const { return domains_.get_id(
 DomainViewPtr DomainOperations::view(const DomainRef& ref) const { return find(ref)->view(); }
 
 void DomainOperations::require_active(const DomainRef& ref) const {
-    if (!view(ref)->active())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: domain is not running");
+    if (!view(ref)->active()) throw compute::invalid_operation("domain is not running");
 }
 
 std::optional<std::string> DomainOperations::name_of(const Uuid& uuid) const {
@@ -92,12 +91,9 @@ std::string DomainOperations::metadata(const DomainRef& ref, int type, const std
 
 unsigned DomainOperations::vcpus(const DomainRef& ref, Flags<VcpuFlag> flags) const {
     const auto view = this->view(ref);
-    if (flags.has(VcpuFlag::live) && !view->active())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: domain is not running");
+    if (flags.has(VcpuFlag::live) && !view->active()) throw compute::invalid_operation("domain is not running");
     if (flags.has(VcpuFlag::config) && !view->persistent())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: transient domains do not have any persistent config");
+        throw compute::invalid_operation("transient domains do not have any persistent config");
     const auto& summary = flags.has(VcpuFlag::config) ? view->definition->summary : view->summary();
     return flags.has(VcpuFlag::maximum) ? summary.maximum_vcpus : summary.vcpus;
 }

@@ -1,5 +1,6 @@
 #include "service/guests.hpp"
 
+#include "compute/domain/errors.hpp"
 #include "os/files.hpp"
 #include "service/networks.hpp"
 
@@ -44,9 +45,7 @@ Task<std::vector<compute::GuestInterface>> GuestOperations::addresses(compute::D
         co_return interfaces;
     }
     const auto view = domain->view();
-    if (!view->active())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: domain is not running");
+    if (!view->active()) throw compute::invalid_operation("domain is not running");
     if (source != AddressSource::lease && source != AddressSource::arp)
         throw Error(
             ErrorCode::argument_unsupported, ErrorDomain::qemu,

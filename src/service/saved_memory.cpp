@@ -1,5 +1,7 @@
 #include "service/saved_memory.hpp"
 
+#include "compute/domain/errors.hpp"
+
 #include <fmt/format.h>
 
 namespace domus::service {
@@ -34,9 +36,7 @@ compute::SaveRequest save_request(const Caller& caller, std::optional<std::strin
 }
 
 void require_managed_save(const compute::Domain& domain) {
-    if (!domain.managed_save())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: domain does not have managed save image");
+    if (!domain.managed_save()) throw compute::invalid_operation("domain does not have managed save image");
 }
 
 } // namespace

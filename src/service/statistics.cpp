@@ -2,6 +2,7 @@
 
 #include "async/signal.hpp"
 #include "async/spawn.hpp"
+#include "compute/domain/errors.hpp"
 #include "os/proc.hpp"
 #include "service/domains.hpp"
 
@@ -16,10 +17,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-Error not_running() {
-    return Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                 "Requested operation is not valid: domain is not running");
-}
+Error not_running() { return compute::invalid_operation("domain is not running"); }
 
 /// By its target or its source, as libvirt's calls name a disk.
 const compute::DiskSummary& find_disk(const DomainView& view, const std::string& name) {
@@ -113,9 +111,7 @@ Task<std::vector<StatisticsRecord>> StatisticsOperations::all(std::vector<Domain
 
 Task<std::vector<compute::MemoryStatistic>> StatisticsOperations::memory(DomainRef ref) {
     const auto domain = find(ref);
-    if (!domain->view()->active())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: domain is not running");
+    if (!domain->view()->active()) throw not_running();
     const auto view = domain->view(); // it may go while the guest is asked
     const auto statistics = co_await compute::machine_statistics(domain, 250ms, Deadline::in(800ms));
     co_return compute::memory_statistics(*view, statistics.get());
@@ -199,9 +195,7 @@ DomainInfo StatisticsOperations::info(const DomainRef& ref) const {
 
 std::vector<Vcpu> StatisticsOperations::vcpus(const DomainRef& ref, std::size_t most, std::size_t map_bytes) const {
     const auto view = find(ref)->view();
-    if (!view->active())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: cannot retrieve vcpu information for inactive domain");
+    if (!view->active()) throw compute::invalid_operation("cannot retrieve vcpu information for inactive domain");
     std::vector<Vcpu> vcpus;
     for (const auto thread : view->live->vcpu_threads) {
         if (vcpus.size() >= most) break;
@@ -229,9 +223,7 @@ std::vector<std::string> StatisticsOperations::vcpu_affinities(const DomainRef& 
 
 ControlState StatisticsOperations::control(const DomainRef& ref) const {
     const auto domain = find(ref);
-    if (!domain->view()->active())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: domain is not running");
+    if (!domain->view()->active()) throw not_running();
     const auto job = domain->job();
     if (job.name.empty()) return {};
     const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - job.since).count();

@@ -1,5 +1,6 @@
 #include "compute/devices/device_list.hpp"
 
+#include "compute/domain/errors.hpp"
 #include "format/xml.hpp"
 
 #include <fmt/format.h>
@@ -106,17 +107,15 @@ template <class Device> void require_free(const std::vector<Device>&, const Devi
 void require_free(const std::vector<model::Disk>& disks, const model::Disk& wanted) {
     for (const auto& disk : disks)
         if (disk.target.dev == wanted.target.dev)
-            throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                        fmt::format("Requested operation is not valid: target {} already exists", wanted.target.dev))
+            throw invalid_operation(fmt::format("target {} already exists", wanted.target.dev))
                 .hint("choose another <target dev='...'/>; 'domus domblklist' shows those that are taken");
 }
 
 void require_free(const std::vector<model::Controller>& controllers, const model::Controller& wanted) {
     for (const auto& controller : controllers)
         if (wanted.index && controller.type == wanted.type && controller.index == wanted.index)
-            throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                        fmt::format("Requested operation is not valid: controller {} {} already exists",
-                                    format::word(wanted.type), *wanted.index))
+            throw invalid_operation(
+                fmt::format("controller {} {} already exists", format::word(wanted.type), *wanted.index))
                 .hint("leave 'index' out to get the next one");
 }
 
@@ -150,9 +149,7 @@ OneDevice parse_update(const std::string& xml) {
 void add_device(model::Devices& to, const OneDevice& device) {
     in_its_kind(to, device, [&](auto& kind, const auto& wanted) {
         if constexpr (Single<std::remove_reference_t<decltype(kind)>>) {
-            if (kind)
-                throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                            fmt::format("Requested operation is not valid: domain already has a <{}>", device.element));
+            if (kind) throw invalid_operation(fmt::format("domain already has a <{}>", device.element));
             kind = wanted;
         } else {
             require_free(kind, wanted);

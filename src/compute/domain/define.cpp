@@ -1,6 +1,7 @@
 #include "compute/domain/define.hpp"
 
 #include "compute/domain/domains.hpp"
+#include "compute/domain/errors.hpp"
 #include "compute/domain/record.hpp"
 #include "compute/domain/xml.hpp"
 #include "compute/life/tpm_state.hpp"
@@ -139,9 +140,7 @@ Task<> rename(DomainPtr domain, std::string to) {
 
 Task<> set_autostart(DomainPtr domain, bool on) {
     const auto turn = co_await domain->turn("autostart");
-    if (!domain->definition())
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: cannot set autostart for transient domain");
+    if (!domain->definition()) throw invalid_operation("cannot set autostart for transient domain");
     auto work = [store = domain->environment().store, name = domain->name(), on] { store.set_autostart(name, on); };
     co_await domain->environment().files.run(Deadline::in(file_timeout), std::move(work));
     domain->set_autostart(on);

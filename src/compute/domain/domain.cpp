@@ -1,6 +1,7 @@
 #include "compute/domain/domain.hpp"
 
 #include "compute/domain/domains.hpp"
+#include "compute/domain/errors.hpp"
 #include "compute/domain/record.hpp"
 
 #include <fmt/format.h>
@@ -23,10 +24,6 @@ Domain::Domain(Environment& environment, DomainRef ref)
       queue_(environment.executor, fmt::format("domain '{}'", name_)) {}
 
 Domain::~Domain() = default;
-
-Error invalid_operation(const std::string& what) {
-    return Error(ErrorCode::operation_invalid, ErrorDomain::qemu, "Requested operation is not valid: " + what);
-}
 
 DomainRef Domain::ref() const { return {name_, uuid_, running_ ? running_->id : -1}; }
 
@@ -97,9 +94,7 @@ Task<Turn> Domain::recovery_turn() {
 }
 
 void Domain::not_running() const {
-    throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                "Requested operation is not valid: domain is not running")
-        .hint(fmt::format("start it with 'domus start {}'", name_));
+    throw invalid_operation("domain is not running").hint(fmt::format("start it with 'domus start {}'", name_));
 }
 
 std::shared_ptr<Running> Domain::require_running() const {
@@ -114,8 +109,7 @@ Impact Domain::resolve(Impact impact) const {
     }
     if (impact.live && !running_) not_running();
     if (impact.config && !definition_)
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: transient domains do not have any persistent config")
+        throw invalid_operation("transient domains do not have any persistent config")
             .hint(fmt::format("make it persistent: 'domus dumpxml {0} > {0}.xml; domus define {0}.xml'", name_));
     return impact;
 }

@@ -133,7 +133,4 @@ private:
 
 using DomainPtr = std::shared_ptr<Domain>;
 
-/// operation_invalid in libvirt's words.
-Error invalid_operation(const std::string& what);
-
 } // namespace domus::compute

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "compute/domain/define.hpp"
 #include "compute/domain/definition.hpp"
+#include "compute/domain/errors.hpp"
 #include "compute/domain/judge.hpp"
 #include "compute/life/guest_processes.hpp"
 #include "compute/life/reconnect.hpp"
@@ -183,9 +184,7 @@ void Domains::remove(Domain& domain) {
 
 void Domains::reserve_name(const std::string& name, Domain& domain) {
     const auto [place, fresh] = by_name_.emplace(name, &domain);
-    if (!fresh)
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    fmt::format("Requested operation is not valid: domain with name '{}' already exists", name));
+    if (!fresh) throw invalid_operation(fmt::format("domain with name '{}' already exists", name));
 }
 
 void Domains::release_name(const std::string& name) { by_name_.erase(name); }

@@ -1,5 +1,6 @@
 #include "compute/domain/xml.hpp"
 
+#include "compute/domain/errors.hpp"
 #include "format/xml.hpp"
 
 #include <fmt/format.h>
@@ -119,12 +120,9 @@ std::string domain_xml(const DomainView& view, unsigned flags) {
 }
 
 model::Domain domain_model(const DomainView& view, Impact impact) {
-    if (impact.live && !view.live)
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: domain is not running");
+    if (impact.live && !view.live) throw invalid_operation("domain is not running");
     if (impact.config && !view.definition)
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: transient domains do not have any persistent config");
+        throw invalid_operation("transient domains do not have any persistent config");
     if (view.live && !impact.config) return *view.live->domain;
     return parse_definition(*view.definition);
 }

@@ -3,6 +3,7 @@
 #include "async/spawn.hpp"
 #include "base/log.hpp"
 #include "compute/domain/domains.hpp"
+#include "compute/domain/errors.hpp"
 #include "compute/life/guest.hpp"
 #include "compute/life/guest_processes.hpp"
 #include "compute/memory/restore.hpp"
@@ -60,18 +61,13 @@ Task<> end_with_client(DomainPtr domain, std::shared_ptr<Running> running) {
 Task<> start(DomainPtr domain, StartRequest request, std::shared_ptr<const model::Domain> transient) {
     const auto turn = co_await domain->turn("start");
     if (domain->running())
-        throw Error(
-            ErrorCode::operation_invalid, ErrorDomain::qemu,
-            request.restore
-                ? fmt::format("Requested operation is not valid: domain is already active as '{}'", domain->name())
-            : transient ? fmt::format("Requested operation is not valid: domain '{}' is already active", domain->name())
-                        : "Requested operation is not valid: domain is already running");
+        throw invalid_operation(request.restore ? fmt::format("domain is already active as '{}'", domain->name())
+                                : transient     ? fmt::format("domain '{}' is already active", domain->name())
+                                                : "domain is already running");
     domain->environment().domains->require_no_stray(*domain);
     co_await recheck_managed_save(domain);
     if (domain->managed_save() && transient)
-        throw Error(
-            ErrorCode::operation_invalid, ErrorDomain::qemu,
-            fmt::format("Requested operation is not valid: domain '{}' has a managed save image", domain->name()))
+        throw invalid_operation(fmt::format("domain '{}' has a managed save image", domain->name()))
             .because("its disks must stay as they are for the memory that was saved")
             .hint(fmt::format("'domus start {0}' goes on from it, 'domus managedsave-remove {0}' forgets it",
                               domain->name()));
@@ -98,9 +94,7 @@ Task<> suspend(DomainPtr domain) {
 Task<> resume(DomainPtr domain) {
     const auto turn = co_await domain->turn("resume");
     const auto running = domain->require_running();
-    if (domain->status().state == State::running)
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: domain is already running");
+    if (domain->status().state == State::running) throw invalid_operation("domain is already running");
     if (domain->status().state == State::pmsuspended)
         throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
                     fmt::format("domain '{}' is suspended by its guest", domain->name()))

@@ -1,6 +1,8 @@
 // Watching and leaving jobs.
 #include "compute/memory/memory.hpp"
 
+#include "compute/domain/errors.hpp"
+
 #include <fmt/format.h>
 
 namespace domus::compute {

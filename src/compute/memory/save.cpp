@@ -3,6 +3,7 @@
 #include "compute/memory/memory.hpp"
 
 #include "base/log.hpp"
+#include "compute/domain/errors.hpp"
 #include "compute/domain/judge.hpp"
 #include "compute/domain/record.hpp"
 #include "compute/life/guest.hpp"

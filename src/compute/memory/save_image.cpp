@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "compute/domain/errors.hpp"
 #include "compute/memory/save_edit.hpp"
 #include "os/access.hpp"
 #include "os/files.hpp"
@@ -53,8 +54,7 @@ SaveId id_of(const struct stat& info) { return {info.st_dev, info.st_ino}; }
 
 void require_plain(const UniqueFd& fd, const std::filesystem::path& path) {
     if (S_ISREG(look(fd, path).st_mode)) return;
-    throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                fmt::format("Requested operation is not valid: '{}' is no plain file", path.string()));
+    throw invalid_operation(fmt::format("'{}' is no plain file", path.string()));
 }
 
 void put_at(const UniqueFd& fd, std::string_view bytes, off_t at, const std::filesystem::path& path) {

@@ -2,6 +2,7 @@
 #include "compute/snapshots/snapshots.hpp"
 
 #include "base/log.hpp"
+#include "compute/domain/errors.hpp"
 #include "compute/domain/record.hpp"
 #include "compute/life/guest.hpp"
 #include "compute/memory/restore.hpp"

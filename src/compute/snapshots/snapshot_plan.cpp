@@ -1,6 +1,7 @@
 #include "compute/snapshots/snapshot_plan.hpp"
 
 #include "base/error.hpp"
+#include "compute/domain/errors.hpp"
 #include "image/chain.hpp"
 
 #include <fmt/format.h>
@@ -163,9 +164,7 @@ std::vector<model::Disk> disks_of(const model::Snapshot& snapshot, const model::
     std::vector<model::Disk> disks;
     for (const auto* disk : internal_disks(snapshot, domain)) disks.push_back(*disk);
     if (!disks.empty()) return disks;
-    throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                fmt::format("Requested operation is not valid: the domain has no disk of snapshot '{}' any more",
-                            *snapshot.name));
+    throw invalid_operation(fmt::format("the domain has no disk of snapshot '{}' any more", *snapshot.name));
 }
 
 bool is_here(const model::Disk& disk) {

@@ -4,6 +4,7 @@
 
 #include "async/read_document.hpp"
 #include "base/log.hpp"
+#include "compute/domain/errors.hpp"
 #include "compute/domain/judge.hpp"
 #include "compute/domain/record.hpp"
 #include "compute/life/guest.hpp"

@@ -1,5 +1,6 @@
 #include "compute/tuning/amounts.hpp"
 
+#include "compute/domain/errors.hpp"
 #include "compute/memory/derived.hpp"
 #include "compute/tuning/tuning.hpp"
 #include "model/unsupported.hpp"
@@ -13,9 +14,7 @@ namespace {
 void require_balloon(const model::Domain& domain) {
     const auto& balloon = domain.devices.memballoon;
     if (!balloon || balloon->model == "none")
-        throw Error(
-            ErrorCode::operation_invalid, ErrorDomain::qemu,
-            "Requested operation is not valid: Memory balloon model must be virtio to set the collection period")
+        throw invalid_operation("Memory balloon model must be virtio to set the collection period")
             .hint("give the domain one: <memballoon model='virtio'/>");
 }
 
@@ -45,8 +44,7 @@ Task<> set_memory(DomainPtr domain, ByteCount amount, bool maximum, Impact impac
     const auto turn = co_await domain->turn("set memory");
     impact = domain->resolve(impact);
     if (maximum && impact.live)
-        throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                    "Requested operation is not valid: cannot resize the maximum memory on an active domain")
+        throw invalid_operation("cannot resize the maximum memory on an active domain")
             .hint("add --config: it takes effect at the next boot");
     const auto limit = impact.live ? domain->running()->domain->memory : domain->definition()->summary.maximum_memory;
     if (!maximum && amount > limit)
@@ -57,9 +55,7 @@ Task<> set_memory(DomainPtr domain, ByteCount amount, bool maximum, Impact impac
     if (impact.live) {
         const auto& balloon = domain->running()->domain->devices.memballoon;
         if (!balloon || balloon->model == "none")
-            throw Error(ErrorCode::operation_invalid, ErrorDomain::qemu,
-                        "Requested operation is not valid: Unable to change memory of active domain without the "
-                        "balloon device");
+            throw invalid_operation("Unable to change memory of active domain without the balloon device");
         const auto running = domain->require_running();
         co_await running->guest().set_balloon(amount);
     }
