@@ -104,9 +104,7 @@ Task<std::string> DomainOperations::to_native(Caller caller, std::string format,
                     fmt::format("invalid argument: unsupported config type {}", format))
             .hint("take qemu-argv");
     auto domain = format::from_xml<model::Domain>(xml, ErrorDomain::domain);
-    format::Findings findings;
-    model::check(domain, findings);
-    format::throw_findings(findings, ErrorDomain::domain, "<domain>");
+    compute::require_sound(domain);
     auto command = co_await domains_.native_command(std::move(domain), caller.who);
     co_return command + "\n";
 }

@@ -12,12 +12,6 @@ namespace domus::compute {
 
 using namespace std::chrono_literals;
 
-void require_sound(const model::Domain& domain) {
-    format::Findings findings;
-    model::check(domain, findings);
-    format::throw_findings(findings, ErrorDomain::domain, "<domain>");
-}
-
 void require_supported(const OneDevice& device, const model::Devices& beside) {
     model::Domain alone;
     alone.devices = device.devices;

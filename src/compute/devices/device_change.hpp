@@ -13,8 +13,6 @@ namespace domus::compute {
 
 /// Refuses what this version does not do, whether or not the definition has more of it.
 void require_supported(const OneDevice& device, const model::Devices& beside);
-/// Throws xml_error with all that is wrong in it.
-void require_sound(const model::Domain& domain);
 /// Throws unless the caller may have the devices that come, and the rest of the definition that they come into.
 Task<> require_rights_of_change(DomainPtr domain, Credentials caller, model::Devices devices,
                                 std::optional<model::Domain> config);

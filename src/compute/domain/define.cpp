@@ -33,9 +33,7 @@ DefinitionPtr renamed_definition(const Domain& domain, const std::string& to) {
     wanted.name = to;
     if (wanted.os.nvram.path == domain.environment().store.variables_path(domain.name()).string())
         wanted.os.nvram.path.reset(); // they go along
-    format::Findings findings;
-    model::check(wanted, findings);
-    format::throw_findings(findings, ErrorDomain::domain, "<domain>");
+    require_sound(wanted);
     return make_definition(wanted, domain.definition()->definer);
 }
 

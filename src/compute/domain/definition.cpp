@@ -35,6 +35,12 @@ Summary summarize(const model::Domain& domain) {
     return summary;
 }
 
+void require_sound(const model::Domain& domain) {
+    format::Findings findings;
+    model::check(domain, findings);
+    format::throw_findings(findings, ErrorDomain::domain, "<domain>");
+}
+
 model::Domain read_domain(const std::string& xml, format::Reading how) {
     auto domain = format::from_xml<model::Domain>(xml, ErrorDomain::domain, how);
     model::strip_live(domain); // it may be the XML of a running domain

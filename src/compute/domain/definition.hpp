@@ -48,6 +48,8 @@ struct Definition {
 };
 using DefinitionPtr = std::shared_ptr<const Definition>;
 
+/// Throws xml_error with all that is wrong in it.
+void require_sound(const model::Domain& domain);
 /// A definition as a user gives it, read and checked.
 model::Domain read_domain(const std::string& xml, format::Reading how);
 DefinitionPtr make_definition(const model::Domain& domain, std::optional<Credentials> definer = std::nullopt);

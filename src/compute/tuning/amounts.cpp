@@ -3,7 +3,6 @@
 #include "compute/domain/errors.hpp"
 #include "compute/memory/derived.hpp"
 #include "compute/tuning/tuning.hpp"
-#include "model/unsupported.hpp"
 
 #include <fmt/format.h>
 
@@ -114,9 +113,7 @@ Task<> set_vcpus(DomainPtr domain, unsigned count, bool maximum, Impact impact) 
         wanted.vcpu_current = count;
         for (auto& vcpu : wanted.vcpus) vcpu.enabled = vcpu.id < count;
     }
-    format::Findings findings;
-    model::check(wanted, findings);
-    format::throw_findings(findings, ErrorDomain::domain, "<domain>");
+    require_sound(wanted);
     co_await domain->save_definition(std::move(wanted));
 }
 
