@@ -2,6 +2,7 @@
 
 #include "async/process_wait.hpp"
 #include "base/log.hpp"
+#include "engine/qemu/answer.hpp"
 #include "format/xml.hpp"
 #include "os/files.hpp"
 #include "os/process.hpp"
@@ -25,37 +26,22 @@ namespace {
 
 constexpr std::size_t largest_cache = 8u << 20;
 
-std::string text(const json::value& object, std::string_view key) {
-    const auto* value = object.as_object().if_contains(key);
-    return value && value->is_string() ? std::string(value->as_string()) : std::string{};
-}
-
-bool truth(const json::value& object, std::string_view key) {
-    const auto* value = object.as_object().if_contains(key);
-    return value && value->is_bool() && value->as_bool();
-}
-
-unsigned number(const json::value& object, std::string_view key) {
-    const auto* value = object.as_object().if_contains(key);
-    return value && value->is_int64() ? static_cast<unsigned>(value->as_int64()) : 0;
-}
-
 std::vector<std::string> names(const json::value& list) {
     std::vector<std::string> all;
-    for (const auto& entry : list.as_array()) all.push_back(text(entry, "name"));
+    for (const auto& entry : list.as_array()) all.push_back(text_at(entry.as_object(), "name"));
     std::ranges::sort(all);
     return all;
 }
 
-MachineType read_machine(const json::value& entry) {
+MachineType read_machine(const json::object& entry) {
     MachineType machine;
-    machine.name = text(entry, "name");
-    if (auto alias = text(entry, "alias"); !alias.empty()) machine.alias = std::move(alias);
-    machine.is_default = truth(entry, "is-default");
-    machine.deprecated = truth(entry, "deprecated");
-    machine.max_cpus = number(entry, "cpu-max");
-    machine.hotpluggable_cpus = truth(entry, "hotpluggable-cpus");
-    if (auto cpu = text(entry, "default-cpu-type"); !cpu.empty()) {
+    machine.name = text_at(entry, "name");
+    if (auto alias = text_at(entry, "alias"); !alias.empty()) machine.alias = std::move(alias);
+    machine.is_default = truth_at(entry, "is-default");
+    machine.deprecated = truth_at(entry, "deprecated");
+    machine.max_cpus = static_cast<unsigned>(integer_at(entry, "cpu-max"));
+    machine.hotpluggable_cpus = truth_at(entry, "hotpluggable-cpus");
+    if (auto cpu = text_at(entry, "default-cpu-type"); !cpu.empty()) {
         // qemu64-x86_64-cpu: the name before the architecture
         const auto tail = cpu.rfind("-x86_64-cpu");
         machine.default_cpu = cpu.substr(0, tail);
@@ -63,11 +49,11 @@ MachineType read_machine(const json::value& entry) {
     return machine;
 }
 
-CpuModel read_cpu(const json::value& entry) {
+CpuModel read_cpu(const json::object& entry) {
     CpuModel cpu;
-    cpu.name = text(entry, "name");
-    cpu.deprecated = truth(entry, "deprecated");
-    if (const auto* missing = entry.as_object().if_contains("unavailable-features"))
+    cpu.name = text_at(entry, "name");
+    cpu.deprecated = truth_at(entry, "deprecated");
+    if (const auto* missing = entry.if_contains("unavailable-features"))
         for (const auto& feature : missing->as_array()) cpu.missing.emplace_back(feature.as_string());
     cpu.usable = cpu.missing.empty();
     return cpu;
@@ -255,13 +241,15 @@ Task<Capabilities> Qemu::probe(std::string binary) {
 
     Capabilities found;
     found.binary = binary;
-    const auto& version = answers[0].as_object().at("qemu");
-    found.version = number(version, "major") * 1'000'000 + number(version, "minor") * 1'000 + number(version, "micro");
-    found.package = text(answers[0], "package");
-    found.architecture = text(answers[1], "arch");
+    const auto& version = answers[0].as_object().at("qemu").as_object();
+    found.version = static_cast<unsigned>(integer_at(version, "major") * 1'000'000
+                                          + integer_at(version, "minor") * 1'000 + integer_at(version, "micro"));
+    found.package = text_at(answers[0].as_object(), "package");
+    found.architecture = text_at(answers[1].as_object(), "arch");
     for (const auto& entry : answers[2].as_array())
-        if (text(entry, "name") != "none") found.machines.push_back(read_machine(entry));
-    for (const auto& entry : answers[3].as_array()) found.cpus.push_back(read_cpu(entry));
+        if (auto machine = read_machine(entry.as_object()); machine.name != "none")
+            found.machines.push_back(std::move(machine));
+    for (const auto& entry : answers[3].as_array()) found.cpus.push_back(read_cpu(entry.as_object()));
     std::ranges::sort(found.cpus, {}, &CpuModel::name);
     found.devices = names(answers[4]);
     found.commands = names(answers[5]);
