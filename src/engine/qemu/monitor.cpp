@@ -37,8 +37,6 @@ void Monitor::connect() {
     opened_ = Clock::now();
 }
 
-void Monitor::open() { connect(); }
-
 void Monitor::reach() {
     kept_ = true;
     spawn(executor_, reconnect(0s), fmt::format("reconnecting to domain '{}'", site_.domain));
@@ -55,6 +53,15 @@ Task<> Monitor::end() {
     ended_ = true;
     disconnect();
     gone_.notify_all();
+}
+
+Task<bool> Monitor::wait_ended(Deadline by) {
+    const auto self = shared_from_this();
+    while (!ended_) {
+        const bool notified = co_await gone_.wait(by);
+        if (!notified) break;
+    }
+    co_return ended_;
 }
 
 void Monitor::lost() {

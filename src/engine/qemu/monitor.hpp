@@ -40,7 +40,7 @@ public:
     void on_reached(ReachedHandler handler) { reached_ = std::move(handler); }
 
     /// To a QEMU that was just started. Throws system_error.
-    void open();
+    void connect();
     /// From now on: when the connection is lost while QEMU runs, it is made again.
     void keep() { kept_ = true; }
     /// Connects to a QEMU that has run before, as often as needed, and keeps the connection.
@@ -51,6 +51,8 @@ public:
     /// and so do later ones.
     Task<> end();
     bool ended() const { return ended_; }
+    /// Waits for end(); false if it has not come by then.
+    Task<bool> wait_ended(Deadline by);
     const std::string& domain() const { return site_.domain; }
 
     /// As those of qmp::Client. Throw GuestGone once the process has ended, whatever QEMU had answered.
@@ -65,7 +67,6 @@ public:
 private:
     std::shared_ptr<qmp::Client> client() const;
     template <class Result> Task<Result> guarded(Task<Result> call);
-    void connect();
     void lost();
     Task<> reconnect(std::chrono::seconds pause);
     Task<> connect_again();

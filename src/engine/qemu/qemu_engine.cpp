@@ -22,8 +22,6 @@ constexpr auto program_timeout = 30s; ///< to get to QEMU's first instruction
 
 std::string socket_in(const std::string& folder) { return folder + "/monitor.sock"; }
 
-std::string emulator_named(const model::Domain& live) { return live.devices.emulator.value_or(""); }
-
 } // namespace
 
 Task<model::Domain> QemuEngine::complete(model::Domain domain) {
@@ -54,7 +52,7 @@ FirmwareChoice QemuEngine::choose_firmware(const model::Domain& domain, const st
 }
 
 Task<std::string> QemuEngine::native_command(model::Domain domain) {
-    const auto capabilities = co_await qemu_.capabilities(emulator_named(domain));
+    const auto capabilities = co_await qemu_.capabilities(emulator_of(domain));
     co_return qemu::native_command(std::move(domain), *capabilities);
 }
 
@@ -66,22 +64,22 @@ Task<> QemuEngine::judge(std::shared_ptr<const model::Domain> live, std::shared_
 Task<std::shared_ptr<Machine>> QemuEngine::launch(std::shared_ptr<const model::Domain> live, Launch launch) {
     const auto capabilities = co_await qemu_.capabilities(emulator_of(*live));
     const auto socket = socket_in(launch.control_folder);
-    launch.control = std::make_shared<UniqueFd>(listen_as(own_credentials(), socket));
+    launch.control = share(listen_as(own_credentials(), socket));
     auto command = build_command(*live, *capabilities, launch);
     if (launch.announce) launch.announce(command.text());
     launch = {}; // our copies would keep a dead guest's files open
     auto process = co_await spawn_process(std::move(command), Deadline::in(program_timeout));
     Monitor::Site site{socket, live->name, live->uuid.value_or(Uuid{})};
     const auto machine =
-        std::make_shared<QemuMachine>(executor_, qemu_, emulator_named(*live), std::move(site), std::move(process));
-    machine->open();
+        std::make_shared<QemuMachine>(executor_, qemu_, emulator_of(*live), std::move(site), std::move(process));
+    machine->connect();
     co_return machine;
 }
 
 std::shared_ptr<Machine> QemuEngine::adopt(Survivor survivor) {
     Monitor::Site site{socket_in(survivor.folder), survivor.name, survivor.uuid};
-    const auto machine = std::make_shared<QemuMachine>(executor_, qemu_, emulator_named(*survivor.live),
-                                                       std::move(site), std::move(survivor.process));
+    const auto machine = std::make_shared<QemuMachine>(executor_, qemu_, emulator_of(*survivor.live), std::move(site),
+                                                       std::move(survivor.process));
     machine->release();
     machine->reach();
     return machine;

@@ -165,21 +165,19 @@ Task<std::exception_ptr> change_with(Qemu& qemu, std::string emulator, MonitorPt
 
 /// Of the process, until it has ended; who watches it may be left by the machine.
 struct QemuMachine::Life {
-    Life(const Executor& executor, Process of) : process(std::move(of)), end(executor) {}
+    explicit Life(Process of) : process(std::move(of)) {}
     Process process;
-    Notice end;
     bool released = false;
 
     static Task<> watch(std::shared_ptr<Life> life, MonitorPtr monitor) {
         (void)co_await wait_for_exit(life->process);
         co_await monitor->end();
-        life->end.notify_all();
     }
 };
 
 QemuMachine::QemuMachine(Executor executor, Qemu& qemu, std::string emulator, Monitor::Site site, Process process)
-    : monitor_(std::make_shared<Monitor>(executor, std::move(site))),
-      life_(std::make_shared<Life>(executor, std::move(process))), qemu_(qemu), emulator_(std::move(emulator)) {
+    : monitor_(std::make_shared<Monitor>(executor, std::move(site))), life_(std::make_shared<Life>(std::move(process))),
+      qemu_(qemu), emulator_(std::move(emulator)) {
     spawn(executor, Life::watch(life_, monitor_), fmt::format("the process of domain '{}'", monitor_->domain()));
 }
 
@@ -196,16 +194,6 @@ void QemuMachine::kill() { (void)life_->process.signal(SIGKILL); }
 void QemuMachine::release() {
     life_->released = true;
     life_->process.release();
-}
-
-Task<bool> QemuMachine::ended(Deadline by) {
-    const auto life = life_;
-    const auto monitor = monitor_;
-    while (!monitor->ended()) {
-        const bool notified = co_await life->end.wait(by);
-        if (!notified) co_return monitor->ended();
-    }
-    co_return true;
 }
 
 // ---- control ------------------------------------------------------------------------------------------------------

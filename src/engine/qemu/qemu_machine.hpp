@@ -17,14 +17,14 @@ public:
     ~QemuMachine() override;
 
     /// Connects to a QEMU that was just started. Throws system_error.
-    void open() { monitor_->open(); }
+    void connect() { monitor_->connect(); }
     /// Connects to one that has run before.
     void reach() { monitor_->reach(); }
 
     const Process& process() const override;
     void terminate() override;
     void kill() override;
-    Task<bool> ended(Deadline by) override;
+    Task<bool> ended(Deadline by) override { return monitor_->wait_ended(by); }
     bool has_ended() const override { return monitor_->ended(); }
     void release() override;
 
