@@ -2,13 +2,10 @@
 
 #include "base/error.hpp"
 #include "os/process.hpp"
+#include "os/test_network.hpp"
 
 #include <gmock/gmock.h>
-#include <sched.h>
 #include <unistd.h>
-
-#include <functional>
-#include <thread>
 
 namespace domus::nft {
 
@@ -18,16 +15,6 @@ using testing::HasSubstr;
 namespace {
 
 constexpr auto timeout = 60s;
-
-/// In a network namespace of a thread of its own, which nft inherits; false where none can be made.
-bool in_a_firewall_of_its_own(const std::function<void()>& work) {
-    bool made = false;
-    std::thread([&] {
-        made = ::unshare(CLONE_NEWNET) == 0;
-        if (made) work();
-    }).join();
-    return made;
-}
 
 std::string refusal(const std::string& script, std::chrono::milliseconds by = timeout) {
     try {
@@ -47,7 +34,7 @@ struct Nft : testing::Test {
 } // namespace
 
 TEST_F(Nft, a_script_is_applied_as_a_whole_or_not_at_all) {
-    EXPECT_TRUE(in_a_firewall_of_its_own([] {
+    EXPECT_TRUE(in_a_network_namespace([] {
         apply_script("table inet one {\n chain c {\n  type filter hook forward priority filter; policy drop;\n"
                      "  iifname \"x\" accept comment \"mine\"\n }\n}\n",
                      timeout);
@@ -67,14 +54,14 @@ TEST_F(Nft, a_script_is_applied_as_a_whole_or_not_at_all) {
 }
 
 TEST_F(Nft, what_is_no_script_is_refused_with_its_line) {
-    EXPECT_TRUE(in_a_firewall_of_its_own([] {
+    EXPECT_TRUE(in_a_network_namespace([] {
         EXPECT_THAT(refusal("add table inet x\nnonsense here\n"), HasSubstr("line 2: nonsense here"));
         EXPECT_EQ(refusal(""), "none");
     }));
 }
 
 TEST_F(Nft, is_killed_at_the_timeout) {
-    EXPECT_TRUE(in_a_firewall_of_its_own([] {
+    EXPECT_TRUE(in_a_network_namespace([] {
         std::string long_script; // of some seconds of work
         for (int i = 0; i < 300'000; ++i) long_script += "add table inet x\n";
         EXPECT_THAT(refusal(long_script, 0ms), HasSubstr("did not end within 0 ms"));

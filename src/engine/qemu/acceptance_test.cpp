@@ -6,6 +6,7 @@
 #include "engine/qemu/test_domains.hpp"
 #include "os/files.hpp"
 #include "os/process.hpp"
+#include "os/test_network.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -15,7 +16,6 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -57,8 +57,7 @@ SharedFd kernel() {
 /// A tap device in a network namespace that nobody else has; gone with its descriptor.
 std::vector<SharedFd> taps(unsigned queues) {
     std::vector<SharedFd> fds;
-    std::thread([&] {
-        if (unshare(CLONE_NEWNET) != 0) return;
+    (void)in_a_network_namespace([&] {
         ifreq request{};
         std::strcpy(request.ifr_name, "tap0");
         request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (queues > 1 ? IFF_MULTI_QUEUE : 0));
@@ -67,7 +66,7 @@ std::vector<SharedFd> taps(unsigned queues) {
             if (!fd || ioctl(fd.get(), TUNSETIFF, &request) != 0) return fds.clear();
             fds.push_back(std::make_shared<UniqueFd>(std::move(fd)));
         }
-    }).join();
+    });
     return fds;
 }
 

@@ -5,31 +5,20 @@
 #include "os/netlink/link.hpp"
 #include "os/netlink/route.hpp"
 #include "os/netlink/tap.hpp"
+#include "os/test_network.hpp"
 
 #include <gmock/gmock.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <functional>
-#include <thread>
 
 namespace domus::netlink {
 
 namespace {
 
 Subnet subnet(std::string_view address, unsigned prefix) { return {IpAddress::parse(address).value(), prefix}; }
-
-/// Runs it in a network namespace of a thread of its own; false where none can be made.
-bool in_a_namespace(const std::function<void()>& work) {
-    bool made = false;
-    std::thread([&] {
-        made = ::unshare(CLONE_NEWNET) == 0;
-        if (made) work();
-    }).join();
-    return made;
-}
 
 bool has_address(const Link& link, const Subnet& wanted) {
     const auto all = addresses();
@@ -55,7 +44,7 @@ struct Netlink : testing::Test {
 } // namespace
 
 TEST_F(Netlink, a_bridge_is_made_as_it_was_asked_for_and_goes) {
-    EXPECT_TRUE(in_a_namespace([] {
+    EXPECT_TRUE(in_a_network_namespace([] {
         create_bridge({.name = "virbr7", .mac = "52:54:00:00:00:07", .stp = true, .mtu = 1400, .alias = "ours of x"});
         const auto bridge = find_link("virbr7");
         ASSERT_TRUE(bridge);
@@ -77,7 +66,7 @@ TEST_F(Netlink, a_bridge_is_made_as_it_was_asked_for_and_goes) {
 }
 
 TEST_F(Netlink, a_bridge_that_cannot_be_set_up_whole_is_taken_away) {
-    EXPECT_TRUE(in_a_namespace([] {
+    EXPECT_TRUE(in_a_network_namespace([] {
         constexpr std::size_t too_long = 300;
         EXPECT_THAT(refusal([] {
                         create_bridge(
@@ -93,7 +82,7 @@ TEST_F(Netlink, a_bridge_that_cannot_be_set_up_whole_is_taken_away) {
 }
 
 TEST_F(Netlink, addresses_and_routes_are_told_in_both_families) {
-    EXPECT_TRUE(in_a_namespace([] {
+    EXPECT_TRUE(in_a_network_namespace([] {
         create_bridge({.name = "virbr7", .mac = "52:54:00:00:00:07", .stp = false});
         add_address("virbr7", subnet("192.168.122.1", 24));
         add_address("virbr7", subnet("fd00:7::1", 64));
@@ -114,7 +103,7 @@ TEST_F(Netlink, addresses_and_routes_are_told_in_both_families) {
 }
 
 TEST_F(Netlink, a_tap_device_is_a_port_of_its_bridge_and_goes_with_its_descriptors) {
-    EXPECT_TRUE(in_a_namespace([] {
+    EXPECT_TRUE(in_a_network_namespace([] {
         create_bridge({.name = "virbr7", .mac = "52:54:00:00:00:07"});
         {
             const auto tap = open_tap("", 1);
@@ -135,7 +124,7 @@ TEST_F(Netlink, a_tap_device_is_a_port_of_its_bridge_and_goes_with_its_descripto
 }
 
 TEST_F(Netlink, a_tap_device_of_somebody_else_is_not_joined) {
-    EXPECT_TRUE(in_a_namespace([] {
+    EXPECT_TRUE(in_a_network_namespace([] {
         const auto theirs = open_tap("tap9", 2);
         EXPECT_EQ(theirs.name, "tap9");
         EXPECT_EQ(theirs.queues.size(), 2u);
