@@ -1,6 +1,6 @@
 // What a start has collected for its machine before that is made: descriptors instead of paths, sockets that listen
-// already, and whom it runs as. Whatever is left out here is named by its path on the command line instead, which is
-// what tests and `domxml-to-native` do.
+// already, and the user that it runs as. Whatever is left out here is named by its path on the command line instead,
+// which is what tests and `domxml-to-native` do.
 #pragma once
 
 #include "base/sensitive.hpp"

@@ -1,4 +1,4 @@
-// What a guest tells of itself, through its agent or by what it sends.
+// What a guest reports of itself, through its agent or by what it sends.
 #pragma once
 
 #include "compute/domain/domains.hpp"

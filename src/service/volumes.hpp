@@ -1,4 +1,4 @@
-// Operations on volumes of storage pools. Listings and look-ups take in first what has changed in the storage.
+// Operations on volumes of storage pools. Listings and look-ups first read what has changed in the storage.
 #pragma once
 
 #include "service/caller.hpp"

@@ -119,9 +119,9 @@ void serve_cpus(Dispatcher& on, Door& door) {
     on.on<Procedure::connect_compare_hypervisor_cpu>(
         [&](SessionPtr session, ConnectCompareHypervisorCpuArgs args) -> Task<ConnectCompareHypervisorCpuRet> {
             const auto how = flags<CompareCpuFlag>(args.flags, "virConnectCompareHypervisorCPU");
-            auto whom = hypervisor_of(args);
+            auto hypervisor = hypervisor_of(args);
             const auto result = co_await door.perform<&HostOperations::compare_hypervisor_cpu>(
-                session->caller(), std::move(args.xml_cpu), std::move(whom), how);
+                session->caller(), std::move(args.xml_cpu), std::move(hypervisor), how);
             co_return ConnectCompareHypervisorCpuRet{static_cast<std::int32_t>(result)};
         });
     on.on<Procedure::connect_baseline_cpu>(
@@ -134,9 +134,9 @@ void serve_cpus(Dispatcher& on, Door& door) {
     on.on<Procedure::connect_baseline_hypervisor_cpu>(
         [&](SessionPtr session, ConnectBaselineHypervisorCpuArgs args) -> Task<ConnectBaselineHypervisorCpuRet> {
             const auto how = flags<BaselineCpuFlag>(args.flags, "virConnectBaselineHypervisorCPU");
-            auto whom = hypervisor_of(args);
+            auto hypervisor = hypervisor_of(args);
             auto cpu = co_await door.perform<&HostOperations::baseline_hypervisor_cpu>(
-                session->caller(), std::move(args.xml_cpus), std::move(whom), how);
+                session->caller(), std::move(args.xml_cpus), std::move(hypervisor), how);
             co_return ConnectBaselineHypervisorCpuRet{std::move(cpu)};
         });
 }

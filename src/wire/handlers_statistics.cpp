@@ -64,7 +64,7 @@ void serve_disks(Dispatcher& on, Door& door) {
     on.on<Procedure::domain_get_disk_errors>([&](Session& session, const DomainGetDiskErrorsArgs& args) {
         no_flags(args.flags, "virDomainGetDiskErrors");
         door.perform<&DomainOperations::require_active>(session.caller(), from_wire(args.dom));
-        // a disk whose error stopped the guest is told of by its event and the state's reason
+        // a disk whose error stopped the guest is reported by its event and the state's reason
         return DomainGetDiskErrorsRet{};
     });
 }

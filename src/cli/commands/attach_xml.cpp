@@ -28,7 +28,7 @@ std::optional<std::string> option_of(const Arguments& args, std::string_view nam
 
 // -- disks --
 
-/// "host:port"; an IPv6 address stands in brackets.
+/// "host:port"; an IPv6 address is in brackets.
 void add_host(pugi::xml_node source, const Arguments& args) {
     const auto name = args.text("source-host-name");
     const auto transport = args.text("source-host-transport");

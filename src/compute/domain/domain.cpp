@@ -77,7 +77,7 @@ Task<Turn> Domain::turn(std::string job) {
             if (!environment_.domains->has(*this)) throw no_domain(uuid_, name_); // it went while this waited
             if (!running_ || !running_->unfinished) co_return turn;
         }
-        // A daemon that was killed or a lost monitor has cut it off: Domain::finish_job completes it once QEMU is reached.
+        // A daemon that was killed or a lost monitor has cut it off: finish_job() completes it once QEMU is reached.
         if (by.expired())
             throw Error(ErrorCode::operation_timeout, ErrorDomain::qemu,
                         fmt::format("Timed out during operation: domain '{}' has to complete its {} first, and its "

@@ -1,5 +1,5 @@
 // A domain is an actor: everything that changes it goes through its own queue of jobs, and after each change it
-// publishes a DomainView for readers. This class is its state and its queue; what is done with it stands in the rooms
+// publishes a DomainView for readers. This class is its state and its queue; what is done with it is in the rooms
 // beside (life/, memory/, snapshots/, devices/, tuning/, ...), as functions that take the domain.
 //
 //     auto domain = domains.find(uuid);

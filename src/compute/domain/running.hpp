@@ -56,7 +56,7 @@ struct RunRecord {
     std::uint64_t start_time = 0;     ///< clock ticks since boot: tells the process from a later one of the same pid
     std::string folder;               ///< the domain's folder with its sockets
     std::string cgroup;               ///< its control group; empty where it has none
-    std::optional<unsigned> uid, gid; ///< whom the process runs as; none: as the daemon
+    std::optional<unsigned> uid, gid; ///< the user that the process runs as; none: as the daemon
     std::vector<int> vcpu_threads;
     std::vector<HelperRecord> helpers;
     bool persistent = true;
@@ -117,15 +117,15 @@ struct Running {
 
     Notice unplugged;                           ///< a device has gone, or the guest has refused to let it go
     std::set<std::string, std::less<>> leaving; ///< aliases of devices whose end is being dealt with
-    std::string refused;                        ///< alias of the last device that the guest did not let go
+    std::string refused;                        ///< alias of the last device that the guest did not release
 
     bool autodestroy = false;
     std::uint64_t owner = 0;
 
     std::optional<PausedReason> stopping;  ///< why the guest is being stopped by us
-    std::optional<RunningReason> resuming; ///< or let go
+    std::optional<RunningReason> resuming; ///< or resumed
     std::optional<UnfinishedJob> unfinished;
-    bool keeps_save = false; ///< its saved memory is kept until the guest runs (Domain::keep_loaded_save)
+    bool keeps_save = false; ///< its saved memory is kept until the guest runs (keep_loaded_save())
     bool status_noted = false, notes_status = false; ///< since its record was written; somebody writes it soon
     std::string record_fault;                        ///< why its record is not up to date; empty: it is
 

@@ -25,7 +25,7 @@ struct ImageFolders {
     std::filesystem::path nvram, locks;
     bool reset_nvram = false; ///< they get the contents of their template again
 };
-/// `guest`: whom QEMU runs as; none: as the daemon. What QEMU opens by itself it gets as a copy where that user may not.
+/// `guest`: the user that QEMU runs as; none: as the daemon. What QEMU opens by itself it gets as a copy where that user may not.
 engine::Launch open_images(model::Domain& live, const Opener& caller, const std::optional<GuestUser>& guest,
                            const ImageFolders& folders);
 

@@ -19,8 +19,8 @@ struct MadeRunFolders {
     std::optional<GuestUser> user;
 };
 
-/// Makes and locks them, chooses whom the guest runs as, and gives that user its own. `spread`: where to begin to look for a
-/// user id. Leaves nothing if it fails. Blocks.
+/// Makes and locks them, chooses the user that the guest runs as, and gives that user its own. `spread`: where to begin
+/// to look for a user id. Leaves nothing if it fails. Blocks.
 MadeRunFolders make_run_folders(const RunFolders& folders, const Settings& settings, std::uint32_t spread);
 
 /// Whatever a record says: only what the library has for a running domain. Failure is for the log.

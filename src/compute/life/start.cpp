@@ -135,7 +135,7 @@ void Start::require_wanted() const {
 Task<Error> Start::explained(std::exception_ptr failure, std::string step) {
     auto error = error_of(failure, ErrorDomain::qemu);
     error.prefix(step);
-    if (!log_start_) co_return error; // QEMU did not run: the log tells of earlier starts
+    if (!log_start_) co_return error; // QEMU did not run: the log is of earlier starts
     auto work = [path = log_path_, begin = *log_start_] { return quote_log(path, begin); };
     const auto quote = co_await environment().files.run(Deadline::in(file_timeout), std::move(work));
     if (!quote.empty()) error.add_cause(fmt::format("{} said: {}", speaker_, quote));
@@ -386,10 +386,10 @@ Task<> Start::load_state() {
 }
 
 Task<> Start::let_go() {
-    // Restored, it stands still until the file that it comes from is settled (Domain::finish_restore).
+    // Restored, it stands still until the file that it comes from is settled (finish_restore()).
     const bool still = request_.paused || request_.restore;
     domain_->assume_status(still ? Status(PausedReason::user) : Status(RunningReason::booted));
-    // Before the guest runs: a daemon that finds it in prelaunch ends it (Domain::resynchronize).
+    // Before the guest runs: a daemon that finds it in prelaunch ends it (resynchronize()).
     compute::store_record(*domain_);
     if (!still) co_await running_->guest().run();
     if (running_->agent) domain_->emit(event::AgentLifecycle{2, 1});

@@ -172,7 +172,7 @@ Task<> Save::run() {
     const auto unfinished = running_->unfinished;
     end_job(job_->transfer->cancel_wanted ? JobType::cancelled : JobType::failed, failure);
     if (trouble && !running_->guest().reachable())
-        running_->unfinished = unfinished; // Domain::reopen_monitor goes on with it
+        running_->unfinished = unfinished; // finish_job() completes it once QEMU is reached
     write_record(*domain_);
     std::rethrow_exception(failure);
 }

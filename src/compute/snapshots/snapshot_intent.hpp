@@ -1,5 +1,5 @@
 // What is about to be done to the images for a snapshot, written down before and removed after, so that a daemon which
-// finds it knows that images and tree may disagree, and brings them together (snapshot_intent.cpp, Domain::settle_intent).
+// finds it knows that images and tree may disagree, and brings them together (snapshot_settle.cpp).
 #pragma once
 
 #include "model/snapshot.hpp"

@@ -69,7 +69,7 @@ void expect_usable(TestHost& host, const DomainPtr& domain) {
     EXPECT_EQ(host.lasting_fault_of(domain), "") << "once started again";
 }
 
-/// A guest that was stopped for the job and cannot be let go again stays paused.
+/// A guest that was stopped for the job and cannot be resumed stays paused.
 void expect_as_before(Stage& stage, const std::string& call, const std::string& failure) {
     if (failure.empty() || stage.before.state == State::shutoff || call == "run") return;
     EXPECT_EQ(stage.domain->view()->status.state, stage.before.state) << failure;

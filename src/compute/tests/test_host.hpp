@@ -45,7 +45,7 @@ public:
 
     engine::fake::GuestPtr guest(const DomainPtr& domain) const { return fake->guest(domain->uuid()); }
     /// In which way what is known of it does not agree: view, record, folder, events, and its guest. Empty: all does.
-    /// A record may be older for a moment: it follows a status that changes often (Domain::note_status).
+    /// A record may be older for a moment: it follows a status that changes often (note_status()).
     enum class Record { newest, may_be_older };
     std::string fault_of(const DomainPtr& domain, Record record = Record::newest) const;
     /// Waits until there is none; else what there is.

@@ -1,4 +1,4 @@
-// What guests tell of themselves.
+// What guests report of themselves.
 #pragma once
 
 #include "service/guests.hpp"

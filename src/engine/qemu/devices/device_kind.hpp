@@ -34,7 +34,7 @@ struct DeviceKind {
     OnBus<UsbUsers> usb = {};
     /// Lists devices for which the chipset fixes a place; they choose first, in the order of the build's list.
     void (*pci_fixed)(model::Domain& domain, PciUsers& users) = nullptr;
-    /// Tells what the monitor must be told of the devices before "cont".
+    /// The commands that the monitor needs for the devices before "cont".
     void (*prepare)(const model::Domain& live, std::vector<Preparation>& list) = nullptr;
     /// Chooses what a start would choose, for a command that is only read.
     void (*choose)(model::Domain& domain) = nullptr;

@@ -182,7 +182,7 @@ void add_all(Build& build) {
     for (const auto& memory : build.domain.devices.memories) add_memory_device(build, memory);
 }
 
-/// Memory modules stand in the slots that <maxMemory> counts.
+/// Memory modules are in the slots that <maxMemory> counts.
 void complete_modules(model::Domain& domain) {
     auto& memories = domain.devices.memories;
     std::set<unsigned> taken;
