@@ -4,7 +4,6 @@
 #include "engine/descriptor_files.hpp"
 
 #include <boost/json/parse.hpp>
-#include <boost/json/value_to.hpp>
 
 #include <fnmatch.h>
 

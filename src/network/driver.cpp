@@ -18,8 +18,6 @@
 namespace domus::network {
 
 namespace fs = std::filesystem;
-using namespace std::chrono_literals;
-
 namespace {
 
 constexpr std::string_view default_network =

@@ -10,8 +10,6 @@
 
 namespace domus::compute {
 
-using namespace std::chrono_literals;
-
 void require_supported(const OneDevice& device, const model::Devices& beside) {
     model::Domain alone;
     alone.devices = device.devices;

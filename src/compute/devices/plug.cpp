@@ -22,8 +22,6 @@
 
 namespace domus::compute {
 
-using namespace std::chrono_literals;
-
 namespace {
 
 /// The definition with one device more, complete.

@@ -12,8 +12,6 @@
 
 namespace domus::compute {
 
-using namespace std::chrono_literals;
-
 namespace {
 
 /// What the drive is to have: the medium and how it is read; the rest of the drive stays.

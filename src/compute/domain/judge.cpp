@@ -9,8 +9,6 @@
 
 namespace domus::compute {
 
-using namespace std::chrono_literals;
-
 namespace {
 
 /// Variables of UEFI that the daemon keeps itself are named in what it prints.

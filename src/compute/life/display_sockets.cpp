@@ -4,7 +4,6 @@
 #include "os/access.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <optional>

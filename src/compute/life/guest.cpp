@@ -1,6 +1,5 @@
 #include "compute/life/guest.hpp"
 
-#include "base/log.hpp"
 #include "compute/domain/machine_events.hpp"
 #include "compute/domain/record.hpp"
 #include "compute/life/log_keeper.hpp"

@@ -1,7 +1,6 @@
 #include "compute/life/guest_view.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>

@@ -16,7 +16,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <thread>
 
 namespace domus::compute {

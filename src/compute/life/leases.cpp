@@ -2,7 +2,6 @@
 
 #include "base/log.hpp"
 #include "image/lease.hpp"
-#include "os/files.hpp"
 #include "os/host_name.hpp"
 
 #include <fcntl.h>

@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstring>

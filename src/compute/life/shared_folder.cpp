@@ -6,7 +6,6 @@
 #include "base/error.hpp"
 #include "engine/virtiofsd.hpp"
 #include "os/access.hpp"
-#include "os/files.hpp"
 #include "os/sockets.hpp"
 
 #include <fcntl.h>

@@ -33,8 +33,6 @@
 
 namespace domus::compute {
 
-using namespace std::chrono_literals;
-
 using engine::share;
 
 namespace {

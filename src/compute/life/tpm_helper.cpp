@@ -9,7 +9,6 @@
 #include "compute/life/tpm_state.hpp"
 #include "os/files.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>

@@ -9,8 +9,6 @@
 
 namespace domus::compute {
 
-using namespace std::chrono_literals;
-
 namespace {
 
 Task<std::shared_ptr<SaveImage>> open_image(Executor executor, Credentials caller, std::filesystem::path file) {

@@ -9,8 +9,6 @@
 
 namespace domus::compute {
 
-using namespace std::chrono_literals;
-
 std::filesystem::path managed_save_file(const Domain& domain) {
     return domain.environment().store.managed_save_path(domain.name());
 }

@@ -13,8 +13,6 @@
 
 namespace domus::compute {
 
-using namespace std::chrono_literals;
-
 namespace {
 
 /// A start that fails because of its saved memory can be told to forget it; nothing forgets it by itself.

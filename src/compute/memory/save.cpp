@@ -15,7 +15,6 @@
 #include <algorithm>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 namespace domus::compute {
 

@@ -1,7 +1,6 @@
 // Going back to a snapshot.
 #include "compute/snapshots/snapshots.hpp"
 
-#include "base/log.hpp"
 #include "compute/domain/errors.hpp"
 #include "compute/domain/record.hpp"
 #include "compute/life/guest.hpp"
@@ -13,8 +12,6 @@
 #include <fmt/format.h>
 
 namespace domus::compute {
-
-using namespace std::chrono_literals;
 
 namespace {
 

@@ -3,7 +3,6 @@
 
 #include "async/spawn.hpp"
 #include "base/log.hpp"
-#include "compute/snapshots/snapshot_plan.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -19,8 +19,6 @@
 
 namespace domus::compute {
 
-using namespace std::chrono_literals;
-
 namespace {
 
 constexpr Running::Ending ended_by_snapshot{ShutoffReason::from_snapshot, event::Stopped::from_snapshot};

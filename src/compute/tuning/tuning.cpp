@@ -1,13 +1,11 @@
 #include "compute/tuning/tuning.hpp"
 
 #include "base/error.hpp"
-#include "base/log.hpp"
 #include "model/unsupported.hpp"
 #include "os/proc.hpp"
 
 #include <fmt/format.h>
 #include <sched.h>
-#include <sys/types.h>
 
 #include <algorithm>
 #include <cerrno>
