@@ -136,7 +136,9 @@ def test_parts_of_the_host_must_be_there(conn, guest):
 def test_a_guest_runs_on_its_architecture(conn, guest):
     x86 = "arch='x86_64' machine='q35'"
     for arch, package in (("armv7l", "qemu-system-arm"), ("mips", "qemu-system-mips"), ("riscv64", "qemu-system-misc")):
-        text = refused(UNSUPPORTED, conn.defineXML, guest("other").replace(x86, f"arch='{arch}' machine='virt'"))
+        xml = guest("other").replace(x86, f"arch='{arch}' machine='virt'")
+        text = refused(UNSUPPORTED, conn.defineXML, xml)
+        assert refused(UNSUPPORTED, conn.domainXMLToNative, "qemu-argv", xml) == text
         assert os.path.exists("/usr/bin/qemu-system-" + {"armv7l": "arm"}.get(arch, arch)) or package in text, text
     assert "Unknown architecture foo" in refused(UNSUPPORTED, conn.defineXML, guest("other").replace(x86, "arch='foo'"))
     both = guest("other", devices="<emulator>/usr/bin/qemu-system-x86_64</emulator>").replace(x86, "arch='aarch64'")
