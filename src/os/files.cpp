@@ -272,7 +272,9 @@ void remove_durably(const fs::path& path) {
         !S_ISDIR(info.st_mode) && ::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, going.c_str(), RENAME_NOREPLACE) == 0;
     try {
         if (renamed) sync_folder_of(path);
-        if (::unlink((renamed ? going : path).c_str()) < 0) throw path_error(errno, "cannot remove", path);
+        // ENOENT: another thread removes it too.
+        if (::unlink((renamed ? going : path).c_str()) < 0 && errno != ENOENT)
+            throw path_error(errno, "cannot remove", path);
     } catch (...) {
         if (renamed) ::renameat2(AT_FDCWD, going.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE);
         throw;

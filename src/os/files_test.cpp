@@ -14,6 +14,8 @@
 #include <csignal>
 #include <filesystem>
 #include <functional>
+#include <latch>
+#include <thread>
 
 namespace domus {
 
@@ -263,6 +265,20 @@ TEST_F(Files, removing_what_is_not_there_is_no_error) {
     EXPECT_NO_THROW(remove_durably(folder / "nothing"));
     write_file_durably(folder / "a", "x", 0600);
     remove_durably(folder / "a");
+    EXPECT_EQ(entries(), 0u);
+}
+
+TEST_F(Files, two_threads_may_remove_one_file) {
+    for (int round = 0; round < 100; ++round) {
+        write_file_durably(folder / "a", "x", 0600);
+        std::latch both(2);
+        const auto remove = [&] {
+            both.arrive_and_wait();
+            EXPECT_NO_THROW(remove_durably(folder / "a"));
+        };
+        std::jthread other(remove);
+        remove();
+    }
     EXPECT_EQ(entries(), 0u);
 }
 

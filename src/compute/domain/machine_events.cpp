@@ -57,7 +57,7 @@ void MachineEvents::operator()(const machine_event::Stopped&) const {
 
 void MachineEvents::operator()(const machine_event::Resumed&) const {
     if (std::exchange(running_->keeps_save, false))
-        spawn(domain_->environment().executor, drop_loaded_save(domain_, running_),
+        spawn(domain_->environment().executor, drop_save_left(domain_, running_),
               fmt::format("the loaded memory of domain '{}'", domain_->name()));
     if (running_->guest_stopped || running_->starting || domain_->status().state != State::paused) return;
     domain_->set_status(Status(running_->resuming.value_or(RunningReason::unpaused)));

@@ -97,6 +97,11 @@ Task<> drop_loaded_save(DomainPtr domain, std::shared_ptr<Running> running) {
     if (failure) std::rethrow_exception(failure);
 }
 
+Task<> drop_save_left(DomainPtr domain, std::shared_ptr<Running> running) {
+    const auto turn = co_await domain->recovery_turn();
+    if (!running->settled) co_await drop_loaded_save(domain, running);
+}
+
 Task<> give_back_save(DomainPtr domain, std::shared_ptr<Running> running) {
     const bool saved = running->ending && running->ending->reason == ShutoffReason::saved;
     const bool never_ran = std::exchange(running->keeps_save, false) && domain->definition() && !saved;

@@ -21,6 +21,8 @@ Task<> recheck_managed_save(DomainPtr domain);
 /// without having changed a disk; the next start then goes on from the file again.
 Task<> keep_loaded_save(DomainPtr domain, std::shared_ptr<Running> running);
 Task<> drop_loaded_save(DomainPtr domain, std::shared_ptr<Running> running);
+/// The same for a guest that was let run by other means than the start: after what the queue has, which may be that start.
+Task<> drop_save_left(DomainPtr domain, std::shared_ptr<Running> running);
 /// At the end of its process, and of a start that failed.
 Task<> give_back_save(DomainPtr domain, std::shared_ptr<Running> running);
 Task<> finish_restore(DomainPtr domain, std::shared_ptr<Running> running, StartRequest request);
