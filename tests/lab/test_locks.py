@@ -52,6 +52,8 @@ def kill_guest(name):
     assert pids, f"no process runs '{name}'"
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+    # Its locks are the server's until the kernel has closed its files.
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in pids), f"'{name}' does not end")
 
 
 def start(conn, name, image):
