@@ -66,6 +66,7 @@ Task<> Pools::load() {
     auto work = [folders = folders_, store = definitions_] {
         store.prepare();
         ensure_directory(folders.state, 0700);
+        if (!folders.library.empty()) remove_leftovers(folders.library / "storage");
         Loaded loaded;
         loaded.kept = store.load(read_definition, [](const ReadPool& read) { return *read.pool.uuid; });
         log_complaints(loaded.kept.complaints);

@@ -361,4 +361,14 @@ TEST_F(StoreTest, saved_memory_that_is_no_file_is_set_aside) {
     EXPECT_TRUE(fs::is_directory(root / "lib/save/one.save.broken"));
 }
 
+TEST_F(StoreTest, names_that_a_kill_left_in_the_middle_of_a_removal_go) {
+    for (const auto* folder : {"lib", "lib/nvram", "lib/save"}) {
+        ensure_directory(root / folder, 0700);
+        write_file_durably(root / folder / ".domus-a1B2c3.new", "old", 0600);
+    }
+    store->prepare();
+    for (const auto* folder : {"lib", "lib/nvram", "lib/save"})
+        EXPECT_FALSE(fs::exists(root / folder / ".domus-a1B2c3.new")) << folder;
+}
+
 } // namespace domus::compute

@@ -107,8 +107,9 @@ void Store::prepare() const {
     if (::chmod(folders_.library.c_str(), 0711) < 0)
         throw path_error(errno, "cannot open the way to guests in", folders_.library);
     ensure_directory(folders_.logs, 0755);
-    for (const auto& folder : {folders_.library, folders_.library / "nvram"}) remove_leftovers(folder);
-    sweep_saves_beside(managed_save_path("").parent_path());
+    const auto saves = managed_save_path("").parent_path();
+    for (const auto& folder : {folders_.library, folders_.library / "nvram", saves}) remove_leftovers(folder);
+    sweep_saves_beside(saves);
 }
 
 LoadedDomains Store::load() const {
