@@ -96,11 +96,11 @@ TEST(Process, gets_only_the_descriptors_that_it_was_given) {
     const auto handed = std::make_shared<UniqueFd>(make_memfd("given", "hello"));
     const int number = command.pass(handed);
     command.redirect(std::move(pipe.write_end), 1);
-    // The folder itself is open while it is listed, as the highest number.
-    command.arguments = {"-c", "cat <&" + std::to_string(number) + "; ls /proc/$$/fd | tr '\\n' ' '"};
+    // The folder itself is open while it is listed, as the highest number. No pipe of the shell's is.
+    command.arguments = {"-c", "cat <&" + std::to_string(number) + "; exec ls /proc/self/fd"};
     auto process = Process::spawn(command);
     command.fds.clear();
-    EXPECT_EQ(pipe.all(), "hello0 1 2 3 ");
+    EXPECT_EQ(pipe.all(), "hello0\n1\n2\n3\n4\n");
     EXPECT_EQ(wait(process).code, 0);
 }
 
