@@ -14,6 +14,7 @@
 #include "os/files.hpp"
 #include "os/free_memory.hpp"
 #include "os/priority.hpp"
+#include "os/sockets.hpp"
 #include "os/systemd.hpp"
 #include "service/service.hpp"
 #include "wire/handlers.hpp"
@@ -312,8 +313,7 @@ private:
     }
 
     void listen(const fs::path& path, mode_t mode, bool read_only) {
-        auto socket =
-            wire::listen_unix(path, options_.session ? 0700 : mode, read_only ? std::nullopt : socket_group());
+        auto socket = listen_unix(path, options_.session ? 0700 : mode, read_only ? std::nullopt : socket_group());
         made_.push_back(path);
         server_.listen(std::move(socket), read_only);
     }
@@ -338,7 +338,7 @@ private:
         if (!configuration_.libvirt_socket || options_.root != "/") return;
         const auto folder = options_.session ? places_.state.parent_path() / "libvirt" : fs::path("/run/libvirt");
         const auto path = folder / "libvirt-sock";
-        if (wire::answers(path)) {
+        if (answers(path)) {
             log::warning("another daemon answers on '{}': stock clients reach it and not this one", path.string());
             return;
         }

@@ -1,16 +1,15 @@
 // Accepts clients on Unix sockets and keeps their sessions.
 #pragma once
 
+#include "async/acceptor.hpp"
 #include "async/signal.hpp"
 #include "async/task.hpp"
 #include "os/unique_fd.hpp"
 #include "wire/dispatcher.hpp"
 #include "wire/session.hpp"
 
-#include <filesystem>
 #include <functional>
 #include <map>
-#include <optional>
 #include <set>
 
 namespace domus::wire {
@@ -27,13 +26,13 @@ public:
     /// most `calls`, and as long again for clients that do not take their replies.
     Task<> stop(Clock::duration calls);
     std::size_t clients() const { return sessions_.size(); }
+    /// A number that no connection has had, whatever its protocol.
+    std::uint64_t next_connection() { return next_connection_++; }
 
 private:
-    Task<> accept(std::shared_ptr<StreamFd> socket, bool read_only);
-    bool accept_all(StreamFd& socket, bool read_only);
+    static Task<> accept(std::shared_ptr<Acceptor> acceptor);
     void admit(UniqueFd client, bool read_only);
     bool has_room_for(Account& account);
-    void cannot_accept(int number);
     Task<> serve(std::shared_ptr<Session> session);
     Task<> watch();
     bool make_room(bool for_read_only);
@@ -45,7 +44,7 @@ private:
     std::shared_ptr<Turns> turns_;
     Accounts accounts_;
     std::function<void(const std::shared_ptr<Session>&)> new_session_;
-    std::vector<std::shared_ptr<StreamFd>> sockets_;
+    std::vector<std::shared_ptr<Acceptor>> acceptors_;
     std::set<std::shared_ptr<Session>> sessions_;
     std::map<std::uint64_t, std::shared_ptr<Session>>
         unopened_; ///< of the sessions, those without an open connection yet
@@ -53,15 +52,6 @@ private:
     std::uint64_t next_connection_ = 1;
     bool stopping_ = false;
     bool watching_ = false;
-    bool cannot_accept_ = false; ///< and has said so
 };
-
-/// Whether somebody who lives listens on the Unix socket at `path`: what a process forked just before it was killed may
-/// still hold for a moment.
-bool answers(const std::filesystem::path& path);
-
-/// A listening Unix socket at a path; a stale one is replaced, one that answers is an Error naming the path. It has its
-/// mode and group before anybody can connect.
-UniqueFd listen_unix(const std::filesystem::path& path, mode_t mode, std::optional<gid_t> group = std::nullopt);
 
 } // namespace domus::wire

@@ -1,3 +1,4 @@
+#include "os/sockets.hpp"
 #include "wire/server.hpp"
 #include "wire/test_bench.hpp"
 

@@ -1,0 +1,35 @@
+// Accepts clients on a listening socket, some at a time, since the loop has others too. While there is no descriptor for
+// those who wait, it says so once, and looks again after a moment or when one has been given back.
+#pragma once
+
+#include "async/signal.hpp"
+#include "async/task.hpp"
+#include "os/unique_fd.hpp"
+
+#include <functional>
+
+namespace domus {
+
+class Acceptor {
+public:
+    /// `admit` takes each client's socket, which does not block.
+    Acceptor(Executor executor, UniqueFd socket, std::function<void(UniqueFd client)> admit);
+
+    /// Until stop().
+    Task<> run();
+    void stop();
+    /// A client has gone.
+    void look_again() { room_.notify_all(); }
+
+private:
+    bool accept_some();
+    void cannot_accept(int number);
+
+    StreamFd socket_;
+    std::function<void(UniqueFd client)> admit_;
+    Notice room_;
+    bool stopped_ = false;
+    bool cannot_accept_ = false; ///< and has said so
+};
+
+} // namespace domus
