@@ -54,8 +54,9 @@ DomainRef DomainOperations::lookup_by_name(const std::string& name) const {
 DomainRef DomainOperations::lookup_by_id(int id) const { return domains_.get_id(id)->view()->ref; }
 DomainViewPtr DomainOperations::view(const DomainRef& ref) const { return find(ref)->view(); }
 
-void DomainOperations::require_active(const DomainRef& ref) const {
+std::vector<std::string> DomainOperations::disk_errors(const DomainRef& ref) const {
     if (!view(ref)->active()) throw compute::invalid_operation("domain is not running");
+    return {}; // a disk whose error stopped the guest is reported by its event and the state's reason
 }
 
 std::optional<std::string> DomainOperations::name_of(const Uuid& uuid) const {

@@ -34,8 +34,8 @@ public:
     DomainRef lookup_by_id(int id) const;
     std::vector<DomainRef> list(Flags<DomainListFlag> flags) const;
     DomainViewPtr view(const DomainRef& ref) const;
-    /// Whether it runs, for a call that answers nothing else. Throws operation_invalid.
-    void require_active(const DomainRef& ref) const;
+    /// Disks of a running domain that have errors. Throws operation_invalid.
+    std::vector<std::string> disk_errors(const DomainRef& ref) const;
     /// What is wrong with it, in words for people (virDomainGetMessages).
     std::vector<std::string> messages(const DomainRef& ref, Flags<MessagesFlag> flags) const;
     std::string xml(const DomainRef& ref, Flags<DomainXmlFlag> flags) const;

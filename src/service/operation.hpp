@@ -122,6 +122,9 @@ struct Row {
     std::string_view procedures{};        ///< of libvirt's RPC, blank-separated
     std::string_view verb{};              ///< of the command, as virsh has it
     Few<std::string_view, 8> arguments{}; ///< the function's, without the caller
+    /// Those that a request may leave out: then they are empty or 0. Flags may always be.
+    Few<std::string_view, 4> optional{};
+    bool document = false; ///< its result is an XML document
     /// Of a list: what its caller must hold of each element to see it.
     Few<Right, 1> shown_by{};
     Family family{};
@@ -158,6 +161,7 @@ struct Signature<Result (Class::*)(Parameters...) const> : SignatureOf<Result, P
 // ---- tables ------------------------------------------------------------------------------------------------------
 
 template <auto Function> struct Bound {
+    static constexpr auto function = Function;
     Row row;
 };
 
@@ -177,12 +181,21 @@ constexpr bool path_names_arguments(const Row& row) {
     return true;
 }
 
+constexpr bool knows_optional_arguments(const Row& row) {
+    for (const auto optional : row.optional) {
+        bool known = false;
+        for (const auto argument : row.arguments) known |= argument == optional;
+        if (!known) return false;
+    }
+    return true;
+}
+
 /// Not constexpr: reached where a table is built, it ends the compilation and is named in the message.
 void a_row_does_not_fit_its_function();
 
 template <auto Function> consteval Bound<Function> operation(Row row) {
     if (row.arguments.size() != Signature<decltype(Function)>::arguments || !path_names_arguments(row)
-        || row.name.empty() || row.summary.empty())
+        || !knows_optional_arguments(row) || row.name.empty() || row.summary.empty())
         a_row_does_not_fit_its_function();
     return {row};
 }
@@ -197,6 +210,10 @@ public:
 
     constexpr Family family() const { return family_; }
     template <auto Function> constexpr const Row& row() const { return static_cast<const Bound<Function>&>(*this).row; }
+    /// Calls `visitor.operator()<Function>(row)` for each of them.
+    template <class Visitor> constexpr void visit(Visitor&& visitor) const {
+        (visitor.template operator()<Bounds::function>(static_cast<const Bounds&>(*this).row), ...);
+    }
     constexpr std::array<const Row*, sizeof...(Bounds)> all() const {
         return {&static_cast<const Bounds&>(*this).row...};
     }

@@ -193,32 +193,30 @@ DomainInfo StatisticsOperations::info(const DomainRef& ref) const {
     return {view->status.state, summary.maximum_memory, summary.memory, summary.vcpus, compute::cpu_time(*view)};
 }
 
-std::vector<Vcpu> StatisticsOperations::vcpus(const DomainRef& ref, std::size_t most, std::size_t map_bytes) const {
+std::vector<Vcpu> StatisticsOperations::vcpus(const DomainRef& ref) const {
     const auto view = find(ref)->view();
     if (!view->active()) throw compute::invalid_operation("cannot retrieve vcpu information for inactive domain");
     std::vector<Vcpu> vcpus;
     for (const auto thread : view->live->vcpu_threads) {
-        if (vcpus.size() >= most) break;
         auto& vcpu = vcpus.emplace_back();
         if (const auto statistics = read_thread(view->live->pid, thread)) {
             vcpu.time_ns = statistics->user_time_ns + statistics->system_time_ns;
             vcpu.processor = statistics->processor;
         }
-        vcpu.affinity = compute::affinity_map(thread, map_bytes);
+        vcpu.affinity = compute::affinity_of(thread);
     }
     return vcpus;
 }
 
-std::vector<std::string> StatisticsOperations::vcpu_affinities(const DomainRef& ref, std::size_t most,
-                                                               std::size_t map_bytes, Flags<ImpactFlag>) const {
+std::vector<std::vector<unsigned>> StatisticsOperations::vcpu_affinities(const DomainRef& ref,
+                                                                         Flags<ImpactFlag>) const {
     const auto view = find(ref)->view();
-    const auto count = std::min<std::size_t>(view->summary().maximum_vcpus, most);
-    std::vector<std::string> maps;
-    for (std::size_t i = 0; i < count; ++i) {
+    std::vector<std::vector<unsigned>> affinities;
+    for (std::size_t i = 0; i < view->summary().maximum_vcpus; ++i) {
         const bool threaded = view->live && i < view->live->vcpu_threads.size();
-        maps.push_back(compute::affinity_map(threaded ? view->live->vcpu_threads[i] : 0, map_bytes));
+        affinities.push_back(compute::affinity_of(threaded ? view->live->vcpu_threads[i] : 0));
     }
-    return maps;
+    return affinities;
 }
 
 ControlState StatisticsOperations::control(const DomainRef& ref) const {

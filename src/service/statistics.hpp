@@ -32,8 +32,8 @@ struct DomainInfo {
 /// A virtual processor of a running domain.
 struct Vcpu {
     std::uint64_t time_ns = 0;
-    int processor = -1;   ///< of the host, on which it ran last; -1: not known
-    std::string affinity; ///< those that it may run on, one a bit
+    int processor = -1;             ///< of the host, on which it ran last; -1: not known
+    std::vector<unsigned> affinity; ///< those that it may run on
 };
 
 /// virDomainControlState: 0 free, 1 a job runs; for how long.
@@ -56,11 +56,10 @@ public:
     Task<compute::ImageSizes> block_info(compute::DomainRef ref, std::string disk);
     compute::InterfaceCounters interface_counters(const compute::DomainRef& ref, const std::string& device) const;
     Task<std::vector<compute::MemoryStatistic>> memory(compute::DomainRef ref);
-    /// Of a running domain. Maps of processors have `map_bytes` bytes.
-    std::vector<Vcpu> vcpus(const compute::DomainRef& ref, std::size_t most, std::size_t map_bytes) const;
+    /// Of a running domain.
+    std::vector<Vcpu> vcpus(const compute::DomainRef& ref) const;
     /// Processors of the host that each may run on, also of those that are not plugged in.
-    std::vector<std::string> vcpu_affinities(const compute::DomainRef& ref, std::size_t most, std::size_t map_bytes,
-                                             Flags<ImpactFlag> flags) const;
+    std::vector<std::vector<unsigned>> vcpu_affinities(const compute::DomainRef& ref, Flags<ImpactFlag> flags) const;
     ControlState control(const compute::DomainRef& ref) const;
 
 private:

@@ -3,6 +3,8 @@
 #include "wire/handlers.hpp"
 #include "wire/typed.hpp"
 
+#include <ranges>
+
 namespace domus::wire {
 
 namespace {
@@ -17,6 +19,14 @@ using service::StatisticsOperations;
 constexpr Flags<DomainListFlag> active{DomainListFlag::active}, inactive{DomainListFlag::inactive};
 
 std::size_t at_least_none(std::int32_t count) { return static_cast<std::size_t>(std::max(count, 0)); }
+
+/// Processors as a map of that size, one a bit; those beyond it are left out.
+std::string map_of(const std::vector<unsigned>& processors, std::size_t bytes) {
+    std::string map(std::min<std::size_t>(bytes, 1u << 16), '\0');
+    for (const auto each : processors)
+        if (each / 8 < map.size()) map[each / 8] = static_cast<char>(map[each / 8] | (1 << each % 8));
+    return map;
+}
 
 // Calls that only look: answered from the published view, from the reader itself.
 
@@ -154,27 +164,31 @@ void serve_looking(Dispatcher& on, Door& door) {
 void serve_vcpus(Dispatcher& on, Door& door) {
     on.on<Procedure::domain_get_vcpus>([&](Session& session, const DomainGetVcpusArgs& args) {
         constexpr std::int32_t running = 1;
-        const auto vcpus = door.perform<&StatisticsOperations::vcpus>(
-            session.caller(), from_wire(args.dom), at_least_none(args.maxinfo), at_least_none(args.maplen));
+        const auto most = at_least_none(args.maxinfo), bytes = at_least_none(args.maplen);
+        const auto vcpus = door.perform<&StatisticsOperations::vcpus>(session.caller(), from_wire(args.dom));
         DomainGetVcpusRet ret;
         for (const auto& vcpu : vcpus) {
+            if (ret.info.size() >= most) break;
             VcpuInfo info;
             info.number = static_cast<std::uint32_t>(ret.info.size());
             info.state = running;
             info.cpu_time = vcpu.time_ns;
             info.cpu = vcpu.processor;
             ret.info.push_back(info);
-            ret.cpumaps.bytes += vcpu.affinity;
+            ret.cpumaps.bytes += map_of(vcpu.affinity, bytes);
         }
         return ret;
     });
     on.on<Procedure::domain_get_vcpu_pin_info>([&](Session& session, const DomainGetVcpuPinInfoArgs& args) {
         const auto which = flags<service::ImpactFlag>(args.flags, "virDomainGetVcpuPinInfo");
-        const auto maps = door.perform<&StatisticsOperations::vcpu_affinities>(
-            session.caller(), from_wire(args.dom), at_least_none(args.ncpumaps), at_least_none(args.maplen), which);
+        const auto most = at_least_none(args.ncpumaps), bytes = at_least_none(args.maplen);
+        const auto affinities =
+            door.perform<&StatisticsOperations::vcpu_affinities>(session.caller(), from_wire(args.dom), which);
         DomainGetVcpuPinInfoRet ret;
-        for (const auto& map : maps) ret.cpumaps.bytes += map;
-        ret.num = static_cast<std::int32_t>(maps.size());
+        for (const auto& affinity : affinities | std::views::take(most)) {
+            ret.cpumaps.bytes += map_of(affinity, bytes);
+            ++ret.num;
+        }
         return ret;
     });
 }

@@ -190,15 +190,15 @@ std::optional<InterfaceCounters> interface_counters(const std::string& device) {
     return guest;
 }
 
-std::string affinity_map(int thread, std::size_t bytes) {
-    std::string map(std::min<std::size_t>(bytes, 1u << 16), '\0');
+std::vector<unsigned> affinity_of(int thread) {
     cpu_set_t set;
     CPU_ZERO(&set);
     const bool known = thread > 0 && ::sched_getaffinity(thread, sizeof set, &set) == 0;
-    const auto cpus = static_cast<std::size_t>(std::max(::get_nprocs(), 1));
-    for (std::size_t cpu = 0; cpu < cpus && cpu / 8 < map.size(); ++cpu)
-        if (!known || CPU_ISSET(cpu, &set)) map[cpu / 8] = static_cast<char>(map[cpu / 8] | (1 << cpu % 8));
-    return map;
+    const auto there = static_cast<unsigned>(std::max(::get_nprocs(), 1));
+    std::vector<unsigned> processors;
+    for (unsigned each = 0; each < there; ++each)
+        if (!known || CPU_ISSET(each, &set)) processors.push_back(each);
+    return processors;
 }
 
 std::vector<MemoryStatistic> memory_statistics(const DomainView& view, const MachineStatistics* machine) {

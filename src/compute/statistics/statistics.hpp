@@ -51,8 +51,8 @@ std::optional<InterfaceCounters> interface_counters(const std::string& device);
 std::map<std::string, std::uint64_t> block_counters(const DomainView& view, const engine::MachineStatistics& machine,
                                                     const std::optional<std::string>& target);
 
-/// CPUs that a thread may run on as libvirt's bit map of `bytes` bytes; all CPUs for thread 0 or one that is gone.
-std::string affinity_map(int thread, std::size_t bytes);
+/// Numbers of the host's processors that a thread may run on; all of them for thread 0 or one that is gone.
+std::vector<unsigned> affinity_of(int thread);
 
 /// Balloon statistics by virDomainMemoryStatTags, KiB.
 struct MemoryStatistic {

@@ -18,7 +18,8 @@ inline constexpr auto guest_rows =
                .path = "/domains/{domain}/addresses",
                .procedures = "DOMAIN_INTERFACE_ADDRESSES",
                .verb = "domifaddr",
-               .arguments = {"domain", "source"}}));
+               .arguments = {"domain", "source"},
+               .optional = {"source"}}));
 constexpr const auto& rows_of(std::type_identity<GuestOperations>) { return guest_rows; }
 
 } // namespace domus::service

@@ -50,7 +50,8 @@ inline constexpr auto interface_rows =
                                                 .path = "/host/interfaces/{interface}/definition",
                                                 .procedures = "INTERFACE_GET_XML_DESC",
                                                 .verb = "iface-dumpxml",
-                                                .arguments = {"interface", "flags"}}));
+                                                .arguments = {"interface", "flags"},
+                                                .document = true}));
 constexpr const auto& rows_of(std::type_identity<InterfaceOperations>) { return interface_rows; }
 
 } // namespace domus::service

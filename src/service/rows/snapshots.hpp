@@ -53,7 +53,8 @@ inline constexpr auto snapshot_rows = table(
          .path = "/domains/{domain}/snapshots/{snapshot}/definition",
          .procedures = "DOMAIN_SNAPSHOT_GET_XML_DESC",
          .verb = "snapshot-dumpxml",
-         .arguments = {"domain", "snapshot", "flags"}}),
+         .arguments = {"domain", "snapshot", "flags"},
+         .document = true}),
     operation<&SnapshotOperations::create>(
         {.name = "snapshot.create",
          .summary = "take a snapshot of a domain",
