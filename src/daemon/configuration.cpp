@@ -118,6 +118,10 @@ const std::vector<Key>& keys() {
         {"sockets", "libvirt", "true",
          "also listen on /run/libvirt/libvirt-sock, where stock clients look, unless another daemon owns it",
          store(&C::libvirt_socket)},
+        {"http", "socket", "false",
+         "serve the REST API on the Unix sockets http-sock and http-sock-ro beside libvirt-sock, for the same users; "
+         "'domusd --print-openapi' describes it",
+         store(&C::http_socket)},
         {"qemu", "user", "\"\"",
          "user, by name or number, that all guests run as; empty: each guest has a user id of its own",
          store(&C::qemu_user)},

@@ -31,6 +31,7 @@ struct Configuration {
     std::uint32_t socket_mode = 0770;
     std::uint32_t read_only_socket_mode = 0777;
     bool libvirt_socket = true;
+    bool http_socket = false;
 
     std::string qemu_user;
     std::string qemu_group;

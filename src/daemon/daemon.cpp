@@ -9,6 +9,7 @@
 #include "compute/domain/domains.hpp"
 #include "compute/life/log_keeper.hpp"
 #include "engine/qemu/qemu_engine.hpp"
+#include "http/server.hpp"
 #include "os/cgroup.hpp"
 #include "os/file_view.hpp"
 #include "os/files.hpp"
@@ -310,12 +311,27 @@ private:
             if (!options_.session) listen(socket_path().string() + "-ro", configuration_.read_only_socket_mode, true);
         }
         offer_libvirt_sockets();
+        if (configuration_.http_socket) serve_http();
     }
 
     void listen(const fs::path& path, mode_t mode, bool read_only) {
+        server_.listen(make_socket(path, mode, read_only), read_only);
+    }
+
+    UniqueFd make_socket(const fs::path& path, mode_t mode, bool read_only) {
         auto socket = listen_unix(path, options_.session ? 0700 : mode, read_only ? std::nullopt : socket_group());
         made_.push_back(path);
-        server_.listen(std::move(socket), read_only);
+        return socket;
+    }
+
+    void serve_http() {
+        http_.emplace(executor_, service_, http::Limits{}, [this] { return server_.next_connection(); });
+        http_->on_connection([this](std::uint64_t connection) { domains_.connection_opened(connection); },
+                             [this](std::uint64_t connection) { domains_.connection_closed(connection); });
+        const auto path = places_.state / "http-sock";
+        http_->listen(make_socket(path, configuration_.socket_mode, false), false);
+        if (options_.session) return;
+        http_->listen(make_socket(path.string() + "-ro", configuration_.read_only_socket_mode, true), true);
     }
 
     /// Whose members may connect, beside root: the one that is configured, or else libvirt's, or else ours, where it exists.
@@ -386,6 +402,7 @@ private:
         constexpr auto calls_timeout = std::chrono::seconds(2);
         notify_service_manager("STOPPING=1");
         for (const auto& path : made_) ::unlink(path.c_str());
+        if (http_) co_await http_->stop(calls_timeout);
         co_await server_.stop(calls_timeout);
         loop_.stop();
     }
@@ -407,6 +424,7 @@ private:
     service::Service service_;
     wire::Dispatcher dispatcher_;
     wire::Server server_;
+    std::optional<http::Server> http_; ///< if it is configured
     SignalSet signals_, hangups_;
     LoopWatch watch_;
     std::vector<fs::path> made_;

@@ -10,7 +10,8 @@ Service::Service(Drivers drivers, Events& events, std::string uri)
       definitions_(drivers.domains, drivers.networks, drivers.secrets, drivers.pools),
       host_(drivers.engine, std::move(drivers.rules), std::move(drivers.root)), networks_(drivers.networks),
       secrets_(drivers.secrets), storage_(drivers.pools), volumes_(drivers.pools), events_(events),
-      uri_(std::move(uri)), door_([](const std::string& line) { log::info("{}", line); }) {
+      uri_(std::move(uri)),
+      door_(drivers.audit ? std::move(drivers.audit) : [](const std::string& line) { log::info("{}", line); }) {
     door_.add(domains_);
     door_.add(devices_);
     door_.add(saved_memory_);

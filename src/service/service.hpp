@@ -32,6 +32,7 @@ struct Drivers {
     storage::Pools& pools;
     compute::Rules rules;
     std::filesystem::path root; ///< below which the paths of the daemon lie
+    AuditLog::Write audit = {}; ///< takes the lines of the audit; empty: the log does
 };
 
 class Service {
@@ -45,7 +46,8 @@ public:
     Events& events() { return events_; }
     const std::string& uri() const { return uri_; }
 
-    // For who has events to tell.
+    // For who has events to report, or names of objects in place of their UUIDs.
+    const DomainOperations& domains() const { return domains_; }
     NetworkOperations& networks() { return networks_; }
     SecretOperations& secrets() { return secrets_; }
     StorageOperations& storage() { return storage_; }

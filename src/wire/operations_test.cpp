@@ -2,8 +2,8 @@
 // only read exactly where libvirt's table says so.
 #include "wire/handlers.hpp"
 
-#include "engine/qemu/qemu_engine.hpp"
 #include "service/registry.hpp"
+#include "service/test_host.hpp"
 #include "wire/every_procedure.hpp"
 #include "wire/test_bench.hpp"
 
@@ -11,7 +11,6 @@
 #include <gtest/gtest.h>
 
 #include <cctype>
-#include <filesystem>
 #include <set>
 
 namespace domus::wire {
@@ -23,56 +22,6 @@ using service::Need;
 using service::Row;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-/// All that a daemon has, and no objects.
-struct EmptyHost {
-    explicit EmptyHost(const Executor& executor)
-        : qemu(executor, folder / "cache"), engine(executor, qemu),
-          secrets(executor, {.definitions = folder / "secrets", .key = folder / "key"}, [](const auto&, auto) {}),
-          pools(
-              executor,
-              {.definitions = folder / "storage",
-               .autostart = folder / "storage/autostart",
-               .state = folder / "state",
-               .locks = folder / "locks",
-               .library = folder / "library",
-               .boot = {}},
-              [](model::SecretReference) -> Task<Sensitive> { co_return Sensitive(std::string()); },
-              [](const auto&, auto) {}),
-          environment{.executor = executor,
-                      .settings = {},
-                      .store = compute::Store({.definitions = folder / "qemu",
-                                               .autostart = folder / "qemu/autostart",
-                                               .state = folder / "run",
-                                               .library = folder / "lib",
-                                               .logs = folder / "log",
-                                               .locks = folder / "locks"}),
-                      .files = Lane(executor, "definitions", 1),
-                      .emit = [](const compute::DomainEvent&) {}},
-          domains(environment), events(executor), service({.domains = domains,
-                                                           .engine = engine,
-                                                           .networks = nullptr,
-                                                           .secrets = secrets,
-                                                           .pools = pools,
-                                                           .rules = {},
-                                                           .root = folder},
-                                                          events, "qemu:///system") {
-        environment.domains = &domains;
-        environment.engine = &engine;
-        environment.secrets = &secrets;
-        environment.pools = &pools;
-    }
-
-    std::filesystem::path folder = "/nonexistent/domus";
-    engine::qemu::Qemu qemu;
-    engine::qemu::QemuEngine engine;
-    secret::Secrets secrets;
-    storage::Pools pools;
-    compute::Environment environment;
-    compute::Domains domains;
-    service::Events events;
-    service::Service service;
-};
 
 struct OperationsTest : ::testing::Test {
     OperationsTest() { serve_all(bench.on, host.service); }
@@ -89,7 +38,7 @@ struct OperationsTest : ::testing::Test {
     }
 
     Bench bench;
-    EmptyHost host{bench.loop.get_executor()};
+    service::EmptyHost host{bench.loop.get_executor()};
 };
 
 bool is_reading(const Need& need) { return need.tag || service::reading_rights().has(need.right); }

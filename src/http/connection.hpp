@@ -1,0 +1,47 @@
+// One client's connection: its requests, one after the other.
+#pragma once
+
+#include "async/deadline.hpp"
+#include "async/loop_share.hpp"
+#include "http/server.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace domus::http {
+
+class Connection {
+public:
+    Connection(const Executor& executor, UniqueFd socket, service::Caller caller, Router& router, const Limits& limits);
+
+    /// Until the client goes, or is let go of.
+    Task<> run();
+    /// Ends it after the request in progress; at once if there is none.
+    void finish();
+    /// Ends it now.
+    void close();
+    const service::Caller& caller() const { return caller_; }
+
+private:
+    struct Incoming {
+        Request request;
+        bool head = false;       ///< HEAD: as GET, without the body
+        bool keep_alive = false; ///< for another request
+        std::optional<Response> refusal; ///< what is to be answered at once
+    };
+    /// Nothing when the client has gone, or sends none in time.
+    Task<std::optional<Incoming>> read();
+    Task<bool> write(Response response, bool head, bool keep_alive);
+    Task<bool> send(std::string bytes);
+
+    std::shared_ptr<StreamFd> socket_;
+    service::Caller caller_;
+    Router& router_;
+    const Limits& limits_;
+    LoopShare share_;
+    std::string buffer_; ///< of the next request
+    bool busy_ = false, finishing_ = false;
+};
+
+} // namespace domus::http

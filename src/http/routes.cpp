@@ -1,0 +1,76 @@
+#include "http/routes.hpp"
+
+#include <boost/json.hpp>
+
+namespace domus::http {
+
+namespace {
+
+/// The pieces of a text between `by`.
+std::vector<std::string_view> split(std::string_view text, char by) {
+    std::vector<std::string_view> parts;
+    for (std::size_t begin = 0; begin < text.size();) {
+        const auto end = std::min(text.find(by, begin), text.size());
+        parts.push_back(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return parts;
+}
+
+Route::Part part_of(std::string_view text) {
+    if (!text.starts_with('{')) return {text, false};
+    return {text.substr(1, text.size() - 2), true};
+}
+
+} // namespace
+
+Route route_of(const service::Row& row) {
+    Route route;
+    route.row = &row;
+    const auto mark = row.path.find('?');
+    for (const auto segment : split(row.path.substr(1, mark == row.path.npos ? mark : mark - 1), '/'))
+        route.path.push_back(part_of(segment));
+    if (mark == row.path.npos) return route;
+    for (const auto part : split(row.path.substr(mark + 1), '&')) {
+        const auto equals = part.find('=');
+        route.query.emplace_back(part.substr(0, equals),
+                                 equals == part.npos ? Route::Part{} : part_of(part.substr(equals + 1)));
+    }
+    return route;
+}
+
+const std::vector<Route>& routes() {
+    static const auto all = [] {
+        std::vector<Route> made;
+        add_domain_routes(made);
+        add_domain_part_routes(made);
+        add_host_routes(made);
+        add_storage_routes(made);
+        return made;
+    }();
+    return all;
+}
+
+Response json_response(const boost::json::value& value) {
+    return {200, std::string(json_type), boost::json::serialize(value), {}};
+}
+
+Response document_response(const service::Row& row, std::string xml, const std::string& accept) {
+    const auto* document = document_of(row);
+    if (!document || prefers(accept, xml_type, json_type)) return {200, std::string(xml_type), std::move(xml), {}};
+    return json_response(document->to_json(xml));
+}
+
+Error no_current_snapshot() {
+    return Error(ErrorCode::no_domain_snapshot, ErrorDomain::qemu,
+                 "Domain snapshot not found: the domain does not have a current snapshot");
+}
+
+void add_location(Response& response, const Request& request, const std::string& segment) {
+    std::string place(root);
+    for (const auto& each : request.path) place += "/" + encode(each);
+    response.status = 201;
+    response.fields.emplace_back("Location", place + "/" + encode(segment));
+}
+
+} // namespace domus::http

@@ -1,0 +1,10 @@
+#include "http/routes.hpp"
+
+namespace domus::http {
+
+void add_storage_routes(std::vector<Route>& all) {
+    add_routes(all, service::pool_rows);
+    add_routes(all, service::volume_rows);
+}
+
+} // namespace domus::http
