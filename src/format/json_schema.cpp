@@ -106,8 +106,9 @@ json::object JsonDefinitions::refer(const Schema& schema) {
     all_[name] = json::object{}; // elements that contain themselves find it
     auto definition = Walker(*this).element(schema.root());
     if (schema.rest_offset() >= 0)
-        definition["properties"].as_object()["other"] = json::object{
-            {"type", "array"}, {"items", json::object{{"type", "object"}}}, {"description", "what the table does not name"}};
+        definition["properties"].as_object()["other"] = json::object{{"type", "array"},
+                                                                     {"items", json::object{{"type", "object"}}},
+                                                                     {"description", "what the table does not name"}};
     if (!schema.doc().empty()) definition["description"] = schema.doc();
     all_[name] = std::move(definition);
     return reference(name);

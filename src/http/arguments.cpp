@@ -35,7 +35,8 @@ void Arguments::read_body() {
             .hint(fmt::format("send {} or, for a definition, {}", json_type, xml_type));
     boost::system::error_code failure;
     auto read = json::parse(request_.body, failure);
-    if (failure) throw Error(ErrorCode::parse_failed, ErrorDomain::rpc, "the body is no JSON").because(failure.message());
+    if (failure)
+        throw Error(ErrorCode::parse_failed, ErrorDomain::rpc, "the body is no JSON").because(failure.message());
     if (!read.is_object()) throw Error(ErrorCode::invalid_arg, ErrorDomain::rpc, "the body must be a JSON object");
     body_ = std::move(read.get_object());
 }
@@ -106,7 +107,9 @@ bool truth_of(const Given& given) {
 namespace {
 
 template <class Number> Number number_of(const Given& given, Number least, Number most) {
-    const auto wrong = [&] { return bad_argument(given.name, fmt::format("must be a number from {} to {}", least, most)); };
+    const auto wrong = [&] {
+        return bad_argument(given.name, fmt::format("must be a number from {} to {}", least, most));
+    };
     Number number = 0;
     if (given.json) {
         boost::system::error_code failure;

@@ -25,9 +25,9 @@ namespace domus::http {
 /// One argument as the request has it.
 struct Given {
     std::string_view name;
-    const std::string* text = nullptr;          ///< in path or query
-    const boost::json::value* json = nullptr;   ///< in the body; neither: it is left out
-    service::Service* service = nullptr;        ///< that knows the objects which are named
+    const std::string* text = nullptr;        ///< in path or query
+    const boost::json::value* json = nullptr; ///< in the body; neither: it is left out
+    service::Service* service = nullptr;      ///< that knows the objects which are named
     bool given() const { return text || json; }
 };
 
@@ -165,7 +165,8 @@ template <class T> struct Parameter<std::vector<T>> {
         if (given.json) {
             const auto* list = given.json->if_array();
             if (!list) throw bad_argument(given.name, "must be an array");
-            for (const auto& each : *list) all.push_back(Parameter<T>::read({given.name, nullptr, &each, given.service}));
+            for (const auto& each : *list)
+                all.push_back(Parameter<T>::read({given.name, nullptr, &each, given.service}));
         } else {
             for (const auto& each : detail::words_of(given))
                 all.push_back(Parameter<T>::read({given.name, &each, nullptr, given.service}));
@@ -183,7 +184,9 @@ template <> struct Parameter<Uuid> {
 
 template <> struct Parameter<compute::DomainRef> {
     static constexpr bool may_lack = false;
-    static compute::DomainRef read(const Given& given) { return detail::domain_of(*given.service, detail::text_of(given)); }
+    static compute::DomainRef read(const Given& given) {
+        return detail::domain_of(*given.service, detail::text_of(given));
+    }
     static boost::json::object describe() { return detail::named("a domain, by UUID or name"); }
 };
 

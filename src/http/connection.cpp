@@ -24,12 +24,18 @@ using Parser = beast::http::request_parser<beast::http::string_body>;
 service::Method method_of(beast::http::verb verb) {
     switch (verb) {
     case beast::http::verb::get:
-    case beast::http::verb::head: return service::Method::get;
-    case beast::http::verb::put: return service::Method::put;
-    case beast::http::verb::post: return service::Method::post;
-    case beast::http::verb::patch: return service::Method::patch;
-    case beast::http::verb::delete_: return service::Method::remove;
-    default: return service::Method::none;
+    case beast::http::verb::head:
+        return service::Method::get;
+    case beast::http::verb::put:
+        return service::Method::put;
+    case beast::http::verb::post:
+        return service::Method::post;
+    case beast::http::verb::patch:
+        return service::Method::patch;
+    case beast::http::verb::delete_:
+        return service::Method::remove;
+    default:
+        return service::Method::none;
     }
 }
 
@@ -45,7 +51,8 @@ Response refusal(const boost::system::error_code& failure, const Limits& limits)
 std::string media_type(std::string_view value) {
     auto type = std::string(value.substr(0, value.find(';')));
     while (!type.empty() && type.back() == ' ') type.pop_back();
-    std::ranges::transform(type, type.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::ranges::transform(type, type.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     return type;
 }
 
@@ -129,7 +136,8 @@ Task<std::optional<Connection::Incoming>> Connection::read() {
     try {
         const auto target = parser.get().target();
         const bool ours = read_target({target.data(), target.size()}, request);
-        if (!ours) incoming.refusal = problem(404, fmt::format("there is nothing outside of '{}'", root), where_to_look);
+        if (!ours)
+            incoming.refusal = problem(404, fmt::format("there is nothing outside of '{}'", root), where_to_look);
     } catch (const Error& error) {
         incoming.refusal = problem(error);
     }

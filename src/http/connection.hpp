@@ -26,8 +26,8 @@ public:
 private:
     struct Incoming {
         Request request;
-        bool head = false;       ///< HEAD: as GET, without the body
-        bool keep_alive = false; ///< for another request
+        bool head = false;               ///< HEAD: as GET, without the body
+        bool keep_alive = false;         ///< for another request
         std::optional<Response> refusal; ///< what is to be answered at once
     };
     /// Nothing when the client has gone, or sends none in time.

@@ -36,13 +36,20 @@ const Document* document_of(const service::Row& row) {
     if (std::ranges::find(of_other_types, row.name) != std::end(of_other_types)) return nullptr;
     switch (row.family) {
     case Family::domain:
-    case Family::saved_memory: return &document<model::Domain>;
-    case Family::snapshot: return &document<model::Snapshot>;
-    case Family::network: return &document<model::Network>;
-    case Family::secret: return &document<model::Secret>;
-    case Family::storage: return &document<model::Pool>;
-    case Family::volume: return &document<model::Volume>;
-    default: return nullptr;
+    case Family::saved_memory:
+        return &document<model::Domain>;
+    case Family::snapshot:
+        return &document<model::Snapshot>;
+    case Family::network:
+        return &document<model::Network>;
+    case Family::secret:
+        return &document<model::Secret>;
+    case Family::storage:
+        return &document<model::Pool>;
+    case Family::volume:
+        return &document<model::Volume>;
+    default:
+        return nullptr;
     }
 }
 

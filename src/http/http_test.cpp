@@ -130,7 +130,8 @@ TEST_F(HttpTest, requests_follow_one_another_on_a_connection) {
     EXPECT_THAT(client.receive_response(), HasSubstr("{\"items\":[]}"));
     EXPECT_THAT(client.receive_response(), HasSubstr("{\"items\":[]}"));
     EXPECT_EQ(connections, 1u);
-    EXPECT_THAT(client.ask("GET /api/v1/domains HTTP/1.1\r\nConnection: close\r\n\r\n"), HasSubstr("Connection: close"));
+    EXPECT_THAT(client.ask("GET /api/v1/domains HTTP/1.1\r\nConnection: close\r\n\r\n"),
+                HasSubstr("Connection: close"));
     EXPECT_TRUE(client.ended());
 }
 
@@ -162,7 +163,8 @@ TEST_F(HttpTest, what_is_too_long_or_no_http_is_refused) {
         EXPECT_TRUE(client.ended());
         return response;
     };
-    EXPECT_THAT(refused("GET /api/v1/domains HTTP/1.1\r\nX: " + std::string(3000, 'x') + "\r\n\r\n"), HasSubstr(" 431 "));
+    EXPECT_THAT(refused("GET /api/v1/domains HTTP/1.1\r\nX: " + std::string(3000, 'x') + "\r\n\r\n"),
+                HasSubstr(" 431 "));
     EXPECT_THAT(refused("POST /api/v1/domains HTTP/1.1\r\nContent-Length: 5000\r\n\r\n"), HasSubstr(" 413 "));
     EXPECT_THAT(refused("nonsense\r\n\r\n"), HasSubstr(" 400 "));
     auto client = connect();
@@ -185,10 +187,12 @@ TEST_F(HttpTest, what_is_not_there_is_named) {
 TEST_F(HttpTest, arguments_are_read_by_their_types_and_unknown_ones_refused) {
     auto client = connect();
     const auto post = [&](std::string_view path, const std::string& body) {
-        return client.ask(fmt::format("POST /api/v1{} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
-                                      path, body.size(), body));
+        return client.ask(
+            fmt::format("POST /api/v1{} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+                        path, body.size(), body));
     };
-    EXPECT_THAT(client.ask("GET /api/v1/domains?flags=active,odd HTTP/1.1\r\n\r\n"), HasSubstr("'flags' does not know 'odd'"));
+    EXPECT_THAT(client.ask("GET /api/v1/domains?flags=active,odd HTTP/1.1\r\n\r\n"),
+                HasSubstr("'flags' does not know 'odd'"));
     EXPECT_THAT(client.ask("GET /api/v1/domains?id=x HTTP/1.1\r\n\r\n"), HasSubstr("'id' must be a number"));
     EXPECT_THAT(client.ask("GET /api/v1/domains?id=1&id=2 HTTP/1.1\r\n\r\n"), HasSubstr("stands twice"));
     EXPECT_THAT(client.ask("GET /api/v1/domains?odd=1 HTTP/1.1\r\n\r\n"), HasSubstr("'odd' is unknown to domain.list"));
@@ -261,7 +265,8 @@ TEST(Problem, codes_have_a_status_of_their_kind) {
     EXPECT_EQ(status_of(ErrorCode::operation_denied), 403u);
     EXPECT_EQ(status_of(ErrorCode::operation_invalid), 409u);
     EXPECT_EQ(status_of(ErrorCode::internal_error), 500u);
-    const auto response = problem(Error(ErrorCode::no_domain, ErrorDomain::qemu, "none").because("why").hint("do this"));
+    const auto response =
+        problem(Error(ErrorCode::no_domain, ErrorDomain::qemu, "none").because("why").hint("do this"));
     const auto body = json::parse(response.body);
     EXPECT_EQ(body.at("detail"), "none");
     EXPECT_EQ(body.at("causes"), json::array{"why"});

@@ -26,8 +26,7 @@ bool read_target(std::string_view target, Request& request) {
     for (const auto& segment : parsed->segments()) request.path.emplace_back(segment.data(), segment.size());
     // A path that names nothing behind its last slash is the same without it.
     if (!request.path.empty() && request.path.back().empty()) request.path.pop_back();
-    if (request.path.size() < 2 || request.path[0] != "api" || request.path[1] != "v1")
-        return false;
+    if (request.path.size() < 2 || request.path[0] != "api" || request.path[1] != "v1") return false;
     request.path.erase(request.path.begin(), request.path.begin() + 2);
     for (const auto& part : parsed->params()) {
         const bool fresh = request.query.emplace(part.key, part.value).second;

@@ -20,22 +20,32 @@ constexpr std::string_view components = "#/components/schemas/";
 
 std::string_view method_of(const service::Row& row) {
     switch (row.method) {
-    case service::Method::get: return "get";
-    case service::Method::put: return "put";
-    case service::Method::post: return "post";
-    case service::Method::patch: return "patch";
-    case service::Method::remove: return "delete";
-    case service::Method::none: break;
+    case service::Method::get:
+        return "get";
+    case service::Method::put:
+        return "put";
+    case service::Method::post:
+        return "post";
+    case service::Method::patch:
+        return "patch";
+    case service::Method::remove:
+        return "delete";
+    case service::Method::none:
+        break;
     }
     return "";
 }
 
 std::string_view word_of(service::Effect effect) {
     switch (effect) {
-    case service::Effect::look: return "look";
-    case service::Effect::change: return "change";
-    case service::Effect::job: return "job";
-    case service::Effect::stream: break;
+    case service::Effect::look:
+        return "look";
+    case service::Effect::change:
+        return "change";
+    case service::Effect::job:
+        return "job";
+    case service::Effect::stream:
+        break;
     }
     return "stream";
 }
@@ -192,7 +202,7 @@ std::string path_text(const Route& route) { return std::string(route.row->path.s
 
 /// One a row, for programs that walk through them.
 json::object listed(const service::Row& row) {
-    json::object out{{"name", row.name},   {"summary", row.summary}, {"effect", word_of(row.effect)},
+    json::object out{{"name", row.name},         {"summary", row.summary}, {"effect", word_of(row.effect)},
                      {"method", method_of(row)}, {"path", row.path},       {"rights", rights_of(row)}};
     if (!row.verb.empty()) out["verb"] = row.verb;
     json::array procedures;
@@ -220,16 +230,17 @@ json::object openapi() {
         else
             place = std::move(operation);
     }
-    return {{"openapi", "3.1.0"},
-            {"info", json::object{{"title", "Domus"},
-                                  {"version", DOMUS_VERSION},
-                                  {"description", "Virtual machines, networks, storage and secrets of a host. A caller is "
-                                                  "known by the user at the other end of the Unix socket."},
-                                  {"license", json::object{{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
-            {"servers", json::array{json::object{{"url", root}}}},
-            {"paths", std::move(paths)},
-            {"components", json::object{{"schemas", definitions.all()}}},
-            {"x-operations", std::move(operations)}};
+    return {
+        {"openapi", "3.1.0"},
+        {"info", json::object{{"title", "Domus"},
+                              {"version", DOMUS_VERSION},
+                              {"description", "Virtual machines, networks, storage and secrets of a host. A caller is "
+                                              "known by the user at the other end of the Unix socket."},
+                              {"license", json::object{{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
+        {"servers", json::array{json::object{{"url", root}}}},
+        {"paths", std::move(paths)},
+        {"components", json::object{{"schemas", definitions.all()}}},
+        {"x-operations", std::move(operations)}};
 }
 
 const std::string& openapi_text() {

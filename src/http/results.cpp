@@ -29,13 +29,13 @@ json::object Result<service::StatisticsRecord>::describe(format::JsonDefinitions
         {{"type", "object"},
          {"description", "Statistics of a domain, by the names of libvirt's virConnectGetAllDomainStats."},
          {"properties",
-          json::object{{"name", text},
-                       {"uuid", text},
-                       {"id", json::object{{"type", "integer"}}},
-                       {"statistics",
-                        json::object{{"type", "object"},
-                                     {"additionalProperties",
-                                      json::object{{"type", json::array{"integer", "boolean", "string"}}}}}}}},
+          json::object{
+              {"name", text},
+              {"uuid", text},
+              {"id", json::object{{"type", "integer"}}},
+              {"statistics", json::object{{"type", "object"},
+                                          {"additionalProperties",
+                                           json::object{{"type", json::array{"integer", "boolean", "string"}}}}}}}},
          {"required", json::array{"name", "uuid", "statistics"}}});
 }
 

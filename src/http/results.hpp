@@ -61,7 +61,9 @@ template <> struct Result<std::string> {
 
 template <> struct Result<Sensitive> {
     static constexpr bool plain = true;
-    static boost::json::value write(const Sensitive& result) { return boost::json::value(base64_encode(result.view())); }
+    static boost::json::value write(const Sensitive& result) {
+        return boost::json::value(base64_encode(result.view()));
+    }
     static boost::json::object describe(format::JsonDefinitions&) {
         return {{"type", "string"}, {"contentEncoding", "base64"}};
     }
@@ -71,7 +73,10 @@ template <class T> boost::json::array write_list(const std::vector<T>& list) {
     boost::json::array items;
     items.reserve(list.size());
     for (const auto& each : list) {
-        if constexpr (requires { each.begin(); each.front(); } && !std::is_same_v<T, std::string>)
+        if constexpr (requires {
+                          each.begin();
+                          each.front();
+                      } && !std::is_same_v<T, std::string>)
             items.push_back(write_list(each));
         else
             items.push_back(Result<T>::write(each));
@@ -81,7 +86,10 @@ template <class T> boost::json::array write_list(const std::vector<T>& list) {
 
 template <class T> boost::json::object describe_list(const std::vector<T>*, format::JsonDefinitions& definitions) {
     boost::json::object items;
-    if constexpr (requires(const T& each) { each.begin(); each.front(); } && !std::is_same_v<T, std::string>)
+    if constexpr (requires(const T& each) {
+                      each.begin();
+                      each.front();
+                  } && !std::is_same_v<T, std::string>)
         items = describe_list(static_cast<const T*>(nullptr), definitions);
     else
         items = Result<T>::describe(definitions);

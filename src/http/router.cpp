@@ -39,17 +39,24 @@ bool matches_query(const Route& route, const Request& request, Places& places) {
 
 /// What says more about the request: words rather than arguments, more of its query.
 std::pair<std::size_t, std::size_t> weight(const Route& route) {
-    return {static_cast<std::size_t>(std::ranges::count(route.path, false, &Route::Part::argument)), route.query.size()};
+    return {static_cast<std::size_t>(std::ranges::count(route.path, false, &Route::Part::argument)),
+            route.query.size()};
 }
 
 std::string_view name_of(service::Method method) {
     switch (method) {
-    case service::Method::get: return "GET";
-    case service::Method::put: return "PUT";
-    case service::Method::post: return "POST";
-    case service::Method::patch: return "PATCH";
-    case service::Method::remove: return "DELETE";
-    case service::Method::none: break;
+    case service::Method::get:
+        return "GET";
+    case service::Method::put:
+        return "PUT";
+    case service::Method::post:
+        return "POST";
+    case service::Method::patch:
+        return "PATCH";
+    case service::Method::remove:
+        return "DELETE";
+    case service::Method::none:
+        break;
     }
     return "";
 }

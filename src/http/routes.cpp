@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
+
 namespace domus::http {
 
 namespace {
@@ -66,9 +68,29 @@ Error no_current_snapshot() {
                  "Domain snapshot not found: the domain does not have a current snapshot");
 }
 
-void add_location(Response& response, const Request& request, const std::string& segment) {
+namespace {
+
+/// Whether one of what lies below the first `length` parts of the path can be looked at.
+bool is_collection(const std::vector<Route::Part>& path, std::size_t length) {
+    return std::ranges::any_of(routes(), [&](const Route& route) {
+        return route.row->method == service::Method::get && route.path.size() == length + 1
+               && route.path.back().argument
+               && std::equal(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(length), route.path.begin(),
+                             [](const auto& a, const auto& b) {
+                                 return a.argument == b.argument && (a.argument || a.text == b.text);
+                             });
+    });
+}
+
+} // namespace
+
+void add_location(Response& response, const service::Row& row, const Request& request, const std::string& segment) {
+    const auto path = route_of(row).path;
+    auto length = path.size();
+    if (!is_collection(path, length)) --length; // POST /pools/{pool}/volumes/clone makes one of those volumes
+    if (!is_collection(path, length)) return;
     std::string place(root);
-    for (const auto& each : request.path) place += "/" + encode(each);
+    for (std::size_t i = 0; i < length; ++i) place += "/" + encode(request.path[i]);
     response.status = 201;
     response.fields.emplace_back("Location", place + "/" + encode(segment));
 }

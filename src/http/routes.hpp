@@ -29,7 +29,8 @@ struct Route {
 
     const service::Row* row = nullptr;
     std::vector<Part> path;
-    std::vector<std::pair<std::string_view, Part>> query; ///< that must be there; one with an empty value is a word alone
+    std::vector<std::pair<std::string_view, Part>>
+        query; ///< that must be there; one with an empty value is a word alone
     std::function<Task<Response>(service::Service&, service::Caller, Arguments)> perform;
     std::vector<Description> (*arguments)() = nullptr;
     /// JSON Schema of what is returned; empty: nothing is.
@@ -48,8 +49,8 @@ Response json_response(const boost::json::value& value);
 /// XML, or JSON where the client prefers that and there is a table.
 Response document_response(const service::Row& row, std::string xml, const std::string& accept);
 Error no_current_snapshot();
-/// 201 with the place of what was made.
-void add_location(Response& response, const Request& request, const std::string& segment);
+/// 201 with the place of what was made, if it lies beside the operation: by POST /domains, /domains/{domain}.
+void add_location(Response& response, const service::Row& row, const Request& request, const std::string& segment);
 
 namespace detail {
 
@@ -114,7 +115,7 @@ template <auto Function, class T> Response respond(const T& result, const Reques
         auto response = json_response(Result<T>::write(result));
         if constexpr (IsPlace<T>)
             if (row.effect != service::Effect::look && row.method == service::Method::post)
-                add_location(response, request, segment_of(value_of(result)));
+                add_location(response, row, request, segment_of(value_of(result)));
         return response;
     }
 }
@@ -165,7 +166,9 @@ template <class Table> void add_routes(std::vector<Route>& all, const Table& tab
         if constexpr (service::row_of<Function>().effect != service::Effect::stream) {
             auto route = route_of(row);
             route.perform = detail::perform<Function>;
-            route.arguments = [] { return detail::describe_all<Function>(typename detail::Arity<Function>::Indices{}); };
+            route.arguments = [] {
+                return detail::describe_all<Function>(typename detail::Arity<Function>::Indices{});
+            };
             route.result = detail::describe_result<Function>;
             all.push_back(std::move(route));
         }

@@ -18,9 +18,9 @@ namespace domus::http {
 
 struct Limits {
     std::size_t clients = 1000;
-    std::size_t clients_per_user = 32; ///< does not bind root on the socket for changes
-    std::uint32_t header = 16u << 10;  ///< bytes
-    std::uint64_t body = 1u << 20;     ///< bytes
+    std::size_t clients_per_user = 32;        ///< does not bind root on the socket for changes
+    std::uint32_t header = 16u << 10;         ///< bytes
+    std::uint64_t body = 1u << 20;            ///< bytes
     std::chrono::seconds request_timeout{30}; ///< from the first byte of a request to its last; for taking a response
     std::chrono::seconds idle_timeout{60};    ///< between requests
 };

@@ -32,17 +32,21 @@ std::optional<std::string> reason_of(const compute::Status& status) {
         return reason < words.size() ? std::optional(std::string(words[reason])) : std::nullopt;
     };
     switch (status.state) {
-    case compute::State::running: return word(running_reasons);
-    case compute::State::paused: return word(paused_reasons);
-    case compute::State::shutoff: return word(shutoff_reasons);
-    default: return std::nullopt;
+    case compute::State::running:
+        return word(running_reasons);
+    case compute::State::paused:
+        return word(paused_reasons);
+    case compute::State::shutoff:
+        return word(shutoff_reasons);
+    default:
+        return std::nullopt;
     }
 }
 
 /// By virDomainMemoryStatTags.
 constexpr auto memory_statistics =
-    format::word_list("swap_in", "swap_out", "major_fault", "minor_fault", "unused", "available", "actual_balloon", "rss",
-                      "usable", "last_update", "disk_caches", "hugetlb_pgalloc", "hugetlb_pgfail");
+    format::word_list("swap_in", "swap_out", "major_fault", "minor_fault", "unused", "available", "actual_balloon",
+                      "rss", "usable", "last_update", "disk_caches", "hugetlb_pgalloc", "hugetlb_pgfail");
 
 } // namespace
 
@@ -118,11 +122,10 @@ DomainInfo value_of(const service::DomainInfo& info) {
 }
 
 const Schema& Vcpu::schema() {
-    static const Schema table =
-        Describe<Vcpu>("vcpu", "A virtual processor of a running domain.")
-            .field("@time_ns", &Vcpu::time_ns, "used so far")
-            .field("@processor", &Vcpu::processor, "of the host, on which it ran last")
-            .field("affinity", &Vcpu::affinity, "processors of the host that it may run on");
+    static const Schema table = Describe<Vcpu>("vcpu", "A virtual processor of a running domain.")
+                                    .field("@time_ns", &Vcpu::time_ns, "used so far")
+                                    .field("@processor", &Vcpu::processor, "of the host, on which it ran last")
+                                    .field("affinity", &Vcpu::affinity, "processors of the host that it may run on");
     return table;
 }
 
@@ -133,19 +136,21 @@ Vcpu value_of(const service::Vcpu& vcpu) {
 }
 
 const Schema& ControlState::schema() {
-    static const Schema table = Describe<ControlState>("control-state", "Whether a domain can be changed at the moment.")
-                                    .field("@busy", &ControlState::busy, "a job runs")
-                                    .field("@milliseconds", &ControlState::milliseconds, "for which it has run");
+    static const Schema table =
+        Describe<ControlState>("control-state", "Whether a domain can be changed at the moment.")
+            .field("@busy", &ControlState::busy, "a job runs")
+            .field("@milliseconds", &ControlState::milliseconds, "for which it has run");
     return table;
 }
 
 ControlState value_of(const service::ControlState& state) { return {state.state != 0, state.milliseconds}; }
 
 const Schema& ImageSizes::schema() {
-    static const Schema table = Describe<ImageSizes>("image-sizes", "Sizes of a disk.")
-                                    .amount("@capacity", &ImageSizes::capacity, "bytes", "what the guest sees")
-                                    .amount("@allocation", &ImageSizes::allocation, "bytes", "taken on the host")
-                                    .amount("@physical", &ImageSizes::physical, "bytes", "length of the file or device");
+    static const Schema table =
+        Describe<ImageSizes>("image-sizes", "Sizes of a disk.")
+            .amount("@capacity", &ImageSizes::capacity, "bytes", "what the guest sees")
+            .amount("@allocation", &ImageSizes::allocation, "bytes", "taken on the host")
+            .amount("@physical", &ImageSizes::physical, "bytes", "length of the file or device");
     return table;
 }
 
@@ -166,7 +171,8 @@ const Schema& InterfaceCounters::schema() {
 }
 
 InterfaceCounters value_of(const compute::InterfaceCounters& of) {
-    return {of.rx_bytes, of.rx_packets, of.rx_errors, of.rx_drops, of.tx_bytes, of.tx_packets, of.tx_errors, of.tx_drops};
+    return {of.rx_bytes, of.rx_packets, of.rx_errors, of.rx_drops,
+            of.tx_bytes, of.tx_packets, of.tx_errors, of.tx_drops};
 }
 
 const Schema& MemoryStatistic::schema() {
@@ -178,7 +184,8 @@ const Schema& MemoryStatistic::schema() {
 
 MemoryStatistic value_of(const compute::MemoryStatistic& statistic) {
     const auto tag = static_cast<std::size_t>(statistic.tag);
-    return {tag < memory_statistics.size() ? std::string(memory_statistics[tag]) : std::to_string(tag), statistic.value};
+    return {tag < memory_statistics.size() ? std::string(memory_statistics[tag]) : std::to_string(tag),
+            statistic.value};
 }
 
 const Schema& DomainJob::schema() {
@@ -305,8 +312,8 @@ const Schema& Pool::schema() {
 
 Pool value_of(const service::PoolView& view) {
     const auto& current = view.current();
-    return {view.ref.name,    view.ref.uuid,      current.type,       view.active,      view.persistent,
-            view.autostart,   current.capacity,   current.allocation, current.available, current.target};
+    return {view.ref.name,  view.ref.uuid,    current.type,       view.active,       view.persistent,
+            view.autostart, current.capacity, current.allocation, current.available, current.target};
 }
 
 const Schema& Volume::schema() {
@@ -447,12 +454,7 @@ const Schema& HostInterface::schema() {
 }
 
 HostInterface value_of(const service::HostInterface& link) {
-    return {link.name,
-            unless_empty(link.kind),
-            unless_empty(link.mac),
-            unless_empty(link.alias),
-            link.state,
-            link.mtu,
+    return {link.name, unless_empty(link.kind), unless_empty(link.mac), unless_empty(link.alias), link.state, link.mtu,
             link.up};
 }
 

@@ -34,15 +34,16 @@ struct EmptyHost {
                                                .locks = folder / "locks"}),
                       .files = Lane(executor, "definitions", 1),
                       .emit = [](const compute::DomainEvent&) {}},
-          domains(environment), events(executor), service({.domains = domains,
-                                                           .engine = engine,
-                                                           .networks = nullptr,
-                                                           .secrets = secrets,
-                                                           .pools = pools,
-                                                           .rules = {},
-                                                           .root = folder,
-                                                           .audit = [this](const std::string& line) { audit.push_back(line); }},
-                                                          events, "qemu:///system") {
+          domains(environment), events(executor),
+          service({.domains = domains,
+                   .engine = engine,
+                   .networks = nullptr,
+                   .secrets = secrets,
+                   .pools = pools,
+                   .rules = {},
+                   .root = folder,
+                   .audit = [this](const std::string& line) { audit.push_back(line); }},
+                  events, "qemu:///system") {
         environment.domains = &domains;
         environment.engine = &engine;
         environment.secrets = &secrets;

@@ -84,8 +84,10 @@ http::Request request_of(const Route& route) {
     };
     http::Request request;
     request.method = route.row->method;
-    for (const auto& part : route.path) request.path.push_back(part.argument ? take(part.text) : std::string(part.text));
-    for (const auto& [name, part] : route.query) request.query[std::string(name)] = part.argument ? take(part.text) : "";
+    for (const auto& part : route.path)
+        request.path.push_back(part.argument ? take(part.text) : std::string(part.text));
+    for (const auto& [name, part] : route.query)
+        request.query[std::string(name)] = part.argument ? take(part.text) : "";
     json::object body;
     for (auto& [name, value] : values)
         if (request.method == service::Method::get || request.method == service::Method::remove)
@@ -143,9 +145,15 @@ struct TwoProtocols : ::testing::TestWithParam<bool> {
 
 /// Those whose empty arguments mean something else in each protocol, or that would run an emulator.
 bool left_out(const Row& row) {
-    static const std::set<std::string_view> names{
-        "host.version", "host.capabilities", "host.domain_capabilities", "host.cpu_models", "host.max_vcpus",
-        "host.compare_cpu", "host.compare_hypervisor_cpu", "host.baseline_cpu", "host.baseline_hypervisor_cpu"};
+    static const std::set<std::string_view> names{"host.version",
+                                                  "host.capabilities",
+                                                  "host.domain_capabilities",
+                                                  "host.cpu_models",
+                                                  "host.max_vcpus",
+                                                  "host.compare_cpu",
+                                                  "host.compare_hypervisor_cpu",
+                                                  "host.baseline_cpu",
+                                                  "host.baseline_hypervisor_cpu"};
     return names.contains(row.name);
 }
 
