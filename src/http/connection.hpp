@@ -3,6 +3,7 @@
 
 #include "async/deadline.hpp"
 #include "async/loop_share.hpp"
+#include "http/request_reader.hpp"
 #include "http/server.hpp"
 
 #include <memory>
@@ -24,12 +25,6 @@ public:
     const service::Caller& caller() const { return caller_; }
 
 private:
-    struct Incoming {
-        Request request;
-        bool head = false;               ///< HEAD: as GET, without the body
-        bool keep_alive = false;         ///< for another request
-        std::optional<Response> refusal; ///< what is to be answered at once
-    };
     /// Nothing when the client has gone, or sends none in time.
     Task<std::optional<Incoming>> read();
     Task<bool> write(Response response, bool head, bool keep_alive);

@@ -109,7 +109,7 @@ struct HttpTest : FolderTest {
     }
     /// To the server, which is made for the first.
     Client connect() {
-        if (!server) serve({.header = 2048, .body = 4096});
+        if (!server) serve({.request = {.header = 2048, .body = 4096}});
         return {loop, folder / "sock"};
     }
 

@@ -5,6 +5,7 @@
 #include "async/acceptor.hpp"
 #include "async/signal.hpp"
 #include "async/task.hpp"
+#include "http/request_reader.hpp"
 #include "http/router.hpp"
 
 #include <chrono>
@@ -18,9 +19,8 @@ namespace domus::http {
 
 struct Limits {
     std::size_t clients = 1000;
-    std::size_t clients_per_user = 32;        ///< does not bind root on the socket for changes
-    std::uint32_t header = 16u << 10;         ///< bytes
-    std::uint64_t body = 1u << 20;            ///< bytes
+    std::size_t clients_per_user = 32; ///< does not bind root on the socket for changes
+    RequestLimits request{};
     std::chrono::seconds request_timeout{30}; ///< from the first byte of a request to its last; for taking a response
     std::chrono::seconds idle_timeout{60};    ///< between requests
 };
