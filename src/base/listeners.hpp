@@ -1,8 +1,8 @@
-// Who is told of something that happens, in the order in which they came. For one thread.
+// Who is notified of something that happens, in the order in which they registered. For one thread.
 //
 //     Listeners<PoolView, PoolEvent> events;
 //     const auto handle = events.add([](const PoolView& pool, const PoolEvent& event) { ... });
-//     events.tell(view, event);
+//     events.notify(view, event);
 //     events.remove(handle);
 #pragma once
 
@@ -27,14 +27,14 @@ public:
     std::size_t size() const { return listeners_.size(); }
 
     /// A listener may remove itself or another while it is told, and who is removed is told no more.
-    void tell(const What&... what) const {
+    void notify(const What&... what) const {
         std::vector<Handle> handles;
         handles.reserve(listeners_.size());
         for (const auto& [handle, listener] : listeners_) handles.push_back(handle);
-        for (const auto handle : handles) tell_one(handle, what...);
+        for (const auto handle : handles) notify_one(handle, what...);
     }
     /// Nothing, if it is gone.
-    void tell_one(Handle handle, const What&... what) const {
+    void notify_one(Handle handle, const What&... what) const {
         if (const auto found = listeners_.find(handle); found != listeners_.end()) {
             const auto listener = found->second; // it may remove itself
             listener(what...);

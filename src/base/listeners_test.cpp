@@ -17,9 +17,9 @@ TEST(ListenersTest, toldInOrderUntilTheyAreRemoved) {
     const auto first = events.add(
         [&](const std::string& what, int number) { heard.push_back("first " + what + std::to_string(number)); });
     events.add([&](const std::string& what, int) { heard.push_back("second " + what); });
-    events.tell("a", 1);
+    events.notify("a", 1);
     events.remove(first);
-    events.tell("b", 2);
+    events.notify("b", 2);
     EXPECT_THAT(heard, ElementsAre("first a1", "second a", "second b"));
     EXPECT_EQ(events.size(), 1U);
 }
@@ -34,8 +34,8 @@ TEST(ListenersTest, mayRemoveThemselvesAndOthersWhileTheyAreTold) {
         heard.push_back(what);
     });
     other = events.add([&](int what) { heard.push_back(-what); });
-    events.tell(1);
-    events.tell(2);
+    events.notify(1);
+    events.notify(2);
     EXPECT_THAT(heard, ElementsAre(1));
     EXPECT_EQ(events.size(), 0U);
 }
@@ -46,9 +46,9 @@ TEST(ListenersTest, thatComeWhileAnEventIsToldHearTheNext) {
     events.add([&](int what) {
         if (what == 1) events.add([&](int later) { heard.push_back(later); });
     });
-    events.tell(1);
+    events.notify(1);
     EXPECT_THAT(heard, IsEmpty());
-    events.tell(2);
+    events.notify(2);
     EXPECT_THAT(heard, ElementsAre(2));
 }
 

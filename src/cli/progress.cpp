@@ -45,26 +45,26 @@ std::size_t columns() {
 std::string progress_line(std::string_view label, double part, std::chrono::duration<double> taken, std::uint64_t bytes,
                           std::size_t width) {
     part = std::clamp(part, 0.0, 1.0);
-    std::string figures = fmt::format("{:3.0f} %", std::floor(part * 100));
+    std::string numbers = fmt::format("{:3.0f} %", std::floor(part * 100));
     const auto seconds = taken.count();
-    if (bytes > 0 && seconds > 0) figures += "   " + rate_text(static_cast<double>(bytes) * part / seconds);
-    if (part > 0) figures += fmt::format("   {} left", time_text(seconds * (1 - part) / part));
-    const auto beside = display_width(label) + figures.size() + 4; // blanks and brackets
+    if (bytes > 0 && seconds > 0) numbers += "   " + rate_text(static_cast<double>(bytes) * part / seconds);
+    if (part > 0) numbers += fmt::format("   {} left", time_text(seconds * (1 - part) / part));
+    const auto beside = display_width(label) + numbers.size() + 4; // blanks and brackets
     const auto room = beside < width ? std::min<std::size_t>(width - beside, 40) : 0;
-    if (room < 5 && beside - 3 > width) return figures.substr(0, width);
-    if (room < 5) return fmt::format("{} {}", label, figures);
+    if (room < 5 && beside - 3 > width) return numbers.substr(0, width);
+    if (room < 5) return fmt::format("{} {}", label, numbers);
     const auto full = static_cast<std::size_t>(part * static_cast<double>(room));
-    return fmt::format("{} [{}{}] {}", label, std::string(full, '#'), std::string(room - full, ' '), figures);
+    return fmt::format("{} [{}{}] {}", label, std::string(full, '#'), std::string(room - full, ' '), numbers);
 }
 
 std::string progress_line_without_end(std::string_view label, std::uint64_t done, std::chrono::duration<double> taken,
                                       std::size_t width) {
-    std::string figures;
+    std::string numbers;
     if (done > 0)
-        figures = fmt::format("{}   {}   ", pretty_size(done), rate_text(static_cast<double>(done) / taken.count()));
-    figures += time_text(std::floor(taken.count()));
-    if (display_width(label) + figures.size() + 1 > width) return figures.substr(0, width);
-    return fmt::format("{} {}", label, figures);
+        numbers = fmt::format("{}   {}   ", pretty_size(done), rate_text(static_cast<double>(done) / taken.count()));
+    numbers += time_text(std::floor(taken.count()));
+    if (display_width(label) + numbers.size() + 1 > width) return numbers.substr(0, width);
+    return fmt::format("{} {}", label, numbers);
 }
 
 ProgressBar::ProgressBar(std::string_view label, std::uint64_t bytes, bool wanted)

@@ -19,7 +19,7 @@ TEST(Progress, is_never_wider_than_the_terminal) {
         EXPECT_LE(progress_line("convert", 0.5, 10s, 400u << 20, width).size(), width);
 }
 
-TEST(Progress, takes_any_figure) {
+TEST(Progress, takes_any_number) {
     EXPECT_EQ(progress_line("x", 0, 1s, 0, 30), "x [                    ]   0 %");
     EXPECT_EQ(progress_line("x", 7, 1s, 0, 30), "x [########] 100 %   0:00 left");
     EXPECT_EQ(progress_line("x", 1e-9, 1s, 0, 20), "  0 %   99:59:59 lef");

@@ -186,17 +186,17 @@ public:
           executor_(loop_.get_executor()), events_(executor_), qemu_(executor_, places_.cache / "capabilities"),
           engine_(executor_, qemu_), networks_(executor_, network_folders(places_),
                                                [this](const network::NetworkView& view, network::NetworkEvent event) {
-                                                   service_.networks().events.tell(view, event);
+                                                   service_.networks().events.notify(view, event);
                                                }),
           secrets_(executor_, secret_folders(places_),
                    [this](const secret::SecretView& view, secret::SecretEvent event) {
-                       service_.secrets().events.tell(view, event);
+                       service_.secrets().events.notify(view, event);
                    }),
           pools_(
               executor_, storage_folders(places_, options),
               [this](model::SecretReference wanted) { return secret_value(std::move(wanted)); },
               [this](const storage::PoolView& view, storage::PoolEvent event) {
-                  service_.storage().events.tell(view, event);
+                  service_.storage().events.notify(view, event);
               }),
           logs_(executor_, {.size = configuration_.guest_log_size, .backups = configuration_.guest_log_backups}),
           environment_{.executor = executor_,

@@ -174,7 +174,7 @@ CpuTimes read_cpu_times(std::optional<unsigned> cpu, const std::string& root) {
                 fmt::format("invalid argument: Invalid cpuNum in {}", __func__));
 }
 
-MemoryFigures read_memory(std::optional<unsigned> cell, const std::string& root) {
+MemoryUsage read_memory(std::optional<unsigned> cell, const std::string& root) {
     if (!cell) {
         const auto text = read(root + "/proc/meminfo");
         return {kib_of(text, "MemTotal"), kib_of(text, "MemFree"), kib_of(text, "Buffers"), kib_of(text, "Cached")};

@@ -45,11 +45,11 @@ struct CpuTimes {
 /// Of one CPU, or of all for nothing. Throws invalid_arg for a CPU that is not there.
 CpuTimes read_cpu_times(std::optional<unsigned> cpu, const std::string& root = "");
 
-struct MemoryFigures {
+struct MemoryUsage {
     ByteCount total, free, buffers, cached;
 };
 /// Of one cell (total and free alone), or of the host.
-MemoryFigures read_memory(std::optional<unsigned> cell, const std::string& root = "");
+MemoryUsage read_memory(std::optional<unsigned> cell, const std::string& root = "");
 
 /// The host's UUID: SMBIOS's where it is a real one, else /etc/machine-id.
 std::string host_uuid(const std::string& root = "");

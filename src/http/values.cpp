@@ -403,7 +403,7 @@ const Schema& HostMemory::schema() {
     return table;
 }
 
-HostMemory value_of(const host::MemoryFigures& memory) {
+HostMemory value_of(const host::MemoryUsage& memory) {
     return {memory.total, memory.free, memory.buffers, memory.cached};
 }
 

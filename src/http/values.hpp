@@ -186,7 +186,7 @@ struct HostMemory {
     ByteCount total, free, buffers, cached;
     static const format::Schema& schema();
 };
-HostMemory value_of(const host::MemoryFigures& memory);
+HostMemory value_of(const host::MemoryUsage& memory);
 
 struct CpuTimes {
     std::uint64_t kernel = 0, user = 0, idle = 0, iowait = 0;

@@ -19,7 +19,7 @@ struct Use {
     bool writes = false; ///< and may write to it
 };
 
-/// Looks, without locking anything; a file system without locks tells of no use. Throws system_error.
+/// Looks, without locking anything; a file system without locks reports no use. Throws system_error.
 Use look_for_use(int fd);
 
 /// How a guest's disk uses its image.

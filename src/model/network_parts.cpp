@@ -26,7 +26,7 @@ const Schema& Vlan::schema() {
 
 const Schema& VirtualPort::schema() {
     static const Schema table =
-        Describe<VirtualPort>("virtualport", "What the switch is told of the port.")
+        Describe<VirtualPort>("virtualport", "How the switch identifies the port.")
             .field("@type", &VirtualPort::type, "kind of switch: openvswitch, 802.1Qbg, 802.1Qbh, midonet", never_empty)
             .field("parameters@managerid", &VirtualPort::managerid, "802.1Qbg: manager")
             .field("parameters@typeid", &VirtualPort::typeid_, "802.1Qbg: type")

@@ -112,7 +112,7 @@ private:
         constexpr std::size_t enough = 6;
         for (const auto& sample : samples_)
             if (format::occurrence(sample->document, place).elements > 0
-                && is_told(*sample, place, format::Missing::leave))
+                && has_effect(*sample, place, format::Missing::leave))
                 return false;
         std::map<std::size_t, std::vector<const Sample*>> by_depth;
         for (const auto& sample : samples_)
@@ -120,11 +120,11 @@ private:
         by_depth.erase(place.elements.size());
         if (by_depth.empty()) return true;
         for (const auto* sample : by_depth.rbegin()->second | std::views::take(enough))
-            if (is_told(*sample, place, format::Missing::make)) return false;
+            if (has_effect(*sample, place, format::Missing::make)) return false;
         return true;
     }
 
-    bool is_told(const Sample& sample, const format::FieldPlace& place, format::Missing missing) const {
+    bool has_effect(const Sample& sample, const format::FieldPlace& place, format::Missing missing) const {
         if (missing == format::Missing::leave && tells(sample, place, std::nullopt, missing)) return true;
         const auto values = format::values_to_try(*place.field);
         return std::ranges::any_of(values, [&](const auto& value) { return tells(sample, place, value, missing); });

@@ -47,7 +47,7 @@ void FileSystemIdentity::restore() {
 
 namespace {
 
-/// The thread's effective identity, until it goes out of scope: what a server is told of its client. By raw system calls,
+/// The thread's effective identity, until it goes out of scope: what a server learns of its client. By raw system calls,
 /// as above; the real and saved ids stay ours, so that the user may not signal the thread.
 class EffectiveIdentity {
 public:

@@ -1,4 +1,4 @@
-// What /proc tells of a process (proc(5)). Reading it does not block, even for a stopped or stuck process.
+// What /proc reports of a process (proc(5)). Reading it does not block, even for a stopped or stuck process.
 #pragma once
 
 #include "base/bytes.hpp"

@@ -18,7 +18,7 @@ struct ListeningSocket {
     UniqueFd fd;
 };
 
-/// The sockets that were handed to this process, once: the environment that tells of them is taken away.
+/// The sockets that were handed to this process, once: the environment variables that name them are removed.
 std::vector<ListeningSocket> take_listening_sockets();
 
 } // namespace domus

@@ -10,19 +10,19 @@ using namespace std::chrono_literals;
 Events::Handle Events::add(Told::Listener listener) {
     if (!missed_.empty() && !starting_ && Clock::now() - started_at_ > 60s) missed_.clear();
     const auto handle = listeners_.add(std::move(listener));
-    if (!missed_.empty()) spawn(executor_, tell_missed(handle), "telling what was missed");
+    if (!missed_.empty()) spawn(executor_, send_missed(handle), "events that were missed");
     return handle;
 }
 
-Task<> Events::tell_missed(Handle handle) {
+Task<> Events::send_missed(Handle handle) {
     const auto missed = missed_;
     co_await sleep_until(Deadline::in(200ms));
-    for (const auto& event : missed) listeners_.tell_one(handle, event);
+    for (const auto& event : missed) listeners_.notify_one(handle, event);
 }
 
 void Events::emit(const compute::DomainEvent& event) {
     if (starting_) missed_.push_back(event);
-    listeners_.tell(event);
+    listeners_.notify(event);
 }
 
 } // namespace domus::service

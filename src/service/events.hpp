@@ -33,7 +33,7 @@ public:
     }
 
 private:
-    Task<> tell_missed(Handle handle);
+    Task<> send_missed(Handle handle);
 
     Executor executor_;
     Told listeners_;

@@ -35,7 +35,7 @@ public:
     std::string name() const;
     host::Node node() const { return host::read_node(); }
     /// Of one cell of memory, or of all of them.
-    host::MemoryFigures memory(std::optional<unsigned> cell) const { return host::read_memory(cell); }
+    host::MemoryUsage memory(std::optional<unsigned> cell) const { return host::read_memory(cell); }
     /// Of one processor, or of all of them.
     host::CpuTimes cpu_times(std::optional<unsigned> cpu) const { return host::read_cpu_times(cpu); }
     SecurityModel security_model() const { return {}; }

@@ -353,7 +353,7 @@ Task<VolumePtr> Pools::look(VolumeRef ref) {
     const auto known = volume(ref);
     const auto by = Deadline::in(file_timeout);
     if (known->type == model::VolumeType::block && pool->kind->info().device_tells_all) {
-        // What programs tell of devices is dear, and comes with the listing; the size may change without.
+        // What programs report of devices is expensive, and comes with the listing; the size may change without.
         const LookOrder::Look look(pool->order);
         auto work = [known] { return measure_block_volume(*known); };
         auto measured = co_await site_of(pool, by).block(std::move(work));

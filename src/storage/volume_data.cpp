@@ -64,7 +64,7 @@ Written FileData::write_hole(std::uint64_t at, std::uint64_t length) {
     return {length, {}};
 }
 
-/// A server may tell of a full disk only when all is sent to it.
+/// A server may report a full disk only when everything was sent to it.
 Fault FileData::flush() {
     if (image::is_shared(fd_.get()) && ::fdatasync(fd_.get()) < 0) return {errno, {}};
     return {};

@@ -22,7 +22,7 @@ void reserve(const UniqueFd& fd, const std::string& path, ByteCount size);
 /// Throws if whoever asked for a new image at `path` could not read what is to be below it.
 Task<> require_backing(std::string path, model::VolumeBackingStore backing, Site site);
 
-/// What `qemu-img -o` is told of a new image.
+/// Options of `qemu-img -o` for a new image.
 std::string creation_options(const model::Volume& wanted, bool preallocate_metadata);
 /// qemu-img for what is being made: it ends with us.
 Command making_command();

@@ -129,7 +129,7 @@ private:
     Domain domain_;
 };
 
-void tell(const Registration& to, const DomainEvent& event) {
+void send_event(const Registration& to, const DomainEvent& event) {
     const auto told = event_id(event.what);
     const bool wanted = told == to.event || (told == io_error && to.event == io_error_reason);
     if (!wanted || (to.domain && *to.domain != event.domain.uuid)) return;
@@ -141,7 +141,7 @@ Registrations::Listen listener(service::Events& events, Registration registratio
     return [&events, registration, plain](std::int32_t callback) -> std::function<void()> {
         auto to = registration;
         if (!plain) to.callback = callback;
-        const auto handle = events.add([to](const DomainEvent& it) { tell(to, it); });
+        const auto handle = events.add([to](const DomainEvent& it) { send_event(to, it); });
         return [&events, handle] { events.remove(handle); };
     };
 }

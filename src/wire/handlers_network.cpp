@@ -179,7 +179,7 @@ void serve_leases(Dispatcher& on, Door& door) {
 }
 
 /// virNetworkEventID: lifecycle (0), and changed metadata (1), which networks do not have here.
-void tell(Session& session, const EventRequest& to, const NetworkView& view, network::NetworkEvent event) {
+void send_event(Session& session, const EventRequest& to, const NetworkView& view, network::NetworkEvent event) {
     if (to.event != 0) return;
     session.send_event<Procedure::network_event_lifecycle>(
         NetworkEventLifecycleMsg{to.callback, to_wire(view), static_cast<std::int32_t>(event), 0});
@@ -189,7 +189,7 @@ void serve_events(Dispatcher& on, NetworkOperations& networks) {
     using enum Procedure;
     serve_object_events<connect_network_event_register_any, connect_network_event_deregister_any>(
         on, "network", networks.events, &ConnectNetworkEventRegisterAnyArgs::net,
-        [](const NetworkView& view) { return view.uuid; }, tell);
+        [](const NetworkView& view) { return view.uuid; }, send_event);
 }
 
 } // namespace

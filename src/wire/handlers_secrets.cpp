@@ -88,7 +88,7 @@ void serve_changing(Dispatcher& on, Door& door) {
     });
 }
 
-void tell(Session& session, const EventRequest& to, const SecretView& view, SecretEvent event) {
+void send_event(Session& session, const EventRequest& to, const SecretView& view, SecretEvent event) {
     constexpr std::int32_t lifecycle = 0, value_changed = 1; // virSecretEventID
     const auto told = event == SecretEvent::value_changed ? value_changed : lifecycle;
     if (told != to.event) return;
@@ -104,7 +104,7 @@ void serve_events(Dispatcher& on, SecretOperations& secrets) {
     using enum Procedure;
     serve_object_events<connect_secret_event_register_any, connect_secret_event_deregister_any>(
         on, "secret", secrets.events, &ConnectSecretEventRegisterAnyArgs::secret,
-        [](const SecretView& view) { return view.uuid; }, tell);
+        [](const SecretView& view) { return view.uuid; }, send_event);
 }
 
 } // namespace

@@ -167,7 +167,7 @@ void serve_changing(Dispatcher& on, Door& door) {
     });
 }
 
-void tell(Session& session, const EventRequest& to, const PoolView& view, storage::PoolEvent event) {
+void send_event(Session& session, const EventRequest& to, const PoolView& view, storage::PoolEvent event) {
     constexpr std::int32_t lifecycle = 0, refresh = 1; // virStoragePoolEventID
     const auto told = event == storage::PoolEvent::refreshed ? refresh : lifecycle;
     if (told != to.event) return;
@@ -183,7 +183,7 @@ void serve_events(Dispatcher& on, service::StorageOperations& storage) {
     using enum Procedure;
     serve_object_events<connect_storage_pool_event_register_any, connect_storage_pool_event_deregister_any>(
         on, "storage pool", storage.events, &ConnectStoragePoolEventRegisterAnyArgs::pool,
-        [](const PoolView& view) { return view.ref.uuid; }, tell);
+        [](const PoolView& view) { return view.ref.uuid; }, send_event);
 }
 
 } // namespace

@@ -22,10 +22,10 @@ struct EventRequest {
 };
 
 /// `object` is the field of the call that names one object, where not all are meant; `uuid` tells an object's.
-/// `tell(session, request, view, event)` sends what the request is for.
+/// `send_event(session, request, view, event)` sends what the request is for.
 template <Procedure Register, Procedure Deregister, class View, class Event, class Object, class UuidOf, class Tell>
 void serve_object_events(Dispatcher& on, std::string kind, Listeners<View, Event>& events, Object object, UuidOf uuid,
-                         Tell tell) {
+                         Tell send_event) {
     const auto all = std::make_shared<Registrations>(kind);
     on.template on<Register>([=, &events](Session& session, const typename Call<Register>::Args& args) {
         if (args.event_id != 0 && args.event_id != 1)
@@ -38,7 +38,7 @@ void serve_object_events(Dispatcher& on, std::string kind, Listeners<View, Event
             const auto handle = events.add([=](const View& view, const Event& event) {
                 const auto target = weak.lock();
                 if (target && (!only || *only == uuid(view)))
-                    tell(*target, EventRequest{callback, wanted}, view, event);
+                    send_event(*target, EventRequest{callback, wanted}, view, event);
             });
             return [&events, handle] { events.remove(handle); };
         };

@@ -1,4 +1,4 @@
-// Which sessions want to be told of events on one kind of object. Gone with their session.
+// Which sessions want events on one kind of object. Gone with their session.
 #pragma once
 
 #include "wire/session.hpp"

@@ -22,7 +22,7 @@ AUTH_LIST, OPEN, LIST_ALL, GET_LIB_VERSION, DOMAIN_OPEN_CONSOLE = 66, 1, 273, 15
 REGISTER_CLOSE_CALLBACK, CONNECTION_CLOSED = 360, 362
 
 
-def figures(daemon):
+def usage_of(daemon):
     pid = daemon.pids_of("domusd")[0]
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     resident = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
@@ -57,14 +57,14 @@ def test_garbage_and_impossible_lengths_end_only_their_own_connection(daemon):
 
 def test_a_length_that_is_only_claimed_takes_no_memory(daemon):
     still_serves(daemon)
-    before = figures(daemon)[1]
+    before = usage_of(daemon)[1]
     clients = []
     for _ in range(50):
         client = opened(daemon)
         client.sendall(struct.pack(">I", 32 * 1024 * 1024) + b"z" * 100)
         clients.append(client)
     time.sleep(0.5)
-    assert figures(daemon)[1] - before < 32 * 1024 * PADDING
+    assert usage_of(daemon)[1] - before < 32 * 1024 * PADDING
     for client in clients:
         client.close()
     still_serves(daemon)
@@ -113,7 +113,7 @@ def test_half_a_message_keeps_nobody_waiting(daemon):
 def test_a_client_that_never_reads_is_bounded(daemon, conn, guest):
     for i in range(50):
         conn.defineXML(guest(f"v{i}"))
-    before = figures(daemon)[1]
+    before = usage_of(daemon)[1]
     client = opened(daemon)
     client.settimeout(2)
     call = packet(LIST_ALL, struct.pack(">iI", 1, 0))
@@ -123,13 +123,13 @@ def test_a_client_that_never_reads_is_bounded(daemon, conn, guest):
     except (TimeoutError, BrokenPipeError, ConnectionResetError):
         pass  # it is not read from any more, or was disconnected
     still_serves(daemon)
-    assert figures(daemon)[1] - before < 128 * 1024 * PADDING
+    assert usage_of(daemon)[1] - before < 128 * 1024 * PADDING
     client.close()
 
 
 def test_two_hundred_clients_at_once_and_nothing_stays(daemon):
     still_serves(daemon)
-    before = figures(daemon)
+    before = usage_of(daemon)
     for _ in range(3):
         clients = [opened(daemon) for _ in range(200)]
         for client in clients:
@@ -138,21 +138,21 @@ def test_two_hundred_clients_at_once_and_nothing_stays(daemon):
             assert read_packet(client)[0][4] == 1
         for client in clients:
             client.close()
-    wait_until(lambda: figures(daemon)[0] <= before[0] + 2, "descriptors stay open")
-    assert figures(daemon)[1] - before[1] < 24 * 1024 * PADDING
+    wait_until(lambda: usage_of(daemon)[0] <= before[0] + 2, "descriptors stay open")
+    assert usage_of(daemon)[1] - before[1] < 24 * 1024 * PADDING
 
 
 def test_a_client_that_vanishes_in_mid_stream(daemon, conn, guest):
     domain = conn.createXML(guest("stream"))
     call = packet(DOMAIN_OPEN_CONSOLE, string("stream") + domain.UUID() + struct.pack(">iII", domain.ID(), 0, 1), serial=9)
     still_serves(daemon)
-    before = figures(daemon)[0]
+    before = usage_of(daemon)[0]
     for _ in range(20):
         client = opened(daemon)
         client.sendall(call)
         assert read_packet(client)[0][5] == 0
         client.close()
-    wait_until(lambda: figures(daemon)[0] <= before + 1, "descriptors stay open")
+    wait_until(lambda: usage_of(daemon)[0] <= before + 1, "descriptors stay open")
     still_serves(daemon)
     domain.destroy()
 

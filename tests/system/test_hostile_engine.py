@@ -76,7 +76,7 @@ def test_a_transient_domain_is_seen_and_can_be_destroyed_while_it_starts(daemon,
     wait_until(conn.listAllDomains, "it is not listed")
     domain, = conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)
     assert domain.state() == [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP]
-    assert conn.getAllDomainStats(), "its figures are asked for"
+    assert conn.getAllDomainStats(), "its statistics are asked for"
     within(PLENTY, domain.destroy, attempts=1)
     assert starting.wait() is not None, "the start must fail"
     assert conn.listAllDomains() == [] and daemon.pids_of("guest=a-silent,") == []
@@ -103,10 +103,10 @@ def test_events_without_end_do_not_fill_the_log(daemon, engine):
     assert daemon.log.stat().st_size < 1 << 20
 
 
-def test_figures_of_another_shape_hold_up_nobody(conn, engine):
+def test_statistics_of_another_shape_hold_up_nobody(conn, engine):
     engine("a-odd-query-balloon").create()
     engine("b").create()
-    # Each failure is one answer late at most; the figures that are asked for later are asked for anew.
+    # Each failure is one answer late at most; the statistics that are asked for later are asked for anew.
     within(0.4, conn.getAllDomainStats)
     assert len(conn.getAllDomainStats()) == 2
 

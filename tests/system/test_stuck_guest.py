@@ -36,17 +36,17 @@ def test_readers_wait_for_nobody(daemon, conn, virsh, stuck):
     hanging.wait()
 
 
-def test_statistics_of_all_answer_within_a_second_with_the_others_figures(conn, stuck):
+def test_statistics_of_all_answer_within_a_second_with_the_others_statistics(conn, stuck):
     def answers():
-        by_name = {domain.name(): figures for domain, figures in within(1.2, conn.getAllDomainStats)}
+        by_name = {domain.name(): statistics for domain, statistics in within(1.2, conn.getAllDomainStats)}
         assert set(by_name) == {"a", "b", "c", "d"} and "balloon.last-update" not in by_name[stuck]
         assert by_name[stuck]["state.state"] == libvirt.VIR_DOMAIN_PAUSED
         assert {by_name[name]["balloon.current"] for name in "acd"} == {32 * 1024}
         return all("balloon.last-update" in by_name[name] for name in "acd")
-    wait_until(answers, "figures of QEMU itself are missing")
+    wait_until(answers, "statistics of QEMU itself are missing")
 
 
-def test_one_that_ends_while_its_figures_are_asked_for(daemon, conn, guest):
+def test_one_that_ends_while_its_statistics_are_asked_for(daemon, conn, guest):
     ALL_DOMAIN_STATS, MEMORY_STATS = 344, 159
     domain = conn.createXML(guest("web", memory=32), PAUSED)
     [pid] = daemon.pids_of("guest=web,")

@@ -110,16 +110,16 @@ def test_sizes_of_disks_are_told_of_running_and_stopped_guests(conn, guest, scra
     domain = conn.defineXML(guest("sized", memory=32, disks=[disk]))
 
     def sizes():
-        (_, figures), = conn.domainListGetStats([domain], libvirt.VIR_DOMAIN_STATS_BLOCK)
-        return tuple(figures[f"block.0.{each}"] for each in ("capacity", "allocation", "physical"))
+        (_, statistics), = conn.domainListGetStats([domain], libvirt.VIR_DOMAIN_STATS_BLOCK)
+        return tuple(statistics[f"block.0.{each}"] for each in ("capacity", "allocation", "physical"))
     expected = (8 << 20, disk.stat().st_blocks * 512, disk.stat().st_size)
     assert sizes() == expected and tuple(domain.blockInfo("vda")) == expected
     domain.createWithFlags(PAUSED)
     assert sizes()[0] == 8 << 20 and sizes()[2] == disk.stat().st_size
     domain.destroy()
     disk.unlink()
-    (_, figures), = conn.domainListGetStats([domain], libvirt.VIR_DOMAIN_STATS_BLOCK)
-    assert figures["block.count"] == 1 and "block.0.capacity" not in figures
+    (_, statistics), = conn.domainListGetStats([domain], libvirt.VIR_DOMAIN_STATS_BLOCK)
+    assert statistics["block.count"] == 1 and "block.0.capacity" not in statistics
 
 
 def test_addresses_are_asked_of_the_agent(daemon, conn, guest, shell_of):

@@ -70,7 +70,7 @@ struct CompareWords {
     fmt::format_string<const std::string&> incompatible, identical, superset;
 };
 
-void tell_comparison(Call& call, std::int32_t result, const CompareWords& words) {
+void report_comparison(Call& call, std::int32_t result, const CompareWords& words) {
     const auto file = call.args.required("file");
     call.out.result({{"result", result == 0   ? "incompatible"
                                 : result == 1 ? "identical"
@@ -98,10 +98,10 @@ void cpu_compare(Call& call) {
     const auto result = doing(fmt::format("Failed to compare host CPU with {}", call.args.required("file")), [&] {
         return call.server().call<Procedure::connect_compare_cpu>({.xml = cpus.front(), .flags = flags}).result;
     });
-    tell_comparison(call, result,
-                    {"CPU described in {} is incompatible with host CPU\n",
-                     "CPU described in {} is identical to host CPU\n",
-                     "Host CPU is a superset of CPU described in {}\n"});
+    report_comparison(call, result,
+                      {"CPU described in {} is incompatible with host CPU\n",
+                       "CPU described in {} is identical to host CPU\n",
+                       "Host CPU is a superset of CPU described in {}\n"});
 }
 
 void hypervisor_cpu_compare(Call& call) {
@@ -118,10 +118,10 @@ void hypervisor_cpu_compare(Call& call) {
                                                               .flags = flags})
             .result;
     });
-    tell_comparison(call, result,
-                    {"CPU described in {} is incompatible with the CPU provided by hypervisor on the host\n",
-                     "CPU described in {} is identical to the CPU provided by hypervisor on the host\n",
-                     "The CPU provided by hypervisor on the host is a superset of CPU described in {}\n"});
+    report_comparison(call, result,
+                      {"CPU described in {} is incompatible with the CPU provided by hypervisor on the host\n",
+                       "CPU described in {} is identical to the CPU provided by hypervisor on the host\n",
+                       "The CPU provided by hypervisor on the host is a superset of CPU described in {}\n"});
 }
 
 void cpu_baseline(Call& call) {

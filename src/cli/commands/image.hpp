@@ -25,7 +25,7 @@ struct Image {
     std::string format() const { return std::string(image::qemu_driver(header.format)); }
 };
 
-/// The options of a command that tell of one image.
+/// The options of a command that describe one image.
 struct ImageOptions {
     std::string_view path = "image", format = "format", secret = "secret-file";
 };

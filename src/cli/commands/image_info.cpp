@@ -173,22 +173,22 @@ void map(Call& call) {
     call.out.table(table);
 }
 
-std::uint64_t figure(const json::object& report, std::string_view key) {
+std::uint64_t number(const json::object& report, std::string_view key) {
     const auto* value = report.if_contains(key);
     return value ? value->to_number<std::uint64_t>() : 0;
 }
 
-void tell_check(Call& call, const json::object& report) {
-    const auto corruptions = figure(report, "corruptions"), leaks = figure(report, "leaks");
-    const auto mended = figure(report, "corruptions-fixed") + figure(report, "leaks-fixed");
+void report_check(Call& call, const json::object& report) {
+    const auto corruptions = number(report, "corruptions"), leaks = number(report, "leaks");
+    const auto mended = number(report, "corruptions-fixed") + number(report, "leaks-fixed");
     if (mended > 0) call.out.text("{} errors were repaired\n", mended);
     if (corruptions > 0) call.out.text("{} errors: data may be lost\n", corruptions);
     if (leaks > 0) call.out.text("{} clusters are lost to use; nothing else is wrong with them\n", leaks);
     if (corruptions == 0 && leaks == 0) call.out.text("No errors are in the image\n");
-    const auto clusters = figure(report, "total-clusters"), used = figure(report, "allocated-clusters");
+    const auto clusters = number(report, "total-clusters"), used = number(report, "allocated-clusters");
     if (clusters > 0)
         call.out.text("{} of {} clusters have contents, {} lie apart\n", used, clusters,
-                      figure(report, "fragmented-clusters"));
+                      number(report, "fragmented-clusters"));
 }
 
 void check(Call& call) {
@@ -209,7 +209,7 @@ void check(Call& call) {
         throw Failure(fmt::format("images of the format {} have nothing that could be checked", image.header.format));
     if (answer.code == cannot && answer.out.empty()) throw_problem(answer);
     const auto report = json::parse(answer.out).as_object();
-    tell_check(call, report);
+    report_check(call, report);
     call.out.result(report);
     if (answer.code == 0) return;
     call.out.finish();

@@ -1,4 +1,4 @@
-// States of a domain, their reasons, and the events that tell of changes, with libvirt's numbers (virDomainState,
+// States of a domain, their reasons, and the events that report changes, with libvirt's numbers (virDomainState,
 // virDomain*Reason, virDomainEventID and the details of each).
 #pragma once
 

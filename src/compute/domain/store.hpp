@@ -96,7 +96,7 @@ public:
     std::vector<std::string> domains_with_snapshots() const;
 
     /// Records of running domains, in the state folder. That folder is in memory and lost with the processes that it
-    /// tells of, so that records are replaced as a whole but not synced. A copy lies in the domain's folder.
+    /// describes, so that records are replaced as a whole but not synced. A copy lies in the domain's folder.
     void save_record(const std::string& name, const std::filesystem::path& folder, const std::string& xml) const;
     static constexpr const char* record_copy = "record.xml";
     void remove_record(const std::string& name) const;

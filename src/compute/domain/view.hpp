@@ -42,7 +42,7 @@ struct DomainView {
 
     bool active() const { return live != nullptr; }
     bool persistent() const { return definition != nullptr; }
-    /// Figures of the running domain, else of the definition.
+    /// Of the running domain, else of the definition.
     const Summary& summary() const { return live ? live->summary : definition->summary; }
 };
 using DomainViewPtr = std::shared_ptr<const DomainView>;

@@ -1,5 +1,5 @@
 // Bounds the logs that guests' processes write by themselves: QEMU's own, and those of character devices. Their writer needs
-// no daemon (a guest outlives it), and whatever fills a disk is noticed at once: the kernel tells of each write (inotify),
+// no daemon (a guest outlives it), and whatever fills a disk is noticed at once: the kernel reports each write (inotify),
 // and who writes much is looked at every 20 ms.
 #pragma once
 

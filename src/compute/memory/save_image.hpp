@@ -39,7 +39,7 @@ struct SaveHeader {
 
 std::string encode(const SaveHeader& header);
 /// Throws Error operation_failed, in libvirt's words, for what is no header or cannot be true of a file of `file_size`
-/// bytes. A header that tells of an unfinished save is returned.
+/// bytes. A header of an unfinished save is returned.
 SaveHeader decode_save_header(std::string_view bytes, std::uint64_t file_size, const std::filesystem::path& path);
 
 /// Which file it is, whatever its name is by now. None: not known.

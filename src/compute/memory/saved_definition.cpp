@@ -14,7 +14,7 @@ namespace domus::compute {
 
 namespace {
 
-constexpr std::size_t most_told = 5;
+constexpr std::size_t most_listed = 5;
 
 void forget_host(model::Disk& disk) {
     disk.type = {};
@@ -139,7 +139,7 @@ Task<model::Domain> replace_definition(engine::Engine& engine, std::shared_ptr<c
         Error(ErrorCode::config_unsupported, ErrorDomain::qemu,
               "unsupported configuration: the XML describes another machine than the one whose memory was saved");
     for (const auto& change : changes) {
-        if (error.causes().size() == most_told) break;
+        if (error.causes().size() == most_listed) break;
         error.add_cause(fmt::format("{}: '{}' was saved, '{}' is in the XML", change.path, change.before.value_or(""),
                                     change.after.value_or("")));
     }

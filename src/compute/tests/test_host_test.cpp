@@ -241,9 +241,9 @@ std::string TestHost::fault_of_events(const DomainPtr& domain) const {
         if (each.kind == Kind::stopped) told = State::shutoff;
     }
     const auto state = domain->view()->status.state;
-    const bool told_otherwise = told && *told != state && state != State::crashed && state != State::shutdown;
-    if (!told_otherwise) return {};
-    return fmt::format("its events tell of state {} and it has {}", static_cast<int>(*told), static_cast<int>(state));
+    const bool differs = told && *told != state && state != State::crashed && state != State::shutdown;
+    if (!differs) return {};
+    return fmt::format("its events report state {} and it has {}", static_cast<int>(*told), static_cast<int>(state));
 }
 
 std::string TestHost::fault_of_folders() const {

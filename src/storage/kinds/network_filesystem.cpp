@@ -85,7 +85,7 @@ public:
         if (type == "cifs") {
             if (!names_a_user(pool->mount_options)) options.emplace_back("guest");
             // At the server a lock keeps other descriptors of this host from reading and writing those bytes. QEMU's locks
-            // on an image only tell of it: they stay here.
+            // on an image only describe it: they stay here.
             options.emplace_back("nobrl");
         }
         if (pool->source.protocol_version) options.push_back("nfsvers=" + *pool->source.protocol_version);

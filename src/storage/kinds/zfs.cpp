@@ -241,7 +241,7 @@ private:
         co_return listing;
     }
 
-    /// What volumes can still get, as zfs tells it: other than the figures of zpool(8) it knows of reservations, of
+    /// What volumes can still get, as zfs reports it: unlike the numbers of zpool(8) it includes of reservations, of
     /// quotas, and of what redundancy takes.
     static Contents describe(const model::Pool& pool, const ZfsListing& listing) {
         Contents contents;

@@ -81,7 +81,7 @@ void add_accelerator(Build& build) {
     build.arguments.add("-accel", options);
 }
 
-/// Sleep states that the guest is told of.
+/// Sleep states that the guest may use.
 void add_sleep(Build& build, std::string_view state, const std::optional<bool>& enabled) {
     if (!enabled) return;
     const auto chip = build.chipset == Chipset::q35 ? "ICH9-LPC" : "PIIX4_PM";

@@ -1,4 +1,4 @@
-"""Figures of single disks and interfaces, the host's interfaces, and the command that a definition becomes."""
+"""Statistics of single disks and interfaces, the host's interfaces, and the command that a definition becomes."""
 import subprocess
 import xml.etree.ElementTree as ET
 
@@ -64,14 +64,14 @@ def test_the_command_of_a_definition(virsh, guest, scratch):
 
 def test_the_balloon_tells_what_the_guest_has(conn, guest, shell_of):
     quiet = conn.createXML(guest("quiet", memory=64, devices="<memballoon model='virtio'/>"), libvirt.VIR_DOMAIN_START_PAUSED)
-    figures = quiet.memoryStats()
-    assert figures["actual"] == 64 * 1024 and figures["last_update"] == 0 and figures["rss"] > 0
-    assert "unused" not in figures  # nobody asked the guest
+    statistics = quiet.memoryStats()
+    assert statistics["actual"] == 64 * 1024 and statistics["last_update"] == 0 and statistics["rss"] > 0
+    assert "unused" not in statistics  # nobody asked the guest
     domain = conn.createXML(guest("telling", memory=128, devices="<memballoon model='virtio'><stats period='1'/></memballoon>"))
     shell_of("telling")
     wait_until(lambda: domain.memoryStats().get("unused"), "the guest told nothing of its memory")
-    figures = domain.memoryStats()
-    assert 0 < figures["unused"] < figures["available"] < 128 * 1024 and figures["last_update"] > 0
+    statistics = domain.memoryStats()
+    assert 0 < statistics["unused"] < statistics["available"] < 128 * 1024 and statistics["last_update"] > 0
     quiet.setMemoryStatsPeriod(1, libvirt.VIR_DOMAIN_AFFECT_LIVE)
     assert "<stats period='1'/>" in quiet.XMLDesc()
     domain.setMemory(100 * 1024)
@@ -79,7 +79,7 @@ def test_the_balloon_tells_what_the_guest_has(conn, guest, shell_of):
     assert {d.name(): s["balloon.current"] for d, s in conn.getAllDomainStats()} == {"quiet": 64 * 1024, "telling": 100 * 1024}
 
 
-def test_the_period_of_its_figures_is_changed(conn, virsh, domus, guest, shell_of):
+def test_the_period_of_its_statistics_is_changed(conn, virsh, domus, guest, shell_of):
     domain = conn.defineXML(guest("later", memory=128, devices="<memballoon model='virtio'><stats period='5'/></memballoon>"))
     virsh("dommemstat", "later", "--period", "0", "--config")
     assert "<stats" not in domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
