@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the C++ of libvirt's RPC messages from src/wire/protocol/*.csv.
+"""Writes the C++ of the messages of libvirt's RPC programs, and of our own, from src/wire/protocol/*.csv.
 
 usage: generate_protocol.py PROTOCOL_FOLDER OUTPUT_FOLDER
 
@@ -21,6 +21,8 @@ SCALARS = {
     'remote_nonnull_string': 'std::string', 'remote_string': 'std::optional<std::string>', 'remote_uuid': 'Uuid',
     'remote_typed_param_value': 'TypedValue',
 }
+# What the names of a program's types begin with.
+PROGRAMS = {'remote': '', 'qemu': 'Qemu', 'domus': 'Domus'}
 STRING_MAX = 4194304
 KEYWORDS = {'register', 'new', 'delete', 'class', 'operator', 'default', 'union'}
 
@@ -94,18 +96,18 @@ def main():
     source, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     structs = list(csv.DictReader(open(source / 'structs.csv')))
     procedures = list(csv.DictReader(open(source / 'procedures.csv')))
-    out = ['// Made by tools/generate_protocol.py; do not edit.', '#pragma once', '', '#include "wire/values.hpp"', '',
+    out = ['// Made by tools/generate_protocol.py; do not edit.', '#pragma once', '', '#include "wire/procedures.hpp"', '#include "wire/values.hpp"', '',
            'namespace domus::wire {', '']
     for row in structs:
         if row['kind'] == 'struct':
             write_struct(out, struct_name(row['name']), fields_of(row['fields']))
-    enums = {'remote': [], 'qemu': []}
-    traits, tables = [], {'remote': [], 'qemu': []}
+    enums = {program: [] for program in PROGRAMS}
+    traits, tables = [], {program: [] for program in PROGRAMS}
     # One result is an array of another procedure's result, and so comes behind it.
     ordered = sorted(procedures, key=lambda row: row['name'] == 'DOMAIN_GET_SECURITY_LABEL_LIST')
     for row in ordered:
         program = row['program']
-        prefix = 'Qemu' if program == 'qemu' else ''
+        prefix = PROGRAMS[program]
         base = prefix + camel(row['name'].lower())
         enumerator = snake(row['name'].lower())
         enums[program].append(f'    {enumerator} = {row["number"]},')
@@ -118,15 +120,15 @@ def main():
                 if row[column]:
                     write_struct(out, base + suffix, fields_of(row[column]))
                 names.append(base + suffix if row[column] else 'Nothing')
-        enum = 'QemuProcedure' if program == 'qemu' else 'Procedure'
-        traits.append(f'template <> struct Call<{enum}::{enumerator}> {{ using Args = {names[0]}; using Ret = {names[1]}; }};')
+        traits.append(f'template <> struct Call<{prefix}Procedure::{enumerator}> {{ using Args = {names[0]}; using Ret = {names[1]}; }};')
         readonly = {'yes': 'true', 'no': 'false', '': 'true'}[row['allowed_on_readonly']]
         kind = 'event' if row['kind'] == 'event' else 'call'
         tables[program].append((int(row['number']),
             f'    {{{row["number"]}, "{row["name"]}", Kind::{kind}, StreamUse::{row["stream"] or "none"}, '
             f'{"true" if row["worker_priority"] == "high" else "false"}, {readonly}, "{row["acl"]}", "{row["since"]}"}},'))
-    for program, enum in (('remote', 'Procedure'), ('qemu', 'QemuProcedure')):
-        out += [f'enum class {enum} : std::int32_t {{'] + enums[program] + ['};']
+    for program, prefix in PROGRAMS.items():
+        out += [f'enum class {prefix}Procedure : std::int32_t {{'] + enums[program] + ['};',
+                f'constexpr std::uint32_t program_of({prefix}Procedure) {{ return {program}_program; }}']
     out += ['/// Arguments and result of a procedure; of an event, its message is the result.',
             'template <auto Which> struct Call;'] + traits + ['', '} // namespace domus::wire', '']
     target.mkdir(parents=True, exist_ok=True)
@@ -136,19 +138,18 @@ def main():
              'namespace domus::wire {', '',
              '/// Calls action.operator()<Which>() for every procedure and event, as the key of Call.',
              'template <class Action> void for_each_procedure(Action&& action) {']
-    for program, enum in (('remote', 'Procedure'), ('qemu', 'QemuProcedure')):
-        every += [f'    action.template operator()<{enum}::{snake(row["name"].lower())}>();'
+    for program, prefix in PROGRAMS.items():
+        every += [f'    action.template operator()<{prefix}Procedure::{snake(row["name"].lower())}>();'
                   for row in procedures if row['program'] == program]
     (target / 'every_procedure.hpp').write_text('\n'.join(every + ['}', '', '} // namespace domus::wire', '']))
 
     table = ['// Made by tools/generate_protocol.py; do not edit.', '#include "wire/procedures.hpp"', '',
              'namespace domus::wire {', '', 'namespace {', '']
-    for program in ('remote', 'qemu'):
+    for program in PROGRAMS:
         rows = [text for _, text in sorted(tables[program])]
         table += [f'constexpr ProcedureInfo {program}_table[] = {{'] + rows + ['};', '']
-    table += ['} // namespace', '',
-              'std::span<const ProcedureInfo> remote_procedures() { return remote_table; }',
-              'std::span<const ProcedureInfo> qemu_procedures() { return qemu_table; }', '',
+    table += ['constexpr Program all[] = {'] + [f'    {{{program}_program, {program}_table}},' for program in PROGRAMS]
+    table += ['};', '', '} // namespace', '', 'std::span<const Program> programs() { return all; }', '',
               '} // namespace domus::wire', '']
     (target / 'procedures.cpp').write_text('\n'.join(table))
 

@@ -111,8 +111,6 @@ public:
 private:
     friend class Stream;
 
-    static constexpr std::uint32_t program_of(wire::Procedure) { return wire::remote_program; }
-    static constexpr std::uint32_t program_of(wire::QemuProcedure) { return wire::qemu_program; }
     template <class Args> static std::string encoded(const Args& args) {
         std::string bytes;
         wire::encode(args, bytes);

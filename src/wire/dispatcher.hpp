@@ -99,7 +99,7 @@ public:
 
     template <auto Which, class Handler> void on(Handler handler) {
         using Args = typename Call<Which>::Args;
-        Entry& entry = entries_[key(program(Which), static_cast<std::int32_t>(Which))];
+        Entry& entry = entries_[key(program_of(Which), static_cast<std::int32_t>(Which))];
         // The dispatcher outlives all sessions, so that a running call may refer to its handler.
         if constexpr (std::is_invocable_v<Handler, std::shared_ptr<Session>, Args, std::shared_ptr<Stream>>) {
             auto kept = std::make_shared<Handler>(std::move(handler));
@@ -131,8 +131,6 @@ public:
     std::size_t size() const { return entries_.size(); }
 
 private:
-    static constexpr std::uint32_t program(Procedure) { return remote_program; }
-    static constexpr std::uint32_t program(QemuProcedure) { return qemu_program; }
     static std::uint64_t key(std::uint32_t program, std::int32_t procedure) {
         return std::uint64_t{program} << 32 | static_cast<std::uint32_t>(procedure);
     }

@@ -11,8 +11,8 @@ namespace {
 /// The rows of each procedure, by its place in the table.
 std::map<const ProcedureInfo*, std::vector<const service::Row*>> rows_by_procedure() {
     std::map<const ProcedureInfo*, std::vector<const service::Row*>> rows;
-    for (const auto& table : {remote_procedures(), qemu_procedures()})
-        for (const auto& procedure : table)
+    for (const auto& program : programs())
+        for (const auto& procedure : program.procedures)
             if (auto found = service::operations_of(procedure.name); !found.empty())
                 rows.emplace(&procedure, std::move(found));
     return rows;

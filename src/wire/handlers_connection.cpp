@@ -71,8 +71,8 @@ void serve_connections(Dispatcher& on, service::Service& service) {
     on.on<Procedure::connect_get_lib_version>(
         [](Session&, const Nothing&) { return ConnectGetLibVersionRet{libvirt_version}; });
     // Our own, beside libvirt's; others answer "unknown procedure".
-    on.on<Procedure::domus_check_definition>([&service](std::shared_ptr<Session> session,
-                                                        DomusCheckDefinitionArgs args) -> Task<> {
+    on.on<DomusProcedure::check_definition>([&service](std::shared_ptr<Session> session,
+                                                       DomusCheckDefinitionArgs args) -> Task<> {
         return service.door().perform<&service::DefinitionOperations::check>(session->caller(), std::move(args.xml));
     });
     // As with libvirt, of the way from the daemon to QEMU; the client knows how it reached the daemon.

@@ -30,10 +30,9 @@ struct OperationsTest : ::testing::Test {
     /// What is served.
     std::vector<const ProcedureInfo*> served() const {
         std::vector<const ProcedureInfo*> found;
-        for (const auto& info : remote_procedures())
-            if (bench.on.find(remote_program, info.number)) found.push_back(&info);
-        for (const auto& info : qemu_procedures())
-            if (bench.on.find(qemu_program, info.number)) found.push_back(&info);
+        for (const auto& program : programs())
+            for (const auto& info : program.procedures)
+                if (bench.on.find(program.number, info.number)) found.push_back(&info);
         return found;
     }
 
@@ -125,8 +124,8 @@ TEST_F(OperationsTest, each_row_is_complete_and_names_what_there_is) {
         EXPECT_TRUE(service::path_names_arguments(*row)) << row->path;
         for (const auto procedure : service::words_of(row->procedures)) {
             const auto is_it = [&](const ProcedureInfo& info) { return info.name == procedure; };
-            const bool there =
-                std::ranges::any_of(remote_procedures(), is_it) || std::ranges::any_of(qemu_procedures(), is_it);
+            const bool there = std::ranges::any_of(
+                programs(), [&](const Program& program) { return std::ranges::any_of(program.procedures, is_it); });
             EXPECT_TRUE(there) << row->name << " names " << procedure;
         }
         if (row->family == service::Family::connection) continue; // REST has other ways for it

@@ -4,12 +4,15 @@
 
 namespace domus::wire {
 
+const Program* find_program(std::uint32_t number) {
+    const auto found = std::ranges::find(programs(), number, &Program::number);
+    return found == programs().end() ? nullptr : &*found;
+}
+
 const ProcedureInfo* find_procedure(std::uint32_t program, std::int32_t number) {
-    std::span<const ProcedureInfo> table;
-    if (program == remote_program)
-        table = remote_procedures();
-    else if (program == qemu_program)
-        table = qemu_procedures();
+    const auto* known = find_program(program);
+    if (!known) return nullptr;
+    const auto table = known->procedures;
     const auto found = std::ranges::lower_bound(table, number, {}, &ProcedureInfo::number);
     return found != table.end() && found->number == number ? &*found : nullptr;
 }

@@ -1,4 +1,4 @@
-// The table of all procedures of libvirt's RPC programs, made at build from protocol/procedures.csv.
+// The table of all procedures of libvirt's RPC programs and of our own, made at build from protocol/procedures.csv.
 #pragma once
 
 #include <cstdint>
@@ -22,12 +22,18 @@ struct ProcedureInfo {
     std::string_view since;
 };
 
-std::span<const ProcedureInfo> remote_procedures();
-std::span<const ProcedureInfo> qemu_procedures();
-
 inline constexpr std::uint32_t remote_program = 0x20008086;
 inline constexpr std::uint32_t qemu_program = 0x20008087;
+inline constexpr std::uint32_t domus_program = 0x646f6d75; ///< what libvirt does not have
 inline constexpr std::uint32_t keepalive_program = 0x6b656570;
+
+struct Program {
+    std::uint32_t number;
+    std::span<const ProcedureInfo> procedures; ///< by number
+};
+std::span<const Program> programs();
+/// Null for one that we do not speak.
+const Program* find_program(std::uint32_t number);
 
 /// Null for what no program has.
 const ProcedureInfo* find_procedure(std::uint32_t program, std::int32_t number);

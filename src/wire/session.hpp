@@ -109,8 +109,6 @@ private:
     friend class Account;
     friend class Stream;
     friend class Turns;
-    static constexpr std::uint32_t program_of(Procedure) { return remote_program; }
-    static constexpr std::uint32_t program_of(QemuProcedure) { return qemu_program; }
 
     // session.cpp: life and input
     bool take_turn();

@@ -66,7 +66,7 @@ void Session::answer_call(const Header& header, std::string_view body) {
 }
 
 void Session::check_sequence(const Header& header) const {
-    if ((header.program != remote_program && header.program != qemu_program) || header.version != program_version)
+    if (!find_program(header.program) || header.version != program_version)
         throw rpc_error(fmt::format("Cannot find program {} version {}", header.program, header.version));
     if (header.status != PacketStatus::ok)
         throw rpc_error(fmt::format("Unexpected message status {}", static_cast<int>(header.status)));

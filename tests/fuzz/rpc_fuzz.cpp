@@ -30,9 +30,6 @@ struct Messages {
 };
 using Key = std::pair<std::uint32_t, std::int32_t>;
 
-constexpr std::uint32_t program_of(Procedure) { return remote_program; }
-constexpr std::uint32_t program_of(QemuProcedure) { return qemu_program; }
-
 const std::map<Key, Messages>& every() {
     static const auto table = [] {
         std::map<Key, Messages> all;

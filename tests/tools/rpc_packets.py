@@ -7,7 +7,7 @@ import struct
 import uuid
 
 PROTOCOL = pathlib.Path(__file__).resolve().parents[2] / "src/wire/protocol"
-PROGRAMS = {0x20008086: "remote", 0x20008087: "qemu", 0x20008088: "lxc", 0x6B656570: "keepalive"}
+PROGRAMS = {0x20008086: "remote", 0x20008087: "qemu", 0x20008088: "lxc", 0x646F6D75: "domus", 0x6B656570: "keepalive"}
 TYPES = ["call", "reply", "message", "stream", "call with descriptors", "reply with descriptors", "stream hole"]
 STATUSES = ["ok", "error", "continue"]
 KEEPALIVE = {1: "PING", 2: "PONG"}

@@ -296,7 +296,7 @@ void check_only(Call& call, const Kind& kind, Found found, const std::optional<s
     if (there && *there != found.uuid && to != found.xml.npos)
         found.xml.replace(from, to - from, *there); // the other will have gone
     if (kind.element == "secret") (void)value_of(found);
-    call.server().call<Procedure::domus_check_definition>({.xml = found.xml});
+    call.server().call<wire::DomusProcedure::check_definition>({.xml = found.xml});
 }
 
 void import_found(Call& call, const Kind& kind, const Found& found, Outcome& outcome) {

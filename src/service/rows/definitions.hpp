@@ -12,7 +12,7 @@ inline constexpr auto definition_rows = table(
                                                                  .rights = {Right::connect_write},
                                                                  .method = Method::post,
                                                                  .path = "/definitions/check",
-                                                                 .procedures = "DOMUS_CHECK_DEFINITION",
+                                                                 .procedures = "CHECK_DEFINITION",
                                                                  .verb = "import",
                                                                  .arguments = {"xml"}}));
 constexpr const auto& rows_of(std::type_identity<DefinitionOperations>) { return definition_rows; }
