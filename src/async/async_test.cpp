@@ -519,6 +519,26 @@ TEST(Processes, that_do_not_get_to_their_program_are_killed_at_the_deadline) {
     });
 }
 
+TEST(RunCommand, ends_a_program_whose_work_is_cancelled) {
+    run_to_end([](const Executor&) -> Task<> {
+        const auto progress = std::make_shared<Progress>();
+        Command command("sh");
+        command.arguments = {"-c", "echo begun; exec sleep 1000"};
+        Watch watch;
+        watch.progress = progress;
+        watch.read = [progress](const std::string& out) {
+            if (out == "begun\n") progress->cancel();
+        };
+        std::optional<ErrorCode> code;
+        try {
+            (void)co_await run_command(std::move(command), Deadline::in(timeout), {}, std::move(watch));
+        } catch (const Error& error) {
+            code = error.code();
+        }
+        EXPECT_EQ(code, ErrorCode::operation_aborted);
+    });
+}
+
 TEST(LoopWatch, counts_what_blocked_the_loop) {
     Loop loop{1};
     LoopWatch watch(20ms, 5ms);

@@ -10,6 +10,7 @@
 #include <boost/asio/write.hpp>
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -40,7 +41,18 @@ struct Run {
     int open_outputs = 2;
     bool ended = false;
     Notice changed;
+    std::function<void(const std::string&)> read;
 };
+
+constexpr auto cancel_interval = std::chrono::milliseconds(100); ///< between two looks whether the work was cancelled
+
+/// When there is something to be looked at again, or the work has had its time.
+Deadline next_look(const Watch& watch, Deadline look, Deadline by) {
+    auto next = by.when();
+    if (watch.look) next = std::min(next, look.when());
+    if (watch.progress) next = std::min(next, Deadline::in(cancel_interval).when());
+    return Deadline::at(next);
+}
 
 /// Ends what is left when the one who waits has gone.
 class Ending {
@@ -75,6 +87,7 @@ Task<> drain(std::shared_ptr<Run> run, StreamFd Run::* stream, std::string Comma
         share.begin();
         auto& text = run->output.*where;
         if (text.size() < most_output) text.append(buffer.data(), n);
+        if (run->read && stream == &Run::out) run->read(text);
     }
     --run->open_outputs;
     run->changed.notify_all();
@@ -140,6 +153,7 @@ Task<bool> end_process(Process& process, Clock::duration timeout) {
 }
 
 Task<CommandOutput> run_command(Command command, Deadline by, std::string input, Watch watch) {
+    if (watch.progress) watch.progress->check();
     const auto executor = co_await asio::this_coro::executor;
     Pipe in, out, err;
     command.redirect(std::move(in.read_end), 0);
@@ -151,23 +165,25 @@ Task<CommandOutput> run_command(Command command, Deadline by, std::string input,
     run->process = std::move(process);
     run->out.assign(out.read_end.release());
     run->err.assign(err.read_end.release());
+    run->read = std::move(watch.read);
     const Ending ending(run);
     domus::spawn(executor, drain(run, &Run::out, &CommandOutput::out), name);
     domus::spawn(executor, drain(run, &Run::err, &CommandOutput::err), name);
     domus::spawn(executor, reap(run), name);
     domus::spawn(executor, feed(std::move(in.write_end), std::move(input)), name);
+    auto look = Deadline::in(watch.every);
     while (!run->ended) {
-        const bool looks = watch.look && Deadline::in(watch.every).when() < by.when();
-        const auto next = looks ? Deadline::in(watch.every) : by;
+        const auto next = next_look(watch, look, by);
         const bool told = co_await run->changed.wait(next);
         if (told) continue;
-        if (looks && next.expired()) {
-            co_await watch.look();
-            continue;
-        }
-        if (!by.expired()) throw cancelled(fmt::format("'{}'", name));
-        throw Error(ErrorCode::operation_timeout, ErrorDomain::none,
-                    fmt::format("'{}' did not end in time and was killed", name));
+        if (!next.expired()) throw cancelled(fmt::format("'{}'", name));
+        if (by.expired())
+            throw Error(ErrorCode::operation_timeout, ErrorDomain::none,
+                        fmt::format("'{}' did not end in time and was killed", name));
+        if (watch.progress) watch.progress->check();
+        if (!watch.look || !look.expired()) continue;
+        co_await watch.look();
+        look = Deadline::in(watch.every);
     }
     const auto last = Deadline::in(others_timeout);
     while (run->open_outputs > 0) {

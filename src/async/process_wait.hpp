@@ -2,6 +2,7 @@
 #pragma once
 
 #include "async/deadline.hpp"
+#include "async/progress.hpp"
 #include "async/task.hpp"
 #include "os/process.hpp"
 
@@ -27,10 +28,13 @@ struct CommandOutput {
     std::string out, err;
 };
 
-/// Something to be looked at every now and then while a program runs; what it throws ends the program.
+/// What goes on while a program runs. What is thrown here ends the program.
 struct Watch {
     Clock::duration every{};
-    std::function<Task<>()> look; ///< may be null
+    std::function<Task<>()> look; ///< called so often; may be null
+    ProgressPtr progress;         ///< the program ends when this is cancelled; may be null
+    std::function<void(const std::string& out)>
+        read; ///< gets all of its output so far, whenever there is more; may be null
 };
 
 /// Runs a program to its end, with `input` on its standard input; at the deadline it is killed, with the processes of

@@ -22,6 +22,7 @@ const std::vector<GroupName>& groups() {
         {Group::pool, "pool", "Storage Pool"},
         {Group::volume, "volume", "Storage Volume"},
         {Group::image, "image", "Disk Image"},
+        {Group::job, "job", "Job"},
         {Group::self, "domus", "Domus itself"},
     };
     return all;

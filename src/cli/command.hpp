@@ -33,6 +33,7 @@ enum class Group {
     pool,
     volume,
     image,
+    job,
     self
 };
 
@@ -67,6 +68,7 @@ enum class Complete {
     running_pool,
     stopped_pool,
     secret, ///< UUIDs
+    job,    ///< ids
     volume, ///< by name in the pool that was given, else by path
     command,
 };

@@ -61,6 +61,13 @@ std::vector<std::string> volumes(client::Connection& server, const std::string& 
     return names;
 }
 
+std::vector<std::string> jobs(client::Connection& server) {
+    std::vector<std::string> ids;
+    for (const auto& job : server.call<wire::DomusProcedure::job_list>({.flags = 0}).jobs)
+        ids.push_back(std::to_string(job.id));
+    return ids;
+}
+
 } // namespace
 
 std::vector<std::string> names_for_completion(Session& session, Complete kind, const std::string& pool) {
@@ -91,6 +98,8 @@ std::vector<std::string> names_for_completion(Session& session, Complete kind, c
             return pools(server, pools_inactive);
         case Complete::secret:
             return secrets(server);
+        case Complete::job:
+            return jobs(server);
         case Complete::volume:
             return volumes(server, pool, pools_active);
         default:

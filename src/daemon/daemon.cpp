@@ -211,14 +211,16 @@ public:
                        .pools = &pools_,
                        .emit = [this](const compute::DomainEvent& event) { events_.emit(event); },
                        .last_id = 0},
-          domains_(environment_), service_({.domains = domains_,
-                                            .engine = engine_,
-                                            .networks = options.session ? nullptr : &networks_,
-                                            .secrets = secrets_,
-                                            .pools = pools_,
-                                            .rules = environment_.settings.rules,
-                                            .root = options.root},
-                                           events_, options.session ? "qemu:///session" : "qemu:///system"),
+          domains_(environment_), jobs_(executor_, places_.library / "jobs", &domains_),
+          service_({.domains = domains_,
+                    .engine = engine_,
+                    .networks = options.session ? nullptr : &networks_,
+                    .secrets = secrets_,
+                    .pools = pools_,
+                    .rules = environment_.settings.rules,
+                    .root = options.root,
+                    .jobs = jobs_},
+                   events_, options.session ? "qemu:///session" : "qemu:///system"),
           server_(executor_, dispatcher_, limits(configuration_)), signals_(executor_, SIGTERM, SIGINT),
           hangups_(executor_, SIGHUP) {
         environment_.domains = &domains_;
@@ -278,6 +280,7 @@ private:
         co_await secrets_.load();
         co_await pools_.load();
         co_await domains_.load();
+        co_await jobs_.load();
         open_sockets();
         events_.end_start();
         const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
@@ -404,6 +407,7 @@ private:
         for (const auto& path : made_) ::unlink(path.c_str());
         if (http_) co_await http_->stop(calls_timeout);
         co_await server_.stop(calls_timeout);
+        co_await jobs_.finish();
         loop_.stop();
     }
 
@@ -421,6 +425,7 @@ private:
     compute::LogKeeper logs_;
     compute::Environment environment_;
     compute::Domains domains_;
+    service::Jobs jobs_;
     service::Service service_;
     wire::Dispatcher dispatcher_;
     wire::Server server_;

@@ -210,6 +210,12 @@ template <> struct Parameter<service::SecretRef> {
     static boost::json::object describe() { return detail::named("a secret, by UUID"); }
 };
 
+template <> struct Parameter<service::JobRef> {
+    static constexpr bool may_lack = false;
+    static service::JobRef read(const Given& given) { return {Parameter<std::uint64_t>::read(given)}; }
+    static boost::json::object describe() { return {{"type", "integer"}, {"minimum", 0}}; }
+};
+
 template <> struct Parameter<storage::VolumeRef> {
     static constexpr bool may_lack = false;
     static storage::VolumeRef read(const Given& given) { return detail::named_volume(given); }

@@ -21,6 +21,7 @@ struct Request {
     std::vector<std::string> path;            ///< decoded segments below the root
     std::map<std::string, std::string> query; ///< decoded
     std::string content_type, accept;         ///< of the body, and what the client takes; empty: not said
+    unsigned wait = 0;                        ///< seconds that the client prefers to wait for a job (RFC 7240)
     std::string body;
 };
 

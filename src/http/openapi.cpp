@@ -87,6 +87,10 @@ public:
         for (const auto& argument : route_.arguments())
             if (!has_body_ && !in_place(argument.name))
                 parameters.push_back(parameter(argument.name, "query", argument.required, argument.schema));
+        if (row_.effect == service::Effect::job)
+            parameters.push_back(
+                parameter("Prefer", "header", false,
+                          {{"type", "string"}, {"description", "wait=SECONDS, for the end of the job"}}));
         if (!parameters.empty()) out["parameters"] = std::move(parameters);
         if (has_body_) add_body(out);
         out["responses"] = responses();
@@ -142,7 +146,12 @@ private:
     json::object responses() const {
         auto schema = route_.result(definitions_);
         json::object out;
-        if (schema.empty()) {
+        if (row_.effect == service::Effect::job) {
+            out["200"] =
+                json::object{{"description", "the job, which has ended"}, {"content", content(json_type, schema)}};
+            out["202"] = json::object{{"description", "the job, which goes on"},
+                                      {"content", content(json_type, std::move(schema))}};
+        } else if (schema.empty()) {
             out["204"] = json::object{{"description", "done"}};
         } else {
             const auto* document = row_.document ? document_of(row_) : nullptr;
@@ -192,6 +201,8 @@ void merge(json::object& there, json::object more) {
         }
     auto& mine = there["responses"].as_object();
     auto& theirs = more["responses"].as_object();
+    for (const auto& [status, response] : theirs)
+        if (!mine.contains(status)) mine[status] = response;
     if (!mine.contains("2XX") || !theirs.contains("2XX")) return;
     const auto schema_of = [](json::value& of) -> json::value& { return of.at("content").at(json_type).at("schema"); };
     add_choice(schema_of(mine["2XX"]), schema_of(theirs["2XX"]));

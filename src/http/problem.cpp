@@ -71,18 +71,20 @@ const Row& row_of(ErrorCode code) {
 
 unsigned status_of(ErrorCode code) { return row_of(code).status; }
 
-Response problem(const Error& error) {
+Response problem(const Error& error) { return problem(error, status_of(error.code())); }
+
+Response problem(const Error& error, unsigned status) {
     const auto& row = row_of(error.code());
     json::object body{
         {"type", "urn:domus:error:" + std::string(row.name)},
         {"title", row.title},
-        {"status", row.status},
+        {"status", status},
         {"detail", error.message()},
         {"code", static_cast<std::int32_t>(error.code())},
         {"causes", json::array(error.causes().begin(), error.causes().end())},
     };
     if (!error.hint().empty()) body["hint"] = error.hint();
-    return {row.status, std::string(problem_type), json::serialize(body), {}};
+    return {status, std::string(problem_type), json::serialize(body), {}};
 }
 
 Response problem(unsigned status, std::string_view detail, std::string_view hint) {

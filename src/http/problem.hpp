@@ -21,6 +21,8 @@ inline constexpr std::string_view problem_type = "application/problem+json";
 unsigned status_of(ErrorCode code);
 
 Response problem(const Error& error);
+/// With a status of its own.
+Response problem(const Error& error, unsigned status);
 Response problem(const std::exception_ptr& failure);
 /// Of HTTP itself, for which there is no code of libvirt's.
 Response problem(unsigned status, std::string_view detail, std::string_view hint = {});

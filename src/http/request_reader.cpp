@@ -7,6 +7,7 @@
 #include <boost/asio/buffer.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -51,6 +52,18 @@ std::string media_type(std::string_view value) {
     return type;
 }
 
+/// Of "respond-async, wait=5"; 0 where it is not said, and no more than a connection may be idle.
+unsigned preferred_wait(std::string_view preferences) {
+    constexpr std::string_view name = "wait=";
+    constexpr unsigned most = 60;
+    const auto at = preferences.find(name);
+    unsigned seconds = 0;
+    if (at == preferences.npos) return 0;
+    const auto* begin = preferences.data() + at + name.size();
+    const auto read = std::from_chars(begin, preferences.data() + preferences.size(), seconds);
+    return read.ec == std::errc() ? std::min(seconds, most) : 0;
+}
+
 } // namespace
 
 RequestReader::RequestReader(const RequestLimits& limits) : limits_(limits) {
@@ -91,6 +104,7 @@ Incoming RequestReader::finish() {
     request.method = method_of(parser_.get().method());
     request.content_type = media_type(field(beast::http::field::content_type));
     request.accept = field(beast::http::field::accept);
+    request.wait = preferred_wait(field(beast::http::field::prefer));
     request.body = std::move(parser_.get().body());
     try {
         const auto target = parser_.get().target();

@@ -33,6 +33,12 @@ template <HasValue T> struct Result<T> {
     }
 };
 
+template <format::Described T> struct Result<T> {
+    static constexpr bool plain = false;
+    static boost::json::value write(const T& result) { return format::to_json(result); }
+    static boost::json::object describe(format::JsonDefinitions& definitions) { return definitions.refer(T::schema()); }
+};
+
 template <class T>
     requires std::is_integral_v<T>
 struct Result<T> {

@@ -61,6 +61,12 @@ std::string_view name_of(service::Method method) {
     return "";
 }
 
+/// libvirt has no code for it.
+bool says_no_job(const service::Row& row, const Error& error) {
+    return row.family == service::Family::job && error.code() == ErrorCode::invalid_arg
+           && error.domain() == ErrorDomain::none;
+}
+
 } // namespace
 
 Router::Match Router::find(const Request& request) {
@@ -99,8 +105,15 @@ Task<Response> Router::perform(service::Caller caller, Request request) {
     service_.door().admit(caller, row, row.name);
     Arguments arguments(row, std::move(request), std::move(match.places));
     auto task = match.route->perform(service_, std::move(caller), std::move(arguments));
-    auto response = co_await std::move(task);
-    co_return response;
+    std::optional<Error> no_job;
+    try {
+        auto response = co_await std::move(task);
+        co_return response;
+    } catch (const Error& error) {
+        if (!says_no_job(row, error)) throw;
+        no_job = error;
+    }
+    co_return problem(*no_job, 404);
 }
 
 Task<Response> Router::serve(service::Caller caller, Request request) {

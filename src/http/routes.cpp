@@ -1,5 +1,9 @@
 #include "http/routes.hpp"
 
+#include "http/problem.hpp"
+
+#include <fmt/format.h>
+
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -66,6 +70,19 @@ Response document_response(const service::Row& row, std::string xml, const std::
 Error no_current_snapshot() {
     return Error(ErrorCode::no_domain_snapshot, ErrorDomain::qemu,
                  "Domain snapshot not found: the domain does not have a current snapshot");
+}
+
+Task<Response> job_response(service::Service& service, service::JobRef job, unsigned wait) {
+    auto task = service.jobs().wait(job, wait);
+    const auto view = co_await std::move(task);
+    if (view.state == service::JobState::failed || view.state == service::JobState::cancelled) {
+        Error error(static_cast<ErrorCode>(view.code.value_or(0)), ErrorDomain::none, view.error.value_or(""));
+        co_return problem(view.hint ? std::move(error).hint(*view.hint) : std::move(error));
+    }
+    auto response = json_response(format::to_json(view));
+    if (view.state == service::JobState::running) response.status = 202;
+    response.fields.emplace_back("Location", fmt::format("{}/jobs/{}", root, job.id));
+    co_return response;
 }
 
 namespace {

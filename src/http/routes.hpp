@@ -49,6 +49,8 @@ Response json_response(const boost::json::value& value);
 /// XML, or JSON where the client prefers that and there is a table.
 Response document_response(const service::Row& row, std::string xml, const std::string& accept);
 Error no_current_snapshot();
+/// 202 with the job and its place; 200 once it is completed within `wait` seconds. Its failure within them is a problem.
+Task<Response> job_response(service::Service& service, service::JobRef job, unsigned wait);
 /// 201 with the place of what was made, if it lies beside the operation: by POST /domains, /domains/{domain}.
 void add_location(Response& response, const service::Row& row, const Request& request, const std::string& segment);
 
@@ -62,8 +64,8 @@ template <class T> T take(Arguments& arguments, std::string_view name, service::
 
 template <auto Function> struct Arity {
     using Of = service::Signature<decltype(Function)>;
-    static constexpr std::size_t first = Of::takes_caller ? 1 : 0;
-    template <std::size_t I> using Type = std::remove_cvref_t<std::tuple_element_t<first + I, typename Of::Parameter>>;
+    template <std::size_t I>
+    using Type = std::remove_cvref_t<std::tuple_element_t<Of::leading + I, typename Of::Parameter>>;
     using Indices = std::make_index_sequence<Of::arguments>;
 };
 
@@ -127,7 +129,13 @@ Task<Response> perform(service::Service& service, service::Caller caller, Argume
     auto call = [&](auto&... each) -> decltype(auto) {
         return service.door().perform<Function>(caller, std::move(each)...);
     };
-    if constexpr (service::is_task<Returned>) {
+    if constexpr (service::row_of<Function>().effect == service::Effect::job) {
+        auto begin = [&](auto&... each) { return service.door().start<Function>(caller, std::move(each)...); };
+        const auto job = std::apply(begin, values);
+        auto task = job_response(service, job, arguments.request().wait);
+        auto response = co_await std::move(task);
+        co_return response;
+    } else if constexpr (service::is_task<Returned>) {
         auto task = std::apply(call, values);
         if constexpr (std::is_void_v<typename Returned::value_type>) {
             co_await std::move(task);
@@ -146,7 +154,9 @@ Task<Response> perform(service::Service& service, service::Caller caller, Argume
 
 template <auto Function> boost::json::object describe_result(format::JsonDefinitions& definitions) {
     using T = typename Unwrapped<typename service::Signature<decltype(Function)>::Returned>::Type;
-    if constexpr (std::is_void_v<T>) {
+    if constexpr (service::row_of<Function>().effect == service::Effect::job) {
+        return Result<service::JobView>::describe(definitions);
+    } else if constexpr (std::is_void_v<T>) {
         return {};
     } else if constexpr (is_optional<T>) {
         return Result<typename T::value_type>::describe(definitions);

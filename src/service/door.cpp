@@ -1,6 +1,8 @@
 #include "service/door.hpp"
 
+#include "async/spawn.hpp"
 #include "service/domains.hpp"
+#include "service/jobs.hpp"
 #include "service/networks.hpp"
 #include "service/storage.hpp"
 
@@ -42,7 +44,7 @@ bool Door::may(const Caller& caller, Right right, const Object* object) const {
 }
 
 void Door::require(const Performance& performance, const Need& need, const Object* object) const {
-    const auto& caller = performance.caller;
+    const auto& caller = *performance.caller;
     if (may(caller, need.right, object)) return;
     if (!caller.read_only || reading_rights().has(need.right)) throw not_granted(caller, need.right);
     if (!need.wording.text.empty()) throw refusal(need.wording);
@@ -55,7 +57,7 @@ void Door::admit(const Caller& caller, const Row& row, std::string_view call) {
     for (const auto& need : row.rights) {
         if (need.tag || reading.has(need.right)) continue;
         const auto error = refusal(call);
-        failed({row, caller}, std::make_exception_ptr(error));
+        failed({row, &caller}, std::make_exception_ptr(error));
         throw error;
     }
 }
@@ -90,13 +92,28 @@ void Door::add_text(Performance& performance, std::string_view argument, const s
 void Door::note_begin(const Performance& performance) {
     const auto effect = performance.row.effect;
     if (effect == Effect::change || effect == Effect::job)
-        audit_.add({performance.caller, performance.row, performance.objects, Outcome::begun});
+        audit_.add({*performance.caller, performance.row, performance.objects, Outcome::begun});
+}
+
+void Door::begin_job(Performance& performance, const std::optional<Object>& object, bool cancellable) const {
+    if (jobs_) {
+        performance.job = jobs_->begin(performance.row, *performance.caller, performance.objects, object, cancellable);
+        performance.progress = progress_of(*performance.job);
+    } else {
+        performance.progress = std::make_shared<Progress>();
+    }
+}
+
+JobRef Door::let_go_on(const Performance& performance, Task<> work) const {
+    spawn(jobs_->executor(), std::move(work), std::string(performance.row.name));
+    return ref_of(*performance.job);
 }
 
 void Door::succeeded(const Performance& performance) {
     ++counted(performance.row).ok;
+    if (performance.job) jobs_->end(performance.job, performance.objects, nullptr);
     if (!performance.audited) return;
-    audit_.add({performance.caller, performance.row, performance.objects, Outcome::ok, ErrorCode::ok,
+    audit_.add({*performance.caller, performance.row, performance.objects, Outcome::ok, ErrorCode::ok,
                 Clock::now() - performance.begun});
 }
 
@@ -105,9 +122,10 @@ void Door::failed(const Performance& performance, const std::exception_ptr& fail
     const bool refused = is_refusal(code);
     auto& counts_of_row = counted(performance.row);
     ++(refused ? counts_of_row.refused : counts_of_row.failed);
+    if (performance.job) jobs_->end(performance.job, performance.objects, failure);
     if (!performance.audited && !refused) return;
     const auto took = performance.audited ? Clock::now() - performance.begun : Clock::duration();
-    audit_.add({performance.caller, performance.row, performance.objects, refused ? Outcome::refused : Outcome::failed,
+    audit_.add({*performance.caller, performance.row, performance.objects, refused ? Outcome::refused : Outcome::failed,
                 code, took});
 }
 

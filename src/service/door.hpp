@@ -3,6 +3,9 @@
 //
 //     const auto domains = door.perform<&DomainOperations::list>(caller, Flags<DomainListFlag>{});       // at once
 //     co_await door.perform<&DomainOperations::destroy>(caller, ref, Flags<DestroyFlag>{});              // a Task
+//     const auto job = door.start<&VolumeOperations::wipe>(caller, ref, 0u);                             // goes on by itself
+//
+// What works for long (Effect::job) is a job (jobs.hpp) from its beginning to its end, whoever waits for it.
 //
 // What returns a Task takes its arguments by value. What returns at once runs at once: such a call costs a look at the row
 // and a counter.
@@ -33,6 +36,9 @@ public:
     virtual bool allow(const Caller& caller, Right right, const Object* object) const = 0;
 };
 
+class Jobs;
+struct Job;
+
 class Door {
 public:
     /// How often an operation was asked for, by its outcome.
@@ -51,15 +57,22 @@ public:
     /// Beside the rule for those who may only read. Null: none.
     void set_grants(std::unique_ptr<const Grants> grants) { grants_ = std::move(grants); }
 
+    /// Where long operations are kept. Null: nowhere, and none can be started.
+    void set_jobs(Jobs* jobs) { jobs_ = jobs; }
+
     template <auto Function, class... Arguments>
     decltype(auto) perform(const Caller& caller, Arguments&&... arguments) {
         using Of = Signature<decltype(Function)>;
         static_assert(sizeof...(Arguments) == Of::arguments, "the operation takes other arguments");
         if constexpr (is_task<typename Of::Returned>)
-            return later<Function>(caller, std::remove_cvref_t<Arguments>(std::forward<Arguments>(arguments))...);
+            return later<Function>(caller, Performance{row_of<Function>()},
+                                   std::remove_cvref_t<Arguments>(std::forward<Arguments>(arguments))...);
         else
             return now<Function>(caller, std::forward<Arguments>(arguments)...);
     }
+
+    /// Begins a job that nobody awaits: what becomes of it, its record tells. Throws where the caller lacks a right.
+    template <auto Function, class... Arguments> JobRef start(const Caller& caller, Arguments&&... arguments);
 
     /// Throws where the caller lacks a right that the operation demands whatever its arguments are. For a protocol that
     /// decodes arguments only for those who may call; `call` is its name for the operation.
@@ -71,10 +84,12 @@ private:
     /// One call.
     struct Performance {
         const Row& row;
-        const Caller& caller;
-        bool audited = false;
+        const Caller* caller = nullptr;
+        bool audited = false, permitted = false;
         std::string objects{};
         Clock::time_point begun{};
+        ProgressPtr progress{};
+        std::shared_ptr<Job> job{};
     };
 
     template <auto Function> auto& part() {
@@ -87,30 +102,37 @@ private:
         return *static_cast<const Operations*>(parts_[static_cast<std::size_t>(family)]);
     }
 
-    template <auto Function, class... Arguments> decltype(auto) invoke(const Caller& caller, Arguments&&... arguments) {
-        if constexpr (Signature<decltype(Function)>::takes_caller)
-            return (part<Function>().*Function)(caller, std::forward<Arguments>(arguments)...);
+    template <auto Function, class... Arguments>
+    decltype(auto) invoke(const Performance& performance, Arguments&&... arguments) {
+        using Of = Signature<decltype(Function)>;
+        auto& operations = part<Function>();
+        if constexpr (Of::takes_caller && Of::takes_progress)
+            return (operations.*Function)(*performance.caller, performance.progress,
+                                          std::forward<Arguments>(arguments)...);
+        else if constexpr (Of::takes_caller)
+            return (operations.*Function)(*performance.caller, std::forward<Arguments>(arguments)...);
+        else if constexpr (Of::takes_progress)
+            return (operations.*Function)(performance.progress, std::forward<Arguments>(arguments)...);
         else
-            return (part<Function>().*Function)(std::forward<Arguments>(arguments)...);
+            return (operations.*Function)(std::forward<Arguments>(arguments)...);
     }
 
     template <auto Function, class... Arguments>
     typename Signature<decltype(Function)>::Returned now(const Caller& caller, Arguments&&... arguments) {
         using Returned = typename Signature<decltype(Function)>::Returned;
-        Performance performance{row_of<Function>(), caller};
+        Performance performance{row_of<Function>(), &caller};
         begin(performance, arguments...);
         try {
-            judge(performance, arguments...);
-            permitted(performance);
+            permit<Function>(performance, arguments...);
             if constexpr (std::is_void_v<Returned>) {
-                invoke<Function>(caller, std::forward<Arguments>(arguments)...);
+                invoke<Function>(performance, std::forward<Arguments>(arguments)...);
                 succeeded(performance);
             } else if constexpr (std::is_reference_v<Returned>) {
-                auto& result = invoke<Function>(caller, std::forward<Arguments>(arguments)...);
+                auto& result = invoke<Function>(performance, std::forward<Arguments>(arguments)...);
                 succeeded(performance);
                 return result;
             } else {
-                auto result = invoke<Function>(caller, std::forward<Arguments>(arguments)...);
+                auto result = invoke<Function>(performance, std::forward<Arguments>(arguments)...);
                 complete(performance, result);
                 return result;
             }
@@ -121,16 +143,16 @@ private:
     }
 
     template <auto Function, class... Arguments>
-    typename Signature<decltype(Function)>::Returned later(Caller caller, Arguments... arguments) {
+    typename Signature<decltype(Function)>::Returned later(Caller caller, Performance performance,
+                                                           Arguments... arguments) {
         using Returned = typename Signature<decltype(Function)>::Returned::value_type;
-        Performance performance{row_of<Function>(), caller};
-        begin(performance, arguments...);
+        performance.caller = &caller;
+        if (!performance.permitted) begin(performance, arguments...);
         std::exception_ptr failure;
         if constexpr (std::is_void_v<Returned>) {
             try {
-                judge(performance, arguments...);
-                permitted(performance);
-                auto task = invoke<Function>(caller, std::move(arguments)...);
+                if (!performance.permitted) permit<Function>(performance, arguments...);
+                auto task = invoke<Function>(performance, std::move(arguments)...);
                 co_await std::move(task);
                 succeeded(performance);
             } catch (...) {
@@ -140,9 +162,8 @@ private:
         } else {
             std::optional<Returned> result;
             try {
-                judge(performance, arguments...);
-                permitted(performance);
-                auto task = invoke<Function>(caller, std::move(arguments)...);
+                if (!performance.permitted) permit<Function>(performance, arguments...);
+                auto task = invoke<Function>(performance, std::move(arguments)...);
                 auto value = co_await std::move(task);
                 result.emplace(std::move(value));
                 complete(performance, *result);
@@ -171,7 +192,7 @@ private:
         return ((bits & need.mask) != 0) != need.without;
     }
     template <class... Arguments> void judge(const Performance& performance, const Arguments&... arguments) const {
-        if (!performance.caller.read_only && !grants_) return;
+        if (!performance.caller->read_only && !grants_) return;
         const auto object = first_object(arguments...);
         for (const auto& need : performance.row.rights)
             if (demanded(need, arguments...)) require(performance, need, object ? &*object : nullptr);
@@ -186,7 +207,7 @@ private:
             if (!grants_ || performance.row.shown_by.size() == 0) return;
             std::erase_if(list, [&](const Item& item) {
                 const auto object = object_of(item);
-                return !may(performance.caller, performance.row.shown_by[0], &object);
+                return !may(*performance.caller, performance.row.shown_by[0], &object);
             });
         }
     }
@@ -230,19 +251,49 @@ private:
             if (performance.audited) add_name(performance, object_of(result));
         succeeded(performance);
     }
-    void permitted(const Performance& performance) {
+    /// Throws where the caller may not; else it begins.
+    template <auto Function, class... Arguments> void permit(Performance& performance, const Arguments&... arguments) {
+        judge(performance, arguments...);
+        performance.permitted = true;
         if (performance.audited) note_begin(performance);
+        if constexpr (row_of<Function>().effect == Effect::job)
+            begin_job(performance, first_object(arguments...), Signature<decltype(Function)>::takes_progress);
     }
     /// What a daemon that ended was at, and what hangs, is in the audit too.
     void note_begin(const Performance& performance);
+    void begin_job(Performance& performance, const std::optional<Object>& object, bool cancellable) const;
     void succeeded(const Performance& performance);
     void failed(const Performance& performance, const std::exception_ptr& failure);
+    JobRef let_go_on(const Performance& performance, Task<> work) const;
+    template <class Work> static Task<> without_result(Work work) {
+        try {
+            (void)co_await std::move(work);
+        } catch (...) {
+            // it is in the job's record
+        }
+    }
     Counts& counted(const Row& row) { return counts_[static_cast<std::size_t>(row.family)][row.position]; }
 
     std::array<void*, families> parts_{};
     std::array<std::array<Counts, most_rows>, families> counts_{};
     std::unique_ptr<const Grants> grants_;
+    Jobs* jobs_ = nullptr;
     AuditLog audit_;
 };
+
+template <auto Function, class... Arguments> JobRef Door::start(const Caller& caller, Arguments&&... arguments) {
+    static_assert(row_of<Function>().effect == Effect::job, "only what works for long goes on by itself");
+    Performance performance{row_of<Function>(), &caller};
+    begin(performance, arguments...);
+    try {
+        permit<Function>(performance, arguments...);
+    } catch (...) {
+        failed(performance, std::current_exception());
+        throw;
+    }
+    auto work =
+        later<Function>(caller, performance, std::remove_cvref_t<Arguments>(std::forward<Arguments>(arguments))...);
+    return let_go_on(performance, without_result(std::move(work)));
+}
 
 } // namespace domus::service

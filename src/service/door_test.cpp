@@ -1,6 +1,8 @@
 // The door, with operations made for it.
 #include "service/door.hpp"
 
+#include "service/jobs.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -42,6 +44,15 @@ public:
         co_return;
     }
 
+    Task<DomainRef> copy(Caller caller, ProgressPtr progress, DomainRef ref) {
+        made_by = caller.connection;
+        progress->expect(10);
+        progress->check();
+        if (ref.name == "kept") throw Error(ErrorCode::operation_invalid, ErrorDomain::none, "it is kept");
+        progress->advance(10);
+        co_return DomainRef{"copy", Uuid::random(), -1};
+    }
+
     std::uint64_t made_by = 0;
     int removed = 0;
 
@@ -71,7 +82,12 @@ constexpr auto fake_rows =
                                               .summary = "remove",
                                               .rights = {Right::domain_delete},
                                               .effect = Effect::job,
-                                              .arguments = {"domain", "token"}}));
+                                              .arguments = {"domain", "token"}}),
+          operation<&FakeOperations::copy>({.name = "fake.copy",
+                                            .summary = "copy",
+                                            .rights = {Right::domain_write},
+                                            .effect = Effect::job,
+                                            .arguments = {"domain"}}));
 constexpr const auto& rows_of(std::type_identity<FakeOperations>) { return fake_rows; }
 
 /// Shows one domain to everybody.
@@ -107,6 +123,7 @@ struct DoorTest : ::testing::Test {
     }
 
     Loop loop{1};
+    Jobs jobs{loop.get_executor(), "/dev/null/jobs", nullptr};
     std::vector<std::string> lines;
     FakeOperations fakes;
     Door door{[this](const std::string& line) { lines.push_back(line); }};
@@ -162,6 +179,41 @@ TEST_F(DoorTest, a_job_is_audited_when_it_begins_and_when_it_fails) {
     EXPECT_EQ(counts<&FakeOperations::remove>().failed, 1u);
     EXPECT_THAT(lines, ElementsAre("audit: fake.remove domain 'kept' by uid 0 (connection 1): begun",
                                    "audit: fake.remove domain 'kept' by uid 0 (connection 1): failed with code 55"));
+}
+
+TEST_F(DoorTest, what_works_for_long_is_a_job_with_its_objects_and_outcome) {
+    door.set_jobs(&jobs);
+    (void)wait(door.perform<&FakeOperations::copy>(writer, DomainRef{"web", Uuid::random(), 1}));
+    (void)thrown([&] { (void)wait(door.perform<&FakeOperations::copy>(writer, DomainRef{"kept", {}, 1})); });
+    (void)thrown([&] { (void)wait(door.perform<&FakeOperations::copy>(reader, DomainRef{"web", {}, 1})); });
+    (void)wait(door.perform<&FakeOperations::make>(writer, std::string("a")));
+    const auto known = jobs.list({});
+    ASSERT_EQ(known.size(), 2u) << "neither a refusal nor a change is one";
+    EXPECT_EQ(known[0].operation, "fake.copy");
+    EXPECT_EQ(known[0].objects, "domain 'web', domain 'copy'");
+    EXPECT_EQ(known[0].state, JobState::completed);
+    EXPECT_EQ(known[0].done, 10u);
+    EXPECT_EQ(known[1].state, JobState::failed);
+    EXPECT_EQ(known[1].error, "it is kept");
+}
+
+TEST_F(DoorTest, a_job_that_is_started_goes_on_by_itself) {
+    door.set_jobs(&jobs);
+    const auto job = door.start<&FakeOperations::copy>(writer, DomainRef{"web", {}, 1});
+    const auto refused = door.start<&FakeOperations::copy>(writer, DomainRef{"kept", {}, 1});
+    EXPECT_EQ(jobs.get(job).state, JobState::running);
+    loop.restart();
+    loop.run();
+    EXPECT_EQ(jobs.get(job).state, JobState::completed);
+    EXPECT_EQ(jobs.get(refused).error, "it is kept");
+    EXPECT_EQ(fakes.made_by, 1u);
+    EXPECT_EQ(counts<&FakeOperations::copy>().ok, 1u);
+    EXPECT_EQ(counts<&FakeOperations::copy>().failed, 1u);
+    EXPECT_EQ(lines.size(), 4u);
+    const auto error = thrown([&] { (void)door.start<&FakeOperations::copy>(reader, DomainRef{"web", {}, 1}); });
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->code(), ErrorCode::operation_denied);
+    EXPECT_EQ(jobs.list({}).size(), 2u);
 }
 
 TEST_F(DoorTest, who_may_only_read_changes_nothing) {

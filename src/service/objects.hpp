@@ -19,6 +19,11 @@ struct Object {
     Uuid uuid;
 };
 
+struct JobRef {
+    std::uint64_t id = 0; ///< never that of another job
+};
+
+inline Object object_of(const JobRef& ref) { return {"job", std::to_string(ref.id), {}}; }
 inline Object object_of(const compute::DomainRef& ref) { return {"domain", ref.name, ref.uuid}; }
 inline Object object_of(const network::NetworkView& view) { return {"network", view.name, view.uuid}; }
 inline Object object_of(const storage::PoolRef& ref) { return {"pool", ref.name, ref.uuid}; }

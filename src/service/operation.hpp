@@ -15,6 +15,7 @@
 // arguments are not those of its function or whose path names none of them.
 #pragma once
 
+#include "async/progress.hpp"
 #include "async/task.hpp"
 #include "base/error_codes.hpp"
 #include "service/caller.hpp"
@@ -50,9 +51,10 @@ enum class Family : std::uint8_t {
     network,
     secret,
     storage,
-    volume
+    volume,
+    job
 };
-inline constexpr std::size_t families = static_cast<std::size_t>(Family::volume) + 1;
+inline constexpr std::size_t families = static_cast<std::size_t>(Family::job) + 1;
 inline constexpr std::size_t most_rows = 64; ///< of a family
 
 /// Up to N of something, in a constant.
@@ -121,7 +123,7 @@ struct Row {
     std::string_view path{};              ///< below /api/v1; {argument} stands for one
     std::string_view procedures{};        ///< of libvirt's RPC, blank-separated
     std::string_view verb{};              ///< of the command, as virsh has it
-    Few<std::string_view, 8> arguments{}; ///< the function's, without the caller
+    Few<std::string_view, 8> arguments{}; ///< the function's, without what the door gives it
     /// Those that a request may leave out: then they are empty or 0. Flags may always be.
     Few<std::string_view, 4> optional{};
     bool document = false; ///< its result is an XML document
@@ -139,13 +141,19 @@ template <class T> inline constexpr bool is_task<Task<T>> = true;
 template <class Result, class... Parameters> struct SignatureOf {
     using Parameter = std::tuple<Parameters...>;
     using Returned = Result;
-    static constexpr bool takes_caller = [] {
-        if constexpr (sizeof...(Parameters) == 0)
+    template <std::size_t index, class T>
+    static constexpr bool takes = [] {
+        if constexpr (index >= sizeof...(Parameters))
             return false;
         else
-            return std::is_same_v<std::remove_cvref_t<std::tuple_element_t<0, Parameter>>, Caller>;
+            return std::is_same_v<std::remove_cvref_t<std::tuple_element_t<index, Parameter>>, T>;
     }();
-    static constexpr std::size_t arguments = sizeof...(Parameters) - (takes_caller ? 1 : 0);
+    // What the door gives it before its arguments, in this order.
+    static constexpr bool takes_caller = takes<0, Caller>;
+    static constexpr std::size_t behind_caller = takes_caller ? 1 : 0;
+    static constexpr bool takes_progress = takes<behind_caller, ProgressPtr>; ///< a job that can be cancelled
+    static constexpr std::size_t leading = behind_caller + (takes_progress ? 1 : 0);
+    static constexpr std::size_t arguments = sizeof...(Parameters) - leading;
 };
 
 template <class Function> struct Signature;
@@ -194,8 +202,9 @@ constexpr bool knows_optional_arguments(const Row& row) {
 void a_row_does_not_fit_its_function();
 
 template <auto Function> consteval Bound<Function> operation(Row row) {
-    if (row.arguments.size() != Signature<decltype(Function)>::arguments || !path_names_arguments(row)
-        || !knows_optional_arguments(row) || row.name.empty() || row.summary.empty())
+    using Of = Signature<decltype(Function)>;
+    if (row.arguments.size() != Of::arguments || !path_names_arguments(row) || !knows_optional_arguments(row)
+        || row.name.empty() || row.summary.empty() || (Of::takes_progress && row.effect != Effect::job))
         a_row_does_not_fit_its_function();
     return {row};
 }

@@ -8,6 +8,7 @@
 #include "service/rows/guests.hpp"
 #include "service/rows/hosts.hpp"
 #include "service/rows/interfaces.hpp"
+#include "service/rows/jobs.hpp"
 #include "service/rows/networks.hpp"
 #include "service/rows/saved_memory.hpp"
 #include "service/rows/secrets.hpp"
@@ -42,6 +43,7 @@ std::vector<const Row*> collect() {
     add(secret_rows);
     add(pool_rows);
     add(volume_rows);
+    add(job_rows);
     return all;
 }
 

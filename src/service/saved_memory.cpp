@@ -35,26 +35,35 @@ compute::SaveRequest save_request(const Caller& caller, std::optional<std::strin
     return request;
 }
 
+/// What a save has written. While it goes on, the domain's own job tells that.
+void report(compute::Domain& domain, Progress& progress) {
+    const auto job = compute::completed_job(domain, true);
+    progress.expect(job.total);
+    progress.advance(job.processed);
+}
+
 void require_managed_save(const compute::Domain& domain) {
     if (!domain.managed_save()) throw compute::invalid_operation("domain does not have managed save image");
 }
 
 } // namespace
 
-Task<> SavedMemoryOperations::save(Caller caller, DomainRef ref, std::string file, std::optional<std::string> xml,
-                                   Flags<SaveFlag> flags) {
+Task<> SavedMemoryOperations::save(Caller caller, ProgressPtr progress, DomainRef ref, std::string file,
+                                   std::optional<std::string> xml, Flags<SaveFlag> flags) {
     auto request = save_request(caller, std::move(xml), flags, "virDomainSaveFlags");
     require_absolute(file);
     request.file = std::move(file);
     const auto domain = find(ref);
     co_await compute::save(domain, std::move(request));
+    report(*domain, *progress);
 }
 
-Task<> SavedMemoryOperations::managed_save(Caller caller, DomainRef ref, std::optional<std::string> xml,
-                                           Flags<SaveFlag> flags) {
+Task<> SavedMemoryOperations::managed_save(Caller caller, ProgressPtr progress, DomainRef ref,
+                                           std::optional<std::string> xml, Flags<SaveFlag> flags) {
     auto request = save_request(caller, std::move(xml), flags, "virDomainManagedSave");
     const auto domain = find(ref);
     co_await compute::save(domain, std::move(request));
+    report(*domain, *progress);
 }
 
 bool SavedMemoryOperations::has_managed(const DomainRef& ref) const { return find(ref)->view()->managed_save; }

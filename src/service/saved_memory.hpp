@@ -2,6 +2,7 @@
 // with the rights of the caller.
 #pragma once
 
+#include "async/progress.hpp"
 #include "compute/domain/domains.hpp"
 #include "service/caller.hpp"
 #include "service/domain_flags.hpp"
@@ -15,14 +16,15 @@ class SavedMemoryOperations {
 public:
     explicit SavedMemoryOperations(compute::Domains& domains) : domains_(domains) {}
 
-    Task<> save(Caller caller, compute::DomainRef ref, std::string file, std::optional<std::string> xml,
-                Flags<SaveFlag> flags);
+    Task<> save(Caller caller, ProgressPtr progress, compute::DomainRef ref, std::string file,
+                std::optional<std::string> xml, Flags<SaveFlag> flags);
     Task<> restore(Caller caller, std::string file, std::optional<std::string> xml, Flags<SaveFlag> flags);
     Task<std::string> image_xml(Caller caller, std::string file, Flags<SavedXmlFlag> flags);
     Task<> define_image(Caller caller, std::string file, std::string xml, Flags<SavedStateFlag> flags);
 
     // The one that the daemon keeps, from which the next start goes on.
-    Task<> managed_save(Caller caller, compute::DomainRef ref, std::optional<std::string> xml, Flags<SaveFlag> flags);
+    Task<> managed_save(Caller caller, ProgressPtr progress, compute::DomainRef ref, std::optional<std::string> xml,
+                        Flags<SaveFlag> flags);
     bool has_managed(const compute::DomainRef& ref) const;
     Task<> remove_managed(compute::DomainRef ref);
     Task<std::string> managed_xml(compute::DomainRef ref, Flags<SavedXmlFlag> flags);

@@ -9,7 +9,7 @@ Service::Service(Drivers drivers, Events& events, std::string uri)
       statistics_(drivers.domains), consoles_(drivers.domains), guests_(drivers.domains, drivers.networks),
       definitions_(drivers.domains, drivers.networks, drivers.secrets, drivers.pools),
       host_(drivers.engine, std::move(drivers.rules), std::move(drivers.root)), networks_(drivers.networks),
-      secrets_(drivers.secrets), storage_(drivers.pools), volumes_(drivers.pools), events_(events),
+      secrets_(drivers.secrets), storage_(drivers.pools), volumes_(drivers.pools), jobs_(drivers.jobs), events_(events),
       uri_(std::move(uri)),
       door_(drivers.audit ? std::move(drivers.audit) : [](const std::string& line) { log::info("{}", line); }) {
     door_.add(domains_);
@@ -26,6 +26,8 @@ Service::Service(Drivers drivers, Events& events, std::string uri)
     door_.add(secrets_);
     door_.add(storage_);
     door_.add(volumes_);
+    door_.add(jobs_);
+    door_.set_jobs(&drivers.jobs);
 }
 
 } // namespace domus::service

@@ -10,6 +10,7 @@
 #include "service/rows/guests.hpp"
 #include "service/rows/hosts.hpp"
 #include "service/rows/interfaces.hpp"
+#include "service/rows/jobs.hpp"
 #include "service/rows/networks.hpp"
 #include "service/rows/saved_memory.hpp"
 #include "service/rows/secrets.hpp"
@@ -32,6 +33,7 @@ struct Drivers {
     storage::Pools& pools;
     compute::Rules rules;
     std::filesystem::path root; ///< below which the paths of the daemon lie
+    Jobs& jobs;
     AuditLog::Write audit = {}; ///< takes the lines of the audit; empty: the log does
 };
 
@@ -51,6 +53,8 @@ public:
     NetworkOperations& networks() { return networks_; }
     SecretOperations& secrets() { return secrets_; }
     StorageOperations& storage() { return storage_; }
+    // For who follows a job that the door has started.
+    JobOperations& jobs() { return jobs_; }
     // For who transfers contents of volumes that the door has opened.
     VolumeOperations& volumes() { return volumes_; }
 
@@ -69,6 +73,7 @@ private:
     SecretOperations secrets_;
     StorageOperations storage_;
     VolumeOperations volumes_;
+    JobOperations jobs_;
     Events& events_;
     std::string uri_;
     Door door_;

@@ -99,8 +99,8 @@ Task<> StorageOperations::start(Caller caller, PoolRef ref, Flags<PoolCreateFlag
 
 Task<> StorageOperations::stop(PoolRef ref) { return pools_.stop(std::move(ref)); }
 
-Task<> StorageOperations::build(Caller caller, PoolRef ref, Flags<PoolBuildFlag> flags) {
-    return pools_.build(std::move(ref), flags.bits(), std::move(caller.who));
+Task<> StorageOperations::build(Caller caller, ProgressPtr progress, PoolRef ref, Flags<PoolBuildFlag> flags) {
+    return pools_.build(std::move(ref), flags.bits(), std::move(caller.who), std::move(progress));
 }
 
 Task<> StorageOperations::remove(Caller caller, PoolRef ref, Flags<PoolDeleteFlag>) {

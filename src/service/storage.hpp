@@ -38,7 +38,7 @@ public:
     Task<> undefine(PoolRef ref);
     Task<> start(Caller caller, PoolRef ref, Flags<PoolCreateFlag> flags);
     Task<> stop(PoolRef ref);
-    Task<> build(Caller caller, PoolRef ref, Flags<PoolBuildFlag> flags);
+    Task<> build(Caller caller, ProgressPtr progress, PoolRef ref, Flags<PoolBuildFlag> flags);
     /// What `build` made.
     Task<> remove(Caller caller, PoolRef ref, Flags<PoolDeleteFlag> flags);
     Task<> refresh(PoolRef ref);

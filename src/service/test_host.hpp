@@ -34,7 +34,7 @@ struct EmptyHost {
                                                .locks = folder / "locks"}),
                       .files = Lane(executor, "definitions", 1),
                       .emit = [](const compute::DomainEvent&) {}},
-          domains(environment), events(executor),
+          domains(environment), jobs(executor, folder / "jobs", &domains), events(executor),
           service({.domains = domains,
                    .engine = engine,
                    .networks = nullptr,
@@ -42,6 +42,7 @@ struct EmptyHost {
                    .pools = pools,
                    .rules = {},
                    .root = folder,
+                   .jobs = jobs,
                    .audit = [this](const std::string& line) { audit.push_back(line); }},
                   events, "qemu:///system") {
         environment.domains = &domains;
@@ -58,6 +59,7 @@ struct EmptyHost {
     storage::Pools pools;
     compute::Environment environment;
     compute::Domains domains;
+    Jobs jobs;
     Events events;
     Service service;
 };

@@ -48,16 +48,18 @@ Task<std::string> VolumeOperations::xml(VolumeRef ref) {
     co_return format::to_xml(*volume, {.live = true, .secrets = false});
 }
 
-Task<VolumeView> VolumeOperations::create(Caller caller, PoolRef ref, std::string xml, Flags<VolumeCreateFlag> flags) {
+Task<VolumeView> VolumeOperations::create(Caller caller, ProgressPtr progress, PoolRef ref, std::string xml,
+                                          Flags<VolumeCreateFlag> flags) {
     const auto pool = pools_.get(ref).ref.name;
-    auto volume = co_await pools_.create_volume(pool, std::move(xml), flags.bits(), caller.who);
+    auto volume = co_await pools_.create_volume(pool, std::move(xml), flags.bits(), caller.who, std::move(progress));
     co_return VolumeView{pool, std::move(volume)};
 }
 
-Task<VolumeView> VolumeOperations::copy(Caller caller, PoolRef ref, std::string xml, VolumeRef from,
-                                        Flags<VolumeCopyFlag> flags) {
+Task<VolumeView> VolumeOperations::copy(Caller caller, ProgressPtr progress, PoolRef ref, std::string xml,
+                                        VolumeRef from, Flags<VolumeCopyFlag> flags) {
     const auto pool = pools_.get(ref).ref.name;
-    auto volume = co_await pools_.copy_volume(pool, std::move(xml), std::move(from), flags.bits(), caller.who);
+    auto volume = co_await pools_.copy_volume(pool, std::move(xml), std::move(from), flags.bits(), caller.who,
+                                              std::move(progress));
     co_return VolumeView{pool, std::move(volume)};
 }
 
@@ -65,12 +67,14 @@ Task<> VolumeOperations::remove(VolumeRef ref, Flags<VolumeDeleteFlag> flags) {
     return pools_.remove_volume(std::move(ref), flags.bits());
 }
 
-Task<> VolumeOperations::resize(Caller caller, VolumeRef ref, std::uint64_t bytes, Flags<VolumeResizeFlag> flags) {
-    return pools_.resize_volume(std::move(ref), ByteCount{bytes}, flags.bits(), std::move(caller.who));
+Task<> VolumeOperations::resize(Caller caller, ProgressPtr progress, VolumeRef ref, std::uint64_t bytes,
+                                Flags<VolumeResizeFlag> flags) {
+    return pools_.resize_volume(std::move(ref), ByteCount{bytes}, flags.bits(), std::move(caller.who),
+                                std::move(progress));
 }
 
-Task<> VolumeOperations::wipe(VolumeRef ref, unsigned algorithm) {
-    return pools_.wipe_volume(std::move(ref), algorithm);
+Task<> VolumeOperations::wipe(ProgressPtr progress, VolumeRef ref, unsigned algorithm) {
+    return pools_.wipe_volume(std::move(ref), algorithm, std::move(progress));
 }
 
 Task<std::shared_ptr<storage::VolumeData>> VolumeOperations::download(VolumeRef ref) {

@@ -39,13 +39,15 @@ public:
     Task<VolumePtr> look(VolumeRef ref) { return pools_.look(std::move(ref)); }
     Task<std::string> xml(VolumeRef ref);
 
-    Task<VolumeView> create(Caller caller, storage::PoolRef ref, std::string xml, Flags<VolumeCreateFlag> flags);
-    Task<VolumeView> copy(Caller caller, storage::PoolRef ref, std::string xml, VolumeRef from,
+    Task<VolumeView> create(Caller caller, ProgressPtr progress, storage::PoolRef ref, std::string xml,
+                            Flags<VolumeCreateFlag> flags);
+    Task<VolumeView> copy(Caller caller, ProgressPtr progress, storage::PoolRef ref, std::string xml, VolumeRef from,
                           Flags<VolumeCopyFlag> flags);
     Task<> remove(VolumeRef ref, Flags<VolumeDeleteFlag> flags);
-    Task<> resize(Caller caller, VolumeRef ref, std::uint64_t bytes, Flags<VolumeResizeFlag> flags);
+    Task<> resize(Caller caller, ProgressPtr progress, VolumeRef ref, std::uint64_t bytes,
+                  Flags<VolumeResizeFlag> flags);
     /// `algorithm`: virStorageVolWipeAlgorithm.
-    Task<> wipe(VolumeRef ref, unsigned algorithm);
+    Task<> wipe(ProgressPtr progress, VolumeRef ref, unsigned algorithm);
 
     // For transfers: its bytes, the lane in which they are read and written, and what is to be called when one is over.
     Task<std::shared_ptr<storage::VolumeData>> download(VolumeRef ref);

@@ -107,7 +107,7 @@ Task<> fill_device(std::string path, Origin from, Site site) {
     const auto purpose = fmt::format("copy volume '{}' to '{}'", from.volume->name, path);
     const auto command = co_await conversion(from, std::move(raw), std::move(options), site);
     command->arguments.push_back(std::move(path));
-    co_await convert(command, false, purpose, beside(from, site));
+    co_await convert(command, false, from.volume->capacity.value_or(ByteCount{0}), purpose, beside(from, site));
 }
 
 std::string device_source(const std::string& path) {

@@ -1,5 +1,6 @@
 #include "storage/conversion.hpp"
 
+#include "base/number.hpp"
 #include "image/holder.hpp"
 #include "image/lock.hpp"
 #include "os/files.hpp"
@@ -30,6 +31,29 @@ Task<> hold_source(Origin from, std::shared_ptr<Command> command, Site site) {
     };
     co_await site.check_asker(std::move(check));
 }
+
+/// Reads how far qemu-img is: it writes "    (12.50/100%)\r" again and again.
+class Percentage {
+public:
+    Percentage(ProgressPtr progress, ByteCount size) : progress_(std::move(progress)), size_(size) {}
+
+    void operator()(const std::string& out) {
+        const auto end = out.rfind("/100%)"), begin = out.rfind('(', end);
+        if (end == out.npos || begin == out.npos) return;
+        auto digits = out.substr(begin + 1, end - begin - 1);
+        std::erase(digits, '.');
+        const auto hundredths = parse_number<std::uint64_t>(digits);
+        if (!hundredths) return;
+        const auto done = size_.bytes / 10000 * *hundredths;
+        if (done > done_) progress_->advance(done - done_); // a further attempt begins anew
+        done_ = std::max(done, done_);
+    }
+
+private:
+    ProgressPtr progress_;
+    ByteCount size_;
+    std::uint64_t done_ = 0;
+};
 
 /// The words that name the volume to read from.
 Task<std::vector<std::string>> source_words(Origin from, std::shared_ptr<Command> command, Site site) {
@@ -83,7 +107,7 @@ Task<std::shared_ptr<Command>> conversion(Origin from, model::Volume wanted, std
     const auto format = wanted.target.format.value_or(format_of(*from.volume));
     const bool luks = wanted.target.encryption && format == "raw";
     auto& words = command->arguments;
-    words = {"convert", "-q"};
+    words = {"convert", "-p"};
     words.insert(words.end(), options.begin(), options.end());
     words.insert(words.end(), {"-O", luks ? "luks" : format});
     wanted.target.format = format;
@@ -94,13 +118,15 @@ Task<std::shared_ptr<Command>> conversion(Origin from, model::Volume wanted, std
     co_return command;
 }
 
-Task<> convert(std::shared_ptr<Command> command, bool encrypts, std::string purpose, Site site) {
+Task<> convert(std::shared_ptr<Command> command, bool encrypts, ByteCount size, std::string purpose, Site site) {
+    site.progress()->expect(size.bytes);
+    const auto watched = site.cancellable(Percentage(site.progress(), size));
     std::optional<Error> failure;
     try {
         if (encrypts)
-            co_await make_encrypted(command, purpose, site);
+            co_await make_encrypted(command, purpose, watched);
         else
-            (void)co_await site.run(std::move(*command), purpose);
+            (void)co_await watched.run(std::move(*command), purpose);
     } catch (const Error& error) {
         failure = error;
     }
@@ -115,7 +141,7 @@ Task<> convert(std::shared_ptr<Command> command, bool encrypts, std::string purp
 Site beside(const Origin& from, Site site) {
     if (from.volume->type != model::VolumeType::network) return site;
     auto look = [from, site]() -> Task<> { return from.kind->require_answer(from.pool, site); };
-    return site.watched({between_looks, std::move(look)});
+    return site.watched(between_looks, std::move(look));
 }
 
 } // namespace domus::storage

@@ -21,8 +21,9 @@ Task<std::shared_ptr<UniqueFd>> source_file(Origin from, Site site);
 Task<std::shared_ptr<Command>> conversion(Origin from, model::Volume wanted, std::vector<std::string> options,
                                           Site site);
 
-/// Runs qemu-img; `encrypts` if it makes an encrypted image. Names the package of a driver that it lacks.
-Task<> convert(std::shared_ptr<Command> command, bool encrypts, std::string purpose, Site site);
+/// Runs qemu-img, which has been given -p, until it has written `size` or the work is cancelled; `encrypts` if it makes an
+/// encrypted image. Names the package of a driver that it lacks.
+Task<> convert(std::shared_ptr<Command> command, bool encrypts, ByteCount size, std::string purpose, Site site);
 
 /// The same site, where programs are ended when the server that a volume is on does not answer any more.
 Site beside(const Origin& from, Site site);

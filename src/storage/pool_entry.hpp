@@ -67,9 +67,10 @@ template <class PoolPtr> Site site_of(const PoolPtr& pool, Deadline by) {
 }
 
 /// The same for work whose length is that of the data.
-template <class PoolPtr> Site work_site_of(const PoolPtr& pool) {
+template <class PoolPtr> Site work_site_of(const PoolPtr& pool, ProgressPtr progress) {
     return Site(std::shared_ptr<Lane>(pool, &pool->long_work), Deadline::never(), pool->secrets,
-                pool->acting.value_or(own_credentials()));
+                pool->acting.value_or(own_credentials()))
+        .reporting(std::move(progress));
 }
 
 inline Error invalid(std::string what) {

@@ -160,6 +160,19 @@ OpenedOrigin open_origin(const std::string& path, const Opener& asker, const Cre
     return opened;
 }
 
+/// What it held is not what it holds.
+[[noreturn]] void rethrow_wipe(const std::exception_ptr& failure, const std::string& volume) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::operation_aborted) throw;
+        auto cancelled = error;
+        throw std::move(cancelled)
+            .because(fmt::format("volume '{}' is overwritten in part", volume))
+            .hint("wipe it again, or delete it");
+    }
+}
+
 /// The bytes of a volume on a server, which nobody else writes to meanwhile.
 struct HeldData {
     Held held;
@@ -390,7 +403,8 @@ Task<model::Volume> Pools::read_volume(PoolPtr pool, std::string xml, unsigned f
     co_return wanted;
 }
 
-Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned flags, Credentials who) {
+Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned flags, Credentials who,
+                                     ProgressPtr progress) {
     const auto pool = find_active(name);
     auto wanted = co_await read_volume(pool, std::move(xml), flags, false);
     flags &= ~create_flag::validate;
@@ -402,13 +416,15 @@ Task<VolumePtr> Pools::create_volume(std::string name, std::string xml, unsigned
     const auto encryption = wanted.target.encryption;
     const Occupation<PoolPtr> occupied(pool, made, "made", made_in(*pool, wanted));
     if (!pool->kind->info().one_at_a_time) turn.reset();
+    progress->check();
     co_await pool->kind->create(pool->live, std::move(wanted), flags,
-                                work_site_of(pool).asked_by({std::move(who), places()}));
+                                work_site_of(pool, std::move(progress)).asked_by({std::move(who), places()}));
     auto volume = co_await settle_new(pool, made, encryption);
     co_return volume;
 }
 
-Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef from, unsigned flags, Credentials who) {
+Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef from, unsigned flags, Credentials who,
+                                   ProgressPtr progress) {
     const auto pool = find_active(name);
     auto wanted = co_await read_volume(pool, std::move(xml), flags, true);
     flags &= ~create_flag::validate;
@@ -437,7 +453,7 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
         auto opened = co_await daemons.block(std::move(open));
         origin.file = std::move(opened.file);
         const Site reader(std::shared_ptr<Lane>(pool, &pool->long_work), Deadline::never(), pool->secrets);
-        if (!opened.for_receiver) origin.reader = reader.asked_by(std::move(asker));
+        if (!opened.for_receiver) origin.reader = reader.asked_by(std::move(asker)).reporting(progress);
     }
     std::optional<Turn> turn(co_await enter(pool, "vol-clone"));
     (void)find_active(name);
@@ -453,8 +469,9 @@ Task<VolumePtr> Pools::copy_volume(std::string name, std::string xml, VolumeRef 
     if (!seen.capacity || (source->capacity && *seen.capacity < *source->capacity)) seen.capacity = source->capacity;
     const Occupation<PoolPtr> occupied(pool, made, "made", made_in(*pool, seen));
     if (!pool->kind->info().one_at_a_time) turn.reset();
+    progress->check();
     co_await pool->kind->copy(pool->live, std::move(wanted), std::move(origin), flags,
-                              work_site_of(pool).asked_by({std::move(who), places()}));
+                              work_site_of(pool, std::move(progress)).asked_by({std::move(who), places()}));
     auto volume = co_await settle_new(pool, made, encryption);
     co_return volume;
 }
@@ -502,7 +519,7 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
         && pool->kind->can(Can::remove_volumes)) { // nothing is overwritten for a deletion that will be refused
         auto held = unused;
         if (!held) held = co_await hold_in_lane(known, stand, site);
-        co_await pool->kind->wipe(pool->live, known, 0, work_site_of(pool));
+        co_await pool->kind->wipe(pool->live, known, 0, work_site_of(pool, std::make_shared<Progress>()));
     }
     co_await pool->kind->remove_volume(pool->live, known, flags, site_of(pool, Deadline::in(file_timeout)));
     auto forget = [known] {
@@ -518,7 +535,7 @@ Task<> Pools::remove_volume(VolumeRef ref, unsigned flags) {
     co_await measure(pool, Deadline::in(file_timeout));
 }
 
-Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, Credentials who) {
+Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, Credentials who, ProgressPtr progress) {
     const auto pool = find_active(ref.pool);
     std::optional<Turn> turn(co_await enter(pool, "vol-resize"));
     (void)volume(ref);
@@ -549,12 +566,13 @@ Task<> Pools::resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, C
         held = co_await hold_in_lane(now, stand, site);
     else
         held = co_await require_unused_in_lane(now, stand, site);
+    progress->check();
     co_await pool->kind->resize(pool->live, now, capacity, flags & ~resize_flag::delta,
-                                work_site_of(pool).asked_by({std::move(who), places()}));
+                                work_site_of(pool, std::move(progress)).asked_by({std::move(who), places()}));
     (void)co_await settle_new(pool, ref.name);
 }
 
-Task<> Pools::wipe_volume(VolumeRef ref, unsigned algorithm) {
+Task<> Pools::wipe_volume(VolumeRef ref, unsigned algorithm, ProgressPtr progress) {
     const auto pool = find_active(ref.pool);
     std::optional<Turn> turn(co_await enter(pool, "vol-wipe"));
     const auto known = volume(ref);
@@ -562,7 +580,14 @@ Task<> Pools::wipe_volume(VolumeRef ref, unsigned algorithm) {
     if (!pool->kind->info().one_at_a_time) turn.reset();
     const auto stand = stand_of(*pool->kind, *pool->live, *known, folders_.locks);
     const auto held = co_await hold_in_lane(known, stand, site_of(pool, Deadline::in(file_timeout)));
-    co_await pool->kind->wipe(pool->live, known, algorithm, work_site_of(pool));
+    progress->check();
+    std::exception_ptr failure;
+    try {
+        co_await pool->kind->wipe(pool->live, known, algorithm, work_site_of(pool, progress));
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) rethrow_wipe(failure, ref.name);
     (void)co_await settle_new(pool, ref.name);
 }
 

@@ -455,12 +455,14 @@ Task<> Pools::undefine(PoolRef ref) {
     emit_(seen, PoolEvent::undefined);
 }
 
-Task<> Pools::build(PoolRef ref, unsigned flags, Credentials who) {
+Task<> Pools::build(PoolRef ref, unsigned flags, Credentials who, ProgressPtr progress) {
     const auto pool = find(ref);
     const auto turn = co_await enter(pool, "build");
     if (pool->live) throw already_active(*pool);
     require_one_way(flags);
-    co_await pool->kind->build(pool->definition, flags, site_for(pool, Deadline::never(), who));
+    progress->check();
+    co_await pool->kind->build(pool->definition, flags,
+                               site_for(pool, Deadline::never(), who).reporting(std::move(progress)));
     emit_(view(*pool), PoolEvent::created);
 }
 

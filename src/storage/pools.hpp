@@ -99,7 +99,7 @@ public:
     Task<> undefine(PoolRef ref);
     Task<> start(PoolRef ref, unsigned flags, Credentials who = own_credentials());
     Task<> stop(PoolRef ref);
-    Task<> build(PoolRef ref, unsigned flags, Credentials who = own_credentials());
+    Task<> build(PoolRef ref, unsigned flags, Credentials who, ProgressPtr progress);
     Task<> remove(PoolRef ref, Credentials who = own_credentials());
     Task<> refresh(PoolRef ref);
     Task<> set_autostart(PoolRef ref, bool on);
@@ -111,15 +111,20 @@ public:
     /// Sources that could be pools of that type. `xml` is a <source>, or empty.
     Task<std::vector<model::PoolSource>> find_sources(std::string type, std::string xml);
 
+    // Work whose length is that of the data reports to `progress`, and throws operation_aborted when that is cancelled: a
+    // volume in the making has gone then, one that is made larger is as it was.
+
     /// Flags: virStorageVolCreateFlags. Files that an image names are opened only if `who` could use them.
-    Task<VolumePtr> create_volume(std::string pool, std::string xml, unsigned flags, Credentials who);
-    Task<VolumePtr> copy_volume(std::string pool, std::string xml, VolumeRef from, unsigned flags, Credentials who);
+    Task<VolumePtr> create_volume(std::string pool, std::string xml, unsigned flags, Credentials who,
+                                  ProgressPtr progress);
+    Task<VolumePtr> copy_volume(std::string pool, std::string xml, VolumeRef from, unsigned flags, Credentials who,
+                                ProgressPtr progress);
     /// Flags: virStorageVolDeleteFlags.
     Task<> remove_volume(VolumeRef ref, unsigned flags);
     /// Flags: virStorageVolResizeFlags.
-    Task<> resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, Credentials who);
-    /// Overwrites it, by virStorageVolWipeAlgorithm; it keeps its size.
-    Task<> wipe_volume(VolumeRef ref, unsigned algorithm);
+    Task<> resize_volume(VolumeRef ref, ByteCount capacity, unsigned flags, Credentials who, ProgressPtr progress);
+    /// Overwrites it, by virStorageVolWipeAlgorithm; it keeps its size. One that is cancelled is overwritten in part.
+    Task<> wipe_volume(VolumeRef ref, unsigned algorithm, ProgressPtr progress);
     /// As it is on disk now; of one that is being made, with the space that it has so far.
     Task<VolumePtr> look(VolumeRef ref);
     /// Its bytes, for a transfer; and work on them in the pool's lane.

@@ -52,10 +52,28 @@ public:
         return site;
     }
 
-    /// The same place, where programs are watched over.
-    Site watched(Watch watch) const {
+    /// The same place, where `look` is called so often while a program runs; what it throws ends the program.
+    Site watched(Clock::duration every, std::function<Task<>()> look) const {
         auto site = *this;
-        site.watch_ = std::move(watch);
+        site.watch_.every = every;
+        site.watch_.look = std::move(look);
+        return site;
+    }
+
+    /// The same place, for work that others watch and may cancel.
+    Site reporting(ProgressPtr progress) const {
+        auto site = *this;
+        site.progress_ = std::move(progress);
+        return site;
+    }
+    const ProgressPtr& progress() const { return progress_; }
+
+    /// The same place, where programs are killed when the work is cancelled: for those that leave nothing behind which has
+    /// to be undone by themselves. `read`: see Watch.
+    Site cancellable(std::function<void(const std::string& out)> read = {}) const {
+        auto site = *this;
+        site.watch_.progress = progress_;
+        site.watch_.read = std::move(read);
         return site;
     }
 
@@ -85,6 +103,7 @@ private:
     Credentials who_;
     std::shared_ptr<const Opener> asker_; ///< if the pool's rights are not the asker's
     Watch watch_;
+    ProgressPtr progress_ = std::make_shared<Progress>();
 };
 
 /// Awaits `work`. If that throws, awaits `undo` as well and throws the same; what is undone in vain is logged.

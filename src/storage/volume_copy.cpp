@@ -23,9 +23,18 @@ namespace {
 constexpr std::size_t copy_chunk = 8u << 20;
 constexpr std::size_t read_chunk = 1u << 20;
 
-void read_and_write(int source, int target, off_t at, off_t end, const std::string& from, const std::string& to) {
+/// Two files of which the data of one is copied to the other.
+struct Copy {
+    int source, target;
+    std::string from, to; ///< their paths, for errors
+    Progress& progress;
+};
+
+void read_and_write(const Copy& copy, off_t at, off_t end) {
+    const auto& [source, target, from, to, progress] = copy;
     std::string buffer(read_chunk, '\0');
     while (at < end) {
+        progress.check();
         const auto got = ::pread(source, buffer.data(),
                                  std::min<std::size_t>(buffer.size(), static_cast<std::size_t>(end - at)), at);
         if (got < 0 && errno == EINTR) continue;
@@ -36,25 +45,27 @@ void read_and_write(int source, int target, off_t at, off_t end, const std::stri
         if (!zeros && write_at(target, piece, static_cast<std::uint64_t>(at)) < piece.size())
             throw path_error(errno, "cannot copy to", to);
         at += got;
+        progress.advance(static_cast<std::uint64_t>(got));
     }
 }
 
 /// Through the kernel where both are files of one file system, else by reading and writing; zeros that were read stay a
 /// hole in the new file.
-void copy_range(int source, int target, off_t begin, off_t end, const std::string& from, const std::string& to) {
+void copy_range(const Copy& copy, off_t begin, off_t end) {
     for (off_t in = begin, out = begin; in < end;) {
-        const auto n = ::copy_file_range(source, &in, target, &out,
+        copy.progress.check();
+        const auto n = ::copy_file_range(copy.source, &in, copy.target, &out,
                                          std::min<std::size_t>(copy_chunk, static_cast<std::size_t>(end - in)), 0);
-        if (n > 0) continue;
         if (n < 0 && errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS)
-            throw path_error(errno, "cannot copy to", to);
-        read_and_write(source, target, in, end, from, to);
-        return;
+            throw path_error(errno, "cannot copy to", copy.to);
+        if (n <= 0) return read_and_write(copy, in, end);
+        copy.progress.advance(static_cast<std::uint64_t>(n));
     }
 }
 
 /// A reflink where the file system can, else the data alone without the holes.
-void copy_raw(const UniqueFd& source, const std::string& from, const Unfinished& made, bool reflink) {
+void copy_raw(const UniqueFd& source, const std::string& from, const Unfinished& made, bool reflink,
+              Progress& progress) {
     const auto& [to, file] = made;
     const auto& target = *file;
     if (::ioctl(target.get(), FICLONE, source.get()) == 0) return;
@@ -65,14 +76,19 @@ void copy_raw(const UniqueFd& source, const std::string& from, const Unfinished&
     if (::fstat(source.get(), &info) < 0) throw path_error(errno, "cannot look at", from);
     const auto size = S_ISBLK(info.st_mode) ? ::lseek(source.get(), 0, SEEK_END) : info.st_size;
     if (::ftruncate(target.get(), size) < 0) throw path_error(errno, "cannot give a size to", to);
-    for (off_t at = 0; at < size;) {
-        off_t data = ::lseek(source.get(), at, SEEK_DATA);
-        if (data < 0 && errno == ENXIO) break; // nothing but a hole is left
-        if (data < 0) data = at;               // a device knows of no holes
+    progress.expect(static_cast<std::uint64_t>(size));
+    const Copy copy{source.get(), target.get(), from, to, progress};
+    off_t done = 0;
+    while (done < size) {
+        off_t data = ::lseek(source.get(), done, SEEK_DATA);
+        if (data < 0 && errno == ENXIO) data = size; // nothing but a hole is left
+        if (data < 0) data = done;                   // a device knows of no holes
+        progress.advance(static_cast<std::uint64_t>(data - done));
+        if (data == size) break;
         off_t end = ::lseek(source.get(), data, SEEK_HOLE);
         if (end < 0) end = size;
-        copy_range(source.get(), target.get(), data, end, from, to);
-        at = end;
+        copy_range(copy, data, end);
+        done = end;
     }
 }
 
@@ -101,7 +117,7 @@ Task<> convert_image(Unfinished made, model::Volume wanted, Origin from, Site si
     const bool relative = wanted.backing_store && is_relative(wanted.backing_store->path);
     const auto command = co_await conversion(from, std::move(wanted), std::vector<std::string>(), program_site);
     command->arguments.push_back(name_for_program(*command, made.file, made.path, relative));
-    co_await convert(command, encrypts, purpose, guarded);
+    co_await convert(command, encrypts, from.volume->capacity.value_or(ByteCount{0}), purpose, guarded);
 }
 
 Task<> copy_image(Unfinished made, model::Volume wanted, Origin origin, unsigned flags, Site site) {
@@ -126,7 +142,9 @@ Task<> copy_image(Unfinished made, model::Volume wanted, Origin origin, unsigned
                     "Operation not supported: a reflink keeps the encryption as it is");
     if (as_it_stands(*from, wanted) || reflink) {
         const auto file = co_await source_file(origin, site);
-        auto work = [file, path = *from->target.path, made, reflink] { copy_raw(*file, path, made, reflink); };
+        auto work = [file, path = *from->target.path, made, reflink, progress = site.progress()] {
+            copy_raw(*file, path, made, reflink, *progress);
+        };
         co_await site.block(std::move(work));
         wanted.target.encryption = from->target.encryption;
     } else {
@@ -140,7 +158,9 @@ Task<> copy_image(Unfinished made, model::Volume wanted, Origin origin, unsigned
         co_await resize_image(std::move(reference), made.file, made.path, *wanted.capacity, 0, purpose, site);
     }
     if (format == "raw" && !wanted.target.encryption && is_full(wanted)) {
-        auto work = [made, size = *wanted.capacity] { reserve(*made.file, made.path, size); };
+        auto work = [made, size = *wanted.capacity, progress = site.progress()] {
+            reserve(*made.file, made.path, size, *progress);
+        };
         co_await site.block(std::move(work));
     }
 }

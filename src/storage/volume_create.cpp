@@ -37,14 +37,14 @@ bool set_nocow(int fd) {
     return ::ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
 }
 
-void make_raw(const Unfinished& made, ByteCount capacity, ByteCount allocation, bool nocow) {
+void make_raw(const Unfinished& made, ByteCount capacity, ByteCount allocation, bool nocow, Progress& progress) {
     const auto& [path, file] = made;
     const auto& fd = *file;
     if (nocow && !set_nocow(fd.get()))
         throw path_error(errno, "Failed to set NOCOW flag of", path).hint("leave <nocow/> out: it is for btrfs");
     if (::ftruncate(fd.get(), static_cast<off_t>(capacity.bytes)) < 0)
         throw path_error(errno, "cannot give a size to", path);
-    if (const auto reserved = std::min(capacity, allocation); reserved.bytes > 0) reserve(fd, path, reserved);
+    if (const auto reserved = std::min(capacity, allocation); reserved.bytes > 0) reserve(fd, path, reserved, progress);
 }
 
 /// The backing image as a path of the host: in the document it may be relative to the new image's folder.
@@ -88,8 +88,25 @@ void make_qcow2(const Unfinished& unfinished, const model::Volume& wanted) {
 
 } // namespace
 
-void reserve(const UniqueFd& fd, const std::string& path, ByteCount size) {
-    if (const int failure = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(size.bytes)); failure != 0)
+int allocate(int fd, std::uint64_t begin, std::uint64_t end, int mode, Progress& progress) {
+    constexpr std::uint64_t most_at_once = 64u << 20;
+    progress.expect(end - begin);
+    const auto bytes = [](std::uint64_t count) { return static_cast<off_t>(count); };
+    const int failure = ::fallocate(fd, mode, bytes(begin), bytes(end - begin)) < 0 ? errno : 0;
+    if (failure == 0) progress.advance(end - begin);
+    if (failure != EOPNOTSUPP) return failure;
+    while (begin < end) {
+        progress.check();
+        const auto piece = std::min(most_at_once, end - begin);
+        if (const int written = ::posix_fallocate(fd, bytes(begin), bytes(piece)); written != 0) return written;
+        progress.advance(piece);
+        begin += piece;
+    }
+    return 0;
+}
+
+void reserve(const UniqueFd& fd, const std::string& path, ByteCount size, Progress& progress) {
+    if (const int failure = allocate(fd.get(), 0, size.bytes, 0, progress); failure != 0)
         throw path_error(failure, "cannot reserve space for", path);
 }
 
@@ -182,7 +199,8 @@ Task<> make_image(Unfinished made, model::Volume wanted, unsigned flags, Site si
     const auto format = wanted.target.format.value_or("raw");
     if (format == "raw" && !wanted.target.encryption) {
         auto work = [made, capacity = *wanted.capacity, allocation = wanted.allocation.value_or(*wanted.capacity),
-                     nocow = wanted.target.nocow] { make_raw(made, capacity, allocation, nocow); };
+                     nocow = wanted.target.nocow,
+                     progress = site.progress()] { make_raw(made, capacity, allocation, nocow, *progress); };
         co_await site.block(std::move(work));
         co_return;
     }
@@ -203,9 +221,9 @@ Task<> make_image(Unfinished made, model::Volume wanted, unsigned flags, Site si
     const auto purpose = fmt::format("make volume '{}'", wanted.name);
     if (wanted.target.encryption) {
         co_await pass_key(command, "volume-key", key_of(wanted), site);
-        co_await make_encrypted(command, purpose, site);
+        co_await make_encrypted(command, purpose, site.cancellable());
     } else {
-        (void)co_await site.run(std::move(*command), purpose);
+        (void)co_await site.cancellable().run(std::move(*command), purpose);
     }
 }
 

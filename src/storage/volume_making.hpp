@@ -1,6 +1,7 @@
 // What making, copying and resizing volumes' files have in common.
 #pragma once
 
+#include "async/progress.hpp"
 #include "os/process.hpp"
 #include "os/unique_fd.hpp"
 #include "storage/kind.hpp"
@@ -17,7 +18,10 @@ std::string format_of(const model::Volume& volume);
 /// Whether it is to have all of its space at once.
 bool is_full(const model::Volume& wanted);
 /// Space for all of it, whatever it holds.
-void reserve(const UniqueFd& fd, const std::string& path, ByteCount size);
+void reserve(const UniqueFd& fd, const std::string& path, ByteCount size, Progress& progress);
+/// Space for the bytes from `begin` to `end`: at once where the file system can, else it is written. `mode`: of fallocate(2).
+/// Returns an errno, or 0. Throws operation_aborted.
+int allocate(int fd, std::uint64_t begin, std::uint64_t end, int mode, Progress& progress);
 
 /// Throws if whoever asked for a new image at `path` could not read what is to be below it.
 Task<> require_backing(std::string path, model::VolumeBackingStore backing, Site site);

@@ -17,20 +17,24 @@ namespace domus::storage {
 namespace {
 
 /// The space behind the end first, so that the file has its new size only when that is its own.
-void resize_raw(const std::string& path, off_t size, bool reserve) {
+void resize_raw(const std::string& path, off_t size, bool reserve, Progress& progress) {
     const auto fd = open_volume_file(path, O_RDWR);
     struct stat info{};
     if (::fstat(fd.get(), &info) < 0) throw path_error(errno, "cannot look at", path);
     const auto old = info.st_size;
+    const auto take_back = [&] { (void)!::ftruncate(fd.get(), old); }; // what was reserved behind the end goes too
     int failure = 0;
-    if (reserve && size > old) {
-        failure = ::fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, old, size - old) < 0 ? errno : 0;
-        if (failure == EOPNOTSUPP)
-            failure = ::posix_fallocate(fd.get(), old, size - old); // writes it, which takes its time
+    try {
+        if (reserve && size > old)
+            failure = allocate(fd.get(), static_cast<std::uint64_t>(old), static_cast<std::uint64_t>(size),
+                               FALLOC_FL_KEEP_SIZE, progress);
+    } catch (...) {
+        take_back();
+        throw;
     }
     if (failure == 0 && (::ftruncate(fd.get(), size) < 0 || ::fsync(fd.get()) < 0)) failure = errno;
     if (failure == 0) return;
-    (void)!::ftruncate(fd.get(), old); // what was reserved behind the end goes too
+    take_back();
     throw path_error(failure, reserve ? "cannot reserve space for" : "cannot resize", path)
         .hint("the volume is as it was");
 }
@@ -59,14 +63,17 @@ Task<> resize_image(VolumePtr volume, std::shared_ptr<UniqueFd> file, std::strin
         words.insert(words.end(), {"-f", volume->target.format.value_or("raw"), name});
     words.push_back(std::to_string(capacity.bytes));
     if (volume->target.encryption) co_await pass_key(command, "volume-key", key_of(*volume), site);
-    (void)co_await site.run(std::move(*command), std::move(purpose));
+    // An image of qcow2 has its new size in the end; what it has lost before that by getting shorter is lost.
+    const bool whole = volume->target.format == "qcow2" && !(flags & resize_flag::shrink);
+    const auto where = whole ? site.cancellable() : site;
+    (void)co_await where.run(std::move(*command), std::move(purpose));
 }
 
 Task<> resize_volume_file(VolumePtr volume, ByteCount capacity, unsigned flags, Site site) {
     const auto path = *volume->target.path;
     if (volume->target.format.value_or("raw") == "raw" && !volume->target.encryption) {
-        auto work = [path, capacity, reserve = (flags & resize_flag::allocate) != 0] {
-            resize_raw(path, static_cast<off_t>(capacity.bytes), reserve);
+        auto work = [path, capacity, reserve = (flags & resize_flag::allocate) != 0, progress = site.progress()] {
+            resize_raw(path, static_cast<off_t>(capacity.bytes), reserve, *progress);
         };
         co_await site.block(std::move(work));
         co_return;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 
 namespace domus::storage {
 
@@ -39,12 +40,15 @@ Target open_target(const std::string& path) {
     return target;
 }
 
-void write_zeros(const std::string& path) {
+void write_zeros(const std::string& path, Progress& progress) {
     const auto target = open_target(path);
+    progress.expect(target.size);
     const std::string zeros(chunk, '\0');
     for (std::uint64_t at = 0; at < target.size; at += zeros.size()) {
+        progress.check();
         const auto piece = std::string_view(zeros).substr(0, std::min<std::uint64_t>(zeros.size(), target.size - at));
         if (write_at(target.fd.get(), piece, at) < piece.size()) throw path_error(errno, "cannot overwrite", path);
+        progress.advance(piece.size());
     }
     if (::fsync(target.fd.get()) < 0) throw path_error(errno, "cannot overwrite", path);
 }
@@ -63,7 +67,9 @@ void discard(const std::string& path) {
 
 Task<> wipe(std::string path, unsigned algorithm, Site site) {
     if (algorithm == zero || algorithm == trim) {
-        auto work = [path, algorithm] { algorithm == zero ? write_zeros(path) : discard(path); };
+        auto work = [path, algorithm, progress = site.progress()] {
+            algorithm == zero ? write_zeros(path, *progress) : discard(path);
+        };
         co_await site.block(std::move(work));
         co_return;
     }
@@ -73,10 +79,11 @@ Task<> wipe(std::string path, unsigned algorithm, Site site) {
     auto open = [path] { return std::make_shared<UniqueFd>(open_volume_file(path, O_RDWR)); };
     auto file = co_await site.block(std::move(open));
     Command command("scrub");
+    command.death_signal = SIGTERM;
     command.arguments = {"-f", "-p", std::string(patterns[algorithm - 1])};
     command.arguments.push_back(name_for_program(command, std::move(file), path, false));
     const auto purpose = fmt::format("overwrite '{}'", path);
-    (void)co_await site.run(std::move(command), purpose);
+    (void)co_await site.cancellable().run(std::move(command), purpose);
 }
 
 } // namespace domus::storage

@@ -50,6 +50,7 @@ void serve_all(Dispatcher& dispatcher, service::Service& service) {
     serve_storage(dispatcher, service);
     serve_volumes(dispatcher, door);
     serve_transfers(dispatcher, service);
+    serve_jobs(dispatcher, door);
 }
 
 } // namespace domus::wire

@@ -22,6 +22,7 @@ void serve_secrets(Dispatcher& dispatcher, service::Service& service);
 void serve_storage(Dispatcher& dispatcher, service::Service& service);
 void serve_volumes(Dispatcher& dispatcher, service::Door& door);
 void serve_transfers(Dispatcher& dispatcher, service::Service& service);
+void serve_jobs(Dispatcher& dispatcher, service::Door& door);
 
 /// Registers all of them, and has the door judge each call before its arguments are decoded.
 void serve_all(Dispatcher& dispatcher, service::Service& service);

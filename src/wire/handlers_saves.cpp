@@ -153,7 +153,7 @@ std::vector<TypedParam> to_wire(const compute::JobStatistics& job) {
     return params;
 }
 
-void serve_jobs(Dispatcher& on, Door& door) {
+void serve_domain_jobs(Dispatcher& on, Door& door) {
     on.on<Procedure::domain_get_job_info>([&](Session& session, const DomainGetJobInfoArgs& args) {
         const auto job =
             door.perform<&SavedMemoryOperations::job>(session.caller(), from_wire(args.dom), Flags<JobFlag>{});
@@ -190,7 +190,7 @@ void serve_saves(Dispatcher& on, service::Door& door) {
     serve_restores(on, door);
     serve_images(on, door);
     serve_managed(on, door);
-    serve_jobs(on, door);
+    serve_domain_jobs(on, door);
 }
 
 } // namespace domus::wire

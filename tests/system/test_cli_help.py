@@ -6,10 +6,10 @@ import pytest
 
 from harness.daemon import BUILD, run
 
-VERBS = set("""abort apply attach autostart build change check clone commit compare compute connect convert create define delete
+VERBS = set("""abort apply attach autostart build cancel change check clone commit compare compute connect convert create define delete
 detach download edit find import inject leave list pause print reboot remove rename replace rescan reset resize restore resume revert
 save send set show shut start stop update upload wait wipe""".split())
-OURS = {"image", "domus"}  # groups that virsh does not have; it calls the last one 'virsh'
+OURS = {"image", "job", "domus"}  # groups that virsh does not have; it calls the last one 'virsh'
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,12 @@ class Client:
         assert answer.status == status, answer
         return answer
 
+    def work(self, method, path, body=None):
+        """A job, to its end."""
+        answer = self.ask(method, path, body, Prefer="wait=60")
+        assert answer.status == 200 and answer.json["state"] == "completed", answer
+        return answer
+
 
 @pytest.fixture
 def daemon(make_daemon):
@@ -154,12 +160,11 @@ def test_storage_networks_and_secrets(client, conn, scratch):
     folder.mkdir()
     pool = client.change("POST", "/pools", {"definition": {"type": "dir", "name": "vms", "target": {"path": str(folder)}}}, status=201)
     client.change("POST", "/pools/vms/start", {})
-    made = client.change("POST", "/pools/vms/volumes", {"definition": {"name": "a b.raw", "capacity": 1 << 20}}, status=201)
-    assert made.headers["Location"] == "/api/v1/pools/vms/volumes/a%20b.raw"
+    client.work("POST", "/pools/vms/volumes", {"definition": {"name": "a b.raw", "capacity": 1 << 20}})
     volume = client.get("/pools/vms/volumes/a%20b.raw").json
     assert (volume["capacity"], volume["path"]) == (1 << 20, str(folder / "a b.raw"))
     assert names(client.get(f"/pools/{pool.json['uuid']}/volumes")) == ["a b.raw"]
-    client.change("POST", "/pools/vms/volumes/a%20b.raw/resize", {"bytes": 2 << 20})
+    client.work("POST", "/pools/vms/volumes/a%20b.raw/resize", {"bytes": 2 << 20})
     assert conn.storagePoolLookupByName("vms").storageVolLookupByName("a b.raw").info()[1] == 2 << 20
     client.change("DELETE", "/pools/vms/volumes/a%20b.raw")
     assert client.get("/pools/vms/volumes").json == {"items": []}
@@ -173,6 +178,34 @@ def test_storage_networks_and_secrets(client, conn, scratch):
     client.change("PUT", f"/secrets/{secret['uuid']}/value", {"value": base64.b64encode(b"\0open\xff").decode()})
     assert conn.secretLookupByUUIDString(secret["uuid"]).value() == b"\0open\xff"
     assert base64.b64decode(client.get(f"/secrets/{secret['uuid']}/value").json["value"]) == b"\0open\xff"
+
+
+def test_long_work_is_a_job(client, daemon, conn, guest, scratch):
+    pool = {"definition": {"type": "dir", "name": "vms", "target": {"path": str(scratch)}}}
+    client.work("POST", "/pools?transient=", pool)
+    begun = client.ask("POST", "/pools/vms/volumes", {"definition": {"name": "one.raw", "capacity": 8 << 20}})
+    assert begun.status == 202 and begun.json["operation"] == "volume.create", begun
+    place = begun.headers["Location"].removeprefix("/api/v1")
+    ended = client.get(f"{place}/wait?timeout=60").json
+    assert ended["state"] == "completed" and "volume 'vms/one.raw'" in ended["objects"], ended
+    assert ended in client.get("/jobs?flags=ended").json["items"]
+    assert client.get(place).json == ended
+    assert f"{ended['id']}" in daemon.domus("job", "list", "--all").out
+
+    again = client.ask("POST", "/pools/vms/volumes", {"definition": {"name": "one.raw", "capacity": 1}}, Prefer="wait=60")
+    assert again.status == 409 and again.json["code"] == libvirt.VIR_ERR_STORAGE_VOL_EXIST, again
+    late = client.ask("DELETE", place)
+    assert late.status == 409 and late.json["code"] == libvirt.VIR_ERR_OPERATION_INVALID, late
+    none = client.ask("GET", "/jobs/123456789")
+    assert none.status == 404, none
+
+    client.change("POST", "/domains", guest("web", memory=32), status=201)
+    client.change("POST", "/domains/web/start", {}, status=200)
+    client.work("POST", "/domains/web/managed-save")
+    assert conn.lookupByName("web").hasManagedSaveImage()
+    reader = Client(daemon, read_only=True)
+    assert reader.get("/jobs").json["items"]
+    assert reader.ask("POST", "/pools/vms/volumes", {}).status == 403
 
 
 def test_who_may_only_read_is_refused_what_rpc_refuses(daemon, conn, guest):

@@ -1,12 +1,14 @@
 """Memory of guests in files: saved, restored, kept for the next start; nothing is lost when something fails."""
 import fcntl
 import hashlib
+import json
 import os
 import pathlib
 import re
 import signal
 import struct
 import subprocess
+import threading
 import time
 
 import libvirt
@@ -217,6 +219,28 @@ def test_destroyed_in_the_middle(daemon, full_guest, frozen_save, scratch):
     assert outcome.wait() is not None
     assert full_guest.state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED]
     assert not path.exists()
+
+
+def test_a_save_is_a_job_that_is_seen_and_cancelled_as_libvirt_does(daemon, domus, full_guest, frozen_save, scratch):
+    def job(*words):
+        return json.loads(domus("--json", "job", *words).out)
+
+    outcome, pid, path = frozen_save(full_guest, scratch / "image")
+    [mine] = job("list")
+    assert (mine["operation"], mine["objects"]) == ("saved_memory.save", f"domain 'web', file '{path}'")
+    theirs = full_guest.jobStats()
+    assert (mine["done"], mine["total"], mine["cancellable"]) == (theirs["data_processed"], theirs["data_total"], True)
+    canceller = threading.Thread(target=domus, args=("job", "cancel", mine["id"]))
+    canceller.start()
+    time.sleep(1)  # the order is in the monitor's socket before QEMU can go on
+    os.kill(pid, signal.SIGCONT)
+    canceller.join()
+    assert outcome.wait().get_error_code() == libvirt.VIR_ERR_OPERATION_ABORTED
+    assert full_guest.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)["type"] == libvirt.VIR_DOMAIN_JOB_CANCELLED
+    assert job("show", mine["id"])["state"] == "cancelled" and job("list") == []
+    full_guest.save(str(path))
+    last = job("list", "--all")[-1]
+    assert last["state"] == "completed" and last["done"] > 1 << 20
 
 
 def test_looked_at_and_aborted_in_the_middle(daemon, conn, full_guest, frozen_save, shell_of, scratch):

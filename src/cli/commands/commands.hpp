@@ -39,6 +39,7 @@ std::vector<Command> pool_commands();
 std::vector<Command> volume_commands();
 std::vector<Command> image_commands();
 std::vector<Command> secret_commands();
+std::vector<Command> job_commands();
 std::vector<Command> shell_commands();
 std::vector<Command> doctor_commands();
 

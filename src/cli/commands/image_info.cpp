@@ -173,22 +173,22 @@ void map(Call& call) {
     call.out.table(table);
 }
 
-std::uint64_t number(const json::object& report, std::string_view key) {
+std::uint64_t count_in(const json::object& report, std::string_view key) {
     const auto* value = report.if_contains(key);
     return value ? value->to_number<std::uint64_t>() : 0;
 }
 
 void report_check(Call& call, const json::object& report) {
-    const auto corruptions = number(report, "corruptions"), leaks = number(report, "leaks");
-    const auto mended = number(report, "corruptions-fixed") + number(report, "leaks-fixed");
+    const auto corruptions = count_in(report, "corruptions"), leaks = count_in(report, "leaks");
+    const auto mended = count_in(report, "corruptions-fixed") + count_in(report, "leaks-fixed");
     if (mended > 0) call.out.text("{} errors were repaired\n", mended);
     if (corruptions > 0) call.out.text("{} errors: data may be lost\n", corruptions);
     if (leaks > 0) call.out.text("{} clusters are lost to use; nothing else is wrong with them\n", leaks);
     if (corruptions == 0 && leaks == 0) call.out.text("No errors are in the image\n");
-    const auto clusters = number(report, "total-clusters"), used = number(report, "allocated-clusters");
+    const auto clusters = count_in(report, "total-clusters"), used = count_in(report, "allocated-clusters");
     if (clusters > 0)
         call.out.text("{} of {} clusters have contents, {} lie apart\n", used, clusters,
-                      number(report, "fragmented-clusters"));
+                      count_in(report, "fragmented-clusters"));
 }
 
 void check(Call& call) {

@@ -24,7 +24,8 @@ const std::vector<Command>& command_table() {
                                 control_commands,    block_commands,
                                 node_cpu_commands,   native_commands,
                                 interface_commands,  network_event_commands,
-                                checkpoint_commands, nwfilter_commands}) {
+                                checkpoint_commands, nwfilter_commands,
+                                job_commands}) {
             auto some = part();
             std::ranges::move(some, std::back_inserter(all));
         }

@@ -22,7 +22,7 @@ Task<> abort_job(DomainPtr domain) {
     const auto running = domain->require_running();
     const auto job = domain->jobs().current;
     if (!job) throw invalid_operation("no job is active on the domain");
-    if (job->operation != JobOperation::save)
+    if (!can_be_aborted(job->now()))
         throw invalid_operation(job->operation == JobOperation::restore
                                     ? "cannot abort VM start; use virDomainDestroy instead"
                                     : "cannot abort a snapshot job")

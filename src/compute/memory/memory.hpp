@@ -31,6 +31,10 @@ std::filesystem::path managed_save_file(const Domain& domain);
 Task<> abort_job(DomainPtr domain);
 /// Of the job that runs: type none if none does. Throws operation_invalid while the domain does not run.
 JobStatistics job_statistics(const Domain& domain);
+/// Whether abort_job() ends it.
+inline bool can_be_aborted(const JobStatistics& job) {
+    return job.type == JobType::unbounded && job.operation == JobOperation::save;
+}
 /// Of the last one that has ended; forgotten by that unless `keep`.
 JobStatistics completed_job(Domain& domain, bool keep);
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <filesystem>
 
 namespace domus::storage {
@@ -85,14 +86,16 @@ private:
         co_await site.block(std::move(look));
         if (!(flags & build_flag::overwrite)) co_await require_blank(device, site);
         const auto format = format_of(*pool);
-        std::vector<std::string> arguments;
+        Command command("mkfs." + format);
+        command.death_signal = SIGTERM;
+        auto& arguments = command.arguments;
         if (format == "xfs" || format == "btrfs")
             arguments.emplace_back("-f");
         else if (format.starts_with("ext"))
             arguments.insert(arguments.end(), {"-q", "-F"});
         arguments.push_back(device);
         const auto purpose = fmt::format("make a file system on '{}'", device);
-        (void)co_await site.run("mkfs." + format, std::move(arguments), purpose);
+        (void)co_await site.cancellable().run(std::move(command), purpose);
     }
 };
 

@@ -95,10 +95,17 @@ public:
                         fmt::format("wiping algorithm {} is not supported by pools of type 'iscsi-direct'", algorithm))
                 .hint("take the algorithm 'zero'");
         auto login = co_await login_of(pool, site);
-        auto work = [pool, volume, login = std::move(login)] {
+        auto work = [pool, volume, login = std::move(login), progress = site.progress()] {
+            constexpr std::uint64_t most_at_once = 16u << 20; // bytes
             IscsiSession session(login, target_of(*pool));
             const auto unit = session.unit(unit_number(*volume));
-            session.clear(unit, 0, unit.blocks);
+            progress->expect(unit.size());
+            for (std::uint64_t at = 0, count = 0; at < unit.blocks; at += count) {
+                progress->check();
+                count = std::min<std::uint64_t>(unit.blocks - at, most_at_once / unit.block_size);
+                session.clear(unit, at, count);
+                progress->advance(count * unit.block_size);
+            }
             session.flush(unit);
         };
         co_await site.block(std::move(work));

@@ -211,8 +211,9 @@ public:
         } else if (algorithm == zero) {
             const json::object zeros{{"driver", "null-co"}, {"size", seen.capacity->bytes}, {"read-zeroes", true}};
             const auto command = std::make_shared<Command>(making_command());
-            command->arguments = {"convert", "-q", "-n", "-S", "0", node_name(raw_over(zeros))};
-            co_await fill(pool, command, volume->name, fmt::format("overwrite volume '{}'", volume->name), site);
+            command->arguments = {"convert", "-p", "-n", "-S", "0", node_name(raw_over(zeros))};
+            co_await fill(pool, command, volume->name, *seen.capacity,
+                          fmt::format("overwrite volume '{}'", volume->name), site);
         } else {
             unsupported(fmt::format("wiping algorithm {}", algorithm));
         }
@@ -387,7 +388,8 @@ private:
         raw.target.format = "raw";
         std::vector<std::string> options{"-n", "--target-is-zero"};
         const auto command = co_await conversion(from, std::move(raw), std::move(options), site);
-        co_await fill(pool, command, to, fmt::format("copy volume '{}'", from.volume->name), beside(from, site));
+        co_await fill(pool, command, to, from.volume->capacity.value_or(ByteCount{0}),
+                      fmt::format("copy volume '{}'", from.volume->name), beside(from, site));
     }
 
     /// What qemu-img calls an image, which it opens by its object `key`. As to Ceph's own programs, Ceph must answer.
@@ -413,11 +415,11 @@ private:
     }
 
     /// Has qemu-img write to an image of Ceph that is there.
-    static Task<> fill(Definition pool, std::shared_ptr<Command> command, std::string to, std::string purpose,
-                       Site site) {
+    static Task<> fill(Definition pool, std::shared_ptr<Command> command, std::string to, ByteCount size,
+                       std::string purpose, Site site) {
         auto target = co_await name_for_qemu(pool, std::move(to), "target-key", command, site);
         command->arguments.push_back(std::move(target));
-        co_await convert(std::move(command), false, std::move(purpose), std::move(site));
+        co_await convert(std::move(command), false, size, std::move(purpose), std::move(site));
     }
 };
 
