@@ -111,8 +111,10 @@ Jobs::Jobs(Executor executor, fs::path folder, const compute::Domains* domains)
 Jobs::Loaded Jobs::read(const fs::path& folder) {
     ensure_directory_durably(folder, 0700);
     StoredFolder stored(folder, largest_file, ".json");
-    auto found = stored.load([](const std::string&, const std::string& text) {
-        return format::from_json<JobView>(boost::json::parse(text));
+    boost::json::parse_options any_name;
+    any_name.allow_invalid_utf8 = true; // objects are named as their owners like
+    auto found = stored.load([any_name](const std::string&, const std::string& text) {
+        return format::from_json<JobView>(boost::json::parse(text, {}, any_name));
     });
     Loaded loaded;
     for (const auto& complaint : stored.complaints()) loaded.complaints.push_back(complaint.text);

@@ -3,16 +3,20 @@ import contextlib
 import json
 import os
 import re
+import socket
+import struct
 import subprocess
+import threading
 
 import libvirt
 import pytest
 
 from harness.calls import Outcome
 from harness.compare import offered
-from harness.daemon import BUILD
+from harness.daemon import BUILD, run
 from harness.full import full_state
 from harness.hung import storage
+from harness.raw import PROGRAM, packet, raw, read_packet, string
 from harness.wait import wait_until
 
 MIB = 1 << 20
@@ -96,6 +100,15 @@ def test_a_clone_is_watched_and_cancelled_by_others(daemon, pool, folder, slow_c
     assert nothing.code == 1 and "there is no job 12345" in nothing.err and "job-list --all" in nothing.err
 
 
+def test_a_resize_that_is_cancelled_changes_nothing(daemon, pool, wrappers):
+    wrappers("qemu-img", "exec sleep 1000")
+    source = pool.storageVolLookupByName("source")
+    resizing = Outcome(daemon, lambda own: own.storageVolLookupByPath(source.path()).resize(2 * SIZE))
+    daemon.domus("job", "cancel", running(daemon)["id"])
+    assert resizing.wait().get_error_code() == libvirt.VIR_ERR_OPERATION_ABORTED
+    assert not daemon.pids_of("sleep 1000") and source.info()[1] == SIZE
+
+
 def test_a_wipe_that_is_cancelled_says_what_it_left(daemon, pool, wrappers):
     wrappers("scrub", "exec sleep 1000")
     volume = pool.createXML(volume_xml("disk", "raw", MIB))
@@ -176,14 +189,50 @@ def test_readers_look_and_cancel_nothing(daemon, pool, slow_copies):
 
 
 def test_nothing_fails_where_records_cannot_be_written(daemon, pool):
-    with full_state(daemon, "size=8k,nr_inodes=2", "var/lib/domus/jobs") as run:
-        run("head -c 100k /dev/zero >$1/full")
+    with full_state(daemon, "size=8k,nr_inodes=2", "var/lib/domus/jobs") as inside:
+        inside("head -c 100k /dev/zero >$1/full")
         pool.createXML(volume_xml("one"))
         assert jobs(daemon, "--all")[-1]["state"] == "completed"
         daemon.wait_logged("records of jobs are not written")
     pool.createXML(volume_xml("two"))
     last = jobs(daemon, "--all")[-1]["id"]
     wait_until((daemon.root / f"var/lib/domus/jobs/{last}.json").exists, "its record is not written")
+
+
+def without_our_program(daemon, path):
+    """Listens there as the daemon would, for one client, if it had no program but libvirt's."""
+    def answer(client, server):
+        while True:
+            try:
+                header, body = read_packet(client)
+            except EOFError:
+                return server.shutdown(socket.SHUT_RDWR)
+            if header[0] == PROGRAM:
+                server.sendall(packet(header[2], body, header[4], header[3], header[5], header[0]))
+                continue
+            error = struct.pack(">iiI", libvirt.VIR_ERR_RPC, libvirt.VIR_FROM_RPC, 1)
+            error += string(f"Cannot find program {header[0]} version 1") + struct.pack(">i7I", 2, *[0] * 7)
+            client.sendall(packet(header[2], error, header[4], 1, 1, header[0]))
+
+    def serve():
+        client, _ = listener.accept()
+        server = raw(daemon)
+        threading.Thread(target=answer, args=(client, server), daemon=True).start()
+        while data := server.recv(1 << 16):
+            client.sendall(data)
+        client.close()
+
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    threading.Thread(target=serve, daemon=True).start()
+
+
+def test_a_daemon_without_jobs_is_told_from_one_without_any(daemon, scratch):
+    path = scratch / "socket"
+    without_our_program(daemon, path)
+    said = run(BUILD / "bin/domus", "-c", f"qemu+unix:///system?socket={path}", "job", "list", check=False)
+    assert said.code == 1 and "Failed to list jobs" in said.err and "have no list of jobs" in said.err, said
 
 
 def test_a_client_learns_that_a_job_is_completed(daemon, pool):
