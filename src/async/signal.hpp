@@ -45,7 +45,7 @@ Error cancelled(const std::string& what);
 /// A slot for one answer; may be filled before or while it is awaited. What comes later is dropped.
 template <class T> class Reply {
 public:
-    explicit Reply(Executor executor) : timer_(std::move(executor)) { timer_.expires_at(Clock::time_point::max()); }
+    explicit Reply(const Executor& executor) : timer_(executor) { timer_.expires_at(Clock::time_point::max()); }
 
     void set(T value) {
         if (done()) return;

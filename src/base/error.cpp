@@ -58,7 +58,7 @@ namespace {
 std::string text_of(const std::exception& error) {
     const auto* of_boost = dynamic_cast<const boost::system::system_error*>(&error);
     if (!of_boost) return error.what();
-    const auto message = of_boost->code().message();
+    auto message = of_boost->code().message();
     if (std::string_view(of_boost->code().category().name()) != "boost.json") return message;
     return fmt::format("a program's answer is not of the shape that its protocol has: {}", message);
 }

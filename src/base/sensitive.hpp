@@ -19,6 +19,7 @@ class Sensitive {
 public:
     Sensitive() = default;
     /// Takes the bytes over: what is given is overwritten.
+    // NOLINTNEXTLINE(cppcoreguidelines-rvalue-reference-param-not-moved): overwritten, as its bytes may not stay
     explicit Sensitive(std::string&& bytes) : bytes_(bytes.begin(), bytes.end()) { cleanse(bytes); }
     explicit Sensitive(std::string_view bytes) : bytes_(bytes.begin(), bytes.end()) {}
     /// So many zeros, to be filled in.

@@ -59,7 +59,7 @@ void read_environment(Settings& settings) {
 std::vector<option> long_options() {
     std::vector<option> all;
     for (const auto& each : global_options()) {
-        int code = each.letter;
+        int code = static_cast<unsigned char>(each.letter);
         if (each.name == "json") code = option_json;
         if (each.name == "no-color") code = option_no_color;
         const int takes = each.value.empty()       ? no_argument

@@ -19,7 +19,7 @@ constexpr std::string_view hint_mark = "\nhint: ";
 
 std::pair<std::string, std::string> split_hint(std::string text) {
     const auto at = text.rfind(hint_mark);
-    if (at == std::string::npos) return {std::move(text), {}};
+    if (at == std::string::npos) return {std::move(text), std::string()};
     return {text.substr(0, at), text.substr(at + hint_mark.size())};
 }
 

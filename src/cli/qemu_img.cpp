@@ -86,7 +86,7 @@ std::string trimmed(std::string text) {
 
 ToolAnswer run_qemu_img(std::vector<std::string> arguments, ProgressBar* bar) {
     auto out = make_pipe(), err = make_pipe();
-    Command command("qemu-img");
+    domus::Command command("qemu-img");
     command.arguments = std::move(arguments);
     command.new_session = false; // Ctrl-C reaches it as it reaches us
     command.death_signal = SIGTERM;

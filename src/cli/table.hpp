@@ -22,7 +22,7 @@ struct Cell {
     boost::json::value value;
     Tone tone = Tone::plain;
 
-    Cell(std::string both) : text(both), value(std::move(both)) {}
+    Cell(const std::string& both) : text(both), value(both) {}
     Cell(const char* both) : Cell(std::string(both)) {}
     Cell(std::string shown, boost::json::value meant, Tone colour = Tone::plain)
         : text(std::move(shown)), value(std::move(meant)), tone(colour) {}

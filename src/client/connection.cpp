@@ -19,10 +19,10 @@ namespace {
 
 /// A stream that is written faster than the daemon takes it waits beyond this: two packets, so that what is counted as
 /// written is nearly what has gone.
-constexpr std::size_t outgoing_limit = 512u * 1024;
+constexpr std::size_t outgoing_limit = std::size_t{512} * 1024;
 
 /// Bytes that are taken at once before somebody looks at them.
-constexpr std::size_t incoming_limit = 4u * 1024 * 1024;
+constexpr std::size_t incoming_limit = std::size_t{4} * 1024 * 1024;
 
 enum Keepalive : std::int32_t { ping = 1, pong = 2 };
 

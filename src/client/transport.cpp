@@ -124,7 +124,7 @@ std::string remote_command(const Target& target, bool readonly) {
     const auto socket = !target.sockets.empty() ? target.sockets.front()
                         : readonly              ? std::string("/var/run/libvirt/libvirt-sock-ro")
                                                 : std::string("/var/run/libvirt/libvirt-sock");
-    const auto by_netcat = fmt::format("exec {} -U {}", shell_word(netcat), shell_word(socket));
+    auto by_netcat = fmt::format("exec {} -U {}", shell_word(netcat), shell_word(socket));
     if (target.proxy == Target::Proxy::netcat) return by_netcat;
     const auto flags = readonly ? "-r " : "";
     const auto uri = shell_word(target.name);

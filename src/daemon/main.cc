@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+// NOLINTNEXTLINE(bugprone-exception-escape): CLI11 throws here only if our options contradict each other
 int main(int argc, char** argv) {
     domus::daemon::Options options;
     bool print_config = false, print_openapi = false;

@@ -252,6 +252,7 @@ void Session::handle_packets() {
     corked_ = true;
     struct Uncork {
         Session& session;
+        // NOLINTNEXTLINE(bugprone-exception-escape): flush() throws only if memory runs out
         ~Uncork() {
             session.corked_ = false;
             if (session.connected_) session.flush();

@@ -129,7 +129,7 @@ void cpu_baseline(Call& call) {
     auto result =
         call.server().call<Procedure::connect_baseline_cpu>({.xml_cpus = cpus, .flags = baseline_flags(call.args)}).cpu;
     call.out.text("{}", result);
-    call.out.result({{"xml", std::move(result)}});
+    call.out.result({{"xml", result}});
 }
 
 void hypervisor_cpu_baseline(Call& call) {
@@ -151,7 +151,7 @@ void hypervisor_cpu_baseline(Call& call) {
                                                                          .flags = baseline_flags(args)})
                       .cpu;
     call.out.text("{}", result);
-    call.out.result({{"xml", std::move(result)}});
+    call.out.result({{"xml", result}});
 }
 
 std::vector<Option> hypervisor_options(Option file, std::vector<Option> more) {

@@ -223,10 +223,10 @@ void freecell(Call& call) {
 }
 
 void sysinfo(Call& call) {
-    auto text = doing("failed to get sysinfo",
-                      [&] { return call.server().call<Procedure::connect_get_sysinfo>({.flags = 0}).sysinfo; });
+    const auto text = doing("failed to get sysinfo",
+                            [&] { return call.server().call<Procedure::connect_get_sysinfo>({.flags = 0}).sysinfo; });
     call.out.text("{}", text);
-    call.out.result({{"xml", std::move(text)}});
+    call.out.result({{"xml", text}});
 }
 
 void capabilities(Call& call) { call.out.document(capabilities_text(call)); }

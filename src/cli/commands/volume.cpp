@@ -22,7 +22,7 @@ template <class Lookup> std::optional<wire::StorageVol> if_there(Lookup&& lookup
 /// The pool that holds the volume, which must run: what is in another cannot be known.
 std::optional<wire::StoragePool> named_pool(Call& call, std::string_view option) {
     if (option.empty() || !call.args.given(option)) return std::nullopt;
-    const auto pool = find_pool(call, option);
+    auto pool = find_pool(call, option);
     if (call.server().call<Procedure::storage_pool_is_active>({.pool = pool}).active == 0)
         throw Failure(fmt::format("pool '{}' is not active", pool.name))
             .hint(fmt::format("start it with 'domus pool-start {}'", pool.name));

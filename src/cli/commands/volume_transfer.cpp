@@ -164,7 +164,7 @@ public:
         const auto here = lseek(fd_.get(), static_cast<off_t>(length), SEEK_CUR);
         if (here >= 0 && ftruncate(fd_.get(), here) == 0) return;
         if (errno != ESPIPE && errno != EINVAL) cannot("write", path_, errno);
-        const std::string zeros(64u * 1024, '\0');
+        const std::string zeros(std::size_t{64} * 1024, '\0');
         for (; length > 0; length -= std::min<std::uint64_t>(length, zeros.size()))
             write(std::string_view(zeros).substr(0, std::min<std::uint64_t>(length, zeros.size())));
     }

@@ -12,7 +12,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-using Use = FileView::Use;
 using model::CharacterSource;
 using model::CharacterType;
 
@@ -52,17 +51,17 @@ std::string read_line(const fs::path& path) {
 }
 
 void show_system(FileView& view) {
-    view.show("/usr", Use::programs);
+    view.show("/usr", FileView::Use::programs);
     for (const char* folder : program_folders) {
         std::error_code failure;
         const auto target = fs::read_symlink(folder, failure);
         if (!failure)
             view.link(folder, target);
         else
-            view.show(folder, Use::programs);
+            view.show(folder, FileView::Use::programs);
     }
     for (const char* path : settings) view.show(path);
-    view.show("/sys", Use::read, false);
+    view.show("/sys", FileView::Use::read, false);
 }
 
 void show_common_devices(FileView& view) {
@@ -73,7 +72,7 @@ void show_common_devices(FileView& view) {
 void show_devices(FileView& view, const GuestUser& user, const std::vector<std::string>& nodes) {
     show_common_devices(view);
     // Beside ptmx, which looks for it there; of the host, since the daemon opens the other ends of terminals.
-    view.show("/dev/pts", Use::devices);
+    view.show("/dev/pts", FileView::Use::devices);
     constexpr mode_t own_mode = 0600;
     for (const auto& path : nodes) view.show_device(path, own_mode, user.uid, user.gid);
 }
@@ -85,14 +84,14 @@ void show_emulator(FileView& view, const std::string& path) {
     const auto folder = program.parent_path();
     if (folder.filename() == "bin" && folder.has_relative_path())
         for (const char* beside : {"share", "lib", "lib64", "libexec"})
-            view.show(folder.parent_path() / beside, Use::programs);
-    view.show(path, Use::programs);
+            view.show(folder.parent_path() / beside, FileView::Use::programs);
+    view.show(path, FileView::Use::programs);
 }
 
 /// A file or socket that somebody makes anew is seen only through its folder.
 void show_folder_of(FileView& view, const std::optional<std::string>& path) {
     const auto folder = fs::path(path.value_or("")).parent_path();
-    if (folder.has_relative_path()) view.show(folder, Use::write);
+    if (folder.has_relative_path()) view.show(folder, FileView::Use::write);
 }
 
 void show_stream(FileView& view, CharacterType type, const std::vector<CharacterSource>& sources) {
@@ -101,7 +100,7 @@ void show_stream(FileView& view, CharacterType type, const std::vector<Character
     if (type == CharacterType::unix_socket && source.mode == "connect" && source.reconnect.enabled.value_or(false))
         show_folder_of(view, source.path);
     if (type != CharacterType::pipe) return;
-    for (const char* end : {".in", ".out"}) view.show(*source.path + end, Use::write);
+    for (const char* end : {".in", ".out"}) view.show(*source.path + end, FileView::Use::write);
 }
 
 void show_streams(FileView& view, const model::Devices& devices) {
@@ -127,7 +126,7 @@ void show_disks(FileView& view, const std::vector<model::Disk>& disks) {
 
 void show_memory(FileView& view, const model::Domain& live) {
     for (const auto& memory : live.devices.memories)
-        if (memory.source_path) view.show(*memory.source_path, Use::write);
+        if (memory.source_path) view.show(*memory.source_path, FileView::Use::write);
     for (const auto& shmem : live.devices.shmems) show_folder_of(view, shmem.server);
 }
 
@@ -138,7 +137,7 @@ void show_own_arguments(FileView& view, const model::QemuCommandline& commandlin
         for (std::size_t at = text.find('/'); at < text.size(); at = text.find('/', at)) {
             const bool begins = at == 0 || std::string_view("=:,\"").contains(text[at - 1]);
             const auto end = std::min(text.find_first_of(",\"", at), text.size());
-            if (begins) view.show(text.substr(at, end - at), Use::write);
+            if (begins) view.show(text.substr(at, end - at), FileView::Use::write);
             at = end;
         }
     }
@@ -229,13 +228,13 @@ FileView guest_view(const model::Domain& live, const GuestUser& user, const Gues
     show_system(view);
     show_devices(view, user, device_nodes(live));
     show_emulator(view, places.emulator);
-    view.show(places.own, Use::write);
+    view.show(places.own, FileView::Use::write);
     show_streams(view, live.devices);
     show_disks(view, live.devices.disks);
     show_memory(view, live);
     for (const auto& filesystem : live.devices.filesystems)
         if (filesystem.source_dir && filesystem.driver.type != "virtiofs")
-            view.show(*filesystem.source_dir, filesystem.readonly ? Use::read : Use::write);
+            view.show(*filesystem.source_dir, filesystem.readonly ? FileView::Use::read : FileView::Use::write);
     for (const auto& audio : live.devices.audios) show_folder_of(view, audio.path);
     show_own_arguments(view, live.qemu);
     return view;

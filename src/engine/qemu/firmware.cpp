@@ -24,7 +24,7 @@ FirmwareWish wish_of(const model::Domain& domain) {
                 ErrorCode::config_unsupported, ErrorDomain::qemu,
                 fmt::format("<feature> (line {}): firmware has no feature '{}'", feature.rest.line, feature.name));
     }
-    if (domain.os.loader.secure) wish.secure_boot = *domain.os.loader.secure;
+    if (domain.os.loader.secure) wish.secure_boot = domain.os.loader.secure;
     wish.smm_refused = domain.features.smm == model::OnOff::off;
     return wish;
 }

@@ -241,13 +241,13 @@ void complete_pci_controller(Controller& controller, std::optional<unsigned>& la
     if (!controller.model_name && !name.empty()) controller.model_name = std::string(name);
     auto& target = controller.target;
     if (*kind == PciBusKind::root_port || *kind == PciBusKind::switch_downstream) {
-        if (!target.chassis) target.chassis = *controller.index;
+        if (!target.chassis) target.chassis = controller.index;
         if (!target.port && controller.address)
             target.port.emplace().value = *kind == PciBusKind::root_port
                                               ? controller.address->slot << 3 | controller.address->function
                                               : controller.address->slot;
     } else if (*kind == PciBusKind::pci_bridge) {
-        if (!target.chassis_nr) target.chassis_nr = *controller.index;
+        if (!target.chassis_nr) target.chassis_nr = controller.index;
     } else if (*kind == PciBusKind::pci_expander || *kind == PciBusKind::pcie_expander) {
         if (!target.bus_nr) target.bus_nr = last_bus_number.value_or(256) - 2;
         last_bus_number = target.bus_nr;

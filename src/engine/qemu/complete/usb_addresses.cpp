@@ -95,7 +95,7 @@ public:
         for (std::size_t i = first_free_; i < ports_.size(); ++i) {
             const auto& port = ports_[i];
             if (!port.owner.empty() || (bus && *bus != port.bus)) continue;
-            const auto address = model::Address::usb(port.bus, port.name);
+            auto address = model::Address::usb(port.bus, port.name);
             take(address.bus, address.usb_port, user);
             return address;
         }

@@ -16,7 +16,7 @@ std::string filter_text(const model::RedirectFilter& filter) {
         if (const auto dot = version.find('.'); dot != version.npos) { // "2.56" is written in hexadecimal: 0x0256
             auto minor = version.substr(dot + 1);
             if (minor.size() < 2) minor.insert(0, 2 - minor.size(), '0');
-            version = "0x" + version.substr(0, dot) + minor;
+            version = fmt::format("0x{}{}", version.substr(0, dot), minor);
         }
         text += fmt::format("{}{}:{}:{}:{}:{}", text.empty() ? "" : "|", part(rule.usb_class), part(rule.vendor),
                             part(rule.product), version, rule.allow ? 1 : 0);
