@@ -30,6 +30,7 @@ struct Pipe {
     }
 };
 
+constexpr auto end_timeout = std::chrono::seconds(5);    ///< for a program that was killed
 constexpr auto others_timeout = std::chrono::seconds(1); ///< that hold the outputs of a program that has ended
 
 /// What goes on beside the one who waits; shared, so that it may be left behind.
@@ -54,6 +55,14 @@ Deadline next_look(const Watch& watch, Deadline look, Deadline by) {
     return Deadline::at(next);
 }
 
+/// With what it has started in its session.
+void kill_all(Run& run) {
+    if (run.ended) return;
+    // Not reaped yet, so that the number of its session cannot be another's.
+    ::kill(-run.process.pid(), SIGKILL);
+    run.process.signal(SIGKILL);
+}
+
 /// Ends what is left when the one who waits has gone.
 class Ending {
 public:
@@ -61,11 +70,7 @@ public:
     Ending(const Ending&) = delete;
     Ending& operator=(const Ending&) = delete;
     ~Ending() {
-        if (!run_->ended) {
-            // Not reaped yet, so that the number of its session cannot be another's.
-            ::kill(-run_->process.pid(), SIGKILL);
-            run_->process.signal(SIGKILL);
-        }
+        kill_all(*run_);
         boost::system::error_code ignored;
         run_->out.close(ignored);
         run_->err.close(ignored);
@@ -91,6 +96,14 @@ Task<> drain(std::shared_ptr<Run> run, StreamFd Run::* stream, std::string Comma
     }
     --run->open_outputs;
     run->changed.notify_all();
+}
+
+/// What it writes to is nobody's before it has gone, or hangs.
+Task<> end_cancelled(std::shared_ptr<Run> run, const Progress& progress) {
+    kill_all(*run);
+    const auto last = Deadline::in(end_timeout);
+    while (!run->ended && !last.expired()) (void)co_await run->changed.wait(last);
+    progress.check();
 }
 
 Task<> feed(UniqueFd fd, std::string input) {
@@ -180,7 +193,7 @@ Task<CommandOutput> run_command(Command command, Deadline by, std::string input,
         if (by.expired())
             throw Error(ErrorCode::operation_timeout, ErrorDomain::none,
                         fmt::format("'{}' did not end in time and was killed", name));
-        if (watch.progress) watch.progress->check();
+        if (watch.progress && watch.progress->cancelled()) co_await end_cancelled(run, *watch.progress);
         if (!watch.look || !look.expired()) continue;
         co_await watch.look();
         look = Deadline::in(watch.every);

@@ -32,7 +32,7 @@ struct CommandOutput {
 struct Watch {
     Clock::duration every{};
     std::function<Task<>()> look; ///< called so often; may be null
-    ProgressPtr progress;         ///< the program ends when this is cancelled; may be null
+    ProgressPtr progress;         ///< when it is cancelled, the program is killed; may be null
     std::function<void(const std::string& out)>
         read; ///< gets all of its output so far, whenever there is more; may be null
 };
