@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace domus {
 
@@ -28,6 +29,22 @@ public:
     /// The work ends at its next check().
     void cancel() { cancelled_ = true; }
     bool cancelled() const { return cancelled_; }
+    /// Work that goes to its end once it has begun, such as a program that must not be interrupted.
+    class ToItsEnd {
+    public:
+        explicit ToItsEnd(std::shared_ptr<Progress> progress) : progress_(std::move(progress)) {
+            ++progress_->to_its_end_;
+        }
+        ~ToItsEnd() { --progress_->to_its_end_; }
+        ToItsEnd(const ToItsEnd&) = delete;
+        ToItsEnd& operator=(const ToItsEnd&) = delete;
+
+    private:
+        std::shared_ptr<Progress> progress_;
+    };
+    /// False while there is one.
+    bool can_be_cancelled() const { return to_its_end_ == 0; }
+
     /// Throws operation_aborted after cancel().
     void check() const {
         if (cancelled_)
@@ -37,6 +54,7 @@ public:
 private:
     std::atomic<std::uint64_t> done_ = 0, total_ = 0;
     std::atomic<bool> cancelled_ = false;
+    std::atomic<int> to_its_end_ = 0;
 };
 
 using ProgressPtr = std::shared_ptr<Progress>;

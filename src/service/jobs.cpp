@@ -295,6 +295,7 @@ JobView Jobs::view(const Job& job) const {
         view.cancellable = compute::can_be_aborted(statistics);
         return view;
     }
+    view.cancellable = view.cancellable && job.progress->can_be_cancelled();
     view.done = job.progress->done();
     view.total = job.progress->total();
     const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - job.since);
@@ -331,6 +332,9 @@ Task<> Jobs::cancel(JobRef ref) {
     if (!job->view.cancellable)
         throw invalid("cannot be cancelled")
             .hint(fmt::format("it ends by itself: 'domus job-wait {}' waits for that", ref.id));
+    if (!job->progress->can_be_cancelled())
+        throw invalid("runs a program that must not be interrupted")
+            .hint(fmt::format("try again, or wait for its end with 'domus job-wait {}'", ref.id));
     job->progress->cancel();
 }
 

@@ -1,13 +1,16 @@
 // Long work on volumes tells how far it is, and what is cancelled leaves what it found.
 #include "storage/volume_file.hpp"
 
+#include "async/spawn.hpp"
 #include "async/test_wait.hpp"
 #include "os/files.hpp"
 #include "os/process.hpp"
 #include "os/test_folder.hpp"
 #include "storage/wipe.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 namespace domus::storage {
 
@@ -85,6 +88,35 @@ TEST_F(LongWork, wiping_tells_how_far_it_is_and_ends_when_it_is_cancelled) {
     progress->cancel();
     EXPECT_EQ(run([&](Site site) { return wipe(path, 0, site); }), ErrorCode::operation_aborted);
     EXPECT_EQ(read_file(path, size), std::string(size, 'x'));
+}
+
+TEST_F(LongWork, cannot_be_cancelled_while_a_program_runs_that_must_not_be_interrupted) {
+    const auto fifo = (folder / "fifo").string();
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    run_to_end([&](Executor executor) -> Task<> {
+        const auto lane = std::make_shared<Lane>(executor, "long work", 1);
+        const auto site = Site(lane, Deadline::in(timeout)).reporting(progress);
+        bool ended = false;
+        const auto read_it = [](Site where, std::string path, bool& done) -> Task<> {
+            std::vector<std::string> arguments(1, path);
+            (void)co_await where.attempt("cat", std::move(arguments));
+            done = true;
+        };
+        EXPECT_TRUE(progress->can_be_cancelled());
+        spawn(executor, read_it(site, fifo, ended), "a program");
+        const auto is_held = [&] { return !progress->can_be_cancelled(); };
+        co_await eventually(is_held);
+        UniqueFd writer;
+        const auto is_read = [&] { // the program has opened it
+            writer.reset(::open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+            return static_cast<bool>(writer);
+        };
+        co_await eventually(is_read);
+        writer.reset();
+        const auto has_ended = [&] { return ended; };
+        co_await eventually(has_ended);
+        EXPECT_TRUE(progress->can_be_cancelled());
+    });
 }
 
 } // namespace domus::storage

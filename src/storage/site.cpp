@@ -41,7 +41,7 @@ Task<std::string> Site::run(Command command, std::string purpose, std::string in
 Task<CommandOutput> Site::finish(Command command, std::string purpose, std::string input) const {
     std::optional<Error> late;
     try {
-        auto output = co_await run_command(judged(std::move(command)), by_, std::move(input), watch_);
+        auto output = co_await attempt(std::move(command), std::move(input));
         co_return output;
     } catch (const Error& error) {
         if (error.code() != ErrorCode::operation_timeout) throw;
@@ -64,7 +64,10 @@ Task<CommandOutput> Site::attempt(std::string program, std::vector<std::string> 
 }
 
 Task<CommandOutput> Site::attempt(Command command, std::string input) const {
-    return run_command(judged(std::move(command)), by_, std::move(input), watch_);
+    std::optional<Progress::ToItsEnd> uninterrupted;
+    if (!watch_.progress) uninterrupted.emplace(progress_);
+    auto output = co_await run_command(judged(std::move(command)), by_, std::move(input), watch_);
+    co_return output;
 }
 
 Task<> or_undo(Task<> work, Task<> undo) {
