@@ -178,6 +178,7 @@ def test_it_has_no_more_memory_than_it_was_given(conn, engine):
     domain = engine("a-balloon")
     domain.create()
     wait_until(lambda: domain.info()[2] == 32 << 10, "its last event is not believed")
+    wait_until(lambda: seen[-1:] == [32 << 10], "its last event does not come")
     assert max(seen) == 64 << 10
 
 

@@ -157,6 +157,7 @@ def test_a_guest_that_writes_into_its_agents_port_without_end(daemon, conn, gues
     channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
     domain = conn.createXML(guest("web", devices=channel))
     shell_of("web").run("(yes >/dev/virtio-ports/org.qemu.guest_agent.0) & true")
+    wait_until(lambda: "state='connected'" in domain.XMLDesc(), "the port is not opened")
     for call in (lambda own: own.lookupByName("web").shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT),
                  lambda own: own.lookupByName("web").interfaceAddresses(libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT)):
         asking = Outcome(daemon, call)
