@@ -18,22 +18,11 @@ namespace {
 
 constexpr std::string_view components = "#/components/schemas/";
 
-std::string_view method_of(const service::Row& row) {
-    switch (row.method) {
-    case service::Method::get:
-        return "get";
-    case service::Method::put:
-        return "put";
-    case service::Method::post:
-        return "post";
-    case service::Method::patch:
-        return "patch";
-    case service::Method::remove:
-        return "delete";
-    case service::Method::none:
-        break;
-    }
-    return "";
+/// As OpenAPI has it: "get".
+std::string method_of(const service::Row& row) {
+    std::string method(name_of(row.method));
+    std::ranges::transform(method, method.begin(), [](char c) { return static_cast<char>(c + 'a' - 'A'); });
+    return method;
 }
 
 std::string_view word_of(service::Effect effect) {

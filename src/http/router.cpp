@@ -43,24 +43,6 @@ std::pair<std::size_t, std::size_t> weight(const Route& route) {
             route.query.size()};
 }
 
-std::string_view name_of(service::Method method) {
-    switch (method) {
-    case service::Method::get:
-        return "GET";
-    case service::Method::put:
-        return "PUT";
-    case service::Method::post:
-        return "POST";
-    case service::Method::patch:
-        return "PATCH";
-    case service::Method::remove:
-        return "DELETE";
-    case service::Method::none:
-        break;
-    }
-    return "";
-}
-
 /// libvirt has no code for it.
 bool says_no_job(const service::Row& row, const Error& error) {
     return row.family == service::Family::job && error.code() == ErrorCode::invalid_arg
