@@ -167,6 +167,8 @@ TEST_F(HttpTest, what_is_too_long_or_no_http_is_refused) {
                 HasSubstr(" 431 "));
     EXPECT_THAT(refused("POST /api/v1/domains HTTP/1.1\r\nContent-Length: 5000\r\n\r\n"), HasSubstr(" 413 "));
     EXPECT_THAT(refused("nonsense\r\n\r\n"), HasSubstr(" 400 "));
+    EXPECT_THAT(refused("POST /api/v1/domains HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{\r\n"),
+                HasSubstr(" 411 "));
     auto client = connect();
     EXPECT_THAT(client.ask("GET http://x HTTP/1.1\r\n\r\n"), HasSubstr(" 400 "));
     EXPECT_THAT(client.ask("GET /elsewhere HTTP/1.1\r\n\r\n"), HasSubstr(" 404 "));

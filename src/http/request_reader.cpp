@@ -69,7 +69,6 @@ unsigned preferred_wait(std::string_view preferences) {
 RequestReader::RequestReader(const RequestLimits& limits) : limits_(limits) {
     parser_.header_limit(limits.header);
     parser_.body_limit(limits.body);
-    parser_.eager(true);
 }
 
 std::string RequestReader::field(beast::http::field name) const {
@@ -77,13 +76,18 @@ std::string RequestReader::field(beast::http::field name) const {
     return {value.data(), value.size()};
 }
 
+/// The parser stops behind the header. It must not see a body in chunks: Boost 1.81 asserts what the client sends in them.
 bool RequestReader::take(std::string& buffer) {
-    if (!buffer.empty()) {
+    while (!refusal_ && !parser_.is_done() && !buffer.empty()) {
         boost::system::error_code failure;
         const auto used = parser_.put(boost::asio::buffer(buffer), failure);
         ::explicit_bzero(buffer.data(), used); // it may be a secret
         buffer.erase(0, used);
-        if (failure && failure != beast::http::error::need_more) refusal_ = refusal(failure, limits_);
+        if (failure == beast::http::error::need_more) break;
+        if (failure)
+            refusal_ = refusal(failure, limits_);
+        else if (parser_.is_header_done() && parser_.chunked())
+            refusal_ = problem(411, "a body in chunks is not taken", "send its Content-Length");
     }
     return refusal_ || parser_.is_done();
 }

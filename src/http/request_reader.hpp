@@ -1,4 +1,5 @@
-// Reads one request of HTTP/1.1 from what a client sends, in whatever pieces it comes.
+// Reads one request of HTTP/1.1 from what a client sends, in whatever pieces it comes. A body needs a Content-Length: one in
+// chunks is refused with 411 (RFC 9110, section 15.5.12).
 //
 //     RequestReader reader(limits);
 //     while (!reader.take(buffer)) { ... more into buffer ... }
