@@ -1,5 +1,6 @@
 #include "async/acceptor.hpp"
 
+#include "async/spawn.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 
@@ -16,19 +17,26 @@ constexpr auto retry = std::chrono::milliseconds(200); ///< others may have give
 
 } // namespace
 
-Acceptor::Acceptor(Executor executor, UniqueFd socket, std::function<void(UniqueFd client)> admit)
+std::shared_ptr<Acceptor> Acceptor::start(const Executor& executor, UniqueFd socket,
+                                          std::function<void(UniqueFd client)> admit) {
+    auto acceptor = std::make_shared<Acceptor>(executor, std::move(socket), std::move(admit));
+    spawn(executor, run(acceptor), "accepting clients");
+    return acceptor;
+}
+
+Acceptor::Acceptor(const Executor& executor, UniqueFd socket, std::function<void(UniqueFd client)> admit)
     : socket_(executor, socket.release()), admit_(std::move(admit)), room_(executor) {
     socket_.native_non_blocking(true);
 }
 
-Task<> Acceptor::run() {
-    while (!stopped_) {
+Task<> Acceptor::run(std::shared_ptr<Acceptor> self) {
+    while (!self->stopped_) {
         boost::system::error_code failure;
-        co_await socket_.async_wait(StreamFd::wait_read, asio::redirect_error(use_task, failure));
-        if (failure || stopped_) co_return;
-        const bool all = accept_some();
+        co_await self->socket_.async_wait(StreamFd::wait_read, asio::redirect_error(use_task, failure));
+        if (failure || self->stopped_) co_return;
+        const bool all = self->accept_some();
         // Who waits keeps the socket readable: without this it would be asked again and again.
-        if (!all) (void)co_await room_.wait(Deadline::in(retry));
+        if (!all) (void)co_await self->room_.wait(Deadline::in(retry));
     }
 }
 

@@ -7,21 +7,23 @@
 #include "os/unique_fd.hpp"
 
 #include <functional>
+#include <memory>
 
 namespace domus {
 
 class Acceptor {
 public:
-    /// `admit` takes each client's socket, which does not block.
-    Acceptor(Executor executor, UniqueFd socket, std::function<void(UniqueFd client)> admit);
+    /// Begins, and goes on until stop(). `admit` takes each client's socket, which does not block.
+    static std::shared_ptr<Acceptor> start(const Executor& executor, UniqueFd socket,
+                                           std::function<void(UniqueFd client)> admit);
+    Acceptor(const Executor& executor, UniqueFd socket, std::function<void(UniqueFd client)> admit);
 
-    /// Until stop().
-    Task<> run();
     void stop();
     /// A client has gone.
     void look_again() { room_.notify_all(); }
 
 private:
+    static Task<> run(std::shared_ptr<Acceptor> self);
     bool accept_some();
     void cannot_accept(int number);
 

@@ -32,7 +32,6 @@ Task<> Connection::run() {
         if (!sent || !keep) break;
         if (share_.used_up()) co_await share_.rest();
     }
-    close();
 }
 
 Task<std::optional<Incoming>> Connection::read() {

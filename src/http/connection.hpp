@@ -16,7 +16,7 @@ class Connection {
 public:
     Connection(const Executor& executor, UniqueFd socket, service::Caller caller, Router& router, const Limits& limits);
 
-    /// Until the client goes, or is let go of.
+    /// Returns when the client has disconnected, a timeout is over or finish() was called; close() is the caller's.
     Task<> run();
     /// Ends it after the request in progress; at once if there is none.
     void finish();

@@ -13,13 +13,9 @@ Server::Server(Executor executor, service::Service& service, Limits limits, std:
     : executor_(executor), router_(service), limits_(limits), number_(std::move(number)), ended_(executor) {}
 
 void Server::listen(UniqueFd socket, bool read_only) {
-    auto acceptor = std::make_shared<Acceptor>(
-        executor_, std::move(socket), [this, read_only](UniqueFd client) { admit(std::move(client), read_only); });
-    acceptors_.push_back(acceptor);
-    spawn(executor_, accept(acceptor), "accepting clients of HTTP");
+    acceptors_.push_back(Acceptor::start(executor_, std::move(socket),
+                                         [this, read_only](UniqueFd client) { admit(std::move(client), read_only); }));
 }
-
-Task<> Server::accept(std::shared_ptr<Acceptor> acceptor) { co_await acceptor->run(); }
 
 void Server::admit(UniqueFd client, bool read_only) {
     try {
@@ -50,7 +46,6 @@ Task<> Server::serve(std::shared_ptr<Connection> connection) {
     } catch (...) {
         failure = std::current_exception();
     }
-    if (failure) log::error("a client of HTTP: {}", describe(failure));
     connection->close();
     connections_.erase(connection);
     const auto uid = connection->caller().who.uid;
@@ -58,6 +53,7 @@ Task<> Server::serve(std::shared_ptr<Connection> connection) {
     if (closed_) closed_(connection->caller().connection);
     for (const auto& acceptor : acceptors_) acceptor->look_again();
     ended_.notify_all();
+    if (failure) std::rethrow_exception(failure);
 }
 
 Task<> Server::stop(Clock::duration requests) {

@@ -43,7 +43,6 @@ public:
     Task<> stop(Clock::duration requests);
 
 private:
-    static Task<> accept(std::shared_ptr<Acceptor> acceptor);
     void admit(UniqueFd client, bool read_only);
     Task<> serve(std::shared_ptr<Connection> connection);
 

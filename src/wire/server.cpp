@@ -24,14 +24,10 @@ Server::Server(Executor executor, const Dispatcher& dispatcher, Limits limits)
       accounts_(limits.user), room_(executor) {}
 
 void Server::listen(UniqueFd socket, bool read_only) {
-    auto acceptor = std::make_shared<Acceptor>(
-        executor_, std::move(socket), [this, read_only](UniqueFd client) { admit(std::move(client), read_only); });
-    acceptors_.push_back(acceptor);
-    spawn(executor_, accept(acceptor), "accepting clients");
+    acceptors_.push_back(Acceptor::start(executor_, std::move(socket),
+                                         [this, read_only](UniqueFd client) { admit(std::move(client), read_only); }));
     if (!std::exchange(watching_, true)) spawn(executor_, watch(), "keepalive");
 }
-
-Task<> Server::accept(std::shared_ptr<Acceptor> acceptor) { co_await acceptor->run(); }
 
 /// Some places are kept for those who may change something, and of these some for the owner, so that nobody locks them out.
 bool Server::has_room_for(Account& account) {

@@ -30,7 +30,6 @@ public:
     std::uint64_t next_connection() { return next_connection_++; }
 
 private:
-    static Task<> accept(std::shared_ptr<Acceptor> acceptor);
     void admit(UniqueFd client, bool read_only);
     bool has_room_for(Account& account);
     Task<> serve(std::shared_ptr<Session> session);
