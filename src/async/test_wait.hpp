@@ -41,6 +41,16 @@ template <class Condition> bool comes_true(Condition so) {
     return true;
 }
 
+/// The same where nobody else turns the loop. False if it does not come true in time.
+template <class Condition> bool turn_until(Loop& loop, Condition so, Clock::duration limit = timeout) {
+    for (const auto by = Deadline::in(limit); !so();) {
+        if (by.expired()) return false;
+        loop.restart();
+        loop.run_one_for(std::chrono::milliseconds(1));
+    }
+    return true;
+}
+
 /// Runs a coroutine to its end on a loop of its own; what it throws is thrown. No thread of its lanes stays.
 inline void run_to_end(std::function<Task<>(Executor)> body) {
     Loop loop{1};

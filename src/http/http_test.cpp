@@ -31,7 +31,7 @@ public:
     Client(Loop& loop, const std::string& path) : loop_(loop), socket_(connect_to(path)) {}
 
     void send(std::string_view bytes) {
-        turn_until([&] {
+        turn_until(loop_, [&] {
             const auto n = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
             if (n > 0) bytes.remove_prefix(static_cast<std::size_t>(n));
             return bytes.empty() || (n < 0 && errno != EAGAIN);
@@ -39,11 +39,11 @@ public:
     }
     /// What has come until it contains `wanted`, or the end.
     std::string receive(std::string_view wanted) {
-        turn_until([&] { return read_some(), input_.find(wanted) != std::string::npos || ended_; });
+        turn_until(loop_, [&] { return read_some(), input_.find(wanted) != std::string::npos || ended_; });
         return std::exchange(input_, {});
     }
     bool ended() {
-        turn_until([&] { return read_some(), ended_; });
+        turn_until(loop_, [&] { return read_some(), ended_; });
         return ended_;
     }
     /// The head and the body of one response.
@@ -53,7 +53,7 @@ public:
     }
     std::string receive_response() {
         std::size_t size = std::string::npos;
-        turn_until([&] {
+        turn_until(loop_, [&] {
             read_some();
             const auto end = input_.find("\r\n\r\n");
             if (end != std::string::npos) size = end + 4 + length();
@@ -76,13 +76,6 @@ private:
         if (n > 0) input_.append(piece, static_cast<std::size_t>(n));
         if (n == 0 || (n < 0 && errno != EAGAIN)) ended_ = true;
     }
-    template <class Condition> void turn_until(Condition so) {
-        for (const auto end = Clock::now() + timeout; !so() && Clock::now() < end;) {
-            loop_.restart();
-            loop_.run_one_for(std::chrono::milliseconds(1));
-        }
-    }
-
     Loop& loop_;
     UniqueFd socket_;
     std::string input_;
@@ -94,10 +87,7 @@ struct HttpTest : FolderTest {
         if (!server) return;
         bool ended = false;
         spawn(loop.get_executor(), stop(ended), "the end");
-        for (const auto end = Clock::now() + timeout; !ended && Clock::now() < end;) {
-            loop.restart();
-            loop.run_one_for(std::chrono::milliseconds(1));
-        }
+        EXPECT_TRUE(turn_until(loop, [&] { return ended; }));
     }
     Task<> stop(bool& ended) {
         co_await server->stop(timeout);

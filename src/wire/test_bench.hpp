@@ -86,12 +86,7 @@ public:
 
     /// Turns the loop until it is so; false if it is not in time.
     bool turn_until(const std::function<bool()>& so, std::chrono::milliseconds limit = timeout) {
-        for (const auto end = Clock::now() + limit; !so();) {
-            if (Clock::now() >= end) return false;
-            loop_.restart();
-            loop_.run_one_for(std::chrono::milliseconds(1));
-        }
-        return true;
+        return domus::turn_until(loop_, so, limit);
     }
     /// All that is ready now, and what becomes so in this time.
     void turn(std::chrono::milliseconds span) {
