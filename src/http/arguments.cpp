@@ -1,5 +1,6 @@
 #include "http/arguments.hpp"
 
+#include "base/number.hpp"
 #include "os/cipher.hpp"
 
 #include <fmt/format.h>
@@ -7,7 +8,6 @@
 #include <boost/json.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <ranges>
 
 namespace domus::http {
@@ -110,18 +110,16 @@ template <class Number> Number number_of(const Given& given, Number least, Numbe
     const auto wrong = [&] {
         return bad_argument(given.name, fmt::format("must be a number from {} to {}", least, most));
     };
-    Number number = 0;
+    std::optional<Number> number;
     if (given.json) {
         boost::system::error_code failure;
         number = given.json->to_number<Number>(failure);
         if (failure) throw wrong();
     } else {
-        const auto* end = given.text->data() + given.text->size();
-        const auto read = std::from_chars(given.text->data(), end, number);
-        if (read.ec != std::errc() || read.ptr != end) throw wrong();
+        number = parse_number<Number>(*given.text);
     }
-    if (number < least || number > most) throw wrong();
-    return number;
+    if (!number || *number < least || *number > most) throw wrong();
+    return *number;
 }
 
 std::string list_of(std::span<const std::string_view> words) {
@@ -145,34 +143,15 @@ std::int64_t signed_of(const Given& given, std::int64_t least, std::int64_t most
     return number_of<std::int64_t>(given, least, most);
 }
 
-std::vector<std::string> words_of(const Given& given) {
-    std::vector<std::string> words;
-    if (given.json) {
-        const auto* list = given.json->if_array();
-        if (!list) throw bad_argument(given.name, "must be an array of strings");
-        for (const auto& each : *list) words.push_back(text_of({given.name, nullptr, &each, nullptr}));
-        return words;
-    }
-    for (const auto part : std::views::split(*given.text, ','))
-        if (!part.empty()) words.emplace_back(part.begin(), part.end());
-    return words;
-}
-
-std::uint32_t flags_of(const Given& given, std::span<const std::string_view> words) {
-    std::uint32_t bits = 0;
-    for (const auto& word : words_of(given)) bits |= std::uint32_t{1} << index_of(given, word, words);
-    return bits;
+std::vector<std::string> parts_of(const std::string& text) {
+    std::vector<std::string> parts;
+    for (const auto part : std::views::split(text, ','))
+        if (!part.empty()) parts.emplace_back(part.begin(), part.end());
+    return parts;
 }
 
 std::size_t word_of(const Given& given, std::span<const std::string_view> words) {
     return index_of(given, text_of(given), words);
-}
-
-json::object flags_schema(std::span<const std::string_view> words) {
-    json::array known;
-    for (const auto word : words)
-        if (!word.empty()) known.emplace_back(word);
-    return {{"type", "array"}, {"items", json::object{{"type", "string"}, {"enum", std::move(known)}}}};
 }
 
 compute::DomainRef domain_of(service::Service& service, const std::string& text) {

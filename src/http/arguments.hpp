@@ -1,5 +1,5 @@
 // The arguments of an operation, read from a request: those in its path and its query are text, those in its body JSON. A
-// body that is XML is the argument "xml" alone; then the others stand in the query, as they do without a body.
+// body that is XML is the argument "xml" alone; then the others are in the query, as they do without a body.
 #pragma once
 
 #include "base/error.hpp"
@@ -51,7 +51,7 @@ public:
         if (!given.given() && !may_lack<T>(name)) throw bad_argument(name, "is missing");
         return Parameter<T>::read(given);
     }
-    /// A volume, whose pool and name stand in the path.
+    /// A volume, whose pool and name are in the path.
     storage::VolumeRef take_volume(std::string_view name, service::Service& service);
     /// Throws invalid_arg for what the operation does not know.
     void require_no_others() const;
@@ -84,11 +84,9 @@ std::string text_of(const Given& given);
 bool truth_of(const Given& given);
 std::uint64_t unsigned_of(const Given& given, std::uint64_t most);
 std::int64_t signed_of(const Given& given, std::int64_t least, std::int64_t most);
-/// Words that are separated by commas, or an array of them.
-std::vector<std::string> words_of(const Given& given);
-std::uint32_t flags_of(const Given& given, std::span<const std::string_view> words);
+/// What is separated by commas.
+std::vector<std::string> parts_of(const std::string& text);
 std::size_t word_of(const Given& given, std::span<const std::string_view> words);
-boost::json::object flags_schema(std::span<const std::string_view> words);
 
 compute::DomainRef domain_of(service::Service& service, const std::string& text);
 service::NetworkRef network_of(service::Service& service, const std::string& text);
@@ -141,14 +139,6 @@ struct Parameter<Enum> {
     static boost::json::object describe() { return format::json_schema_of(format::detail::value_type<Enum>); }
 };
 
-template <class Enum> struct Parameter<service::Flags<Enum>> {
-    static constexpr bool may_lack = true;
-    static service::Flags<Enum> read(const Given& given) {
-        return service::Flags<Enum>::from_bits(given.given() ? detail::flags_of(given, format::words<Enum>) : 0);
-    }
-    static boost::json::object describe() { return detail::flags_schema(format::words<Enum>); }
-};
-
 template <class T> struct Parameter<std::optional<T>> {
     static constexpr bool may_lack = true;
     static std::optional<T> read(const Given& given) {
@@ -168,12 +158,22 @@ template <class T> struct Parameter<std::vector<T>> {
             for (const auto& each : *list)
                 all.push_back(Parameter<T>::read({given.name, nullptr, &each, given.service}));
         } else {
-            for (const auto& each : detail::words_of(given))
+            for (const auto& each : detail::parts_of(*given.text))
                 all.push_back(Parameter<T>::read({given.name, &each, nullptr, given.service}));
         }
         return all;
     }
     static boost::json::object describe() { return {{"type", "array"}, {"items", Parameter<T>::describe()}}; }
+};
+
+template <class Enum> struct Parameter<service::Flags<Enum>> {
+    static constexpr bool may_lack = true;
+    static service::Flags<Enum> read(const Given& given) {
+        std::uint32_t bits = 0;
+        for (const auto flag : Parameter<std::vector<Enum>>::read(given)) bits |= service::Flags<Enum>{flag}.bits();
+        return service::Flags<Enum>::from_bits(bits);
+    }
+    static boost::json::object describe() { return Parameter<std::vector<Enum>>::describe(); }
 };
 
 template <> struct Parameter<Uuid> {

@@ -35,24 +35,6 @@ bool read_target(std::string_view target, Request& request) {
     return true;
 }
 
-std::string_view name_of(service::Method method) {
-    switch (method) {
-    case service::Method::get:
-        return "GET";
-    case service::Method::put:
-        return "PUT";
-    case service::Method::post:
-        return "POST";
-    case service::Method::patch:
-        return "PATCH";
-    case service::Method::remove:
-        return "DELETE";
-    case service::Method::none:
-        break;
-    }
-    return "";
-}
-
 std::string_view reason_of(unsigned status) {
     const auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status));
     return {reason.data(), reason.size()};

@@ -36,8 +36,6 @@ struct Response {
 /// for one that is none, or that names a part of the query twice.
 bool read_target(std::string_view target, Request& request);
 
-/// "GET"; empty for none.
-std::string_view name_of(service::Method method);
 /// Words for a status (RFC 9110, section 15).
 std::string_view reason_of(unsigned status);
 

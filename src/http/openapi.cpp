@@ -18,27 +18,6 @@ namespace {
 
 constexpr std::string_view components = "#/components/schemas/";
 
-/// As OpenAPI has it: "get".
-std::string method_of(const service::Row& row) {
-    std::string method(name_of(row.method));
-    std::ranges::transform(method, method.begin(), [](char c) { return static_cast<char>(c + 'a' - 'A'); });
-    return method;
-}
-
-std::string_view word_of(service::Effect effect) {
-    switch (effect) {
-    case service::Effect::look:
-        return "look";
-    case service::Effect::change:
-        return "change";
-    case service::Effect::job:
-        return "job";
-    case service::Effect::stream:
-        break;
-    }
-    return "stream";
-}
-
 json::array rights_of(const service::Row& row) {
     json::array rights;
     for (const auto& need : row.rights)
@@ -62,7 +41,8 @@ json::object parameter(std::string_view name, std::string_view in, bool required
 class Writer {
 public:
     Writer(const Route& route, format::JsonDefinitions& definitions)
-        : route_(route), row_(*route.row), definitions_(definitions), has_body_(has_body(row_)) {}
+        : route_(route), row_(*route.row), arguments_(route.arguments()), definitions_(definitions),
+          has_body_(has_body(row_)) {}
 
     json::object operation() {
         json::object out{{"operationId", row_.name},
@@ -73,7 +53,7 @@ public:
             if (part.argument) parameters.push_back(parameter(part.text, "path", true, place(part.text)));
         for (const auto& [name, part] : route_.query)
             parameters.push_back(parameter(name, "query", true, part.argument ? place(part.text) : word_alone()));
-        for (const auto& argument : route_.arguments())
+        for (const auto& argument : arguments_)
             if (!has_body_ && !in_place(argument.name))
                 parameters.push_back(parameter(argument.name, "query", argument.required, argument.schema));
         if (row_.effect == service::Effect::job)
@@ -95,7 +75,7 @@ private:
     static json::object word_alone() { return {{"const", ""}}; }
 
     json::object place(std::string_view name) const {
-        for (const auto& argument : route_.arguments())
+        for (const auto& argument : arguments_)
             if (argument.name == name) return argument.schema;
         return {{"type", "string"}}; // a part of one
     }
@@ -113,7 +93,7 @@ private:
         json::object properties;
         json::array required;
         bool takes_xml = false;
-        for (const auto& argument : route_.arguments()) {
+        for (const auto& argument : arguments_) {
             if (in_place(argument.name)) continue;
             if (argument.name == "xml") {
                 takes_xml = true;
@@ -158,6 +138,7 @@ private:
 
     const Route& route_;
     const service::Row& row_;
+    std::vector<Route::Description> arguments_;
     format::JsonDefinitions& definitions_;
     bool has_body_;
 };
@@ -202,8 +183,12 @@ std::string path_text(const Route& route) { return std::string(route.row->path.s
 
 /// One a row, for programs that walk through them.
 json::object listed(const service::Row& row) {
-    json::object out{{"name", row.name},         {"summary", row.summary}, {"effect", word_of(row.effect)},
-                     {"method", method_of(row)}, {"path", row.path},       {"rights", rights_of(row)}};
+    json::object out{{"name", row.name},
+                     {"summary", row.summary},
+                     {"effect", format::word(row.effect)},
+                     {"method", format::word(row.method)},
+                     {"path", row.path},
+                     {"rights", rights_of(row)}};
     if (!row.verb.empty()) out["verb"] = row.verb;
     json::array procedures;
     for (const auto procedure : service::words_of(row.procedures)) procedures.emplace_back(procedure);
@@ -224,7 +209,7 @@ json::object openapi() {
         auto& methods = paths[path_text(route)];
         if (!methods.is_object()) methods = json::object{};
         auto operation = Writer(route, definitions).operation();
-        auto& place = methods.as_object()[method_of(*route.row)];
+        auto& place = methods.as_object()[format::word(route.row->method)];
         if (place.is_object())
             merge(place.as_object(), std::move(operation));
         else

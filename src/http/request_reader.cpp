@@ -1,5 +1,6 @@
 #include "http/request_reader.hpp"
 
+#include "base/number.hpp"
 #include "http/problem.hpp"
 
 #include <fmt/format.h>
@@ -7,7 +8,6 @@
 #include <boost/asio/buffer.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -57,11 +57,10 @@ unsigned preferred_wait(std::string_view preferences) {
     constexpr std::string_view name = "wait=";
     constexpr unsigned most = 60;
     const auto at = preferences.find(name);
-    unsigned seconds = 0;
     if (at == preferences.npos) return 0;
-    const auto* begin = preferences.data() + at + name.size();
-    const auto read = std::from_chars(begin, preferences.data() + preferences.size(), seconds);
-    return read.ec == std::errc() ? std::min(seconds, most) : 0;
+    const auto value = preferences.substr(at + name.size());
+    const auto seconds = parse_number<unsigned>(value.substr(0, value.find_first_not_of("0123456789")));
+    return std::min(seconds.value_or(0), most);
 }
 
 } // namespace

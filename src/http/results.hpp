@@ -21,7 +21,7 @@ namespace domus::http {
 template <class T>
 concept HasValue = requires(const T& result) { value_of(result); };
 
-/// `write` makes JSON of a result; `describe` is the JSON Schema of that. `plain`: it is no object, and stands in one.
+/// `write` makes JSON of a result; `describe` is the JSON Schema of that. `plain`: it is no object, and is put into one.
 template <class T> struct Result;
 
 template <HasValue T> struct Result<T> {
@@ -31,12 +31,6 @@ template <HasValue T> struct Result<T> {
     static boost::json::object describe(format::JsonDefinitions& definitions) {
         return definitions.refer(Value::schema());
     }
-};
-
-template <format::Described T> struct Result<T> {
-    static constexpr bool plain = false;
-    static boost::json::value write(const T& result) { return format::to_json(result); }
-    static boost::json::object describe(format::JsonDefinitions& definitions) { return definitions.refer(T::schema()); }
 };
 
 template <class T>

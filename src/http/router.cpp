@@ -12,29 +12,23 @@ namespace domus::http {
 
 namespace {
 
-using Places = std::map<std::string, std::string, std::less<>>;
-
-bool matches_path(const Route& route, const Request& request, Places& places) {
-    if (route.path.size() != request.path.size()) return false;
-    for (std::size_t i = 0; i < route.path.size(); ++i) {
-        const auto& part = route.path[i];
-        if (part.argument)
-            places.emplace(part.text, request.path[i]);
-        else if (part.text != request.path[i])
-            return false;
-    }
-    return true;
+bool matches_query(const Route& route, const Request& request) {
+    return std::ranges::all_of(route.query,
+                               [&](const auto& wanted) { return request.query.contains(std::string(wanted.first)); });
 }
 
-bool matches_query(const Route& route, const Request& request, Places& places) {
+/// What the request has in the place of arguments.
+std::map<std::string, std::string, std::less<>> places_of(const Route& route, const Request& request) {
+    std::map<std::string, std::string, std::less<>> places;
+    for (std::size_t i = 0; i < route.path.size(); ++i)
+        if (route.path[i].argument) places.emplace(route.path[i].text, request.path[i]);
     for (const auto& [name, part] : route.query) {
-        const auto given = request.query.find(std::string(name));
-        if (given == request.query.end()) return false;
+        const auto& given = request.query.at(std::string(name));
         // The argument may have another name than the part of the query, which is known then too.
-        if (part.argument) places.emplace(part.text, given->second);
-        places.emplace(name, given->second);
+        if (part.argument) places.emplace(part.text, given);
+        places.emplace(name, given);
     }
-    return true;
+    return places;
 }
 
 /// What says more about the request: words rather than arguments, more of its query.
@@ -51,24 +45,24 @@ bool says_no_job(const service::Row& row, const Error& error) {
 
 } // namespace
 
-Router::Match Router::find(const Request& request) {
-    Match best;
+const Route* Router::find(const Request& request) {
+    const Route* best = nullptr;
     for (const auto& route : routes()) {
-        Places places;
-        if (route.row->method != request.method || !matches_path(route, request, places)
-            || !matches_query(route, request, places))
-            continue;
-        if (!best.route || weight(route) > weight(*best.route)) best = {&route, std::move(places)};
+        const bool matches =
+            route.row->method == request.method && matches_path(route, request.path) && matches_query(route, request);
+        if (matches && (!best || weight(route) > weight(*best))) best = &route;
     }
     return best;
 }
 
 /// 405 where the path has other methods (RFC 9110, section 15.5.6).
 Response Router::not_found(const Request& request) {
-    std::set<std::string_view> methods;
+    std::set<std::string> methods;
     for (const auto& route : routes()) {
-        Places places;
-        if (matches_path(route, request, places)) methods.insert(name_of(route.row->method));
+        if (!matches_path(route, request.path)) continue;
+        std::string method(format::word(route.row->method));
+        std::ranges::transform(method, method.begin(), [](char c) { return static_cast<char>(c - 'a' + 'A'); });
+        methods.insert(std::move(method));
     }
     if (methods.empty()) return problem(404, "there is no such resource", where_to_look);
     auto response = problem(405, "the resource does not have this method", where_to_look);
@@ -80,13 +74,14 @@ Task<Response> Router::perform(service::Caller caller, Request request) {
     const bool wants_document = request.path.size() == 1 && request.path[0] == "openapi.json";
     if (wants_document && request.method == service::Method::get)
         co_return Response{200, std::string(json_type), openapi_text(), {}};
-    auto match = find(request);
-    if (!match.route) co_return not_found(request);
-    const auto& row = *match.route->row;
+    const auto* route = find(request);
+    if (!route) co_return not_found(request);
+    const auto& row = *route->row;
     // Before the arguments are looked at, as for other protocols.
     service_.door().admit(caller, row, row.name);
-    Arguments arguments(row, std::move(request), std::move(match.places));
-    auto task = match.route->perform(service_, std::move(caller), std::move(arguments));
+    auto places = places_of(*route, request);
+    Arguments arguments(row, std::move(request), std::move(places));
+    auto task = route->perform(service_, std::move(caller), std::move(arguments));
     std::optional<Error> no_job;
     try {
         auto response = co_await std::move(task);

@@ -5,9 +5,6 @@
 #include "http/routes.hpp"
 #include "service/service.hpp"
 
-#include <map>
-#include <string>
-
 namespace domus::http {
 
 class Router {
@@ -18,12 +15,8 @@ public:
     Task<Response> serve(service::Caller caller, Request request);
 
 private:
-    using Places = std::map<std::string, std::string, std::less<>>;
-    struct Match {
-        const Route* route = nullptr;
-        Places places;
-    };
-    static Match find(const Request& request);
+    /// Null if there is none.
+    static const Route* find(const Request& request);
     static Response not_found(const Request& request);
     Task<Response> perform(service::Caller caller, Request request);
 

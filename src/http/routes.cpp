@@ -7,21 +7,11 @@
 #include <boost/json.hpp>
 
 #include <algorithm>
+#include <ranges>
 
 namespace domus::http {
 
 namespace {
-
-/// The pieces of a text between `by`.
-std::vector<std::string_view> split(std::string_view text, char by) {
-    std::vector<std::string_view> parts;
-    for (std::size_t begin = 0; begin < text.size();) {
-        const auto end = std::min(text.find(by, begin), text.size());
-        parts.push_back(text.substr(begin, end - begin));
-        begin = end + 1;
-    }
-    return parts;
-}
 
 Route::Part part_of(std::string_view text) {
     if (!text.starts_with('{')) return {text, false};
@@ -33,11 +23,12 @@ Route::Part part_of(std::string_view text) {
 Route route_of(const service::Row& row) {
     Route route;
     route.row = &row;
-    const auto mark = row.path.find('?');
-    for (const auto segment : split(row.path.substr(1, mark == row.path.npos ? mark : mark - 1), '/'))
-        route.path.push_back(part_of(segment));
-    if (mark == row.path.npos) return route;
-    for (const auto part : split(row.path.substr(mark + 1), '&')) {
+    const auto mark = std::min(row.path.find('?'), row.path.size());
+    for (const auto segment : std::views::split(row.path.substr(1, mark - 1), '/'))
+        route.path.push_back(part_of({segment.begin(), segment.end()}));
+    if (mark == row.path.size()) return route;
+    for (const auto each : std::views::split(row.path.substr(mark + 1), '&')) {
+        const std::string_view part(each.begin(), each.end());
         const auto equals = part.find('=');
         route.query.emplace_back(part.substr(0, equals),
                                  equals == part.npos ? Route::Part{} : part_of(part.substr(equals + 1)));
@@ -55,6 +46,12 @@ const std::vector<Route>& routes() {
         return made;
     }();
     return all;
+}
+
+bool matches_path(const Route& route, const std::vector<std::string>& path) {
+    return std::ranges::equal(route.path, path, [](const Route::Part& part, const std::string& segment) {
+        return part.argument || part.text == segment;
+    });
 }
 
 Response json_response(const boost::json::value& value) {
@@ -85,31 +82,17 @@ Task<Response> job_response(service::Service& service, service::JobRef job, unsi
     co_return response;
 }
 
-namespace {
-
-/// Whether one of what lies below the first `length` parts of the path can be looked at.
-bool is_collection(const std::vector<Route::Part>& path, std::size_t length) {
-    return std::ranges::any_of(routes(), [&](const Route& route) {
-        return route.row->method == service::Method::get && route.path.size() == length + 1
-               && route.path.back().argument
-               && std::equal(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(length), route.path.begin(),
-                             [](const auto& a, const auto& b) {
-                                 return a.argument == b.argument && (a.argument || a.text == b.text);
-                             });
+void add_location(Response& response, const Request& request, const std::string& segment) {
+    auto path = request.path;
+    path.push_back(segment);
+    const bool can_be_looked_at = std::ranges::any_of(routes(), [&](const Route& route) {
+        return route.row->method == service::Method::get && route.path.back().argument && matches_path(route, path);
     });
-}
-
-} // namespace
-
-void add_location(Response& response, const service::Row& row, const Request& request, const std::string& segment) {
-    const auto path = route_of(row).path;
-    auto length = path.size();
-    if (!is_collection(path, length)) --length; // POST /pools/{pool}/volumes/clone makes one of those volumes
-    if (!is_collection(path, length)) return;
+    if (!can_be_looked_at) return;
     std::string place(root);
-    for (std::size_t i = 0; i < length; ++i) place += "/" + encode(request.path[i]);
+    for (const auto& each : path) place += "/" + encode(each);
     response.status = 201;
-    response.fields.emplace_back("Location", place + "/" + encode(segment));
+    response.fields.emplace_back("Location", std::move(place));
 }
 
 } // namespace domus::http

@@ -6,7 +6,6 @@
 #include "http/message.hpp"
 #include "http/results.hpp"
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -31,7 +30,7 @@ struct Route {
     std::vector<Part> path;
     std::vector<std::pair<std::string_view, Part>>
         query; ///< that must be there; one with an empty value is a word alone
-    std::function<Task<Response>(service::Service&, service::Caller, Arguments)> perform;
+    Task<Response> (*perform)(service::Service&, service::Caller, Arguments) = nullptr;
     std::vector<Description> (*arguments)() = nullptr;
     /// JSON Schema of what is returned; empty: nothing is.
     boost::json::object (*result)(format::JsonDefinitions&) = nullptr;
@@ -39,6 +38,8 @@ struct Route {
 
 /// All, in the order of the rows.
 const std::vector<Route>& routes();
+/// Whether it is the path of the route, whatever stands for its arguments.
+bool matches_path(const Route& route, const std::vector<std::string>& path);
 
 // ---- making them -------------------------------------------------------------------------------------------------
 
@@ -51,8 +52,8 @@ Response document_response(const service::Row& row, std::string xml, const std::
 Error no_current_snapshot();
 /// 202 with the job and its place; 200 once it is completed within `wait` seconds. Its failure within them is a problem.
 Task<Response> job_response(service::Service& service, service::JobRef job, unsigned wait);
-/// 201 with the place of what was made, if it lies beside the operation: by POST /domains, /domains/{domain}.
-void add_location(Response& response, const service::Row& row, const Request& request, const std::string& segment);
+/// 201 with the place of what was made, if it can be looked at below the request's path: POST /domains, /domains/{domain}.
+void add_location(Response& response, const Request& request, const std::string& segment);
 
 namespace detail {
 
@@ -117,7 +118,7 @@ template <auto Function, class T> Response respond(const T& result, const Reques
         auto response = json_response(Result<T>::write(result));
         if constexpr (IsPlace<T>)
             if (row.effect != service::Effect::look && row.method == service::Method::post)
-                add_location(response, row, request, segment_of(value_of(result)));
+                add_location(response, request, segment_of(value_of(result)));
         return response;
     }
 }

@@ -209,6 +209,9 @@ struct Check {
 };
 Check value_of(const host::Check& check);
 
+/// It is a plain value itself.
+inline service::JobView value_of(const service::JobView& job) { return job; }
+
 struct HostInterface {
     std::string name;
     std::optional<std::string> kind, mac, alias;
@@ -219,13 +222,11 @@ struct HostInterface {
 };
 HostInterface value_of(const service::HostInterface& link);
 
-/// The last segment of the path of what was just made.
+/// The last segment of the path of what was just made. (Volumes and snapshots are made by jobs.)
 inline std::string segment_of(const DomainName& domain) { return domain.uuid.text(); }
 inline std::string segment_of(const Network& network) { return network.uuid.text(); }
 inline std::string segment_of(const Pool& pool) { return pool.uuid.text(); }
 inline std::string segment_of(const Secret& secret) { return secret.uuid.text(); }
-inline std::string segment_of(const Volume& volume) { return volume.name; }
-inline std::string segment_of(const Snapshot& snapshot) { return snapshot.name; }
 
 } // namespace domus::http
 

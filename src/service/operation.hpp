@@ -257,3 +257,10 @@ template <auto Function> constexpr const Row& row_of() {
 }
 
 } // namespace domus::service
+
+namespace domus::format {
+
+template <> inline constexpr auto words<service::Effect> = word_list("look", "change", "job", "stream");
+template <> inline constexpr auto words<service::Method> = word_list("none", "get", "put", "post", "patch", "delete");
+
+} // namespace domus::format
