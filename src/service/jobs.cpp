@@ -66,7 +66,7 @@ struct Change {
     std::optional<std::uint64_t> next;          ///< from which id on none was given, where that has changed
 };
 
-/// Records are not synced one by one: a power cut may cost those of the last moments, as it does what they tell of.
+/// Records are not synced one by one: a power cut may cost those of the last moments, as it may what they record.
 void write(const fs::path& folder, const Change& change) {
     if (change.next) write_file_durably(next_file(folder), std::to_string(*change.next), file_mode);
     std::error_code ignored;
@@ -273,7 +273,7 @@ bool Jobs::has_turn(const Job& job) const {
     return false;
 }
 
-/// As virDomainGetJobStats tells it; type none if its turn has not come, or if the domain has gone.
+/// As virDomainGetJobStats reports it; type none if its turn has not come, or if the domain has gone.
 compute::JobStatistics Jobs::domain_job(const Job& job) const {
     try {
         if (domains_ && has_turn(job))

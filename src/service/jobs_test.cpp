@@ -1,4 +1,4 @@
-// The registry of jobs, without a daemon: what is told of them, kept, forgotten and cancelled.
+// The registry of jobs, without a daemon: what is reported of them, kept, forgotten and cancelled.
 #include "service/jobs.hpp"
 
 #include "async/test_wait.hpp"

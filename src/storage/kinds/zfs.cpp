@@ -241,8 +241,8 @@ private:
         co_return listing;
     }
 
-    /// What volumes can still get, as zfs reports it: unlike the numbers of zpool(8) it includes of reservations, of
-    /// quotas, and of what redundancy takes.
+    /// What volumes can still get, as zfs reports it: unlike the numbers of zpool(8) this takes account of
+    /// reservations, of quotas, and of what redundancy takes.
     static Contents describe(const model::Pool& pool, const ZfsListing& listing) {
         Contents contents;
         contents.allocation = listing.used;
