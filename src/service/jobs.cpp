@@ -1,24 +1,15 @@
 #include "service/jobs.hpp"
 
-#include "async/spawn.hpp"
 #include "base/log.hpp"
-#include "base/number.hpp"
 #include "compute/memory/memory.hpp"
-#include "format/json.hpp"
-#include "os/files.hpp"
-#include "os/stored_files.hpp"
 #include "service/audit.hpp"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <ranges>
 
 namespace domus::service {
-
-namespace fs = std::filesystem;
-using namespace std::chrono_literals;
 
 /// What is known of a job: its view without what changes while it runs, and where that is.
 struct Job {
@@ -34,11 +25,6 @@ namespace {
 
 constexpr std::size_t most_ended = 1000;
 constexpr auto kept = std::chrono::milliseconds(std::chrono::days(7));
-constexpr std::uint64_t ids_at_once = 100; ///< that are reserved on disk
-constexpr auto write_delay = 100ms;        ///< in which a short job has ended
-constexpr auto file_timeout = 30s, end_timeout = 2s;
-constexpr std::size_t largest_file = 1u << 20;
-constexpr mode_t file_mode = 0600;
 
 std::uint64_t now_ms() {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -57,82 +43,19 @@ void note_failure(JobView& view, const Error& error) {
     if (!error.hint().empty()) view.hint = error.hint();
 }
 
-fs::path next_file(const fs::path& folder) { return folder / "next"; }
-fs::path file_of(const fs::path& folder, std::uint64_t id) { return folder / fmt::format("{}.json", id); }
-
-/// What is to be on disk.
-struct Change {
-    std::map<std::uint64_t, std::string> files; ///< by id; an empty text: none
-    std::optional<std::uint64_t> next;          ///< from which id on none was given, where that has changed
-};
-
-/// Records are not synced one by one: a power cut may cost those of the last moments, as it may what they record.
-void write(const fs::path& folder, const Change& change) {
-    if (change.next) write_file_durably(next_file(folder), std::to_string(*change.next), file_mode);
-    std::error_code ignored;
-    for (const auto& [id, text] : change.files)
-        if (text.empty())
-            fs::remove(file_of(folder, id), ignored);
-        else
-            replace_file(file_of(folder, id), text, file_mode);
-}
-
 } // namespace
-
-const format::Schema& JobView::schema() {
-    static const format::Schema table =
-        format::Describe<JobView>("job", "An operation that may take long.")
-            .field("@id", &JobView::id, "never that of another job", format::required)
-            .field("@operation", &JobView::operation, "what is done", format::required)
-            .field("@objects", &JobView::objects, "with what")
-            .field("@principal", &JobView::principal, "who asked for it")
-            .field("@state", &JobView::state, "whether it runs, or how it ended", format::required)
-            .field("@begun", &JobView::begun, "milliseconds since 1970 UTC")
-            .field("@ended", &JobView::ended, "milliseconds since 1970 UTC")
-            .field("@done", &JobView::done, "bytes")
-            .field("@total", &JobView::total, "bytes; 0 where nobody knows")
-            .field("@rate", &JobView::rate, "bytes per second")
-            .field("@cancellable", &JobView::cancellable, "whether it can be cancelled now")
-            .field("@code", &JobView::code, "libvirt's code of the error with which it ended")
-            .field("@error", &JobView::error, "why it failed or was cancelled")
-            .field("@hint", &JobView::hint, "what to do about that");
-    return table;
-}
 
 JobRef ref_of(const Job& job) { return {job.view.id}; }
 const ProgressPtr& progress_of(const Job& job) { return job.progress; }
 
-Jobs::Jobs(Executor executor, fs::path folder, const compute::Domains* domains)
-    : executor_(executor), folder_(std::move(folder)), domains_(domains), files_(executor, "the records of jobs", 1),
-      ended_(executor), written_(executor) {}
+Jobs::Jobs(Executor executor, std::filesystem::path folder, const compute::Domains* domains)
+    : executor_(executor), domains_(domains), records_(std::make_shared<JobRecords>(executor, std::move(folder))),
+      ended_(executor) {}
 
 // ---- over restarts ------------------------------------------------------------------------------------------------
 
-Jobs::Loaded Jobs::read(const fs::path& folder) {
-    ensure_directory_durably(folder, 0700);
-    StoredFolder stored(folder, largest_file, ".json");
-    boost::json::parse_options any_name;
-    any_name.allow_invalid_utf8 = true; // objects are named as their owners like
-    auto found = stored.load([any_name](const std::string&, const std::string& text) {
-        return format::from_json<JobView>(boost::json::parse(text, {}, any_name));
-    });
-    Loaded loaded;
-    for (const auto& complaint : stored.complaints()) loaded.complaints.push_back(complaint.text);
-    for (auto& [name, view] : found) {
-        loaded.next = std::max(loaded.next, view.id + 1);
-        loaded.jobs.push_back(std::move(view));
-    }
-    if (fs::exists(next_file(folder))) {
-        const auto next = parse_number<std::uint64_t>(read_file(next_file(folder), 32));
-        loaded.next = std::max(loaded.next, next.value_or(0));
-    }
-    return loaded;
-}
-
-void Jobs::take(Loaded loaded) {
-    for (const auto& complaint : loaded.complaints) log::warning("{}", complaint);
-    next_ = loaded.next;
-    for (auto& view : loaded.jobs) {
+void Jobs::take(std::vector<JobView> views) {
+    for (auto& view : views) {
         const auto job = std::make_shared<Job>();
         job->view = std::move(view);
         jobs_[job->view.id] = job;
@@ -140,7 +63,7 @@ void Jobs::take(Loaded loaded) {
         job->view.ended = now_ms();
         note_failure(job->view,
                      Error(ErrorCode::operation_failed, ErrorDomain::none, "the daemon ended before it did"));
-        write_soon(job->view.id);
+        record(job->view);
     }
     forget_old();
 }
@@ -148,63 +71,17 @@ void Jobs::take(Loaded loaded) {
 Task<> Jobs::load() {
     std::exception_ptr failure;
     try {
-        auto work = [folder = folder_] { return read(folder); };
-        auto loaded = co_await files_.run(Deadline::in(file_timeout), std::move(work));
-        take(std::move(loaded));
-        reserved_ = next_ + ids_at_once;
-        co_await write_now(Deadline::in(file_timeout));
+        auto loaded = co_await records_->load();
+        for (const auto& complaint : loaded.complaints) log::warning("{}", complaint);
+        next_ = loaded.next;
+        take(std::move(loaded.jobs));
     } catch (...) {
         failure = std::current_exception();
     }
     if (failure) log::warning("jobs of former daemons are not known: {}", describe(failure));
 }
 
-Task<> Jobs::finish() {
-    const auto by = Deadline::in(end_timeout);
-    while (writing_ && !by.expired()) (void)co_await written_.wait(by);
-    reserved_ = next_;
-    co_await try_to_write(by);
-}
-
-void Jobs::write_soon(std::uint64_t id) {
-    unwritten_.insert(id);
-    if (std::exchange(writing_, true)) return;
-    spawn(executor_, write_changes(), "the records of jobs");
-}
-
-Task<> Jobs::write_changes() {
-    while (!unwritten_.empty()) {
-        co_await sleep_until(Deadline::in(write_delay));
-        if (reserved_ < next_ + ids_at_once / 2) reserved_ = next_ + ids_at_once;
-        co_await try_to_write(Deadline::in(file_timeout));
-    }
-    writing_ = false;
-    written_.notify_all();
-}
-
-Task<> Jobs::try_to_write(Deadline by) {
-    std::exception_ptr failure;
-    try {
-        co_await write_now(by);
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    if (failure) log::warning("records of jobs are not written: {}", describe(failure));
-}
-
-Task<> Jobs::write_now(Deadline by) {
-    Change change;
-    for (const auto id : std::exchange(unwritten_, {})) {
-        const auto known = jobs_.find(id);
-        change.files[id] =
-            known == jobs_.end() ? std::string() : boost::json::serialize(format::to_json(known->second->view));
-    }
-    if (reserved_ != reserved_on_disk_) change.next = reserved_;
-    const auto next = reserved_;
-    auto work = [folder = folder_, change = std::move(change)] { write(folder, change); };
-    co_await files_.run(by, std::move(work));
-    reserved_on_disk_ = next;
-}
+Task<> Jobs::finish() { co_await records_->finish(next_); }
 
 void Jobs::forget_old() {
     const auto now = now_ms();
@@ -218,7 +95,7 @@ void Jobs::forget_old() {
             continue;
         }
         --ended;
-        write_soon(view.id);
+        records_->remove(view.id, next_);
         entry = jobs_.erase(entry);
     }
 }
@@ -237,7 +114,7 @@ JobPtr Jobs::begin(const Row& row, const Caller& caller, std::string objects, co
     view.cancellable = cancellable;
     if (object && object->kind == "domain") job->domain = compute::DomainRef{object->name, object->uuid, -1};
     jobs_[view.id] = job;
-    write_soon(view.id);
+    record(view);
     return job;
 }
 
@@ -253,7 +130,7 @@ void Jobs::end(const JobPtr& job, std::string objects, const std::exception_ptr&
     if (failure) note_failure(last, error_of(failure));
     job->view = std::move(last);
     forget_old();
-    write_soon(job->view.id);
+    record(job->view);
     ended_.notify_all();
 }
 

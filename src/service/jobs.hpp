@@ -1,51 +1,23 @@
 // Jobs: operations that may take long, each with an id under which it can be watched, waited for and cancelled, whoever
 // started it. The door makes one for each call of a row with Effect::job. Those that have ended are kept for a week, and
-// at most 1,000, also over restarts of the daemon: a JSON file each, which follows what happens within moments. What
-// cannot be written is a line in the log; no operation fails because of it.
+// at most 1,000, also over restarts of the daemon (job_records.hpp); no operation fails because that cannot be written.
 #pragma once
 
-#include "async/lane.hpp"
 #include "async/progress.hpp"
 #include "async/signal.hpp"
 #include "compute/domain/domains.hpp"
 #include "service/caller.hpp"
 #include "service/flags.hpp"
-#include "service/objects.hpp"
-#include "service/operation.hpp"
+#include "service/job_records.hpp"
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 namespace domus::service {
-
-enum class JobState { running, completed, failed, cancelled };
-/// Which jobs are listed; none of them: all.
-enum class JobListFlag { running, ended };
-
-/// A job as readers see it. Times are milliseconds since 1970 UTC.
-struct JobView {
-    std::uint64_t id = 0;
-    std::string operation; ///< "volume.clone"
-    std::string objects;   ///< "pool 'default', volume 'default/a.qcow2'", as in the audit
-    std::string principal; ///< who asked for it, as in the audit
-    JobState state = JobState::running;
-    std::uint64_t begun = 0;
-    std::optional<std::uint64_t> ended;
-    std::uint64_t done = 0, total = 0; ///< bytes; total 0: nobody knows
-    std::uint64_t rate = 0;            ///< bytes per second since it began; of a domain's job, now
-    bool cancellable = false;
-    std::optional<int> code; ///< libvirt's, of a job that failed or was cancelled
-    std::optional<std::string> error, hint;
-
-    static const format::Schema& schema();
-    bool operator==(const JobView&) const = default;
-};
-inline Object object_of(const JobView& view) { return object_of(JobRef{view.id}); }
 
 struct Job;
 using JobPtr = std::shared_ptr<Job>;
@@ -83,35 +55,20 @@ public:
     Task<JobView> wait(JobRef ref, Deadline by);
 
 private:
-    struct Loaded {
-        std::vector<JobView> jobs;
-        std::uint64_t next = 1;
-        std::vector<std::string> complaints;
-    };
-    static Loaded read(const std::filesystem::path& folder);
-    void take(Loaded loaded);
+    void take(std::vector<JobView> views);
     JobPtr find(JobRef ref) const;
     bool has_turn(const Job& job) const;
     compute::JobStatistics domain_job(const Job& job) const;
     JobView view(const Job& job) const;
     void forget_old();
-    void write_soon(std::uint64_t id);
-    Task<> write_changes();
-    Task<> write_now(Deadline by);
-    /// A failure is a line in the log.
-    Task<> try_to_write(Deadline by);
+    void record(const JobView& view) { records_->put(view, next_); }
 
     Executor executor_;
-    std::filesystem::path folder_;
     const compute::Domains* domains_;
-    Lane files_;
+    std::shared_ptr<JobRecords> records_;
     std::map<std::uint64_t, JobPtr> jobs_;
-    std::uint64_t next_ = 1;     ///< id of the next job
-    std::uint64_t reserved_ = 1; ///< a later daemon begins here
-    std::uint64_t reserved_on_disk_ = 0;
-    std::set<std::uint64_t> unwritten_;
-    bool writing_ = false;
-    Notice ended_, written_;
+    std::uint64_t next_ = 1; ///< id of the next job
+    Notice ended_;
 };
 
 class JobOperations {
@@ -131,10 +88,3 @@ private:
 };
 
 } // namespace domus::service
-
-namespace domus::format {
-
-template <> inline constexpr auto words<service::JobState> = word_list("running", "completed", "failed", "cancelled");
-template <> inline constexpr auto words<service::JobListFlag> = word_list("running", "ended");
-
-} // namespace domus::format
