@@ -44,6 +44,16 @@ def gtest_cases(folder):
             yield "unit." + path.stem.removesuffix("_test"), outcome, name, reason
 
 
+def reason_of(output):
+    """Of a program's end: the sanitizer's finding and the test that ran then; otherwise its last line."""
+    lines = output.strip().splitlines()
+    findings = [line for line in lines if re.search(r"SUMMARY: \w+Sanitizer|runtime error:|terminate called|what\(\):", line)]
+    if not findings:
+        return short(lines[-1]) if lines else ""
+    run = [line for line in lines if line.startswith("[ RUN ")]
+    return short(" ".join(run[-1:] + findings))
+
+
 def ctest_cases(path, parts):
     """Tests of ctest; not those whose parts are known, unless they failed and no part did."""
     for case in ElementTree.parse(path).getroot().iter("testcase"):
@@ -52,8 +62,7 @@ def ctest_cases(path, parts):
         skipped = case.get("status") in ("notrun", "disabled")
         if name in parts and (not failed or "failed" in parts[name]):
             continue
-        lines = (case.findtext("system-out") or "").strip().splitlines()
-        reason = short(lines[-1]) if (skipped or failed) and lines else ""
+        reason = reason_of(case.findtext("system-out") or "") if skipped or failed else ""
         yield "failed" if failed else "skipped" if skipped else "passed", name, reason
 
 

@@ -54,19 +54,25 @@ def starts_and_ends(daemon, name):
 # -- processes --
 
 def test_a_daemon_killed_while_it_starts_a_guest_leaves_none(daemon, tiny, scratch):
-    """Once while the emulator is a script that has not become QEMU yet, once when it has just become it."""
-    emulator = daemon.root / "emulator"
-    emulator.write_text(f"#!/bin/sh\ncase \"$*\" in *-uuid*) sleep 1;; esac\nexec {QEMU} \"$@\"\n")
+    """Once while the emulator is a script that has not become QEMU yet, once when it has just become it. QEMU waits for a
+    connection that does not come, and the start cannot end before the kill."""
+    emulator, held = daemon.root / "emulator", daemon.root / "held"
+    emulator.write_text(f"""#!/bin/sh
+case "$*" in *-uuid*) sleep 1; [ ! -e {held} ] || exec {QEMU} "$@" -chardev socket,id=held,host=127.0.0.1,port=0,server=on,wait=on;; esac
+exec {QEMU} "$@"
+""")
     emulator.chmod(0o755)
     with opened(daemon) as connection:
         connection.defineXML(tiny("cut", emulator=f"<emulator>{emulator}</emulator>"))
     for program in ("emulator", QEMU):
         def there():
             return [pid for pid in daemon.pids_of("guest=cut,") if program in open(f"/proc/{pid}/cmdline").read()]
+        held.touch()
         call = Outcome(daemon, lambda connection: connection.lookupByName("cut").create())
         wait_until(there, f"no {program} runs", pause=0.001)
         daemon.kill()
         call.wait()
+        held.unlink()
         daemon.start()
         with opened(daemon) as again:
             domain = again.lookupByName("cut")
