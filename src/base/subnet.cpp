@@ -33,4 +33,12 @@ bool Subnet::overlaps(const Subnet& other) const {
 
 std::string Subnet::text() const { return fmt::format("{}/{}", first().text(), prefix); }
 
+unsigned usual_prefix(const IpAddress& address) {
+    if (address.bytes == decltype(address.bytes){}) return 0;
+    if (address.v6) return 64;
+    const auto first = address.bytes.front();
+    if (first < 128) return 8;
+    return first < 192 ? 16 : 24;
+}
+
 } // namespace domus

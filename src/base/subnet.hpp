@@ -23,4 +23,8 @@ struct Subnet {
     bool operator==(const Subnet&) const = default;
 };
 
+/// The prefix of an address that is given without one, as libvirt takes it: that of its class (RFC 791, section 2.3), 64 for
+/// IPv6, 0 for the address of all zeros.
+unsigned usual_prefix(const IpAddress& address);
+
 } // namespace domus

@@ -419,7 +419,7 @@ private:
     service::Events events_;
     engine::qemu::Qemu qemu_;
     engine::qemu::QemuEngine engine_;
-    network::Driver networks_;
+    network::Networks networks_;
     secret::Secrets secrets_;
     storage::Pools pools_;
     compute::LogKeeper logs_;

@@ -2,6 +2,8 @@
 #include "model/checks.hpp"
 #include "model/network.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <set>
 
 namespace domus::model {
@@ -71,7 +73,7 @@ std::optional<Subnet> subnet(const NetworkIp& ip, Report& report) {
             return std::nullopt;
         }
     }
-    const auto length = prefix.value_or(address->v6 ? 64 : 24);
+    const auto length = prefix.value_or(usual_prefix(*address));
     if (length > address->width()) {
         report.add(ip.rest, "the prefix {} of {} is longer than the address", length, *ip.address);
         return std::nullopt;
@@ -98,7 +100,10 @@ void dhcp(const NetworkIp& ip, const Subnet& subnet, Report& report) {
     for (const auto& host : ip.dhcp_hosts) {
         if (!host.mac && !host.id && !host.name)
             report.add(host.rest, "a <host> of <dhcp> needs 'mac', 'id' or 'name'");
-        if (host.mac && (!checks::is_mac(*host.mac) || !macs.insert(*host.mac).second))
+        if (host.mac && subnet.address.v6)
+            report.add(host.rest, "a <host> of IPv6 is known by its 'id' (DUID) or 'name', not by the MAC address '{}'",
+                       *host.mac);
+        else if (host.mac && (!checks::is_mac(*host.mac) || !macs.insert(*host.mac).second))
             report.add(host.rest, "the MAC address '{}' of a <host> is none, or stands twice", *host.mac);
         if (host.mac) unicast(*host.mac, host.rest, report);
         if (host.ip && inside(*host.ip, subnet, host.rest, report) && !addresses.insert(*host.ip).second)
@@ -107,13 +112,73 @@ void dhcp(const NetworkIp& ip, const Subnet& subnet, Report& report) {
 }
 
 void addresses(const Network& network, Report& report) {
-    int with_dhcp = 0;
+    int with_dhcp = 0, with_dhcp6 = 0;
     for (const auto& ip : network.ips) {
         const auto found = subnet(ip, report);
         if (!found) continue;
         dhcp(ip, *found, report);
-        const bool lends = !found->address.v6 && (!ip.dhcp_ranges.empty() || !ip.dhcp_hosts.empty());
-        if (lends && ++with_dhcp > 1) report.add(ip.rest, "two IPv4 <ip> have <dhcp>; a network has one");
+        if (ip.dhcp_ranges.empty() && ip.dhcp_hosts.empty()) continue;
+        if (++(found->address.v6 ? with_dhcp6 : with_dhcp) > 1)
+            report.add(ip.rest, "two IPv{} <ip> have <dhcp>; a network has one", found->address.v6 ? 6 : 4);
+    }
+}
+
+/// dnsmasq takes no lease of less than two minutes.
+void lease_time(const std::optional<DhcpLeaseTime>& lease, Report& report) {
+    if (!lease || lease->expiry == 0) return;
+    const auto unit = lease->unit.value_or(LeaseUnit::minutes);
+    const std::uint64_t seconds = unit == LeaseUnit::seconds ? 1 : unit == LeaseUnit::minutes ? 60 : 3600;
+    if (lease->expiry * seconds < 120)
+        report.add(lease->rest, "a <lease> has an expiry of at least 2 minutes, or 0 for one that does not expire");
+    if (lease->expiry * seconds > std::numeric_limits<std::uint32_t>::max())
+        report.add(lease->rest, "the expiry of a <lease> is too long; 0 is one that does not expire");
+}
+
+void lease_times(const Network& network, Report& report) {
+    for (const auto& ip : network.ips) {
+        for (const auto& range : ip.dhcp_ranges) lease_time(range.lease, report);
+        for (const auto& host : ip.dhcp_hosts) lease_time(host.lease, report);
+    }
+}
+
+/// Its gateway must be a neighbour.
+void route(const Network& network, const Route& wanted, Report& report) {
+    const auto to = domus::IpAddress::parse(wanted.address), by = domus::IpAddress::parse(wanted.gateway);
+    if (!to || !by || to->v6 != by->v6 || (wanted.family && (*wanted.family == AddressFamily::ipv6) != to->v6)) {
+        report.add(wanted.rest, "a <route> needs an 'address' and a 'gateway' of one family; '{}' and '{}' are none",
+                   wanted.address, wanted.gateway);
+        return;
+    }
+    if (wanted.prefix.value_or(0) > to->width() || (wanted.metric && *wanted.metric == 0))
+        report.add(wanted.rest, "the prefix of the <route> to {} is longer than the address, or its metric is 0",
+                   wanted.address);
+    if (wanted.netmask) {
+        const auto mask = domus::IpAddress::parse(*wanted.netmask);
+        const auto prefix = mask && mask->v6 == to->v6 ? mask->as_netmask() : std::nullopt;
+        if (!prefix || wanted.prefix.value_or(*prefix) != *prefix)
+            report.add(wanted.rest, "the netmask '{}' of the <route> to {} is none, or not the same as the prefix",
+                       *wanted.netmask, wanted.address);
+    }
+    format::Findings ignored;
+    Report none(ignored);
+    const bool reached = std::ranges::any_of(network.ips, [&](const NetworkIp& ip) {
+        const auto found = subnet(ip, none);
+        return found && found->contains(*by);
+    });
+    if (!reached)
+        report.add(wanted.rest,
+                   "unreachable static route gateway '{}' specified for network '{}': no <ip> has its subnet",
+                   wanted.gateway, network.name);
+}
+
+void services(const Network& network, Report& report) {
+    for (const auto& record : network.dns.services) {
+        if (record.service.empty() || (record.protocol != "tcp" && record.protocol != "udp"))
+            report.add(record.rest, "a <srv> needs a 'service', and 'tcp' or 'udp' as its 'protocol'");
+        if (record.port.value_or(1) == 0 || record.port.value_or(1) > 65535)
+            report.add(record.rest, "the port of a <srv> is 1 to 65535");
+        if (std::max(record.priority.value_or(0), record.weight.value_or(0)) > 65535)
+            report.add(record.rest, "priority and weight of a <srv> are 0 to 65535");
     }
 }
 
@@ -149,6 +214,9 @@ void check(const Network& network, format::Findings& findings) {
     if (!counts(network, report)) return;
     general(network, report);
     addresses(network, report);
+    lease_times(network, report);
+    for (const auto& each : network.routes) route(network, each, report);
+    services(network, report);
     groups(network, report);
     translation(network, report);
 }

@@ -15,8 +15,6 @@ namespace {
 
 using format::Refusal;
 
-constexpr std::string_view no_vlan = "guests are not put into VLANs yet; use a bridge of the host in that VLAN";
-constexpr std::string_view no_limits = "traffic is not limited yet";
 constexpr std::string_view no_switch = "there are no ports of Open vSwitch, 802.1Qbg, 802.1Qbh and MidoNet";
 constexpr std::string_view no_trust = "addresses that the guest changes are not followed";
 constexpr std::string_view no_tuning = "the host's resources are not divided this way yet";
@@ -83,9 +81,7 @@ constexpr auto rows = std::to_array<Refusal>({
     {DiskSource::schema, "identity@user", "images on NFS are mounted by the host", {}},
     {DiskSource::schema, "identity@group", "images on NFS are mounted by the host", {}},
     {Interface::schema, "@trustGuestRxFilters", no_trust, "no"},
-    {Interface::schema, "vlan", no_vlan, {}},
     {Interface::schema, "virtualport", no_switch, {}},
-    {Interface::schema, "port@isolated", "guests of one bridge reach each other", "no"},
     {Interface::schema, "filterref", "there are no packet filters yet", {}},
     {Interface::schema, "coalesce/rx/frames@max", "the driver of the tap device is left as it is", {}},
     {Interface::schema, "route", "routes are the guest's own", {}},
@@ -98,28 +94,17 @@ constexpr auto rows = std::to_array<Refusal>({
     {InterfaceBackend::schema, "@vhost", "vhost-net is /dev/vhost-net", "/dev/vhost-net"},
     {Interface::schema, "portForward", "ports are forwarded by passt, which is not started yet", {}},
     {InterfaceBackend::schema, "@type", "passt is not started yet; QEMU's own NAT needs no <backend>", "default"},
-    {Bandwidth::schema, "inbound", no_limits, {}},
-    {Bandwidth::schema, "outbound", no_limits, {}},
+    {BandwidthLimit::schema, "@floor", "no bandwidth is guaranteed, only limited", {}},
     {Hostdev::schema, "source@writeFiltering", "writes to the device's configuration are always filtered", "yes"},
     {FilesystemDriver::schema, "@format", "folders have no format", "raw"},
     {FilesystemDriver::schema, "@name", "the type of the <driver> says what serves it", {}},
     {Video::schema, "driver@vgaconf", "it belongs to bhyve", {}},
-    {Network::schema, "@ipv6", "guests do not talk IPv6 without an address of the network", "no"},
     {Network::schema, "@trustGuestRxFilters", no_trust, "no"},
     {Network::schema, "domain@register", "the network's names are not registered with the host's resolver", "no"},
     {Network::schema, "virtualport", no_switch, {}},
-    {Network::schema, "vlan", no_vlan, {}},
-    {Network::schema, "port@isolated", "guests of one bridge reach each other", "no"},
-    {Network::schema, "route", "the host's routes are its own", {}},
-    {Forward::schema, "nat@ipv6", "IPv6 is not translated", "no"},
     {Forward::schema, "driver@name", "networks do not hand out devices of the host", {}},
     {Bridge::schema, "@zone", "the bridge is not added to a zone of firewalld", {}},
     {Bridge::schema, "@macTableManager", "the kernel keeps the bridge's table of addresses", "kernel"},
-    {NetworkIp::schema, "@localPtr", "names of addresses are asked upstream", "no"},
-    {DhcpRange::schema, "lease", "leases last an hour", {}},
-    {DhcpHost::schema, "lease", "leases last an hour", {}},
-    {Dns::schema, "srv", "service records are not served", {}},
-    {PortGroup::schema, "vlan", no_vlan, {}},
     {PortGroup::schema, "virtualport", no_switch, {}},
     {PortGroup::schema, "@trustGuestRxFilters", no_trust, "no"},
     {Pool::schema, "features/cow@state", "files are made as the file system makes them; a volume takes <nocow/>",
@@ -314,9 +299,6 @@ void find_unsupported(const Network& network, format::Findings& findings) {
     find_refused(network, findings);
     Report report(findings);
     forwarding(network, report);
-    for (const auto& ip : network.ips)
-        if (ip.family == AddressFamily::ipv6)
-            report.add(ip.rest, "<ip family='ipv6'> is not supported by this version: networks have IPv4 addresses");
 }
 
 void find_unsupported(const Pool& pool, format::Findings& findings) { find_refused(pool, findings); }

@@ -64,6 +64,13 @@ bool has_mtu(const Interface& interface) {
     return is_virtio_card(interface) || std::ranges::find(devices, interface.type) != devices.end();
 }
 
+/// It is a port of a bridge.
+bool is_bridged(const Interface& interface) {
+    return interface.type == InterfaceType::network || interface.type == InterfaceType::bridge;
+}
+
+bool has_tap(const Interface& interface) { return is_bridged(interface) || interface.type == InterfaceType::ethernet; }
+
 // ---- character devices ------------------------------------------------------------------------------------------
 
 /// Without a mode it is who has a place to connect to.
@@ -143,6 +150,8 @@ constexpr std::string_view cache = "for images of format 'qcow2'; leave <metadat
 constexpr std::string_view pci = "for <controller type='pci'>; leave it out";
 constexpr std::string_view virtio_scsi = "for <controller type='scsi' model='virtio-scsi'>; leave it out";
 constexpr std::string_view virtio_card = "for virtio devices; take <model type='virtio'/> or leave it out";
+constexpr std::string_view bridged = "for type='network' and 'bridge'; leave it out";
+constexpr std::string_view tap = "for type='network', 'bridge' and 'ethernet'; leave it out";
 constexpr std::string_view connecting = "for mode='connect': who listens does not connect again; leave it out";
 constexpr std::string_view spice = "for type='spice'; leave it out";
 constexpr std::string_view vnc = "for type='vnc'; leave it out";
@@ -199,6 +208,10 @@ constexpr auto rows = std::to_array<Refusal>({
      "for virtio devices, and for type='network' and 'bridge'; leave it out",
      {},
      where<has_mtu>},
+    {Interface::schema, "vlan", bridged, {}, where<is_bridged>},
+    {Interface::schema, "port@isolated", bridged, "no", where<is_bridged>},
+    {Interface::schema, "bandwidth/inbound", tap, {}, where<has_tap>},
+    {Interface::schema, "bandwidth/outbound", tap, {}, where<has_tap>},
     {CharacterDevice::schema, "source/reconnect", connecting, {}, where<connects<CharacterDevice>>},
     {RedirectedDevice::schema, "source/reconnect", connecting, {}, where<connects<RedirectedDevice>>},
     {Smartcard::schema, "source/reconnect", connecting, {}, where<connects<Smartcard>>},
@@ -258,14 +271,20 @@ constexpr auto rows = std::to_array<Refusal>({
     {Network::schema, "domain@name", own_bridge, {}, where<has_own_bridge>},
     {Network::schema, "dns/txt", own_bridge, {}, where<has_own_bridge>},
     {Network::schema, "dns/host", own_bridge, {}, where<has_own_bridge>},
+    {Network::schema, "dns/srv", own_bridge, {}, where<has_own_bridge>},
+    {Network::schema, "route", own_bridge, {}, where<has_own_bridge>},
+    {Network::schema, "bandwidth/inbound", own_bridge, {}, where<has_own_bridge>},
+    {Network::schema, "bandwidth/outbound", own_bridge, {}, where<has_own_bridge>},
     {Network::schema, "bridge@stp", own_bridge, {}, where<has_own_bridge>},
     {Network::schema, "bridge@delay", own_bridge, "0", where<has_own_bridge>},
     {Forward::schema, "nat/address", nat, {}, where<translates>},
     {Forward::schema, "nat/port", nat, {}, where<translates>},
+    {Forward::schema, "nat@ipv6", nat, "no", where<translates>},
     {Forward::schema, "@dev", not_open, {}, where<has_device>},
     {Forward::schema, "interface", not_open, {}, where<has_device>},
     {Dns::schema, "forwarder", names, {}, where<serves_names>},
     {Dns::schema, "txt", names, {}, where<serves_names>},
+    {Dns::schema, "srv", names, {}, where<serves_names>},
     {Dns::schema, "host", names, {}, where<serves_names>},
     {VolumeTarget::schema, "compat", qcow2, {}, where<has_qcow2_options>},
     {VolumeTarget::schema, "clusterSize", qcow2, {}, where<has_qcow2_options>},

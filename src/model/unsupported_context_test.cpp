@@ -61,6 +61,8 @@ constexpr std::string_view evdev = "<input type='evdev'><source dev='/dev/input/
 constexpr std::string_view tablet = "<input type='tablet' bus='usb'><source %/></input>";
 constexpr std::string_view rtc = "<clock offset='utc'><timer name='rtc' %/></clock>";
 constexpr std::string_view hpet = "<clock offset='utc'><timer name='hpet' %/></clock>";
+constexpr std::string_view in_bridge = "<interface type='bridge'><source bridge='br0'/>%</interface>";
+constexpr std::string_view in_user = "<interface type='user'>%</interface>";
 constexpr std::string_view open_network = "<network><name>n</name><forward mode='open' %/></network>";
 constexpr std::string_view nat_network = "<network><name>n</name><forward mode='nat' %/></network>";
 constexpr std::string_view in_open = "<network><name>n</name><forward mode='open'>%</forward></network>";
@@ -117,6 +119,10 @@ constexpr auto examples = std::to_array<Example>({
      "service='1'>%</source></backend></rng>"},
     {"graphics @tlsPort", "tlsPort='5988'", spice, vnc},
     {"graphics @defaultMode", "defaultMode='secure'", spice, vnc},
+    {"interface vlan", "<vlan><tag id='5'/></vlan>", in_bridge, in_user},
+    {"interface port@isolated", "<port isolated='yes'/>", in_bridge, in_user},
+    {"interface bandwidth/inbound", "<bandwidth><inbound average='9'/></bandwidth>", in_bridge, in_user},
+    {"interface bandwidth/outbound", "<bandwidth><outbound average='9'/></bandwidth>", in_bridge, in_user},
     {"graphics channel", "<channel name='main' mode='secure'/>", in_spice, in_vnc},
     {"graphics image@compression", "<image compression='off'/>", in_spice, in_vnc},
     {"graphics jpeg@compression", "<jpeg compression='never'/>", in_spice, in_vnc},
@@ -166,14 +172,20 @@ constexpr auto examples = std::to_array<Example>({
     {"network domain@name", "<domain name='x'/>", own_bridge, host_bridge},
     {"network dns/txt", "<dns><txt name='a' value='b'/></dns>", own_bridge, host_bridge},
     {"network dns/host", "<dns><host ip='10.0.0.2'><hostname>a</hostname></host></dns>", own_bridge, host_bridge},
+    {"network dns/srv", "<dns><srv service='a' protocol='tcp'/></dns>", own_bridge, host_bridge},
+    {"network route", "<route address='10.9.0.0' prefix='16' gateway='10.0.0.2'/>", own_bridge, host_bridge},
+    {"network bandwidth/inbound", "<bandwidth><inbound average='9'/></bandwidth>", own_bridge, host_bridge},
+    {"network bandwidth/outbound", "<bandwidth><outbound average='9'/></bandwidth>", own_bridge, host_bridge},
     {"network bridge@stp", "stp='on'", of_own_bridge, of_host_bridge},
     {"network bridge@delay", "delay='3'", of_own_bridge, of_host_bridge},
     {"forward nat/address", "<nat><address start='10.0.0.2' end='10.0.0.3'/></nat>", in_nat, in_open},
     {"forward nat/port", "<nat><port start='1024' end='2000'/></nat>", in_nat, in_open},
+    {"forward nat@ipv6", "<nat ipv6='yes'/>", in_nat, in_open},
     {"forward @dev", "dev='eth0'", nat_network, open_network},
     {"forward interface", "<interface dev='eth0'/>", in_nat, in_open},
     {"dns forwarder", "<forwarder addr='10.0.0.1'/>", names, no_names},
     {"dns txt", "<txt name='a' value='b'/>", names, no_names},
+    {"dns srv", "<srv service='a' protocol='tcp'/>", names, no_names},
     {"dns host", "<host ip='10.0.0.2'><hostname>a</hostname></host>", names, no_names},
     {"target compat", "<compat>1.1</compat>", qcow2, vmdk},
     {"target clusterSize", "<clusterSize unit='KiB'>128</clusterSize>", qcow2, vmdk},

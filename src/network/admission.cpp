@@ -157,6 +157,10 @@ void require_plain_names(const model::Network& network) {
         require_plain("the name", record.name);
         require_plain("the text", record.value, " =/+@(){}[]");
     }
+    for (const auto& record : network.dns.services)
+        for (const auto& part :
+             {std::optional(record.service), std::optional(record.protocol), record.domain, record.target})
+            require_plain("a part of a service record", part);
     for (const auto& host : network.dns.hosts) {
         require_plain("the address", host.ip);
         for (const auto& name : host.names) require_plain("the name", name);
@@ -184,24 +188,45 @@ void require_harmless_options(const model::Network& network) {
 
 } // namespace
 
+namespace {
+
+Subnet subnet_from(const std::string& text, const std::optional<std::string>& netmask, std::optional<unsigned> prefix) {
+    const auto invalid = [](std::string what) {
+        return Error(ErrorCode::xml_error, ErrorDomain::network, "XML error: " + std::move(what));
+    };
+    const auto address = IpAddress::parse(text);
+    if (!address) throw invalid(fmt::format("'{}' is no IP address", text));
+    if (netmask && !prefix) {
+        const auto mask = IpAddress::parse(*netmask);
+        prefix = mask && mask->v6 == address->v6 ? mask->as_netmask() : std::nullopt;
+        if (!prefix) throw invalid(fmt::format("the netmask '{}' of {} is none", *netmask, text));
+    }
+    const auto length = prefix.value_or(usual_prefix(*address));
+    if (length > address->width()) throw invalid(fmt::format("the prefix {} of {} is too long", length, text));
+    return {*address, length};
+}
+
+} // namespace
+
+std::optional<Subnet> subnet_of(const model::NetworkIp& ip) {
+    if (!ip.address) return std::nullopt;
+    return subnet_from(*ip.address, ip.netmask, ip.prefix);
+}
+
 std::vector<Subnet> subnets_of(const model::Network& network) {
     std::vector<Subnet> all;
-    for (const auto& ip : network.ips) {
-        if (ip.family == model::AddressFamily::ipv6 || !ip.address) continue;
-        const auto address = IpAddress::parse(*ip.address);
-        if (!address || address->v6)
-            throw Error(ErrorCode::xml_error, ErrorDomain::network,
-                        fmt::format("'{}' is no IPv4 address", *ip.address));
-        const auto mask = ip.netmask ? IpAddress::parse(*ip.netmask) : std::nullopt;
-        const auto said = mask && !mask->v6 ? mask->as_netmask() : std::nullopt;
-        const auto prefix = ip.prefix ? *ip.prefix : ip.netmask ? said.value_or(33) : 24;
-        if (prefix > 32)
-            throw Error(ErrorCode::xml_error, ErrorDomain::network,
-                        fmt::format("the netmask of {} is none", *ip.address));
-        all.push_back({*address, prefix});
-    }
+    for (const auto& ip : network.ips)
+        if (const auto subnet = subnet_of(ip)) all.push_back(*subnet);
     return all;
 }
+
+bool has_ipv6(const model::Network& network) {
+    return std::ranges::any_of(subnets_of(network), [](const Subnet& subnet) { return subnet.address.v6; });
+}
+
+Subnet destination_of(const model::Route& route) { return subnet_from(route.address, route.netmask, route.prefix); }
+
+unsigned metric_of(const model::Route& route) { return route.metric.value_or(1); }
 
 bool is_harmless_option(std::string_view option) {
     if (std::ranges::any_of(option, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }))
@@ -213,12 +238,13 @@ bool is_harmless_option(std::string_view option) {
 
 void require_device_name(const std::optional<std::string>& name) {
     constexpr std::size_t longest = 15;
-    if (!name || (!name->empty() && name->size() <= longest && name->find_first_of("/: \t\n%") == std::string::npos))
+    if (!name
+        || (!name->empty() && name->size() <= longest && name->find_first_of("/: \t\n%\"\\{};#") == std::string::npos))
         return;
-    throw Error(
-        ErrorCode::xml_error, ErrorDomain::network,
-        fmt::format("XML error: '{}' is no name for a device of the host: 1 to {} characters, no blanks, none of / : %",
-                    *name, longest));
+    throw Error(ErrorCode::xml_error, ErrorDomain::network,
+                fmt::format("XML error: '{}' is no name for a device of the host: 1 to {} characters, no blanks, none "
+                            "of / : % \" \\ {{ }} ; #",
+                            *name, longest));
 }
 
 void require_harmless(const model::Network& network) {

@@ -12,8 +12,15 @@
 
 namespace domus::network {
 
-/// The IPv4 subnets of its <ip>, in their order. Throws xml_error.
+/// The subnet of an <ip>; nothing for one without an address. Throws xml_error.
+std::optional<Subnet> subnet_of(const model::NetworkIp& ip);
+/// Those of its <ip>, in their order. Throws xml_error.
 std::vector<Subnet> subnets_of(const model::Network& network);
+bool has_ipv6(const model::Network& network);
+/// Where a <route> goes to. Throws xml_error.
+Subnet destination_of(const model::Route& route);
+/// 1 where the definition has none.
+unsigned metric_of(const model::Route& route);
 
 /// Throws xml_error for names that are none, config_unsupported for options that dnsmasq does not get.
 void require_harmless(const model::Network& network);

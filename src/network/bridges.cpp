@@ -8,6 +8,15 @@
 
 namespace domus::network {
 
+netlink::NewBridge bridge_of(const model::Network& live, std::string alias) {
+    return {live.bridge.name.value_or(""),
+            live.mac.value_or(""),
+            live.bridge.stp != model::OnOff::off,
+            live.bridge.delay.value_or(0),
+            live.mtu,
+            std::move(alias)};
+}
+
 bool is_bridge_of(const netlink::NewBridge& wish) {
     const auto found = netlink::find_link(wish.name);
     return found && found->is_bridge() && (found->alias == wish.alias || found->mac == wish.mac);
@@ -31,8 +40,6 @@ std::vector<std::string> link_names() {
     for (auto& link : netlink::links()) names.push_back(std::move(link.name));
     return names;
 }
-
-std::string tap_mac(const std::string& guest) { return "fe" + guest.substr(std::min<std::size_t>(2, guest.size())); }
 
 std::vector<Subnet> subnets_in_use() {
     std::vector<Subnet> all;

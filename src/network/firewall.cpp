@@ -17,13 +17,21 @@ std::string way_out(const model::Network& network) {
     return forward.dev ? *forward.dev : forward.interfaces.empty() ? std::string() : forward.interfaces.front().dev;
 }
 
+std::string_view family(const Subnet& subnet) { return subnet.address.v6 ? "ip6" : "ip"; }
+
+bool is_translated(const model::Network& network, const Subnet& subnet) {
+    if (network.mode() != model::ForwardMode::nat) return false;
+    return !subnet.address.v6 || network.forward->nat_ipv6.value_or(false);
+}
+
 /// With the addresses and ports of <nat>, or else those of the device that packets leave by.
 std::string translation(const model::Forward& forward, const Subnet& subnet) {
-    const auto leaving =
-        fmt::format("ip saddr {0} ip daddr != {{ {0}, 224.0.0.0/24, 255.255.255.255 }}", subnet.text());
+    const bool v6 = subnet.address.v6;
+    const auto leaving = fmt::format("{0} saddr {1} {0} daddr != {{ {1}, {2} }}", family(subnet), subnet.text(),
+                                     v6 ? "ff00::/8" : "224.0.0.0/24, 255.255.255.255");
     const auto ports =
         forward.nat_ports ? fmt::format("{}-{}", forward.nat_ports->start, forward.nat_ports->end) : "1024-65535";
-    if (!forward.nat_addresses)
+    if (!forward.nat_addresses || v6)
         return fmt::format("    {0} meta l4proto {{ tcp, udp }} masquerade to :{1}\n    {0} masquerade\n", leaving,
                            ports);
     const auto addresses = fmt::format("{}-{}", forward.nat_addresses->start, forward.nat_addresses->end);
@@ -53,14 +61,17 @@ std::string firewall_rules(const model::Network& network, const std::vector<Subn
     script += fmt::format("    iifname \"{0}\" oifname \"{0}\" accept\n", bridge);
     for (const auto& subnet : subnets) {
         if (mode == Mode::none) break;
-        const auto state = mode == Mode::nat ? "ct state established,related " : "";
-        script += fmt::format("    {}oifname \"{}\" ip daddr {} {}accept\n", in, bridge, subnet.text(), state);
-        script += fmt::format("    iifname \"{}\" {}ip saddr {} accept\n", bridge, out, subnet.text());
+        const auto* const state = is_translated(network, subnet) ? "ct state established,related " : "";
+        const auto ip = family(subnet);
+        const auto text = subnet.text();
+        script += fmt::format("    {}oifname \"{}\" {} daddr {} {}accept\n", in, bridge, ip, text, state);
+        script += fmt::format("    iifname \"{}\" {}{} saddr {} accept\n", bridge, out, ip, text);
     }
     script += fmt::format("    oifname \"{0}\" reject\n    iifname \"{0}\" reject\n  }}\n", bridge);
     if (mode == Mode::nat) {
         script += "  chain postrouting {\n    type nat hook postrouting priority srcnat; policy accept;\n";
-        for (const auto& subnet : subnets) script += translation(*network.forward, subnet);
+        for (const auto& subnet : subnets)
+            if (is_translated(network, subnet)) script += translation(*network.forward, subnet);
         script += "  }\n";
     }
     return script + "}\n";

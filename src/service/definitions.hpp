@@ -2,7 +2,7 @@
 #pragma once
 
 #include "compute/domain/domains.hpp"
-#include "network/driver.hpp"
+#include "network/networks.hpp"
 #include "secret/secrets.hpp"
 #include "service/caller.hpp"
 #include "storage/pools.hpp"
@@ -14,7 +14,7 @@ namespace domus::service {
 class DefinitionOperations {
 public:
     /// `networks` is null in an unprivileged daemon.
-    DefinitionOperations(compute::Domains& domains, network::Driver* networks, secret::Secrets& secrets,
+    DefinitionOperations(compute::Domains& domains, network::Networks* networks, secret::Secrets& secrets,
                          storage::Pools& pools)
         : domains_(domains), networks_(networks), secrets_(secrets), pools_(pools) {}
 
@@ -23,7 +23,7 @@ public:
 
 private:
     compute::Domains& domains_;
-    network::Driver* networks_;
+    network::Networks* networks_;
     secret::Secrets& secrets_;
     storage::Pools& pools_;
 };

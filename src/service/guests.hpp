@@ -3,7 +3,7 @@
 
 #include "compute/domain/domains.hpp"
 #include "compute/statistics/machine_statistics.hpp"
-#include "network/driver.hpp"
+#include "network/networks.hpp"
 #include "service/domain_flags.hpp"
 
 #include <vector>
@@ -13,7 +13,7 @@ namespace domus::service {
 class GuestOperations {
 public:
     /// `networks` is null in an unprivileged daemon.
-    GuestOperations(compute::Domains& domains, network::Driver* networks) : domains_(domains), networks_(networks) {}
+    GuestOperations(compute::Domains& domains, network::Networks* networks) : domains_(domains), networks_(networks) {}
 
     /// Its interfaces with their addresses: as leased to it, as its agent lists them, or as the host's neighbours.
     Task<std::vector<compute::GuestInterface>> addresses(compute::DomainRef ref, AddressSource source);
@@ -23,7 +23,7 @@ private:
     Task<> add_leases(std::string network, compute::GuestInterface& entry);
 
     compute::Domains& domains_;
-    network::Driver* networks_;
+    network::Networks* networks_;
 };
 
 } // namespace domus::service

@@ -15,7 +15,7 @@ unsigned prefix_of(const model::Network& network) {
 
 } // namespace
 
-Task<std::vector<NetworkLease>> leases_of(network::Driver& driver, NetworkView view, std::string mac) {
+Task<std::vector<NetworkLease>> leases_of(network::Networks& driver, NetworkView view, std::string mac) {
     const auto all = co_await driver.leases(view.uuid, view.name);
     const auto device = view.current().bridge.name.value_or("");
     const auto prefix = prefix_of(view.current());
@@ -25,7 +25,7 @@ Task<std::vector<NetworkLease>> leases_of(network::Driver& driver, NetworkView v
     co_return chosen;
 }
 
-network::Driver& driver_or_refuse(network::Driver* driver) {
+network::Networks& driver_or_refuse(network::Networks* driver) {
     if (driver) return *driver;
     throw Error(ErrorCode::operation_unsupported, ErrorDomain::network,
                 "this daemon runs without privileges and has no networks")

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/listeners.hpp"
-#include "network/driver.hpp"
+#include "network/networks.hpp"
 #include "service/network_flags.hpp"
 #include "service/objects.hpp"
 
@@ -21,7 +21,7 @@ struct NetworkRef {
 inline Object object_of(const NetworkRef& ref) { return {"network", ref.name, ref.uuid}; }
 
 /// Throws operation_unsupported where there is none.
-network::Driver& driver_or_refuse(network::Driver* driver);
+network::Networks& driver_or_refuse(network::Networks* driver);
 
 struct NetworkLease {
     std::string device; ///< bridge
@@ -29,12 +29,12 @@ struct NetworkLease {
     unsigned prefix = 24;
 };
 /// Of one MAC address, or of all for "".
-Task<std::vector<NetworkLease>> leases_of(network::Driver& driver, NetworkView view, std::string mac);
+Task<std::vector<NetworkLease>> leases_of(network::Networks& driver, NetworkView view, std::string mac);
 
 class NetworkOperations {
 public:
     /// `driver` is null in an unprivileged daemon: then there are no networks.
-    explicit NetworkOperations(network::Driver* driver) : driver_(driver) {}
+    explicit NetworkOperations(network::Networks* driver) : driver_(driver) {}
 
     std::vector<NetworkView> list(Flags<NetworkListFlag> flags) const;
     NetworkView lookup_by_name(const std::string& name) const;
@@ -55,9 +55,9 @@ public:
     Listeners<NetworkView, network::NetworkEvent> events;
 
 private:
-    network::Driver& driver() const { return driver_or_refuse(driver_); }
+    network::Networks& driver() const { return driver_or_refuse(driver_); }
 
-    network::Driver* driver_;
+    network::Networks* driver_;
 };
 
 } // namespace domus::service

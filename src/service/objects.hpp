@@ -3,7 +3,7 @@
 
 #include "base/uuid.hpp"
 #include "compute/domain/status.hpp"
-#include "network/driver.hpp"
+#include "network/networks.hpp"
 #include "secret/secrets.hpp"
 #include "storage/pools.hpp"
 

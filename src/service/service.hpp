@@ -28,7 +28,7 @@ namespace domus::service {
 struct Drivers {
     compute::Domains& domains;
     engine::Engine& engine;
-    network::Driver* networks; ///< null in an unprivileged daemon
+    network::Networks* networks; ///< null in an unprivileged daemon
     secret::Secrets& secrets;
     storage::Pools& pools;
     compute::Rules rules;

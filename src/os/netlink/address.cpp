@@ -2,6 +2,7 @@
 
 #include "os/netlink/socket.hpp"
 
+#include <linux/if_addr.h>
 #include <netlink/route/addr.h>
 
 namespace domus::netlink {
@@ -33,7 +34,10 @@ void add_address(const std::string& device, const Subnet& wanted) {
     rtnl_addr_set_ifindex(address.get(), rtnl_link_get_ifindex(link.get()));
     const auto local = to_plain(wanted.address, wanted.prefix);
     require(rtnl_addr_set_local(address.get(), local.get()), "give an address to", device);
-    if (!wanted.address.v6) {
+    if (wanted.address.v6) {
+        // Usable at once, also while the device has no carrier (RFC 4862, section 5.4): nobody else has it.
+        rtnl_addr_set_flags(address.get(), IFA_F_NODAD);
+    } else {
         const auto broadcast = to_plain(wanted.last(), wanted.address.width());
         rtnl_addr_set_broadcast(address.get(), broadcast.get());
     }

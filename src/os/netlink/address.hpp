@@ -16,7 +16,7 @@ struct LinkAddress {
 /// Of all devices, IPv4 and IPv6.
 std::vector<LinkAddress> addresses();
 
-/// Of IPv4 with the subnet's last address as broadcast address.
+/// Of IPv4 with the subnet's last address as broadcast address; of IPv6 without a search for others that have it.
 void add_address(const std::string& device, const Subnet& address);
 
 } // namespace domus::netlink

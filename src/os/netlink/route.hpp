@@ -4,6 +4,7 @@
 #include "base/subnet.hpp"
 
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace domus::netlink {
@@ -17,5 +18,9 @@ struct Route {
 
 /// IPv4 and IPv6.
 std::vector<Route> routes();
+
+/// In the main table, through that device. Throws operation_failed if there is no such device, system_error (EEXIST,
+/// ENETUNREACH for a gateway that no address reaches).
+void add_route(const std::string& device, const Subnet& destination, const IpAddress& gateway, unsigned metric);
 
 } // namespace domus::netlink
