@@ -96,7 +96,10 @@ def make_daemon(request):
     def make(**options):
         daemon = Daemon(**options)
         daemons.append(daemon)
-        return daemon.start()
+        daemon.start()
+        if options.get("default_network") and daemon.sandbox:
+            daemon.wait_logged("network 'default' runs on bridge")
+        return daemon
 
     yield make
     complaints = [complaint for daemon in daemons for complaint in daemon.close()]

@@ -306,7 +306,9 @@ private:
 
     fs::path socket_path() const { return places_.state / "libvirt-sock"; }
 
+    /// Those of libvirt last: who finds them finds all.
     void open_sockets() {
+        if (configuration_.http_socket) serve_http();
         auto handed_over = take_listening_sockets();
         for (auto& socket : handed_over) server_.listen(std::move(socket.fd), socket.name.ends_with("-ro"));
         if (handed_over.empty()) {
@@ -314,7 +316,6 @@ private:
             if (!options_.session) listen(socket_path().string() + "-ro", configuration_.read_only_socket_mode, true);
         }
         offer_libvirt_sockets();
-        if (configuration_.http_socket) serve_http();
     }
 
     void listen(const fs::path& path, mode_t mode, bool read_only) {

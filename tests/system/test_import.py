@@ -6,7 +6,6 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from harness.guest import guest_xml
-from harness.wait import wait_until
 
 HEADER = "<!--\nWARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE\nOVERWRITTEN AND LOST.\n-->\n\n"
 UUIDS = {"web": "6e9f2d4c-6f0e-4c4e-9d3a-0d6a3a0f6b01", "db": "6e9f2d4c-6f0e-4c4e-9d3a-0d6a3a0f6b02"}
@@ -114,7 +113,6 @@ def with_default(make_daemon, kept):
 
 def test_the_default_network_of_libvirtd_takes_the_place_of_ours(with_default, kept):
     daemon = with_default
-    wait_until(lambda: "default" in daemon.virsh("net-list", "--name").out, "the default network does not run")
     ours = daemon.virsh("net-uuid", "default").out.strip()
     planned = daemon.domus("import", kept, "--dry-run", "--json")
     assert results(planned)[("network", "default")] == "would be imported"
@@ -131,7 +129,6 @@ def test_the_default_network_of_libvirtd_takes_the_place_of_ours(with_default, k
 
 def test_a_default_network_that_was_changed_or_is_refused_keeps_ours(with_default, kept, scratch):
     daemon = with_default
-    wait_until(lambda: "default" in daemon.virsh("net-list", "--name").out, "the default network does not run")
     ours = daemon.virsh("net-uuid", "default").out.strip()
     file = kept / "qemu/networks/default.xml"
     file.write_text(DEBIAN_DEFAULT.replace("192.168.122.1'", "no address'"))
