@@ -275,22 +275,24 @@ Network value_of(const service::NetworkView& view) {
 
 const Schema& NetworkLease::schema() {
     static const Schema table = Describe<NetworkLease>("network-lease", "An address that a network has lent.")
-                                    .field("@mac", &NetworkLease::mac)
+                                    .field("@mac", &NetworkLease::mac, "of IPv6: the one in the client's DUID")
                                     .field("@address", &NetworkLease::address)
                                     .field("@prefix", &NetworkLease::prefix)
                                     .field("@hostname", &NetworkLease::hostname)
-                                    .field("@client_id", &NetworkLease::client_id)
+                                    .field("@client_id", &NetworkLease::client_id, "of IPv6: the DUID")
+                                    .field("@iaid", &NetworkLease::iaid, "of IPv6")
                                     .field("@expires", &NetworkLease::expires, "seconds since 1970; 0: never")
                                     .field("@interface", &NetworkLease::interface, "bridge of the network");
     return table;
 }
 
 NetworkLease value_of(const service::NetworkLease& lease) {
-    return {lease.lease.mac,
+    return {unless_empty(lease.lease.mac),
             lease.lease.address,
             lease.prefix,
             unless_empty(lease.lease.hostname),
             unless_empty(lease.lease.client_id),
+            unless_empty(lease.lease.iaid),
             lease.lease.expires,
             lease.device};
 }

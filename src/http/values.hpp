@@ -134,9 +134,10 @@ struct Network {
 Network value_of(const service::NetworkView& view);
 
 struct NetworkLease {
-    std::string mac, address;
+    std::optional<std::string> mac;
+    std::string address;
     unsigned prefix = 0;
-    std::optional<std::string> hostname, client_id;
+    std::optional<std::string> hostname, client_id, iaid;
     std::int64_t expires = 0;
     std::string interface;
     static const format::Schema& schema();

@@ -171,6 +171,14 @@ void route(const Network& network, const Route& wanted, Report& report) {
                    wanted.gateway, network.name);
 }
 
+void names(const Network& network, Report& report) {
+    for (const auto& host : network.dns.hosts)
+        if (!domus::IpAddress::parse(host.ip) || host.names.empty())
+            report.add(host.rest, "a <host> of <dns> needs an IP address as 'ip', and a <hostname>");
+    for (const auto& record : network.dns.texts)
+        if (!record.value) report.add(record.rest, "the <txt> '{}' lacks the attribute 'value'", record.name);
+}
+
 void services(const Network& network, Report& report) {
     for (const auto& record : network.dns.services) {
         if (record.service.empty() || (record.protocol != "tcp" && record.protocol != "udp"))
@@ -216,6 +224,7 @@ void check(const Network& network, format::Findings& findings) {
     addresses(network, report);
     lease_times(network, report);
     for (const auto& each : network.routes) route(network, each, report);
+    names(network, report);
     services(network, report);
     groups(network, report);
     translation(network, report);

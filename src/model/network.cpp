@@ -77,15 +77,15 @@ const Schema& DnsForwarder::schema() {
 const Schema& DnsText::schema() {
     static const Schema table = Describe<DnsText>("txt", "A text record.")
                                     .field("@name", &DnsText::name, "its name", required)
-                                    .field("@value", &DnsText::value, "its text", required | keep_empty);
+                                    .field("@value", &DnsText::value, "its text", keep_empty);
     return table;
 }
 
 const Schema& DnsService::schema() {
     static const Schema table =
         Describe<DnsService>("srv", "A service record.")
-            .field("@service", &DnsService::service, "name of the service", required)
-            .field("@protocol", &DnsService::protocol, "tcp or udp", required)
+            .field("@service", &DnsService::service, "name of the service")
+            .field("@protocol", &DnsService::protocol, "tcp or udp")
             .field("@domain", &DnsService::domain, "domain that offers it")
             .field("@target", &DnsService::target, "host that offers it")
             .field("@port", &DnsService::port, "port there", empty_is_absent)
@@ -96,7 +96,7 @@ const Schema& DnsService::schema() {
 
 const Schema& DnsHost::schema() {
     static const Schema table = Describe<DnsHost>("host", "Names of an address.")
-                                    .field("@ip", &DnsHost::ip, "the address", required)
+                                    .field("@ip", &DnsHost::ip, "the address")
                                     .field("hostname", &DnsHost::names, "a name");
     return table;
 }

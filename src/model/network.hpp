@@ -69,7 +69,8 @@ struct DnsForwarder {
 };
 
 struct DnsText {
-    std::string name, value;
+    std::string name;
+    std::optional<std::string> value; ///< missing only in what names a record
     format::Rest rest;
     static const format::Schema& schema();
     bool operator==(const DnsText&) const = default;

@@ -1,6 +1,7 @@
 #include "network/admission.hpp"
 
 #include "base/error.hpp"
+#include "model/unsupported.hpp"
 
 #include <fmt/format.h>
 
@@ -245,6 +246,14 @@ void require_device_name(const std::optional<std::string>& name) {
                 fmt::format("XML error: '{}' is no name for a device of the host: 1 to {} characters, no blanks, none "
                             "of / : % \" \\ {{ }} ; #",
                             *name, longest));
+}
+
+void require_usable(const model::Network& network) {
+    format::Findings findings;
+    model::check(network, findings);
+    model::find_unsupported(network, findings);
+    format::throw_findings(findings, ErrorDomain::network, "<network>");
+    require_harmless(network);
 }
 
 void require_harmless(const model::Network& network) {

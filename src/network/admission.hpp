@@ -22,6 +22,8 @@ Subnet destination_of(const model::Route& route);
 /// 1 where the definition has none.
 unsigned metric_of(const model::Route& route);
 
+/// Throws what is wrong with it in itself: xml_error with all findings, config_unsupported.
+void require_usable(const model::Network& network);
 /// Throws xml_error for names that are none, config_unsupported for options that dnsmasq does not get.
 void require_harmless(const model::Network& network);
 

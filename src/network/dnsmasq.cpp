@@ -90,7 +90,7 @@ void add_names(Configuration& conf, const model::Network& network) {
     if (dns.forward_plain_names == false) conf.add("domain-needed");
     for (const auto& forwarder : dns.forwarders)
         conf.add("server={}{}", forwarder.domain ? "/" + *forwarder.domain + "/" : "", forwarder.address.value_or("#"));
-    for (const auto& record : dns.texts) conf.add("txt-record={},{}", record.name, record.value);
+    for (const auto& record : dns.texts) conf.add("txt-record={},{}", record.name, record.value.value_or(""));
     for (const auto& record : dns.services) {
         const auto domain = record.domain ? "." + *record.domain : std::string();
         conf.add("srv-host=_{}._{}{},{},{},{},{}", record.service, record.protocol, domain, record.target.value_or(""),

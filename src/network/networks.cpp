@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "network/admission.hpp"
+#include "network/errors.hpp"
 #include "network/port/bandwidth.hpp"
 #include "network/port/tap.hpp"
 #include "os/files.hpp"
@@ -9,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace domus::network {
 
@@ -22,11 +24,6 @@ Error no_network(const std::string& by, const std::string& what) {
     return Error(ErrorCode::no_network, ErrorDomain::network,
                  fmt::format("Network not found: no network with matching {} '{}'", by, what))
         .hint("see 'domus net-list --all'");
-}
-
-Error invalid(std::string what) {
-    return Error(ErrorCode::operation_invalid, ErrorDomain::network,
-                 fmt::format("Requested operation is not valid: {}", what));
 }
 
 /// Bridges and subnets of its own, each once: what another network uses now cannot be used again.
@@ -160,7 +157,7 @@ Task<NetworkView> Networks::create(std::string xml, format::Reading how) {
     std::exception_ptr failure;
     try {
         const auto turn = co_await network->enter("create");
-        if (network->live()) throw invalid(fmt::format("network '{}' is already active", wanted->name));
+        if (network->live()) throw invalid_operation(fmt::format("network '{}' is already active", wanted->name));
         if (lookup(wanted->name) != network) throw no_network("name", wanted->name); // undefined meanwhile
         co_await run(network, wanted);
     } catch (...) {
@@ -176,7 +173,7 @@ Task<> Networks::undefine(Uuid uuid, std::string name) {
     const auto turn = co_await network->enter("undefine");
     require_known(network);
     const auto names = co_await naming_.enter("undefine", Deadline::in(timeout));
-    if (!network->definition) throw invalid("can't undefine transient network");
+    if (!network->definition) throw invalid_operation("can't undefine transient network");
     auto work = [store = site_->definitions, kept = network->name()] { store.remove(kept); };
     co_await lane_.run(Deadline::in(timeout), std::move(work));
     const auto last = view(*network);
@@ -197,10 +194,44 @@ Task<> Networks::set_autostart(Uuid uuid, std::string name, bool on) {
     const auto network = find(uuid, name);
     const auto turn = co_await network->enter("autostart");
     require_known(network);
-    if (!network->definition) throw invalid("cannot set autostart for transient network");
+    if (!network->definition) throw invalid_operation("cannot set autostart for transient network");
     auto work = [store = site_->definitions, kept = network->name(), on] { store.set_autostart(kept, on); };
     co_await lane_.run(Deadline::in(timeout), std::move(work));
     network->autostart = on;
+}
+
+Task<> Networks::update(Uuid uuid, std::string name, Update update, bool live, bool config) {
+    const auto network = find(uuid, name);
+    const auto turn = co_await network->enter("update");
+    require_known(network);
+    if (!live && !config) (network->live() ? live : config) = true;
+    if (live && !network->live()) throw invalid_operation("network is not running");
+    if (config && !network->definition)
+        throw invalid_operation("cannot change persistent config of a transient network");
+    auto work = [update = std::move(update),
+                 of = std::array{live ? network->live() : nullptr, config ? network->definition : nullptr}] {
+        std::array<Network::Definition, 2> changed;
+        for (std::size_t i = 0; i < of.size(); ++i) {
+            if (!of[i]) continue;
+            auto after = std::make_shared<model::Network>(updated(*of[i], update));
+            require_usable(*after);
+            changed[i] = std::move(after);
+        }
+        return changed;
+    };
+    const auto changed = co_await lane_.run(Deadline::in(timeout), std::move(work));
+    const auto before = network->live();
+    if (changed[0]) co_await network->change(changed[0]);
+    if (!changed[1]) co_return;
+    std::exception_ptr failure;
+    try {
+        co_await save(changed[1]);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure && changed[0]) co_await network->change(before);
+    if (failure) std::rethrow_exception(failure);
+    network->definition = changed[1];
 }
 
 // ---- running --------------------------------------------------------------------------------------------------
@@ -233,7 +264,7 @@ Task<> Networks::start(Uuid uuid, std::string name) {
     const auto network = find(uuid, name);
     const auto turn = co_await network->enter("start");
     require_known(network);
-    if (network->live()) throw invalid("network is already active");
+    if (network->live()) throw invalid_operation("network is already active");
     co_await run(network, network->definition);
 }
 
@@ -241,7 +272,7 @@ Task<> Networks::destroy(Uuid uuid, std::string name) {
     const auto network = find(uuid, name);
     const auto turn = co_await network->enter("destroy");
     require_known(network);
-    if (!network->live()) throw invalid(fmt::format("network '{}' is not active", network->name()));
+    if (!network->live()) throw invalid_operation(fmt::format("network '{}' is not active", network->name()));
     co_await network->stop();
     std::erase_if(ports_, [&](const auto& port) { return port.second.network == network->name(); });
     const auto last = view(*network);

@@ -6,6 +6,7 @@
 #include "network/network.hpp"
 #include "network/ports.hpp"
 #include "network/record.hpp"
+#include "network/update.hpp"
 
 #include <map>
 #include <memory>
@@ -37,6 +38,8 @@ public:
     Task<> start(Uuid uuid, std::string name);
     Task<> destroy(Uuid uuid, std::string name);
     Task<> set_autostart(Uuid uuid, std::string name, bool on);
+    /// Of what runs, of the definition, or of both; neither: of what runs, or else of the definition. The links of guests stay.
+    Task<> update(Uuid uuid, std::string name, Update update, bool live, bool config);
     std::string xml(const NetworkView& view, bool inactive) const;
     Task<std::vector<Lease>> leases(Uuid uuid, std::string name);
 

@@ -1,6 +1,5 @@
 // What may be defined: names, UUIDs and bridges, each once, and what a user left open.
 #include "async/read_document.hpp"
-#include "model/unsupported.hpp"
 #include "network/admission.hpp"
 #include "network/bridges.hpp"
 #include "network/networks.hpp"
@@ -68,11 +67,7 @@ Task<std::shared_ptr<model::Network>> Networks::read(std::string xml, format::Re
     auto work = [xml = std::move(xml), how] {
         auto wanted =
             std::make_shared<model::Network>(format::from_xml<model::Network>(xml, ErrorDomain::network, how));
-        format::Findings findings;
-        model::check(*wanted, findings);
-        model::find_unsupported(*wanted, findings);
-        format::throw_findings(findings, ErrorDomain::network, "<network>");
-        require_harmless(*wanted);
+        require_usable(*wanted);
         wanted->connections.reset(); // it may be the XML of a network that runs
         return wanted;
     };

@@ -11,6 +11,8 @@ enum class NetworkListFlag { inactive, active, persistent, transient, autostart,
 enum class NetworkXmlFlag { inactive };
 /// virNetworkDefineFlags, virNetworkCreateFlags.
 enum class NetworkDefineFlag { validate };
+/// virNetworkUpdateFlags.
+enum class NetworkUpdateFlag { live, config };
 /// virConnectListAllInterfacesFlags.
 enum class InterfaceListFlag { inactive, active };
 /// virInterfaceXMLFlags.
@@ -25,6 +27,7 @@ inline constexpr auto words<service::NetworkListFlag> =
     word_list("inactive", "active", "persistent", "transient", "autostart", "no-autostart");
 template <> inline constexpr auto words<service::NetworkXmlFlag> = word_list("inactive");
 template <> inline constexpr auto words<service::NetworkDefineFlag> = word_list("validate");
+template <> inline constexpr auto words<service::NetworkUpdateFlag> = word_list("live", "config");
 template <> inline constexpr auto words<service::InterfaceListFlag> = word_list("inactive", "active");
 template <> inline constexpr auto words<service::InterfaceXmlFlag> = word_list("inactive");
 

@@ -4,13 +4,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace domus::service {
 
 namespace {
 
-unsigned prefix_of(const model::Network& network) {
-    const auto subnets = network::subnets_of(network);
-    return subnets.empty() ? 24u : subnets.front().prefix;
+/// Of the subnet that the address belongs to; alone it stands where that has gone.
+unsigned prefix_of(const std::vector<Subnet>& subnets, const std::string& text) {
+    const auto address = IpAddress::parse(text);
+    if (!address) return 0;
+    const auto found = std::ranges::find_if(subnets, [&](const Subnet& subnet) { return subnet.contains(*address); });
+    return found == subnets.end() ? address->width() : found->prefix;
 }
 
 } // namespace
@@ -18,10 +23,10 @@ unsigned prefix_of(const model::Network& network) {
 Task<std::vector<NetworkLease>> leases_of(network::Networks& driver, NetworkView view, std::string mac) {
     const auto all = co_await driver.leases(view.uuid, view.name);
     const auto device = view.current().bridge.name.value_or("");
-    const auto prefix = prefix_of(view.current());
+    const auto subnets = network::subnets_of(view.current());
     std::vector<NetworkLease> chosen;
     for (const auto& lease : all)
-        if (mac.empty() || lease.mac == mac) chosen.push_back({device, lease, prefix});
+        if (mac.empty() || lease.mac == mac) chosen.push_back({device, lease, prefix_of(subnets, lease.address)});
     co_return chosen;
 }
 
@@ -74,6 +79,12 @@ Task<NetworkView> NetworkOperations::define(std::string xml, Flags<NetworkDefine
 
 Task<NetworkView> NetworkOperations::create_xml(std::string xml, Flags<NetworkDefineFlag> flags) {
     return driver().create(std::move(xml), format::reading(flags.has(NetworkDefineFlag::validate)));
+}
+
+Task<> NetworkOperations::update(NetworkRef ref, network::UpdateCommand command, network::UpdateSection section,
+                                 int parent, std::string xml, Flags<NetworkUpdateFlag> flags) {
+    return driver().update(ref.uuid, std::move(ref.name), {command, section, parent, std::move(xml)},
+                           flags.has(NetworkUpdateFlag::live), flags.has(NetworkUpdateFlag::config));
 }
 
 Task<> NetworkOperations::undefine(NetworkRef ref) { return driver().undefine(ref.uuid, std::move(ref.name)); }

@@ -26,7 +26,7 @@ network::Networks& driver_or_refuse(network::Networks* driver);
 struct NetworkLease {
     std::string device; ///< bridge
     network::Lease lease;
-    unsigned prefix = 24;
+    unsigned prefix = 0;
 };
 /// Of one MAC address, or of all for "".
 Task<std::vector<NetworkLease>> leases_of(network::Networks& driver, NetworkView view, std::string mac);
@@ -47,6 +47,8 @@ public:
 
     Task<NetworkView> define(std::string xml, Flags<NetworkDefineFlag> flags);
     Task<NetworkView> create_xml(std::string xml, Flags<NetworkDefineFlag> flags);
+    Task<> update(NetworkRef ref, network::UpdateCommand command, network::UpdateSection section, int parent,
+                  std::string xml, Flags<NetworkUpdateFlag> flags);
     Task<> undefine(NetworkRef ref);
     Task<> start(NetworkRef ref);
     Task<> destroy(NetworkRef ref);

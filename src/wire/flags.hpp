@@ -19,6 +19,14 @@ template <class Enum> service::Flags<Enum> flags(std::uint32_t bits, std::string
     return service::Flags<Enum>::from_bits(bits);
 }
 
+/// A number that stands for one of the words of an enumeration; `what` it is.
+template <class Enum> Enum one_of(std::uint32_t number, std::string_view what) {
+    if (number >= format::words<Enum>.size())
+        throw Error(ErrorCode::invalid_arg, ErrorDomain::none,
+                    fmt::format("invalid argument: there is no {} {}", what, number));
+    return static_cast<Enum>(number);
+}
+
 /// Of a call that has none yet.
 inline void no_flags(std::uint32_t bits, std::string_view function) {
     if (bits)

@@ -132,6 +132,13 @@ void serve_changing(Dispatcher& on, Door& door) {
     on.on<Procedure::network_destroy>([&](SessionPtr session, NetworkDestroyArgs args) -> Task<> {
         return door.perform<&NetworkOperations::destroy>(session->caller(), from_wire(std::move(args.net)));
     });
+    on.on<Procedure::network_update>([&](SessionPtr session, NetworkUpdateArgs args) -> Task<> {
+        const auto how = flags<service::NetworkUpdateFlag>(args.flags, "virNetworkUpdate");
+        const auto command = one_of<network::UpdateCommand>(args.command, "network update command");
+        const auto section = one_of<network::UpdateSection>(args.section, "network update section");
+        return door.perform<&NetworkOperations::update>(session->caller(), from_wire(std::move(args.net)), command,
+                                                        section, args.parent_index, std::move(args.xml), how);
+    });
     on.on<Procedure::network_set_autostart>([&](SessionPtr session, NetworkSetAutostartArgs args) -> Task<> {
         return door.perform<&NetworkOperations::set_autostart>(session->caller(), from_wire(std::move(args.net)),
                                                                args.autostart != 0);
@@ -149,7 +156,9 @@ void serve_leases(Dispatcher& on, Door& door) {
                 NetworkDhcpLease out;
                 out.iface = lease.device;
                 out.expirytime = lease.lease.expires;
-                out.mac = lease.lease.mac;
+                out.type = lease.lease.v6() ? 1 : 0; // virIPAddrType
+                if (!lease.lease.mac.empty()) out.mac = lease.lease.mac;
+                if (!lease.lease.iaid.empty()) out.iaid = lease.lease.iaid;
                 out.ipaddr = lease.lease.address;
                 out.prefix = lease.prefix;
                 if (!lease.lease.hostname.empty()) out.hostname = lease.lease.hostname;

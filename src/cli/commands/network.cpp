@@ -169,6 +169,46 @@ void net_dhcp_leases(Call& call) {
     call.out.table(table);
 }
 
+/// The XML itself, or a file that has it: libvirt's way to tell them apart.
+std::string xml_or_file(Call& call, std::string_view option) {
+    auto given = call.args.required(option);
+    const auto begin = given.find_first_not_of(" \t\n");
+    if (begin != std::string::npos && given[begin] == '<') return given;
+    return read_file_option(call, option);
+}
+
+void net_update(Call& call) {
+    const auto network = find_network(call);
+    constexpr auto commands = std::to_array<std::pair<std::string_view, std::uint32_t>>(
+        {{"add", 3}, {"add-last", 3}, {"add-first", 4}, {"delete", 2}, {"modify", 1}}); // virNetworkUpdateCommand
+    constexpr auto sections = std::to_array<std::string_view>(
+        {"none", "bridge", "domain", "ip", "ip-dhcp-host", "ip-dhcp-range", "forward", "forward-interface",
+         "forward-pf", "portgroup", "dns-host", "dns-txt", "dns-srv"}); // virNetworkUpdateSection
+    const auto word = call.args.required("command"), place = call.args.required("section");
+    const auto* const command = std::ranges::find(commands, word, &std::pair<std::string_view, std::uint32_t>::first);
+    if (command == commands.end())
+        throw Failure(fmt::format("unrecognized command name '{}'", word))
+            .hint("commands: add-first, add-last, delete, modify");
+    const auto* const section = std::ranges::find(sections, place);
+    if (section == sections.end() || section == sections.begin())
+        throw Failure(fmt::format("unrecognized section name '{}'", place))
+            .hint("'domus help net-update' lists the sections");
+    const auto parent = static_cast<std::int32_t>(call.args.number("parent-index", -1, 65535).value_or(-1));
+    const auto impact = affect_flags(call.args);
+    doing(fmt::format("Failed to update network {}", network.name), [&] {
+        call.server().call<Procedure::network_update>(
+            {.net = network,
+             .command = command->second,
+             .section = static_cast<std::uint32_t>(section - sections.begin()),
+             .parent_index = parent,
+             .xml = xml_or_file(call, "xml"),
+             .flags = impact});
+    });
+    constexpr auto changed = std::to_array<std::string_view>(
+        {"current state", "live state", "persistent config", "persistent config and live state"});
+    call.out.text("Updated network {} {}", network.name, changed[impact]);
+}
+
 Option the_network(Complete complete = Complete::network) {
     return required(text("network", "name or UUID of the network", complete));
 }
@@ -238,6 +278,17 @@ std::vector<Command> network_commands() {
          .summary = "edit a network's XML",
          .options = {the_network()},
          .run = net_edit},
+        {.name = "net-update",
+         .group = Group::network,
+         .summary = "update parts of a network's XML, also while it runs",
+         .options = {the_network(), required(text("command", "add-first, add-last (or add), delete or modify")),
+                     required(text("section", "ip-dhcp-host, ip-dhcp-range, forward-interface, portgroup, dns-host, "
+                                              "dns-txt or dns-srv")),
+                     required(text("xml", "the entry's XML, or a file that has it", Complete::file)),
+                     named(number("parent-index", "index of the <ip> that the entry is in")),
+                     flag("config", "change the definition"), flag("live", "change the network that runs"),
+                     flag("current", "change the network that runs, or the definition of one that does not")},
+         .run = net_update},
         {.name = "net-name",
          .group = Group::network,
          .summary = "print the network's name",
