@@ -36,6 +36,8 @@ public:
 
     /// Runs in the blocking lane: gives a guest its place. Throws Error.
     virtual Port attach(const model::Network& live, const PortSettings& settings) const = 0;
+    /// The same of a port that a guest has, on this network or another one. `was_limited`: its bandwidth was.
+    virtual Port change_port(const model::Network& live, const PortSettings& settings, bool was_limited) const = 0;
 
     /// Whether a program must run as long as the network does.
     virtual bool is_watched(const model::Network&) const { return false; }

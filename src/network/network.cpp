@@ -139,6 +139,14 @@ Task<Port> Network::attach(PortSettings settings) {
     co_return port;
 }
 
+Task<Port> Network::change_port(PortSettings settings, bool was_limited) {
+    auto work = [kind = kind_.get(), live = live_, settings = std::move(settings), was_limited] {
+        return kind->change_port(*live, settings, was_limited);
+    };
+    auto port = co_await lane_.run(Deadline::in(timeout), std::move(work));
+    co_return port;
+}
+
 // ---- its program --------------------------------------------------------------------------------------------------
 
 void Network::watch() {

@@ -49,6 +49,8 @@ public:
     /// Its ports stay as they are. Throws Error, and it runs as before.
     Task<> change(Definition after);
     Task<Port> attach(PortSettings settings);
+    /// Of a port that is on this network or another one. `was_limited`: its bandwidth was.
+    Task<Port> change_port(PortSettings settings, bool was_limited);
 
 private:
     Task<> build(std::shared_ptr<model::Network> live, std::string& step);

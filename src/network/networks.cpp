@@ -293,8 +293,9 @@ Task<std::vector<Lease>> Networks::leases(Uuid uuid, std::string name) {
 
 // ---- ports ----------------------------------------------------------------------------------------------------
 
-Task<Port> Networks::attach(model::Interface interface, std::string domain) {
-    require_device_name(interface.target_dev);
+template <class OnNetwork, class OnBridge>
+Task<Port> Networks::give_place(model::Interface interface, std::string domain, OnNetwork on_network,
+                                OnBridge on_bridge) {
     UsedPort used;
     Port port;
     if (interface.type == model::InterfaceType::network) {
@@ -305,16 +306,41 @@ Task<Port> Networks::attach(model::Interface interface, std::string domain) {
         if (!network->live()) co_await run(network, network->definition);
         auto settings = port_settings(interface, network->live().get());
         used.limited = is_limited(settings.bandwidth);
-        port = co_await network->attach(std::move(settings));
+        auto task = on_network(*network, std::move(settings));
+        port = co_await std::move(task);
     } else {
         const auto settings = port_settings(interface, nullptr);
         used.limited = is_limited(settings.bandwidth);
         const auto bridge = interface.type == model::InterfaceType::bridge ? interface.source.bridge.value_or("") : "";
-        auto work = [settings, bridge] { return open_tap_port(settings, bridge); };
+        auto work = [on_bridge, settings, bridge] { return on_bridge(settings, bridge); };
         port = co_await lane_.run(Deadline::in(timeout), std::move(work));
     }
-    if (!used.network.empty() || used.limited) ports_[port.device] = used;
+    if (!used.network.empty() || used.limited)
+        ports_[port.device] = used;
+    else
+        ports_.erase(port.device);
     co_return port;
+}
+
+Task<Port> Networks::attach(model::Interface interface, std::string domain) {
+    require_device_name(interface.target_dev);
+    return give_place(
+        std::move(interface), std::move(domain),
+        [](Network& network, PortSettings settings) { return network.attach(std::move(settings)); }, open_tap_port);
+}
+
+Task<Port> Networks::change(model::Interface before, model::Interface after, std::string domain) {
+    after.target_dev = before.target_dev;
+    const auto known = ports_.find(before.target_dev.value_or(""));
+    const bool was_limited = known != ports_.end() && known->second.limited;
+    return give_place(
+        std::move(after), std::move(domain),
+        [was_limited](Network& network, PortSettings settings) {
+            return network.change_port(std::move(settings), was_limited);
+        },
+        [was_limited](const PortSettings& settings, const std::string& bridge) {
+            return change_tap_port(settings, bridge, was_limited);
+        });
 }
 
 Task<> Networks::detach(std::string device) {

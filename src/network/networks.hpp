@@ -44,6 +44,7 @@ public:
     Task<std::vector<Lease>> leases(Uuid uuid, std::string name);
 
     Task<Port> attach(model::Interface interface, std::string domain) override;
+    Task<Port> change(model::Interface before, model::Interface after, std::string domain) override;
     Task<> detach(std::string device) override;
     void adopt(const model::Interface& interface) override;
 
@@ -70,6 +71,10 @@ private:
     Task<> run(NetworkPtr network, Network::Definition wanted);
     Task<> save(Network::Definition definition);
     Task<> erase(NetworkPtr network);
+    /// The place of an interface: on_network(network, settings) in the turn of a network that runs then, or else
+    /// on_bridge(settings, bridge) in the lane.
+    template <class OnNetwork, class OnBridge>
+    Task<Port> give_place(model::Interface interface, std::string domain, OnNetwork on_network, OnBridge on_bridge);
     /// Throws no_network if it has gone while somebody waited for its turn.
     void require_known(const NetworkPtr& network) const;
     NetworkPtr known_or_new(const model::Network& wanted);

@@ -15,7 +15,7 @@ struct Port {
     std::string device; ///< tap device on the host
     std::string bridge; ///< empty: of type ethernet
     Uuid id;
-    std::vector<UniqueFd> taps; ///< one for each queue; the device goes with the last of them
+    std::vector<UniqueFd> taps; ///< one for each queue of a new device; it goes with the last of them
 };
 
 class Ports {
@@ -24,6 +24,9 @@ public:
     /// For interfaces of type network (which is started if it does not run), bridge, and ethernet (a device on its own).
     /// Throws Error.
     virtual Task<Port> attach(model::Interface interface, std::string domain) = 0;
+    /// Makes of the port that `before` has the one that `after` asks for: on another network or bridge, in other VLANs, with
+    /// another bandwidth or isolation; the device stays. Whole or not at all. Throws Error.
+    virtual Task<Port> change(model::Interface before, model::Interface after, std::string domain) = 0;
     /// By device; nothing happens if it is not known.
     virtual Task<> detach(std::string device) = 0;
     /// Counts a port again that a domain kept while the daemon was away.

@@ -29,11 +29,11 @@ template <class Entry> std::size_t position(const List<Entry>& list, const Entry
     const auto found = std::ranges::find_if(list.entries, matches);
     if (found == list.entries.end())
         throw invalid_operation(fmt::format("couldn't locate a matching {} entry in network '{}': {}", list.what,
-                                  list.network.name, list.named(wanted)))
+                                            list.network.name, list.named(wanted)))
             .hint(fmt::format("'domus net-dumpxml {}' lists what there is", list.network.name));
     if (std::any_of(found + 1, list.entries.end(), matches))
         throw invalid_operation(fmt::format("multiple matching {} entries were found in network '{}': {}", list.what,
-                                  list.network.name, list.named(wanted)))
+                                            list.network.name, list.named(wanted)))
             .hint("name the entry by more of its attributes");
     return static_cast<std::size_t>(found - list.entries.begin());
 }
@@ -41,8 +41,8 @@ template <class Entry> std::size_t position(const List<Entry>& list, const Entry
 template <class Entry> void add(const List<Entry>& list, Entry wanted, bool first) {
     for (const auto& entry : list.entries)
         if (list.is_same(entry, wanted))
-            throw invalid_operation(fmt::format("there is an existing {} entry in network '{}' that matches \"{}\"", list.what,
-                                      list.network.name, list.named(entry)));
+            throw invalid_operation(fmt::format("there is an existing {} entry in network '{}' that matches \"{}\"",
+                                                list.what, list.network.name, list.named(entry)));
     list.entries.insert(first ? list.entries.begin() : list.entries.end(), std::move(wanted));
 }
 
@@ -84,17 +84,17 @@ template <class Value> bool fits(const std::optional<Value>& entry, const std::o
 model::NetworkIp& ip_of(model::Network& network, int parent) {
     if (parent >= 0) {
         if (static_cast<std::size_t>(parent) < network.ips.size()) return network.ips[static_cast<std::size_t>(parent)];
-        throw invalid_operation(fmt::format("couldn't update dhcp entry - no <ip> element found at index {} in network '{}'",
-                                  parent, network.name));
+        throw invalid_operation(fmt::format(
+            "couldn't update dhcp entry - no <ip> element found at index {} in network '{}'", parent, network.name));
     }
     const auto lends = [](const model::NetworkIp& ip) { return !ip.dhcp_ranges.empty() || !ip.dhcp_hosts.empty(); };
     auto found = std::ranges::find_if(network.ips, lends);
     if (found == network.ips.end())
-        found = std::ranges::find_if(network.ips, [](const model::NetworkIp& ip) {
-            return ip.address && !ip.address->contains(':');
-        });
+        found = std::ranges::find_if(
+            network.ips, [](const model::NetworkIp& ip) { return ip.address && !ip.address->contains(':'); });
     if (found == network.ips.end())
-        throw invalid_operation(fmt::format("couldn't update dhcp entry - no <ip> element found in network '{}'", network.name));
+        throw invalid_operation(
+            fmt::format("couldn't update dhcp entry - no <ip> element found in network '{}'", network.name));
     return *found;
 }
 
@@ -124,8 +124,8 @@ void update_dhcp_hosts(model::Network& network, const Update& update) {
                                  if (update.command == UpdateCommand::modify)
                                      return agree(one.mac, other.mac) || agree(one.id, other.id)
                                             || agree(one.name, other.name);
-                                 return fits(one.mac, other.mac) && fits(one.id, other.id)
-                                        && fits(one.name, other.name) && fits(one.ip, other.ip);
+                                 return fits(one.mac, other.mac) && fits(one.id, other.id) && fits(one.name, other.name)
+                                        && fits(one.ip, other.ip);
                              },
                          .can_be_modified = true},
           update);
@@ -155,35 +155,39 @@ void update_forward_interfaces(model::Network& network, const Update& update) {
     using model::ForwardInterface;
     if (!network.forward)
         throw invalid_operation(fmt::format("network '{}' has no <forward>, and so no interfaces in it", network.name));
-    const auto is_same = [](const ForwardInterface& one, const ForwardInterface& other) { return one.dev == other.dev; };
-    apply(List<ForwardInterface>{
-              .network = network,
-              .entries = network.forward->interfaces,
-              .what = "forward interface",
-              .named = [](const ForwardInterface& entry) { return fmt::format("<interface dev='{}'/>", entry.dev); },
-              .is_same = is_same,
-              .is_meant = is_same},
-          update);
+    const auto is_same = [](const ForwardInterface& one, const ForwardInterface& other) {
+        return one.dev == other.dev;
+    };
+    apply(
+        List<ForwardInterface>{
+            .network = network,
+            .entries = network.forward->interfaces,
+            .what = "forward interface",
+            .named = [](const ForwardInterface& entry) { return fmt::format("<interface dev='{}'/>", entry.dev); },
+            .is_same = is_same,
+            .is_meant = is_same},
+        update);
 }
 
 void update_port_groups(model::Network& network, const Update& update) {
     using model::PortGroup;
     const auto is_same = [](const PortGroup& one, const PortGroup& other) { return one.name == other.name; };
-    apply(List<PortGroup>{
-              .network = network,
-              .entries = network.portgroups,
-              .what = "portgroup",
-              .named = [](const PortGroup& group) { return fmt::format("<portgroup name='{}'/>", group.name); },
-              .is_same = is_same,
-              .is_meant = is_same,
-              .can_be_modified = true},
+    apply(List<PortGroup>{.network = network,
+                          .entries = network.portgroups,
+                          .what = "portgroup",
+                          .named =
+                              [](const PortGroup& group) { return fmt::format("<portgroup name='{}'/>", group.name); },
+                          .is_same = is_same,
+                          .is_meant = is_same,
+                          .can_be_modified = true},
           update);
 }
 
 void update_dns_hosts(model::Network& network, const Update& update) {
     using model::DnsHost;
     const auto shares_name = [](const DnsHost& one, const DnsHost& other) {
-        return std::ranges::any_of(one.names, [&](const auto& name) { return std::ranges::count(other.names, name) > 0; });
+        return std::ranges::any_of(one.names,
+                                   [&](const auto& name) { return std::ranges::count(other.names, name) > 0; });
     };
     apply(List<DnsHost>{.network = network,
                         .entries = network.dns.hosts,
@@ -209,7 +213,10 @@ void update_dns_texts(model::Network& network, const Update& update) {
               .network = network,
               .entries = network.dns.texts,
               .what = "DNS TXT",
-              .named = [](const DnsText& text) { return "<txt name='" + text.name + "'" + quoted("value", text.value) + "/>"; },
+              .named =
+                  [](const DnsText& text) {
+                      return "<txt name='" + text.name + "'" + quoted("value", text.value) + "/>";
+                  },
               .is_same = [](const DnsText& one, const DnsText& other) { return one.name == other.name; },
               .is_meant = [](const DnsText& one,
                              const DnsText& other) { return one.name == other.name && fits(one.value, other.value); }},
@@ -245,13 +252,27 @@ void update_dns_services(model::Network& network, const Update& update) {
 model::Network updated(const model::Network& network, const Update& update) {
     auto changed = network;
     switch (update.section) {
-    case UpdateSection::ip_dhcp_host: update_dhcp_hosts(changed, update); break;
-    case UpdateSection::ip_dhcp_range: update_dhcp_ranges(changed, update); break;
-    case UpdateSection::forward_interface: update_forward_interfaces(changed, update); break;
-    case UpdateSection::portgroup: update_port_groups(changed, update); break;
-    case UpdateSection::dns_host: update_dns_hosts(changed, update); break;
-    case UpdateSection::dns_txt: update_dns_texts(changed, update); break;
-    case UpdateSection::dns_srv: update_dns_services(changed, update); break;
+    case UpdateSection::ip_dhcp_host:
+        update_dhcp_hosts(changed, update);
+        break;
+    case UpdateSection::ip_dhcp_range:
+        update_dhcp_ranges(changed, update);
+        break;
+    case UpdateSection::forward_interface:
+        update_forward_interfaces(changed, update);
+        break;
+    case UpdateSection::portgroup:
+        update_port_groups(changed, update);
+        break;
+    case UpdateSection::dns_host:
+        update_dns_hosts(changed, update);
+        break;
+    case UpdateSection::dns_txt:
+        update_dns_texts(changed, update);
+        break;
+    case UpdateSection::dns_srv:
+        update_dns_services(changed, update);
+        break;
     default:
         throw Error(ErrorCode::no_support, ErrorDomain::network,
                     fmt::format("this function is not supported by the connection driver: can't update '{}' section of "

@@ -1,5 +1,6 @@
 """What a definition of a network or of an interface on it can ask for: each is seen in the kernel, in dnsmasq's answers, or
 in what guests send and receive."""
+import contextlib
 import json
 import os
 import re
@@ -249,3 +250,42 @@ def test_a_network_whose_dnsmasq_hangs_holds_up_no_other(daemon, conn, wrappers)
     for pid in daemon.pids_of("sleep 60"):
         os.kill(pid, 9)
     assert hangs.wait()
+
+
+# -- changes while a guest runs --
+
+def test_an_interface_is_moved_limited_and_isolated_while_it_runs(conn, daemon, guest, shell_of):
+    for name, bridge, subnet in (("here", "dmsbr8", "10.78.0"), ("there", "dmsbr9", "10.79.0")):
+        conn.networkCreateXML(f"<network><name>{name}</name><bridge name='{bridge}'/><ip address='{subnet}.1' netmask='255.255.255.0'/></network>")
+    domain = conn.createXML(guest("moved", networks=[interface("here")]))
+    [device] = devices(conn, "moved")
+    shell = shell_of("moved")
+    shell.run("ip link set eth0 up; ip addr add 10.78.0.5/24 dev eth0; ip addr add 10.79.0.5/24 dev eth0")
+    reaches(shell, "10.78.0.1")
+    index = daemon.sandbox.run("cat", f"/sys/class/net/{device}/ifindex").stdout
+
+    def update(change):
+        xml = re.search(r"<interface .*?</interface>", domain.XMLDesc(), re.S)[0]
+        domain.updateDeviceFlags(change(xml), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    update(lambda xml: xml.replace("network='here'", "network='there'"))
+    reaches(shell, "10.79.0.1")
+    assert " 0 packets received" in shell.run("ping -c 1 -W 2 10.78.0.1")
+    assert daemon.sandbox.run("cat", f"/sys/class/net/{device}/ifindex").stdout == index
+    connections = [re.search(r"connections='(\d+)'", conn.networkLookupByName(name).XMLDesc()) for name in ("here", "there")]
+    assert connections[0] is None and connections[1][1] == "1"
+    update(lambda xml: xml.replace("<model", "<bandwidth><inbound average='123'/><outbound average='77'/></bandwidth><port isolated='yes'/><model"))
+    assert shaper_of(daemon, device)["options"]["rate"] == 123 * 1024
+    assert "limit rate over 77 kbytes" in daemon.sandbox.run("nft", "list", "ruleset").stdout
+    assert '"isolated":true' in daemon.sandbox.run("bridge", "-j", "-d", "link", "show", "dev", device).stdout
+    assert "average='123'" in domain.XMLDesc()
+    daemon.restart()
+    with contextlib.closing(libvirt.open(daemon.uri)) as again:
+        domain = again.lookupByName("moved")
+        assert "bridge='dmsbr9'" in domain.XMLDesc()
+        update(lambda xml: re.sub(r"<bandwidth>.*</bandwidth>|<port isolated='yes'/>", "", xml, flags=re.S))
+        assert shaper_of(daemon, device)["kind"] != "tbf" and "domus_rate" not in daemon.sandbox.run("nft", "list", "tables").stdout
+        with pytest.raises(libvirt.libvirtError, match="no network with matching name 'nowhere'"):
+            update(lambda xml: xml.replace("network='there'", "network='nowhere'"))
+        assert device in daemon.sandbox.run("ip", "-br", "link", "show", "master", "dmsbr9").stdout
+        domain.destroy()

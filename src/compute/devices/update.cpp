@@ -107,30 +107,77 @@ Task<> change_medium(DomainPtr domain, model::Disk wanted, bool force, Credentia
     if (failure) std::rethrow_exception(failure);
 }
 
-Task<> set_link(DomainPtr domain, model::Interface wanted) {
+bool is_bridged(const model::Interface& interface) {
+    return interface.type == model::InterfaceType::network || interface.type == model::InterfaceType::bridge;
+}
+
+/// What an update may change of an interface, as it is wanted; the rest as it is.
+model::Interface with_changes(const model::Interface& now, const model::Interface& wanted) {
+    auto after = now;
+    after.link = wanted.link;
+    after.vlan = wanted.vlan;
+    after.bandwidth = wanted.bandwidth;
+    after.port_isolated = wanted.port_isolated;
+    if (!is_bridged(now) || !is_bridged(wanted)) return after;
+    after.type = wanted.type;
+    const bool on_network = wanted.type == model::InterfaceType::network;
+    after.source.network = wanted.source.network;
+    after.source.portgroup = wanted.source.portgroup;
+    if (!on_network) after.source.portid.reset();
+    // That of a network is the network's.
+    if (!on_network || now.source.network != wanted.source.network) after.source.bridge = wanted.source.bridge;
+    return after;
+}
+
+bool same_port(const model::Interface& one, const model::Interface& other) {
+    return one.type == other.type && one.source.network == other.source.network
+           && one.source.portgroup == other.source.portgroup && one.vlan == other.vlan
+           && (one.type == model::InterfaceType::network || one.source.bridge == other.source.bridge)
+           && one.bandwidth == other.bandwidth
+           && one.port_isolated.value_or(false) == other.port_isolated.value_or(false);
+}
+
+void change_interface(const DomainPtr& domain, const model::Interface& after) {
+    domain->change_live([&](model::Domain& live) {
+        for (auto& each : live.devices.interfaces)
+            if (each.alias == after.alias) each = after;
+    });
+}
+
+Task<> update_interface(DomainPtr domain, model::Interface wanted) {
     const auto running = domain->require_running();
     OneDevice one;
     one.element = "interface";
     one.devices.interfaces.push_back(wanted);
     const auto alias = compute::alias_of(running->domain->devices, one);
-    const auto& now = *std::ranges::find(running->domain->devices.interfaces, alias,
-                                         [](const auto& each) { return each.alias.value_or(""); });
-    const bool same_place = wanted.type == now.type && wanted.source.network == now.source.network
-                            && (now.type == model::InterfaceType::network || wanted.source.bridge == now.source.bridge)
-                            && wanted.model.value_or(now.model.value_or("")) == now.model.value_or("");
-    if (!same_place)
+    const auto now = *std::ranges::find(running->domain->devices.interfaces, alias,
+                                        [](const auto& each) { return each.alias.value_or(""); });
+    auto after = with_changes(now, wanted);
+    const bool same_card =
+        after.type == wanted.type && wanted.model.value_or(now.model.value_or("")) == now.model.value_or("");
+    if (!same_card)
         throw cannot_plug(
-            fmt::format("interface '{}' cannot be moved to another network or model while the domain runs", alias),
+            fmt::format("interface '{}' cannot become one of another type or model while the domain runs", alias),
             "detach it and attach another one, or use --config");
-    auto applied = now;
-    applied.link = wanted.link;
-    require_applied("interface", applied, wanted);
-    const bool up = wanted.link.value_or(model::LinkState::up) == model::LinkState::up;
-    co_await running->guest().set_link(alias, up);
-    domain->change_live([&](model::Domain& live) {
-        for (auto& each : live.devices.interfaces)
-            if (each.alias == alias) each.link = wanted.link;
-    });
+    if (wanted.type == model::InterfaceType::network) { // what a dump has of the port that it had
+        wanted.source.bridge = after.source.bridge;
+        wanted.source.portid = after.source.portid;
+    }
+    require_applied("interface", after, wanted);
+    const auto link = wanted.link.value_or(model::LinkState::up);
+    if (!same_port(now, after)) {
+        auto* networks = domain->environment().networks;
+        if (!networks || !is_bridged(now) || now.target_managed == false)
+            throw cannot_plug(fmt::format("the port of interface '{}' cannot be changed while the domain runs", alias));
+        after.link = now.link; // its turn comes
+        const auto port = co_await networks->change(now, after, domain->name());
+        after.source.bridge = port.bridge;
+        if (after.type == model::InterfaceType::network) after.source.portid = port.id;
+        change_interface(domain, after);
+    }
+    co_await running->guest().set_link(alias, link == model::LinkState::up);
+    after.link = wanted.link;
+    change_interface(domain, after);
 }
 
 Task<> set_password(DomainPtr domain, model::Graphics wanted) {
@@ -182,7 +229,7 @@ Task<> update_live(DomainPtr domain, OneDevice device, bool force, Credentials c
     if (device.element == "disk") {
         co_await change_medium(domain, device.devices.disks.front(), force, caller);
     } else if (device.element == "interface") {
-        co_await set_link(domain, device.devices.interfaces.front());
+        co_await update_interface(domain, device.devices.interfaces.front());
     } else if (device.element == "graphics") {
         co_await set_password(domain, device.devices.graphics.front());
     } else {

@@ -1,4 +1,4 @@
-// An update of a device while the domain runs changes one thing: a drive's medium, an interface's link, a display's
+// An update of a device while the domain runs changes a drive's medium, an interface's link and port, or a display's
 // password. What else the XML says must be so already, else it is refused by name instead of dropped.
 #pragma once
 

@@ -13,6 +13,9 @@ public:
     Port attach(const model::Network& live, const PortSettings& settings) const override {
         return open_tap_port(settings, *live.bridge.name);
     }
+    Port change_port(const model::Network& live, const PortSettings& settings, bool was_limited) const override {
+        return change_tap_port(settings, *live.bridge.name, was_limited);
+    }
 };
 
 class HostBridge : public Kind {

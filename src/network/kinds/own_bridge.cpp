@@ -122,6 +122,13 @@ std::vector<std::string> remove_old_bridge(const netlink::NewBridge& wanted) {
     return ports;
 }
 
+/// The bridge is ours, and may begin to keep VLANs apart when a port wants that.
+const std::string& bridge_for(const model::Network& live, const PortSettings& settings) {
+    const auto& bridge = *live.bridge.name;
+    if (settings.vlan && !netlink::filters_vlans(bridge)) netlink::set_vlan_filtering(bridge, true);
+    return bridge;
+}
+
 class RunningBridge : public RunningKind {
 public:
     RunningBridge(const Site& site, Lane& lane, const std::string& name)
@@ -194,9 +201,10 @@ public:
     }
 
     Port attach(const model::Network& live, const PortSettings& settings) const override {
-        const auto& bridge = *live.bridge.name;
-        if (settings.vlan && !netlink::filters_vlans(bridge)) netlink::set_vlan_filtering(bridge, true);
-        return open_tap_port(settings, bridge);
+        return open_tap_port(settings, bridge_for(live, settings));
+    }
+    Port change_port(const model::Network& live, const PortSettings& settings, bool was_limited) const override {
+        return change_tap_port(settings, bridge_for(live, settings), was_limited);
     }
 
     bool is_watched(const model::Network& live) const override { return !live.ips.empty(); }

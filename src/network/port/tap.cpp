@@ -7,6 +7,8 @@
 #include "os/netlink/link.hpp"
 #include "os/netlink/tap.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -45,6 +47,35 @@ Port open_tap_port(const PortSettings& settings, const std::string& bridge) {
     if (settings.isolated) netlink::set_isolated(port.device, true);
     if (is_limited(settings.bandwidth)) set_bandwidth(port.device, settings.bandwidth);
     netlink::set_up(port.device);
+    return port;
+}
+
+Port change_tap_port(const PortSettings& settings, const std::string& bridge, bool was_limited) {
+    const auto before = netlink::find_link(settings.device);
+    if (!before)
+        throw Error(ErrorCode::operation_failed, ErrorDomain::network,
+                    fmt::format("there is no network device '{}'", settings.device));
+    if (settings.vlan) require_vlan_filtering(bridge);
+    const auto old_bridge = netlink::link_name(before->master);
+    netlink::set_down(settings.device);
+    try {
+        if (old_bridge != bridge) netlink::set_master(settings.device, bridge);
+        if (settings.vlan)
+            join_vlans(settings.device, *settings.vlan);
+        else if (netlink::filters_vlans(bridge))
+            netlink::set_vlans(settings.device, {{}, 1}); // that of ports which nobody put into one
+        netlink::set_isolated(settings.device, settings.isolated);
+        if (was_limited || is_limited(settings.bandwidth)) set_bandwidth(settings.device, settings.bandwidth);
+    } catch (...) {
+        if (!old_bridge.empty() && old_bridge != bridge) netlink::set_master(settings.device, old_bridge);
+        netlink::set_up(settings.device);
+        throw;
+    }
+    netlink::set_up(settings.device);
+    Port port;
+    port.id = Uuid::random();
+    port.device = settings.device;
+    port.bridge = bridge;
     return port;
 }
 

@@ -3,8 +3,8 @@
 #include "os/netlink/socket.hpp"
 
 #include <fmt/format.h>
-#include <linux/if.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 
 #include <array>
 
@@ -64,6 +64,11 @@ std::optional<Link> find_link(const std::string& name) {
     return to_link(found.get());
 }
 
+std::string link_name(int index) {
+    std::array<char, IF_NAMESIZE> name{};
+    return ::if_indextoname(static_cast<unsigned>(index), name.data()) ? name.data() : "";
+}
+
 std::vector<std::string> ports_of(const Link& bridge, const std::vector<Link>& all) {
     std::vector<std::string> ports;
     for (const auto& link : all)
@@ -88,6 +93,10 @@ void set_mtu(const std::string& name, unsigned mtu) {
 
 void set_up(const std::string& name) {
     change(name, "bring up", [](rtnl_link* link) { rtnl_link_set_flags(link, IFF_UP); });
+}
+
+void set_down(const std::string& name) {
+    change(name, "take down", [](rtnl_link* link) { rtnl_link_unset_flags(link, IFF_UP); });
 }
 
 void set_alias(const std::string& name, const std::string& alias) {

@@ -25,6 +25,8 @@ struct Link {
 /// All, in the order in which they were made.
 std::vector<Link> links();
 std::optional<Link> find_link(const std::string& name);
+/// Of that index; empty if there is none.
+std::string link_name(int index);
 /// The names of the devices that belong to this one, in the order of `all`.
 std::vector<std::string> ports_of(const Link& bridge, const std::vector<Link>& all);
 
@@ -33,6 +35,7 @@ void delete_link(const std::string& name);
 void set_mac(const std::string& name, const std::string& mac);
 void set_mtu(const std::string& name, unsigned mtu);
 void set_up(const std::string& name);
+void set_down(const std::string& name);
 /// At most 255 bytes.
 void set_alias(const std::string& name, const std::string& alias);
 /// Makes a device a port of a bridge.
