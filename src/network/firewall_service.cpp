@@ -34,12 +34,13 @@ Task<> FirewallService::open_foreign_chains(std::shared_ptr<const model::Network
     const auto& bridge = *live->bridge.name;
     std::exception_ptr trouble;
     try {
-        co_await close_foreign_chains(bridge); // of a daemon that died
         const auto ruleset = co_await list_rules();
-        auto script = foreign_acceptance(ruleset, bridge, has_ipv6(*live));
+        const auto opening = foreign_acceptance(ruleset, bridge, has_ipv6(*live));
+        auto script = foreign_removal(ruleset, bridge) + opening; // those of a daemon that died go
         if (script.empty()) co_return;
         co_await apply_script(std::move(script));
-        log::info("bridge '{}' is let through the chains of others whose policy is to drop", bridge);
+        if (!opening.empty())
+            log::info("bridge '{}' is let through the chains of others whose policy is to drop", bridge);
     } catch (...) {
         trouble = std::current_exception();
     }
@@ -47,15 +48,11 @@ Task<> FirewallService::open_foreign_chains(std::shared_ptr<const model::Network
         log::warning("bridge '{}': chains of others may drop what its guests send: {}", bridge, describe(trouble));
 }
 
-Task<> FirewallService::close_foreign_chains(std::string bridge) {
-    const auto ruleset = co_await list_rules();
-    auto script = foreign_removal(ruleset, bridge);
-    if (!script.empty()) co_await apply_script(std::move(script));
-}
-
 Task<> FirewallService::remove(std::shared_ptr<const model::Network> live) {
     co_await apply_script(firewall_removal(*live));
-    co_await close_foreign_chains(*live->bridge.name);
+    const auto ruleset = co_await list_rules();
+    auto script = foreign_removal(ruleset, *live->bridge.name);
+    if (!script.empty()) co_await apply_script(std::move(script));
 }
 
 } // namespace domus::network

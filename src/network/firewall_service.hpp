@@ -26,7 +26,6 @@ public:
 private:
     Task<> apply_script(std::string script);
     Task<nft::Ruleset> list_rules();
-    Task<> close_foreign_chains(std::string bridge);
 
     Lane& lane_;
 };

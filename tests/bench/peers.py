@@ -133,7 +133,7 @@ class Libvirtd(Peer):
     def __init__(self, log):
         super().__init__(log)
         # A place to mount its folders on, on a machine that has never had libvirt: layers of our own over theirs.
-        for layered in ("etc", "var/lib", "var/log", "var/cache"):
+        for layered in ("etc", "var/lib", "var/log", "var/cache", "usr/lib"):
             upper, work = self.folder / "layers" / layered, self.folder / "layers" / f"{layered}.work"
             upper.mkdir(parents=True)
             work.mkdir()
@@ -142,6 +142,8 @@ class Libvirtd(Peer):
             (self.folder / inside).mkdir(parents=True)
             self._inside("mkdir", "-p", f"/{inside}")
             self._inside("mount", "--bind", self.folder / inside, f"/{inside}")
+        self._inside("mkdir", "-p", "/usr/lib/libvirt")  # dnsmasq's script for leases
+        self._inside("mount", "--bind", LIBVIRTD / "usr/lib/libvirt", "/usr/lib/libvirt")
         # Its package's users, which it looks up though the configuration names others.
         self._inside("sh", "-c", "getent passwd libvirt-qemu || echo 'libvirt-qemu:x:64055:64055::/var/lib/libvirt:/bin/false' >>/etc/passwd;"
                                  "getent group libvirt-qemu || echo 'libvirt-qemu:x:64055:' >>/etc/group")
