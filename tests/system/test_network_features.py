@@ -289,3 +289,12 @@ def test_an_interface_is_moved_limited_and_isolated_while_it_runs(conn, daemon, 
             update(lambda xml: xml.replace("network='there'", "network='nowhere'"))
         assert device in daemon.sandbox.run("ip", "-br", "link", "show", "master", "dmsbr9").stdout
         domain.destroy()
+
+
+def test_a_bridge_that_does_not_keep_vlans_apart_is_refused(conn, daemon, guest):
+    run = daemon.sandbox.run
+    assert run("ip", "link", "add", "br0", "type", "bridge").returncode == 0
+    xml = guest("one", networks=["<interface type='bridge'><source bridge='br0'/><vlan><tag id='10'/></vlan></interface>"])
+    assert "does not keep VLANs apart" in refused(libvirt.VIR_ERR_OPERATION_FAILED, conn.createXML, xml, libvirt.VIR_DOMAIN_START_PAUSED)
+    assert "vnet" not in run("ip", "-br", "link").stdout
+    run("ip", "link", "delete", "br0")
