@@ -1,5 +1,6 @@
 // Writes the reference pages of the documents that users write, from their tables: schema_reference FOLDER.
 #include "format/reference.hpp"
+#include "model/host_interface.hpp"
 #include "model/network.hpp"
 #include "model/secret.hpp"
 #include "model/snapshot.hpp"
@@ -37,6 +38,7 @@ int main(int count, char** arguments) {
     const bool written =
         write_page(folder, "domain", Domain::schema()) && write_page(folder, "network", Network::schema())
         && write_page(folder, "pool", Pool::schema()) && write_page(folder, "volume", Volume::schema())
-        && write_page(folder, "snapshot", Snapshot::schema()) && write_page(folder, "secret", Secret::schema());
+        && write_page(folder, "snapshot", Snapshot::schema()) && write_page(folder, "secret", Secret::schema())
+        && write_page(folder, "host-interface", HostInterface::schema());
     return written ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 #include "format/difference.hpp"
 #include "format/json.hpp"
 #include "format/random_value.hpp"
+#include "model/host_interface.hpp"
 #include "model/network.hpp"
 #include "model/secret.hpp"
 #include "model/snapshot.hpp"
@@ -54,7 +55,7 @@ void json_keys_stand_once(const format::Node& node, const std::string& path) {
 } // namespace
 
 template <class T> class EveryDocument : public testing::Test {};
-using Documents = testing::Types<Domain, Network, Pool, Volume, Snapshot, Secret>;
+using Documents = testing::Types<Domain, Network, Pool, Volume, Snapshot, Secret, HostInterface>;
 TYPED_TEST_SUITE(EveryDocument, Documents);
 
 TYPED_TEST(EveryDocument, is_equal_after_writing_and_reading) {

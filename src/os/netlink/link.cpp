@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netlink/route/link/vlan.h>
 
+#include <algorithm>
 #include <array>
 
 namespace domus::netlink {
@@ -34,6 +36,10 @@ Link to_link(rtnl_link* object) {
     link.mtu = rtnl_link_get_mtu(object);
     link.up = rtnl_link_get_flags(object) & IFF_UP;
     link.master = rtnl_link_get_master(object);
+    link.loopback = rtnl_link_get_flags(object) & IFF_LOOPBACK;
+    if (!rtnl_link_is_vlan(object)) return link;
+    link.parent = rtnl_link_get_link(object);
+    link.tag = static_cast<unsigned>(std::max(rtnl_link_vlan_get_id(object), 0));
     return link;
 }
 
@@ -96,7 +102,7 @@ void set_up(const std::string& name) {
 }
 
 void set_down(const std::string& name) {
-    change(name, "take down", [](rtnl_link* link) { rtnl_link_unset_flags(link, IFF_UP); });
+    change(name, "bring down", [](rtnl_link* link) { rtnl_link_unset_flags(link, IFF_UP); });
 }
 
 void set_alias(const std::string& name, const std::string& alias) {
@@ -118,6 +124,12 @@ void set_master(const std::string& device, const std::string& bridge) {
     const auto slave = get_object(socket.get(), device);
     require(rtnl_link_enslave(socket.get(), master.get(), slave.get()), fmt::format("put into the bridge '{}'", bridge),
             device);
+}
+
+void release_from_master(const std::string& device) {
+    const auto socket = connect();
+    const auto link = get_object(socket.get(), device);
+    require(rtnl_link_release(socket.get(), link.get()), "take from its bridge or bond", device);
 }
 
 } // namespace domus::netlink

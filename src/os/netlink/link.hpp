@@ -16,8 +16,11 @@ struct Link {
     std::string alias{}; ///< of ip-link(8); empty if there is none
     std::string state{}; ///< "up", "down", "unknown", "lowerlayerdown", ... (operstate, RFC 2863)
     unsigned mtu = 0;
-    bool up = false; ///< by the administrator: IFF_UP
-    int master = 0;  ///< index of the bridge or bond that it belongs to; 0: none
+    bool up = false;  ///< by the administrator: IFF_UP
+    int master = 0;   ///< index of the bridge or bond that it belongs to; 0: none
+    int parent = 0;   ///< index of the device that a VLAN stands on; 0: none, or it is in another network namespace
+    unsigned tag = 0; ///< of a VLAN
+    bool loopback = false;
 
     bool is_bridge() const { return kind == "bridge"; }
 };
@@ -38,7 +41,9 @@ void set_up(const std::string& name);
 void set_down(const std::string& name);
 /// At most 255 bytes.
 void set_alias(const std::string& name, const std::string& alias);
-/// Makes a device a port of a bridge.
+/// Makes a device a port of a bridge, or a member of a bond, which it must be down for.
 void set_master(const std::string& device, const std::string& bridge);
+/// It belongs to no bridge or bond any more.
+void release_from_master(const std::string& device);
 
 } // namespace domus::netlink
