@@ -169,15 +169,26 @@ void start_log(const Configuration& configuration) {
 }
 
 #ifdef DOMUS_FAULTS
-/// Of builds with tests alone: DOMUS_KILL_AT_STEP=N ends the daemon before step N of the first start, as a crash does.
-std::function<void(std::string_view)> faults_of_tests() {
-    const char* wanted = std::getenv("DOMUS_KILL_AT_STEP");
+/// Of builds with tests alone: with DOMUS_KILL_AT_STEP=N the daemon ends before step N of the first start, as in a crash, and
+/// with DOMUS_KILL_AT_INTERFACE_STEP=N before that of the first change of interfaces.
+std::function<void(std::string_view)> faults_of_tests(const char* variable) {
+    const char* wanted = std::getenv(variable);
     if (!wanted) return {};
     return [left = std::atoi(wanted)](std::string_view) mutable {
         if (left-- == 0) std::raise(SIGKILL);
     };
 }
 #endif
+
+host::InterfaceSettings interface_settings(const Places& places, const Options& options) {
+    host::InterfaceSettings settings{.root = options.root,
+                                     .folder = places.library / "interfaces",
+                                     .may_change = !options.session && ::geteuid() == 0};
+#ifdef DOMUS_FAULTS
+    settings.on_step = faults_of_tests("DOMUS_KILL_AT_INTERFACE_STEP");
+#endif
+    return settings;
+}
 
 class Daemon {
 public:
@@ -198,7 +209,7 @@ public:
               [this](const storage::PoolView& view, storage::PoolEvent event) {
                   service_.storage().events.notify(view, event);
               }),
-          logs_(executor_, {.size = configuration_.guest_log_size, .backups = configuration_.guest_log_backups}),
+          interfaces_(executor_, interface_settings(places_, options)), logs_(executor_, {.size = configuration_.guest_log_size, .backups = configuration_.guest_log_backups}),
           environment_{.executor = executor_,
                        .settings = domain_settings(options, configuration_),
                        .store = compute::Store(domain_folders(places_)),
@@ -217,6 +228,7 @@ public:
                     .networks = options.session ? nullptr : &networks_,
                     .secrets = secrets_,
                     .pools = pools_,
+                    .interfaces = interfaces_,
                     .rules = environment_.settings.rules,
                     .root = options.root,
                     .jobs = jobs_},
@@ -228,7 +240,7 @@ public:
         pools_.set_boot_medium(
             [this](const std::string& path) { return compute::only_boot_medium(environment_, domains_, path); });
 #ifdef DOMUS_FAULTS
-        environment_.on_step = faults_of_tests();
+        environment_.on_step = faults_of_tests("DOMUS_KILL_AT_STEP");
 #endif
     }
 
@@ -237,7 +249,7 @@ public:
         server_.on_session([this](const std::shared_ptr<wire::Session>& session) {
             domains_.connection_opened(session->caller().connection);
             session->on_close(
-                this, [this, connection = session->caller().connection] { domains_.connection_closed(connection); });
+                this, [this, connection = session->caller().connection] { connection_closed(connection); });
         });
         const auto lock = FileLock::acquire(places_.state / "domusd.pid");
         asio::co_spawn(executor_, start(), [this](const std::exception_ptr& failure) {
@@ -276,6 +288,7 @@ private:
         // Guests may need what takes a moment to find out; nobody waits for it before he needs it.
         spawn(executor_, warm_up(), "the capabilities of QEMU");
         events_.begin_start();
+        co_await interfaces_.load();
         if (!options_.session) co_await networks_.load();
         co_await secrets_.load();
         co_await pools_.load();
@@ -296,6 +309,11 @@ private:
         const auto known = secrets_.get(wanted);
         auto value = co_await secrets_.value(known.uuid);
         co_return value;
+    }
+
+    void connection_closed(std::uint64_t connection) {
+        domains_.connection_closed(connection);
+        interfaces_.connection_closed(connection);
     }
 
     static Task<> give_back_memory() {
@@ -331,7 +349,7 @@ private:
     void serve_http() {
         http_.emplace(executor_, service_, http::Limits{}, [this] { return server_.next_connection(); });
         http_->on_connection([this](std::uint64_t connection) { domains_.connection_opened(connection); },
-                             [this](std::uint64_t connection) { domains_.connection_closed(connection); });
+                             [this](std::uint64_t connection) { connection_closed(connection); });
         const auto path = places_.state / "http-sock";
         http_->listen(make_socket(path, configuration_.socket_mode, false), false);
         if (options_.session) return;
@@ -423,6 +441,7 @@ private:
     network::Networks networks_;
     secret::Secrets secrets_;
     storage::Pools pools_;
+    host::Interfaces interfaces_;
     compute::LogKeeper logs_;
     compute::Environment environment_;
     compute::Domains domains_;

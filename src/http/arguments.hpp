@@ -190,6 +190,12 @@ template <> struct Parameter<compute::DomainRef> {
     static boost::json::object describe() { return detail::named("a domain, by UUID or name"); }
 };
 
+template <> struct Parameter<service::InterfaceRef> {
+    static constexpr bool may_lack = false;
+    static service::InterfaceRef read(const Given& given) { return {detail::text_of(given)}; }
+    static boost::json::object describe() { return detail::named("an interface of the host, by its name"); }
+};
+
 template <> struct Parameter<service::NetworkRef> {
     static constexpr bool may_lack = false;
     static service::NetworkRef read(const Given& given) {

@@ -2,6 +2,7 @@
 
 #include "format/json.hpp"
 #include "model/domain.hpp"
+#include "model/host_interface.hpp"
 #include "model/network.hpp"
 #include "model/secret.hpp"
 #include "model/snapshot.hpp"
@@ -42,6 +43,8 @@ const Document* document_of(const service::Row& row) {
         return &document<model::Snapshot>;
     case Family::network:
         return &document<model::Network>;
+    case Family::interface:
+        return &document<model::HostInterface>;
     case Family::secret:
         return &document<model::Secret>;
     case Family::storage:

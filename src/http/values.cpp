@@ -451,13 +451,14 @@ const Schema& HostInterface::schema() {
                                     .field("@alias", &HostInterface::alias)
                                     .field("@state", &HostInterface::state, "of operation (RFC 2863)")
                                     .field("@mtu", &HostInterface::mtu)
-                                    .field("@up", &HostInterface::up, "by the administrator");
+                                    .field("@up", &HostInterface::up, "by the administrator")
+                                    .field("@defined", &HostInterface::defined, "in the host's configuration");
     return table;
 }
 
 HostInterface value_of(const service::HostInterface& link) {
     return {link.name, unless_empty(link.kind), unless_empty(link.mac), unless_empty(link.alias), link.state, link.mtu,
-            link.up};
+            link.up, link.defined};
 }
 
 } // namespace domus::http

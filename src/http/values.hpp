@@ -218,7 +218,7 @@ struct HostInterface {
     std::optional<std::string> kind, mac, alias;
     std::string state;
     unsigned mtu = 0;
-    bool up = false;
+    bool up = false, defined = false;
     static const format::Schema& schema();
 };
 HostInterface value_of(const service::HostInterface& link);

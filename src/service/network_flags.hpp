@@ -17,6 +17,10 @@ enum class NetworkUpdateFlag { live, config };
 enum class InterfaceListFlag { inactive, active };
 /// virInterfaceXMLFlags.
 enum class InterfaceXmlFlag { inactive };
+/// virInterfaceDefineFlags.
+enum class InterfaceDefineFlag { validate };
+/// Ours, of changes that are made as one.
+enum class InterfaceChangeFlag { no_stp, no_start, dry_run };
 
 } // namespace domus::service
 
@@ -30,5 +34,8 @@ template <> inline constexpr auto words<service::NetworkDefineFlag> = word_list(
 template <> inline constexpr auto words<service::NetworkUpdateFlag> = word_list("live", "config");
 template <> inline constexpr auto words<service::InterfaceListFlag> = word_list("inactive", "active");
 template <> inline constexpr auto words<service::InterfaceXmlFlag> = word_list("inactive");
+template <> inline constexpr auto words<service::InterfaceDefineFlag> = word_list("validate");
+template <>
+inline constexpr auto words<service::InterfaceChangeFlag> = word_list("no-stp", "no-start", "dry-run");
 
 } // namespace domus::format

@@ -31,6 +31,7 @@ struct Drivers {
     network::Networks* networks; ///< null in an unprivileged daemon
     secret::Secrets& secrets;
     storage::Pools& pools;
+    host::Interfaces& interfaces;
     compute::Rules rules;
     std::filesystem::path root; ///< below which the paths of the daemon lie
     Jobs& jobs;

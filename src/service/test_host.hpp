@@ -34,12 +34,13 @@ struct EmptyHost {
                                                .locks = folder / "locks"}),
                       .files = Lane(executor, "definitions", 1),
                       .emit = [](const compute::DomainEvent&) {}},
-          domains(environment), jobs(executor, folder / "jobs", &domains), events(executor),
+          domains(environment), interfaces(executor, {.root = folder, .folder = folder / "interfaces"}), jobs(executor, folder / "jobs", &domains), events(executor),
           service({.domains = domains,
                    .engine = engine,
                    .networks = nullptr,
                    .secrets = secrets,
                    .pools = pools,
+                   .interfaces = interfaces,
                    .rules = {},
                    .root = folder,
                    .jobs = jobs,
@@ -59,6 +60,7 @@ struct EmptyHost {
     storage::Pools pools;
     compute::Environment environment;
     compute::Domains domains;
+    host::Interfaces interfaces;
     Jobs jobs;
     Events events;
     Service service;

@@ -1,5 +1,4 @@
-// Procedures on the host's network interfaces, which are looked at and not changed; and on kinds of objects of which
-// this version keeps none.
+// Procedures on the host's network interfaces; and on kinds of objects of which this version keeps none.
 #include "wire/flags.hpp"
 #include "wire/handlers.hpp"
 
@@ -10,8 +9,11 @@ namespace {
 using service::Door;
 using service::Flags;
 using service::HostInterface;
+using service::InterfaceChangeFlag;
 using service::InterfaceListFlag;
 using service::InterfaceOperations;
+using service::InterfaceRef;
+using SessionPtr = std::shared_ptr<Session>;
 
 constexpr Flags<InterfaceListFlag> active{InterfaceListFlag::active}, inactive{InterfaceListFlag::inactive};
 
@@ -22,6 +24,8 @@ Interface to_wire(const HostInterface& interface) {
     return out;
 }
 
+InterfaceRef ref_of(const Interface& interface) { return {interface.name}; }
+
 std::vector<std::string> names_of(const std::vector<HostInterface>& all, std::int32_t most) {
     std::vector<std::string> names;
     for (const auto& interface : all)
@@ -30,7 +34,6 @@ std::vector<std::string> names_of(const std::vector<HostInterface>& all, std::in
 }
 
 void serve_lists(Dispatcher& on, Door& door) {
-    using SessionPtr = std::shared_ptr<Session>;
     const auto list = [&](const SessionPtr& session, Flags<InterfaceListFlag> which) {
         return door.perform<&InterfaceOperations::list>(session->caller(), which);
     };
@@ -66,7 +69,6 @@ void serve_lists(Dispatcher& on, Door& door) {
 }
 
 void serve_looking(Dispatcher& on, Door& door) {
-    using SessionPtr = std::shared_ptr<Session>;
     on.on<Procedure::interface_lookup_by_name>([&](SessionPtr session,
                                                    InterfaceLookupByNameArgs args) -> Task<InterfaceLookupByNameRet> {
         const auto found = co_await door.perform<&InterfaceOperations::lookup_by_name>(session->caller(), args.name);
@@ -79,14 +81,84 @@ void serve_looking(Dispatcher& on, Door& door) {
         });
     on.on<Procedure::interface_is_active>(
         [&](SessionPtr session, InterfaceIsActiveArgs args) -> Task<InterfaceIsActiveRet> {
-            const auto found = co_await door.perform<&InterfaceOperations::view>(session->caller(), args.iface.name);
+            const auto found = co_await door.perform<&InterfaceOperations::view>(session->caller(), ref_of(args.iface));
             co_return InterfaceIsActiveRet{found.up};
         });
     on.on<Procedure::interface_get_xml_desc>(
         [&](SessionPtr session, InterfaceGetXmlDescArgs args) -> Task<InterfaceGetXmlDescRet> {
             const auto how = flags<service::InterfaceXmlFlag>(args.flags, "virInterfaceGetXMLDesc");
-            auto text = co_await door.perform<&InterfaceOperations::xml>(session->caller(), args.iface.name, how);
+            auto text = co_await door.perform<&InterfaceOperations::xml>(session->caller(), ref_of(args.iface), how);
             co_return InterfaceGetXmlDescRet{std::move(text)};
+        });
+}
+
+void serve_changing(Dispatcher& on, Door& door) {
+    on.on<Procedure::interface_define_xml>(
+        [&](SessionPtr session, InterfaceDefineXmlArgs args) -> Task<InterfaceDefineXmlRet> {
+            const auto how = flags<service::InterfaceDefineFlag>(args.flags, "virInterfaceDefineXML");
+            const auto view =
+                co_await door.perform<&InterfaceOperations::define>(session->caller(), std::move(args.xml), how);
+            co_return InterfaceDefineXmlRet{to_wire(view)};
+        });
+    on.on<Procedure::interface_undefine>([&](SessionPtr session, InterfaceUndefineArgs args) -> Task<> {
+        return door.perform<&InterfaceOperations::undefine>(session->caller(), ref_of(args.iface));
+    });
+    on.on<Procedure::interface_create>([&](SessionPtr session, InterfaceCreateArgs args) -> Task<> {
+        no_flags(args.flags, "virInterfaceCreate");
+        return door.perform<&InterfaceOperations::start>(session->caller(), ref_of(args.iface));
+    });
+    on.on<Procedure::interface_destroy>([&](SessionPtr session, InterfaceDestroyArgs args) -> Task<> {
+        no_flags(args.flags, "virInterfaceDestroy");
+        return door.perform<&InterfaceOperations::destroy>(session->caller(), ref_of(args.iface));
+    });
+    on.on<Procedure::interface_change_begin>([&](SessionPtr session, InterfaceChangeBeginArgs args) -> Task<> {
+        no_flags(args.flags, "virInterfaceChangeBegin");
+        return door.perform<&InterfaceOperations::begin>(session->caller());
+    });
+    on.on<Procedure::interface_change_commit>([&](SessionPtr session, InterfaceChangeCommitArgs args) -> Task<> {
+        no_flags(args.flags, "virInterfaceChangeCommit");
+        return door.perform<&InterfaceOperations::commit>(session->caller());
+    });
+    on.on<Procedure::interface_change_rollback>([&](SessionPtr session, InterfaceChangeRollbackArgs args) -> Task<> {
+        no_flags(args.flags, "virInterfaceChangeRollback");
+        return door.perform<&InterfaceOperations::rollback>(session->caller());
+    });
+}
+
+/// Those of our own program: what libvirt's clients do in several calls, as one change.
+void serve_own(Dispatcher& on, Door& door) {
+    on.on<DomusProcedure::interface_open_change>(
+        [&](SessionPtr session, Nothing) -> Task<DomusInterfaceOpenChangeRet> {
+            auto what = co_await door.perform<&InterfaceOperations::open_change>(session->caller());
+            co_return DomusInterfaceOpenChangeRet{std::move(what)};
+        });
+    on.on<DomusProcedure::interface_bridge>(
+        [&](SessionPtr session, DomusInterfaceBridgeArgs args) -> Task<DomusInterfaceBridgeRet> {
+            const auto how = flags<InterfaceChangeFlag>(args.flags, "INTERFACE_BRIDGE");
+            auto text = co_await door.perform<&InterfaceOperations::bridge>(
+                session->caller(), InterfaceRef{args.iface}, args.bridge, args.delay, args.timeout, how);
+            co_return DomusInterfaceBridgeRet{std::move(text)};
+        });
+    on.on<DomusProcedure::interface_unbridge>(
+        [&](SessionPtr session, DomusInterfaceUnbridgeArgs args) -> Task<DomusInterfaceUnbridgeRet> {
+            const auto how = flags<InterfaceChangeFlag>(args.flags, "INTERFACE_UNBRIDGE");
+            auto text = co_await door.perform<&InterfaceOperations::unbridge>(
+                session->caller(), InterfaceRef{args.bridge}, args.iface, args.timeout, how);
+            co_return DomusInterfaceUnbridgeRet{std::move(text)};
+        });
+    on.on<DomusProcedure::interface_add_vlan>(
+        [&](SessionPtr session, DomusInterfaceAddVlanArgs args) -> Task<DomusInterfaceAddVlanRet> {
+            const auto how = flags<InterfaceChangeFlag>(args.flags, "INTERFACE_ADD_VLAN");
+            auto text = co_await door.perform<&InterfaceOperations::add_vlan>(
+                session->caller(), InterfaceRef{args.parent}, args.tag, args.bridge, how);
+            co_return DomusInterfaceAddVlanRet{std::move(text)};
+        });
+    on.on<DomusProcedure::interface_remove_vlan>(
+        [&](SessionPtr session, DomusInterfaceRemoveVlanArgs args) -> Task<DomusInterfaceRemoveVlanRet> {
+            const auto how = flags<InterfaceChangeFlag>(args.flags, "INTERFACE_REMOVE_VLAN");
+            auto text = co_await door.perform<&InterfaceOperations::remove_vlan>(
+                session->caller(), InterfaceRef{args.parent}, args.tag, args.bridge, how);
+            co_return DomusInterfaceRemoveVlanRet{std::move(text)};
         });
 }
 
@@ -104,6 +176,8 @@ void serve_filters(Dispatcher& on) {
 void serve_interfaces(Dispatcher& on, Door& door) {
     serve_lists(on, door);
     serve_looking(on, door);
+    serve_changing(on, door);
+    serve_own(on, door);
     serve_filters(on);
 }
 

@@ -26,7 +26,6 @@ constexpr std::string_view no_migration = "save the domain on one host and resto
 constexpr std::string_view offline_images = "shut the domain down and work on its image with qemu-img(1), or with "
                                             "'domus image-convert', 'image-commit' and 'image-rebase'";
 constexpr std::string_view other_filter = "write rules of your own with nft(8), in a table of your own";
-constexpr std::string_view host_network = "configure the host's interfaces with ip(8), ifupdown or NetworkManager";
 constexpr std::string_view host_devices = "'lspci -nn' and 'lsusb' list the host's devices";
 
 constexpr auto table = std::to_array<Instead>(
@@ -63,7 +62,6 @@ constexpr auto table = std::to_array<Instead>(
      {"NWFILTER_", other_filter},
      {"CONNECT_LIST_NWFILTERS", other_filter},
      {"CONNECT_LIST_ALL_NWFILTER", other_filter},
-     {"INTERFACE_", host_network},
      {"NETWORK_UPDATE", "change the definition with 'domus net-edit', then stop and start the network"}});
 
 /// The longest beginning decides.

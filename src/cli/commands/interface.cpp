@@ -1,31 +1,12 @@
 // The host's network interfaces.
+#include "cli/commands/interface.hpp"
 #include "cli/commands/commands.hpp"
-#include "cli/objects.hpp"
 
 #include <fmt/format.h>
 
 namespace domus::cli {
 
 namespace {
-
-enum InterfaceLookup : unsigned { interface_by_name = 1, interface_by_mac = 2 };
-
-/// virsh tries the name first, and says of the last way what the daemon said.
-wire::Interface find_interface(Call& call, unsigned lookup) {
-    const auto wanted = call.args.required("interface");
-    auto& server = call.server();
-    const auto by_mac = [&] { return server.call<Procedure::interface_lookup_by_mac_string>({.mac = wanted}).iface; };
-    const auto line = fmt::format("failed to get interface '{}'", wanted);
-    if (!(lookup & interface_by_name)) return doing(line, by_mac);
-    try {
-        return server.call<Procedure::interface_lookup_by_name>({.name = wanted}).iface;
-    } catch (const Error& error) {
-        if (error.code() != ErrorCode::no_interface || !(lookup & interface_by_mac)
-            || wanted.find(':') == std::string::npos)
-            throw Failure(line, error).hint("'domus iface-list --all' lists the interfaces of the host");
-    }
-    return doing(line, by_mac);
-}
 
 void iface_list(Call& call) {
     constexpr std::uint32_t inactive_interfaces = 1, active_interfaces = 2;
@@ -60,9 +41,25 @@ void iface_mac(Call& call) { call.out.value("mac", find_interface(call, interfac
 
 } // namespace
 
+wire::Interface find_interface(Call& call, unsigned lookup) {
+    const auto wanted = call.args.required("interface");
+    auto& server = call.server();
+    const auto by_mac = [&] { return server.call<Procedure::interface_lookup_by_mac_string>({.mac = wanted}).iface; };
+    const auto line = fmt::format("failed to get interface '{}'", wanted);
+    if (!(lookup & interface_by_name)) return doing(line, by_mac);
+    try {
+        return server.call<Procedure::interface_lookup_by_name>({.name = wanted}).iface;
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::no_interface || !(lookup & interface_by_mac)
+            || wanted.find(':') == std::string::npos)
+            throw Failure(line, error).hint("'domus iface-list --all' lists the interfaces of the host");
+    }
+    return doing(line, by_mac);
+}
+
 std::vector<Command> interface_commands() {
     using enum Group;
-    return {
+    std::vector<Command> all{
         {.name = "iface-list",
          .group = interface,
          .summary = "list network interfaces of the host",
@@ -88,6 +85,8 @@ std::vector<Command> interface_commands() {
          .options = {required(text("interface", "name of the interface", Complete::interface))},
          .run = iface_mac},
     };
+    std::ranges::move(interface_change_commands(), std::back_inserter(all));
+    return all;
 }
 
 } // namespace domus::cli

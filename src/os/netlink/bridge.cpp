@@ -24,8 +24,10 @@ Message creation_of(const NewBridge& wanted) {
     const ifinfomsg header{};
     put(nlmsg_append(raw, const_cast<ifinfomsg*>(&header), sizeof header, NLMSG_ALIGNTO));
     put(nla_put_string(raw, IFLA_IFNAME, wanted.name.c_str()));
-    const auto mac = to_plain_mac(wanted.mac, wanted.name);
-    put(nla_put_addr(raw, IFLA_ADDRESS, mac.get()));
+    if (!wanted.mac.empty()) {
+        const auto mac = to_plain_mac(wanted.mac, wanted.name);
+        put(nla_put_addr(raw, IFLA_ADDRESS, mac.get()));
+    }
     if (wanted.mtu) put(nla_put_u32(raw, IFLA_MTU, *wanted.mtu));
     auto* info = nla_nest_start(raw, IFLA_LINKINFO);
     put(nla_put_string(raw, IFLA_INFO_KIND, "bridge"));

@@ -8,7 +8,7 @@ namespace domus::netlink {
 
 struct NewBridge {
     std::string name;
-    std::string mac;
+    std::string mac; ///< empty: the kernel chooses one
     bool stp = true;
     unsigned delay_s = 0; ///< forward delay
     std::optional<unsigned> mtu{};

@@ -49,24 +49,6 @@ int index_of(nl_sock* socket, const std::string& device) {
 
 // ---- addresses ----------------------------------------------------------------------------------------------------
 
-CarriedAddress to_address(const ifaddrmsg& header, std::string message) {
-    CarriedAddress carried;
-    const bool v6 = header.ifa_family == AF_INET6;
-    std::uint32_t flags = header.ifa_flags;
-    bool local = false;
-    each_attribute<ifaddrmsg>(message, [&](int type, const void* data, int length) {
-        if (type == IFA_LOCAL || (type == IFA_ADDRESS && !local)) carried.address.address = address_from(v6, data, length);
-        local |= type == IFA_LOCAL;
-        if (type == IFA_FLAGS) flags = number_from(data);
-    });
-    carried.address.prefix = header.ifa_prefixlen;
-    carried.permanent = flags & IFA_F_PERMANENT;
-    carried.temporary = v6 && (flags & IFA_F_TEMPORARY);
-    carried.link_local = v6 && header.ifa_scope == RT_SCOPE_LINK;
-    carried.message = std::move(message);
-    return carried;
-}
-
 std::string renamed_label(const void* data, int length, const std::string& from, const std::string& to) {
     std::string label(static_cast<const char*>(data), ::strnlen(static_cast<const char*>(data), static_cast<std::size_t>(length)));
     if (!label.starts_with(from) || (label.size() > from.size() && label[from.size()] != ':')) return label;
@@ -114,32 +96,21 @@ bool each_hop(void* data, int length, const auto& visit) {
     return length == 0;
 }
 
-/// Nothing for one that does not go over the device alone, or that the kernel makes.
-std::optional<CarriedRoute> to_route(const rtmsg& header, std::string message, int device) {
-    const bool v6 = header.rtm_family == AF_INET6;
-    if (header.rtm_protocol == RTPROT_KERNEL || (header.rtm_flags & RTM_F_CLONED)) return std::nullopt;
-    CarriedRoute route;
-    route.destination.address.v6 = v6;
-    route.destination.prefix = header.rtm_dst_len;
-    route.table = header.rtm_table;
-    route.protocol = header.rtm_protocol;
-    int over = 0;
-    bool elsewhere = false;
+/// Whether it goes over this device alone, and is none that the kernel makes.
+bool is_carried(const std::string& message, int device) {
+    const auto header = header_of<rtmsg>(message);
+    const bool of_ip = header.rtm_family == AF_INET || header.rtm_family == AF_INET6;
+    if (!of_ip || header.rtm_protocol == RTPROT_KERNEL || (header.rtm_flags & RTM_F_CLONED)) return false;
+    bool over = false, elsewhere = false;
     each_attribute<rtmsg>(message, [&](int type, void* data, int length) {
-        if (type == RTA_DST) route.destination.address = address_from(v6, data, length);
-        if (type == RTA_GATEWAY) route.gateway = address_from(v6, data, length);
-        if (type == RTA_TABLE) route.table = number_from(data);
-        if (type == RTA_PRIORITY) route.metric = number_from(data);
-        if (type == RTA_OIF) over = static_cast<int>(number_from(data));
-        if (type == RTA_MULTIPATH)
-            each_hop(data, length, [&](const rtnexthop& hop) {
-                elsewhere |= hop.rtnh_ifindex != device;
-                over = hop.rtnh_ifindex;
-            });
+        if (type == RTA_OIF) over |= static_cast<int>(number_from(data)) == device;
+        if (type != RTA_MULTIPATH) return;
+        each_hop(data, length, [&](const rtnexthop& hop) {
+            over |= hop.rtnh_ifindex == device;
+            elsewhere |= hop.rtnh_ifindex != device;
+        });
     });
-    if (over != device || elsewhere) return std::nullopt;
-    route.message = std::move(message);
-    return route;
+    return over && !elsewhere;
 }
 
 Message route_message(int type, int flags, int index, const std::string& message) {
@@ -189,6 +160,43 @@ void request_deletion(nl_sock* socket, Message message, std::string_view what, c
 
 } // namespace
 
+CarriedAddress read_address(std::string message) {
+    const auto header = header_of<ifaddrmsg>(message);
+    CarriedAddress carried;
+    const bool v6 = header.ifa_family == AF_INET6;
+    std::uint32_t flags = header.ifa_flags;
+    bool local = false;
+    each_attribute<ifaddrmsg>(message, [&](int type, const void* data, int length) {
+        if (type == IFA_LOCAL || (type == IFA_ADDRESS && !local)) carried.address.address = address_from(v6, data, length);
+        local |= type == IFA_LOCAL;
+        if (type == IFA_FLAGS) flags = number_from(data);
+    });
+    carried.address.prefix = header.ifa_prefixlen;
+    carried.permanent = flags & IFA_F_PERMANENT;
+    carried.temporary = v6 && (flags & IFA_F_TEMPORARY);
+    carried.link_local = v6 && header.ifa_scope == RT_SCOPE_LINK;
+    carried.message = std::move(message);
+    return carried;
+}
+
+CarriedRoute read_route(std::string message) {
+    const auto header = header_of<rtmsg>(message);
+    const bool v6 = header.rtm_family == AF_INET6;
+    CarriedRoute route;
+    route.destination.address.v6 = v6;
+    route.destination.prefix = header.rtm_dst_len;
+    route.table = header.rtm_table;
+    route.protocol = header.rtm_protocol;
+    each_attribute<rtmsg>(message, [&](int type, const void* data, int length) {
+        if (type == RTA_DST) route.destination.address = address_from(v6, data, length);
+        if (type == RTA_GATEWAY) route.gateway = address_from(v6, data, length);
+        if (type == RTA_TABLE) route.table = number_from(data);
+        if (type == RTA_PRIORITY) route.metric = number_from(data);
+    });
+    route.message = std::move(message);
+    return route;
+}
+
 std::vector<CarriedAddress> addresses_of(const std::string& device) {
     const auto socket = connect();
     const auto index = static_cast<unsigned>(index_of(socket.get(), device));
@@ -196,7 +204,7 @@ std::vector<CarriedAddress> addresses_of(const std::string& device) {
     for (auto& message : dump(RTM_GETADDR, "addresses")) {
         const auto header = header_of<ifaddrmsg>(message);
         if (header.ifa_index == index && (header.ifa_family == AF_INET || header.ifa_family == AF_INET6))
-            all.push_back(to_address(header, std::move(message)));
+            all.push_back(read_address(std::move(message)));
     }
     return all;
 }
@@ -205,11 +213,8 @@ std::vector<CarriedRoute> routes_of(const std::string& device) {
     const auto socket = connect();
     const auto index = index_of(socket.get(), device);
     std::vector<CarriedRoute> all;
-    for (auto& message : dump(RTM_GETROUTE, "routes")) {
-        const auto header = header_of<rtmsg>(message);
-        if (header.rtm_family != AF_INET && header.rtm_family != AF_INET6) continue;
-        if (auto route = to_route(header, std::move(message), index)) all.push_back(std::move(*route));
-    }
+    for (auto& message : dump(RTM_GETROUTE, "routes"))
+        if (is_carried(message, index)) all.push_back(read_route(std::move(message)));
     std::ranges::stable_partition(all, [](const CarriedRoute& route) { return !route.gateway; });
     return all;
 }
@@ -241,10 +246,34 @@ void delete_route(const std::string& device, const std::string& message) {
     request_deletion(socket.get(), route_message(RTM_DELROUTE, 0, index, message), "take a route from", device);
 }
 
-void add_route(const std::string& device, const Subnet& destination, const IpAddress& gateway,
-               std::optional<unsigned> metric) {
-    const auto socket = connect();
-    Message message(nlmsg_alloc_simple(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE));
+namespace {
+
+/// The payload of a message that was never sent.
+std::string payload_of(const Message& message) {
+    auto* header = nlmsg_hdr(message.get());
+    return {static_cast<const char*>(nlmsg_data(header)), static_cast<std::size_t>(nlmsg_datalen(header))};
+}
+
+} // namespace
+
+CarriedAddress static_address(const Subnet& address) {
+    const bool v6 = address.address.v6;
+    Message message(nlmsg_alloc_simple(RTM_NEWADDR, 0));
+    ifaddrmsg header{};
+    header.ifa_family = v6 ? AF_INET6 : AF_INET;
+    header.ifa_prefixlen = static_cast<unsigned char>(address.prefix);
+    header.ifa_flags = IFA_F_PERMANENT;
+    nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+    const auto bytes = static_cast<int>(address.address.width() / 8);
+    nla_put(message.get(), IFA_LOCAL, bytes, address.address.bytes.data());
+    nla_put(message.get(), IFA_ADDRESS, bytes, address.address.bytes.data());
+    constexpr unsigned with_broadcast = 30; // RFC 3021: a prefix of 31 has none
+    if (!v6 && address.prefix <= with_broadcast) nla_put(message.get(), IFA_BROADCAST, bytes, address.last().bytes.data());
+    return read_address(payload_of(message));
+}
+
+CarriedRoute static_route(const Subnet& destination, const IpAddress& gateway, std::optional<unsigned> metric) {
+    Message message(nlmsg_alloc_simple(RTM_NEWROUTE, 0));
     auto* raw = message.get();
     rtmsg header{};
     header.rtm_family = gateway.v6 ? AF_INET6 : AF_INET;
@@ -257,9 +286,10 @@ void add_route(const std::string& device, const Subnet& destination, const IpAdd
     const auto bytes = static_cast<int>(gateway.width() / 8);
     if (destination.prefix != 0) nla_put(raw, RTA_DST, bytes, destination.first().bytes.data());
     nla_put(raw, RTA_GATEWAY, bytes, gateway.bytes.data());
-    nla_put_u32(raw, RTA_OIF, static_cast<std::uint32_t>(index_of(socket.get(), device)));
-    if (metric) nla_put_u32(raw, RTA_PRIORITY, *metric);
-    request(socket.get(), std::move(message), "set a route over", device);
+    nla_put_u32(raw, RTA_OIF, 0); // that of the device on which it is put
+    constexpr unsigned ipv6_metric = 1024; // the kernel's
+    if (metric || gateway.v6) nla_put_u32(raw, RTA_PRIORITY, metric.value_or(ipv6_metric));
+    return read_route(payload_of(message));
 }
 
 } // namespace domus::netlink

@@ -43,8 +43,11 @@ void delete_address(const std::string& device, const std::string& message);
 void put_route(const std::string& device, const std::string& message);
 /// Nothing happens if it is not there.
 void delete_route(const std::string& device, const std::string& message);
-/// A static default route, or one to `destination`, in the main table.
-void add_route(const std::string& device, const Subnet& destination, const IpAddress& gateway,
-               std::optional<unsigned> metric);
+/// What a message says that one of the above returned.
+CarriedAddress read_address(std::string message);
+CarriedRoute read_route(std::string message);
+/// New ones, to be put on a device: permanent, in the main table.
+CarriedAddress static_address(const Subnet& address);
+CarriedRoute static_route(const Subnet& destination, const IpAddress& gateway, std::optional<unsigned> metric);
 
 } // namespace domus::netlink
