@@ -209,7 +209,8 @@ public:
               [this](const storage::PoolView& view, storage::PoolEvent event) {
                   service_.storage().events.notify(view, event);
               }),
-          interfaces_(executor_, interface_settings(places_, options)), logs_(executor_, {.size = configuration_.guest_log_size, .backups = configuration_.guest_log_backups}),
+          interfaces_(executor_, interface_settings(places_, options)),
+          logs_(executor_, {.size = configuration_.guest_log_size, .backups = configuration_.guest_log_backups}),
           environment_{.executor = executor_,
                        .settings = domain_settings(options, configuration_),
                        .store = compute::Store(domain_folders(places_)),
@@ -248,8 +249,8 @@ public:
         wire::serve_all(dispatcher_, service_);
         server_.on_session([this](const std::shared_ptr<wire::Session>& session) {
             domains_.connection_opened(session->caller().connection);
-            session->on_close(
-                this, [this, connection = session->caller().connection] { connection_closed(connection); });
+            session->on_close(this,
+                              [this, connection = session->caller().connection] { connection_closed(connection); });
         });
         const auto lock = FileLock::acquire(places_.state / "domusd.pid");
         asio::co_spawn(executor_, start(), [this](const std::exception_ptr& failure) {

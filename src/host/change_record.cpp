@@ -52,7 +52,8 @@ std::optional<ChangeRecord> ChangeStore::load() const {
         return format::from_xml<ChangeRecord>(read_file(record_file(), largest_record), ErrorDomain::interface);
     } catch (const Error& error) {
         const auto aside = set_aside(record_file());
-        log::error("the record of a change of interfaces cannot be read and lies in '{}' now: {}", aside.string(), error.text());
+        log::error("the record of a change of interfaces cannot be read and lies in '{}' now: {}", aside.string(),
+                   error.text());
         return std::nullopt;
     }
 }
@@ -70,7 +71,7 @@ void ChangeStore::extend(ChangeRecord& record, const FilePlan& files, const Devi
         SavedFile saved;
         saved.path = path.string();
         saved.existed = change.before.has_value();
-        struct stat status {};
+        struct stat status{};
         if (saved.existed && ::stat(files.place(path).c_str(), &status) == 0) saved.mode = status.st_mode & permissions;
         if (saved.existed) {
             saved.backup = fmt::format("{}-{}", record.files.size(), path.filename().string());
@@ -121,7 +122,7 @@ void ChangeStore::write(const FilePlan& files, const OnStep& on_step) const {
             continue;
         }
         auto mode = change.mode;
-        struct stat status {};
+        struct stat status{};
         if (::stat(place.c_str(), &status) == 0) mode = status.st_mode & permissions; // the user's choice
         fs::create_directories(place.parent_path());
         write_file_durably(place, *change.after, mode);

@@ -20,10 +20,10 @@ namespace domus::host {
 enum class ChangeKind { step, timed, begun };
 
 struct SavedFile {
-    std::string path;       ///< below the root
-    bool existed = false;   ///< else it goes
-    unsigned mode = 0;      ///< of the file
-    std::string backup;     ///< name of its copy
+    std::string path;     ///< below the root
+    bool existed = false; ///< else it goes
+    unsigned mode = 0;    ///< of the file
+    std::string backup;   ///< name of its copy
     format::Rest rest;
     static const format::Schema& schema();
     bool operator==(const SavedFile&) const = default;

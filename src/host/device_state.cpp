@@ -126,7 +126,8 @@ DeviceState read_device(const std::string& name) {
         state.tag = link->tag;
     }
     if (link->kind == "bridge" || link->kind == "bond" || link->kind == "vlan") state.kind = link->kind;
-    for (auto& address : netlink::addresses_of(name)) state.addresses.push_back({name, base64_encode(address.message), {}});
+    for (auto& address : netlink::addresses_of(name))
+        state.addresses.push_back({name, base64_encode(address.message), {}});
     for (auto& route : netlink::routes_of(name)) state.routes.push_back({base64_encode(route.message), {}});
     return state;
 }
@@ -190,7 +191,8 @@ private:
     static void create(const DeviceState& device) {
         constexpr unsigned hundredths = 100;
         if (device.kind == "bond") netlink::create_bond(device.name, settings_of(device.bond.value_or(KeptBond{})));
-        if (device.kind == "vlan") netlink::create_vlan(device.name, device.parent.value_or(""), device.tag.value_or(0));
+        if (device.kind == "vlan")
+            netlink::create_vlan(device.name, device.parent.value_or(""), device.tag.value_or(0));
         if (device.kind == "bridge")
             netlink::create_bridge({.name = device.name,
                                     .mac = device.mac.value_or(""),
@@ -206,7 +208,8 @@ private:
                 throw Error(ErrorCode::operation_failed, ErrorDomain::interface,
                             fmt::format("there is no network device '{}'", device.name))
                     .hint("see 'ip link'");
-            if (device.mac && !device.mac->empty() && link->mac != *device.mac) netlink::set_mac(device.name, *device.mac);
+            if (device.mac && !device.mac->empty() && link->mac != *device.mac)
+                netlink::set_mac(device.name, *device.mac);
             if (device.mtu && link->mtu != *device.mtu) netlink::set_mtu(device.name, *device.mtu);
             if (device.master && is_bond(*device.master) && current_master(*link) != *device.master) {
                 if (link->up) netlink::set_down(device.name);
@@ -244,7 +247,8 @@ private:
 
     void put_routes(const DeviceState& device) {
         for (const auto& route : device.routes)
-            step("set a route over " + device.name, [&] { netlink::put_route(device.name, message_of(route.message)); });
+            step("set a route over " + device.name,
+                 [&] { netlink::put_route(device.name, message_of(route.message)); });
     }
 
     void remove_surplus(const DeviceState& device) {
@@ -268,8 +272,8 @@ private:
     static bool has_route(const DeviceState& device, const netlink::CarriedRoute& route) {
         return std::ranges::any_of(device.routes, [&](const KeptRoute& kept) {
             const auto other = netlink::read_route(message_of(kept.message));
-            return other.destination == route.destination && other.gateway == route.gateway && other.table == route.table
-                   && other.metric == route.metric;
+            return other.destination == route.destination && other.gateway == route.gateway
+                   && other.table == route.table && other.metric == route.metric;
         });
     }
 

@@ -41,7 +41,8 @@ void end_client(const fs::path& file) {
     while (text.ends_with('\n')) text.pop_back();
     const auto pid = parse_number<int>(text);
     // Its program's name, so that another process with that number is left alone.
-    const auto program = pid ? fs::read_symlink(fmt::format("/proc/{}/exe", *pid), ignored).filename().string() : std::string();
+    const auto program =
+        pid ? fs::read_symlink(fmt::format("/proc/{}/exe", *pid), ignored).filename().string() : std::string();
     const auto name = file.filename().string();
     if (pid && !program.empty() && name.starts_with(program)) ::kill(*pid, SIGTERM); // it keeps its lease
 }
@@ -53,7 +54,8 @@ void copy_lease(const fs::path& root, const LeaseMove& move) {
     std::error_code ignored;
     if (!fs::exists(from, ignored)) return;
     auto text = read_file(from, most);
-    const auto old_name = fmt::format("interface \"{}\"", move.from), new_name = fmt::format("interface \"{}\"", move.to);
+    const auto old_name = fmt::format("interface \"{}\"", move.from),
+               new_name = fmt::format("interface \"{}\"", move.to);
     for (auto at = text.find(old_name); at != text.npos; at = text.find(old_name, at + new_name.size()))
         text.replace(at, old_name.size(), new_name);
     write_file_durably(to, text, 0644);
@@ -64,8 +66,13 @@ void copy_lease(const fs::path& root, const LeaseMove& move) {
 std::optional<Command> dhcp_client(const fs::path& root, const LeaseMove& move) {
     if (!find_program("dhclient").empty()) {
         Command command("dhclient");
-        command.arguments = {move.v6 ? "-6" : "-4", "-nw", "-pf", pid_file(root, "dhclient", move.to, move).string(),
-                             "-lf", lease_file(root, move.to, move).string(), move.to};
+        command.arguments = {move.v6 ? "-6" : "-4",
+                             "-nw",
+                             "-pf",
+                             pid_file(root, "dhclient", move.to, move).string(),
+                             "-lf",
+                             lease_file(root, move.to, move).string(),
+                             move.to};
         return command;
     }
     if (!find_program("dhcpcd").empty()) {

@@ -27,7 +27,8 @@ constexpr auto queue_timeout = 30s, work_timeout = 60s, reload_timeout = 30s;
 Error failed(std::string text) { return Error(ErrorCode::operation_failed, ErrorDomain::interface, std::move(text)); }
 
 Error not_valid(std::string_view text) {
-    return Error(ErrorCode::operation_invalid, ErrorDomain::interface, fmt::format("Requested operation is not valid: {}", text));
+    return Error(ErrorCode::operation_invalid, ErrorDomain::interface,
+                 fmt::format("Requested operation is not valid: {}", text));
 }
 
 Error no_interface(const std::string& name) {
@@ -38,7 +39,8 @@ Error no_interface(const std::string& name) {
 
 /// In the words of libvirt's driver.
 Error transaction(std::string_view verb, std::string_view why) {
-    return Error(ErrorCode::internal_error, ErrorDomain::interface, fmt::format("internal error: failed to {} transaction: {}", verb, why));
+    return Error(ErrorCode::internal_error, ErrorDomain::interface,
+                 fmt::format("internal error: failed to {} transaction: {}", verb, why));
 }
 
 // ---- in the lane ----------------------------------------------------------------------------------------------------
@@ -78,6 +80,11 @@ struct Look {
     }
     const Backend& system() const {
         if (backend) return *backend;
+        if (uses_netplan(files))
+            throw Error(
+                ErrorCode::operation_unsupported, ErrorDomain::interface,
+                "Operation not supported: this host configures its network by netplan, whose files are not written yet")
+                .hint("change /etc/netplan/*.yaml and try it with 'netplan try'");
         throw Error(ErrorCode::operation_unsupported, ErrorDomain::interface,
                     "Operation not supported: this host configures its network by no system that is known here")
             .hint("known are ifupdown, systemd-networkd and NetworkManager");
@@ -95,6 +102,14 @@ struct Prepared {
     DevicePlan devices;
     const Backend* backend = nullptr;
 };
+
+/// Nothing else is changed before it is known what becomes of the last one.
+void require_settled(const Site& site) {
+    const auto record = site.store.load();
+    if (record && record->kind != ChangeKind::begun)
+        throw not_valid(fmt::format("'{}' waits to be confirmed", record->what))
+            .hint("'domus iface-commit' keeps it, 'domus iface-rollback' takes it back");
+}
 
 Prepared prepare(std::string what, const Look& look) {
     Prepared prepared;
@@ -139,9 +154,6 @@ void move_leases(const Site& site, const Backend* backend, const std::vector<Lea
 bool perform(const Site& site, const Prepared& work, ChangeKind kind) {
     auto record = site.store.load();
     const bool inside = record.has_value();
-    if (record && record->kind != ChangeKind::begun)
-        throw not_valid(fmt::format("'{}' waits to be confirmed", record->what))
-            .hint("'domus iface-commit' keeps it, 'domus iface-rollback' takes it back");
     if (!record) {
         record.emplace().kind = kind;
         record->what = work.what;
@@ -179,7 +191,8 @@ void recover(const Site& site) {
     const auto record = site.store.load();
     if (!record) return;
     if (record->kind == ChangeKind::begun && !record->busy && record->boot == this_boot()) {
-        log::info("a change of interfaces is open: 'domus iface-commit' keeps it, 'domus iface-rollback' takes it back");
+        log::info(
+            "a change of interfaces is open: 'domus iface-commit' keeps it, 'domus iface-rollback' takes it back");
         return;
     }
     log::warning("'{}' was cut off or not confirmed: the interfaces become as they were before", record->what);
@@ -290,7 +303,8 @@ Prepared prepare_vlan(const Site& site, const Interfaces::VlanBridge& wanted, bo
     look.require(wanted.parent);
     const auto vlan = vlan_name(wanted), name = bridge_name(wanted);
     for (const auto& each : {vlan, name})
-        if (look.link(each) || look.definition(each)) throw failed(fmt::format("Network device {} already exists", each));
+        if (look.link(each) || look.definition(each))
+            throw failed(fmt::format("Network device {} already exists", each));
     HostInterface bridge;
     bridge.type = HostInterfaceType::bridge;
     bridge.name = name;
@@ -493,6 +507,7 @@ template <class State, class Prepare> Task<> change(State state, std::string fun
     state->require_rights(function);
     const auto turn = co_await state->jobs.enter(function, Deadline::in(queue_timeout));
     auto task = state->run([prepare](const Site& site) {
+        require_settled(site);
         const auto prepared = prepare(site);
         perform(site, prepared, ChangeKind::step);
         return prepared.files.changes().empty() ? nullptr : prepared.backend;
@@ -514,6 +529,7 @@ Task<std::string> change_as_one(State state, std::string function, ChangeOptions
     state->require_rights(function);
     const auto turn = co_await state->jobs.enter(function, Deadline::in(queue_timeout));
     auto task = state->run([prepare, options](const Site& site) {
+        require_settled(site);
         const auto prepared = prepare(site);
         Done done{prepared.files.text(), prepared.backend, false};
         if (options.dry_run) return done;
@@ -543,8 +559,9 @@ Task<InterfaceView> Interfaces::define(std::string xml, bool validate) {
     state_->require_rights("virInterfaceDefineXML");
     auto interface = model::read_host_interface(xml, validate);
     auto name = interface.name;
-    auto task = change(state_, "virInterfaceDefineXML",
-                       [interface = std::move(interface)](const Site& site) { return prepare_definition(site, interface); });
+    auto task = change(state_, "virInterfaceDefineXML", [interface = std::move(interface)](const Site& site) {
+        return prepare_definition(site, interface);
+    });
     co_await std::move(task);
     auto look = get(name);
     auto view = co_await std::move(look);
@@ -615,9 +632,8 @@ Task<std::string> Interfaces::open_change() {
 }
 
 Task<std::string> Interfaces::bridge(Bridging wanted, ChangeOptions options) {
-    return change_as_one(state_, "interface.bridge", options, [wanted, options](const Site& site) {
-        return prepare_bridge(site, wanted, options.start);
-    });
+    return change_as_one(state_, "interface.bridge", options,
+                         [wanted, options](const Site& site) { return prepare_bridge(site, wanted, options.start); });
 }
 
 Task<std::string> Interfaces::unbridge(std::string bridge, std::string interface, ChangeOptions options) {
@@ -638,9 +654,10 @@ Task<std::string> Interfaces::remove_vlan(VlanBridge wanted, ChangeOptions optio
 
 void Interfaces::connection_closed(std::uint64_t connection) {
     if (!state_->pending || state_->pending->connection != connection) return;
-    spawn(state_->executor,
-          State::expire(state_, state_->pending->number, Deadline::in(0s), "the connection that asked for it has ended"),
-          "the end of a change of interfaces");
+    spawn(
+        state_->executor,
+        State::expire(state_, state_->pending->number, Deadline::in(0s), "the connection that asked for it has ended"),
+        "the end of a change of interfaces");
 }
 
 } // namespace domus::host

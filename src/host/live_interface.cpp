@@ -51,7 +51,9 @@ model::InterfaceLink link_state(const Link& link) {
     return state;
 }
 
-std::optional<std::string> mac_of(const Link& link) { return link.mac.empty() ? std::nullopt : std::optional(link.mac); }
+std::optional<std::string> mac_of(const Link& link) {
+    return link.mac.empty() ? std::nullopt : std::optional(link.mac);
+}
 
 model::VlanLink vlan_of(const Link& link, const std::vector<Link>& all) {
     model::VlanLink vlan;
@@ -116,7 +118,8 @@ HostInterface device(const Link& link, const std::vector<Link>& all) {
     if (interface.type == HostInterfaceType::bridge) interface.bridge = bridge_of(link, all);
     if (interface.type == HostInterfaceType::bond) interface.bond = bond_of(link, all);
     if (interface.type == HostInterfaceType::vlan) interface.vlan = vlan_of(link, all);
-    if (interface.type == HostInterfaceType::ethernet || interface.type == HostInterfaceType::bond) interface.mac = mac_of(link);
+    if (interface.type == HostInterfaceType::ethernet || interface.type == HostInterfaceType::bond)
+        interface.mac = mac_of(link);
     return interface;
 }
 

@@ -100,7 +100,8 @@ void settle_vlan(DevicePlan& plan, DeviceState& device, const model::VlanLink& v
     auto& parent = present(plan, vlan.parent);
     parent.up = true;
     if (device.tag && (device.tag != vlan.tag || device.parent != vlan.parent))
-        throw failed(fmt::format("the VLAN '{}' exists with the tag {} on '{}'", device.name, *device.tag, device.parent.value_or("")))
+        throw failed(fmt::format("the VLAN '{}' exists with the tag {} on '{}'", device.name, *device.tag,
+                                 device.parent.value_or("")))
             .hint(fmt::format("remove it first: 'ip link delete {}'", device.name));
     device.parent = vlan.parent;
     device.tag = vlan.tag;
@@ -110,7 +111,8 @@ void add_static(DeviceState& device, const model::InterfaceProtocol& protocol) {
     for (const auto& ip : protocol.ips) {
         const auto address = IpAddress::parse(ip.address).value_or(IpAddress{});
         const auto fresh = netlink::static_address({address, ip.prefix.value_or(address.width())});
-        if (std::ranges::none_of(device.addresses, [&](const KeptAddress& kept) { return read(kept).address == fresh.address; }))
+        if (std::ranges::none_of(device.addresses,
+                                 [&](const KeptAddress& kept) { return read(kept).address == fresh.address; }))
             device.addresses.push_back({device.name, base64_encode(fresh.message), {}});
     }
     for (const auto& route : protocol.routes) {

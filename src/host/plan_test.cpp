@@ -25,7 +25,8 @@ KeptRoute default_route(std::string_view gateway) {
 /// A host with eth0, which has an address, eth1, and virbr0 with a guest's tap.
 struct Plan : testing::Test {
     Plan() {
-        auto& eth0 = host["eth0"] = {.name = "eth0", .present = true, .up = true, .mac = "52:54:00:00:00:01", .mtu = 1500};
+        auto& eth0 =
+            host["eth0"] = {.name = "eth0", .present = true, .up = true, .mac = "52:54:00:00:00:01", .mtu = 1500};
         eth0.addresses = {address("eth0", "192.0.2.2", 24)};
         eth0.routes = {default_route("192.0.2.1")};
         host["eth1"] = {.name = "eth1", .present = true, .mac = "52:54:00:00:00:02", .mtu = 1500};
@@ -34,7 +35,10 @@ struct Plan : testing::Test {
     }
 
     DevicePlan::Source source() {
-        return {.device = [this](const std::string& name) { return host.contains(name) ? host[name] : DeviceState{.name = name}; },
+        return {.device =
+                    [this](const std::string& name) {
+                        return host.contains(name) ? host[name] : DeviceState{.name = name};
+                    },
                 .members =
                     [this](const std::string& master) {
                         std::vector<std::string> members;
@@ -62,7 +66,7 @@ struct Plan : testing::Test {
 };
 
 const std::string br0_of_eth0 = "<interface type='bridge' name='br0'><bridge stp='on' delay='0'>"
-                        "<interface type='ethernet' name='eth0'/></bridge></interface>";
+                                "<interface type='ethernet' name='eth0'/></bridge></interface>";
 
 } // namespace
 
@@ -92,8 +96,9 @@ TEST_F(Plan, the_port_gets_all_back_from_its_bridge) {
 }
 
 TEST_F(Plan, an_address_of_the_definition_is_added_once) {
-    auto plan = start("<interface type='ethernet' name='eth0'><protocol family='ipv4'><ip address='192.0.2.2' prefix='24'/>"
-                      "<ip address='192.0.2.7' prefix='24'/><route gateway='192.0.2.1'/></protocol></interface>");
+    auto plan =
+        start("<interface type='ethernet' name='eth0'><protocol family='ipv4'><ip address='192.0.2.2' prefix='24'/>"
+              "<ip address='192.0.2.7' prefix='24'/><route gateway='192.0.2.1'/></protocol></interface>");
     EXPECT_EQ(plan.device("eth0").addresses.size(), 2u);
     EXPECT_EQ(plan.device("eth0").routes.size(), 1u);
     EXPECT_TRUE(plan.leases.empty());
@@ -106,8 +111,9 @@ TEST_F(Plan, dhcp_is_wanted_where_no_address_has_a_lifetime) {
 }
 
 TEST_F(Plan, a_vlan_brings_up_what_carries_it) {
-    auto plan = start("<interface type='bridge' name='brvlan10'><bridge><interface type='vlan' name='eth1.10'><vlan tag='10'>"
-                      "<interface name='eth1'/></vlan></interface></bridge></interface>");
+    auto plan =
+        start("<interface type='bridge' name='brvlan10'><bridge><interface type='vlan' name='eth1.10'><vlan tag='10'>"
+              "<interface name='eth1'/></vlan></interface></bridge></interface>");
     EXPECT_TRUE(plan.device("eth1").up);
     EXPECT_EQ(plan.device("eth1.10").tag, 10u);
     EXPECT_EQ(plan.device("eth1.10").master, "brvlan10");
@@ -124,10 +130,13 @@ TEST_F(Plan, a_bridge_that_goes_leaves_its_ports_down) {
 
 TEST_F(Plan, refuses_what_cannot_be) {
     using testing::HasSubstr;
-    EXPECT_THAT(refusal([&] { start("<interface type='ethernet' name='eth9'/>"); }), HasSubstr("there is no network device 'eth9'"));
-    EXPECT_THAT(refusal([&] { start("<interface type='bridge' name='eth1'><bridge/></interface>"); }), HasSubstr("exists already"));
+    EXPECT_THAT(refusal([&] { start("<interface type='ethernet' name='eth9'/>"); }),
+                HasSubstr("there is no network device 'eth9'"));
+    EXPECT_THAT(refusal([&] { start("<interface type='bridge' name='eth1'><bridge/></interface>"); }),
+                HasSubstr("exists already"));
     EXPECT_THAT(refusal([&] {
-                    start("<interface type='bridge' name='br1'><bridge><interface type='ethernet' name='vnet0'/></bridge></interface>");
+                    start("<interface type='bridge' name='br1'><bridge><interface type='ethernet' "
+                          "name='vnet0'/></bridge></interface>");
                 }),
                 HasSubstr("belongs to 'virbr0'"));
     EXPECT_THAT(refusal([&] {

@@ -457,8 +457,14 @@ const Schema& HostInterface::schema() {
 }
 
 HostInterface value_of(const service::HostInterface& link) {
-    return {link.name, unless_empty(link.kind), unless_empty(link.mac), unless_empty(link.alias), link.state, link.mtu,
-            link.up, link.defined};
+    return {link.name,
+            unless_empty(link.kind),
+            unless_empty(link.mac),
+            unless_empty(link.alias),
+            link.state,
+            link.mtu,
+            link.up,
+            link.defined};
 }
 
 } // namespace domus::http

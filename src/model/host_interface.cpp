@@ -225,8 +225,8 @@ void device_name(const std::string& name, const format::Rest& where, Report& rep
     if (name.empty())
         report.add(where, "an <interface> needs a name");
     else if (name.size() > longest_name || strange || name == "." || name == "..")
-        report.add(where, "'{}' is no name of a network device: at most {} characters without blanks, '/' and ':'", name,
-                   longest_name);
+        report.add(where, "'{}' is no name of a network device: at most {} characters without blanks, '/' and ':'",
+                   name, longest_name);
 }
 
 void mac_address(const std::optional<std::string>& mac, const format::Rest& where, Report& report) {
@@ -240,8 +240,7 @@ void vlan_link(const VlanLink& vlan, Report& report) {
 }
 
 void bond_options(const BondOptions& bond, Report& report) {
-    if (bond.miimon && bond.arpmon)
-        report.add(bond.rest, "a <bond> is watched either by <miimon> or by <arpmon>");
+    if (bond.miimon && bond.arpmon) report.add(bond.rest, "a <bond> is watched either by <miimon> or by <arpmon>");
     if (bond.arpmon) {
         const auto target = domus::IpAddress::parse(bond.arpmon->target);
         if (!target || target->v6)
@@ -262,7 +261,8 @@ void type_matches(HostInterfaceType type, const Owner& owner, const format::Rest
     const auto one = [&](HostInterfaceType of, bool there) {
         if (there && type != of)
             report.add(where, "an <interface> of type '{}' has no <{}>", format::word(type), format::word(of));
-        if (!there && type == of) report.add(where, "an <interface> of type '{}' needs a <{}>", format::word(of), format::word(of));
+        if (!there && type == of)
+            report.add(where, "an <interface> of type '{}' needs a <{}>", format::word(of), format::word(of));
     };
     one(HostInterfaceType::bond, owner.bond.has_value());
     one(HostInterfaceType::vlan, owner.vlan.has_value());
@@ -328,8 +328,8 @@ void check(const HostInterface& interface, format::Findings& findings) {
         report.add(interface.rest, "an MTU of {} is not between {} and {}", *interface.mtu, smallest_mtu, largest_mtu);
     type_matches(interface.type, interface, interface.rest, report);
     if (interface.bridge.has_value() != (interface.type == HostInterfaceType::bridge))
-        report.add(interface.rest, "an <interface> of type '{}' {} a <bridge>", format::word(interface.type),
-                   interface.bridge ? "has no" : "needs");
+        report.add(interface.rest, "an <interface> of type '{}' {} <bridge>", format::word(interface.type),
+                   interface.bridge ? "has no" : "needs a");
     if (interface.bridge) bridge_options(interface.name, *interface.bridge, report);
     if (interface.bond) bond_options(*interface.bond, report);
     if (interface.vlan) vlan_link(*interface.vlan, report);
@@ -341,9 +341,21 @@ void check(const HostInterface& interface, format::Findings& findings) {
     }
 }
 
+namespace {
+
+/// libvirt reads the element of the type alone, and virsh relies on it: its iface-unbridge leaves the <bridge> there.
+void drop_elements_of_other_types(HostInterface& interface) {
+    if (interface.type != HostInterfaceType::bridge) interface.bridge.reset();
+    if (interface.type != HostInterfaceType::bond) interface.bond.reset();
+    if (interface.type != HostInterfaceType::vlan) interface.vlan.reset();
+}
+
+} // namespace
+
 HostInterface read_host_interface(const std::string& xml, bool validate) {
     auto interface = format::from_xml<HostInterface>(xml, ErrorDomain::interface, format::reading(validate));
     complete(interface);
+    if (!validate) drop_elements_of_other_types(interface);
     format::Findings findings;
     check(interface, findings);
     format::throw_findings(findings, ErrorDomain::interface, "<interface>");

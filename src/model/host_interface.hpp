@@ -143,8 +143,8 @@ struct HostInterface {
 
     HostInterfaceType type = HostInterfaceType::ethernet;
     std::string name;
-    std::optional<StartMode> start; ///< missing: onboot
-    std::optional<InterfaceLink> link;  ///< live
+    std::optional<StartMode> start;    ///< missing: onboot
+    std::optional<InterfaceLink> link; ///< live
     std::optional<std::string> mac;
     std::optional<unsigned> mtu;
     std::vector<InterfaceProtocol> protocols;
@@ -173,18 +173,17 @@ void complete(HostInterface& interface);
 /// Rules over several fields; adds each breach with its line and what to do.
 void check(const HostInterface& interface, format::Findings& findings);
 
-/// Reads, completes and checks a definition. Throws xml_error, xml_invalid_schema where it is to be validated.
+/// Reads, completes and checks a definition; elements of other types are ignored unless it is to be validated. Throws xml_error, xml_invalid_schema where it is to be validated.
 HostInterface read_host_interface(const std::string& xml, bool validate);
 
 } // namespace domus::model
 
 namespace domus::format {
-template <>
-inline constexpr auto words<model::HostInterfaceType> = word_list("ethernet", "bridge", "bond", "vlan");
+template <> inline constexpr auto words<model::HostInterfaceType> = word_list("ethernet", "bridge", "bond", "vlan");
 template <> inline constexpr auto words<model::StartMode> = word_list("onboot", "none", "hotplug");
 template <>
-inline constexpr auto words<model::BondMode> = word_list("balance-rr", "active-backup", "balance-xor", "broadcast",
-                                                         "802.3ad", "balance-tlb", "balance-alb");
+inline constexpr auto words<model::BondMode> =
+    word_list("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb");
 template <> inline constexpr auto words<model::Carrier> = word_list("ioctl", "netif");
 template <> inline constexpr auto words<model::ArpValidation> = word_list("none", "active", "backup", "all");
 } // namespace domus::format

@@ -67,11 +67,11 @@ TEST(HostInterfaceDocument, names_a_vlan_after_its_parent_and_tag) {
 TEST(HostInterfaceDocument, is_judged) {
     EXPECT_EQ(refusal_of(eth0_with("<protocol family='ipv4'><ip address='10.0.0.1' prefix='8'/></protocol>")), "none");
     for (const std::string_view inside :
-         {"<mac address='52:54:00'/>", "<mtu size='10'/>", "<bridge/>", "<protocol family='ipv4'><autoconf/></protocol>",
+         {"<mac address='52:54:00'/>", "<mtu size='10'/>", "<protocol family='ipv4'><autoconf/></protocol>",
           "<protocol family='ipv4'><ip address='fd00::1'/></protocol>",
           "<protocol family='ipv4'><ip address='10.0.0.1' prefix='33'/></protocol>",
           "<protocol family='ipv6'><route gateway='10.0.0.1'/></protocol>",
-          "<protocol family='ipv4'/><protocol family='ipv4'/>", "<vlan tag='1'><interface name='eth1'/></vlan>"})
+          "<protocol family='ipv4'/><protocol family='ipv4'/>"})
         EXPECT_NE(refusal_of(eth0_with(std::string(inside))), "none") << inside;
     for (const std::string_view xml :
          {"<interface type='ethernet'/>", "<interface type='ethernet' name='a/b'/>",
@@ -89,6 +89,11 @@ TEST(HostInterfaceDocument, is_read_strictly_on_demand) {
     const auto strange = eth0_with("<speed/>");
     EXPECT_EQ(refusal_of(strange), "none");
     EXPECT_THROW((void)read_host_interface(strange, true), Error);
+    for (const std::string_view other : {"<bridge/>", "<vlan tag='1'><interface name='eth1'/></vlan>"}) {
+        const auto xml = eth0_with(std::string(other));
+        EXPECT_FALSE(read_host_interface(xml, false).bridge);
+        EXPECT_THROW((void)read_host_interface(xml, true), Error) << other;
+    }
 }
 
 } // namespace domus::model

@@ -64,8 +64,12 @@ Task<std::string> InterfaceOperations::open_change() { return interfaces_.open_c
 Task<std::string> InterfaceOperations::bridge(Caller caller, InterfaceRef interface, std::string bridge,
                                               std::uint32_t delay, std::uint32_t timeout,
                                               Flags<InterfaceChangeFlag> flags) {
-    return interfaces_.bridge({std::move(interface.name), std::move(bridge), !flags.has(InterfaceChangeFlag::no_stp), delay},
-                              options_of(flags, timeout, caller.connection));
+    host::Interfaces::Bridging wanted;
+    wanted.interface = std::move(interface.name);
+    wanted.bridge = std::move(bridge);
+    wanted.stp = !flags.has(InterfaceChangeFlag::no_stp);
+    wanted.delay_s = delay;
+    return interfaces_.bridge(std::move(wanted), options_of(flags, timeout, caller.connection));
 }
 
 Task<std::string> InterfaceOperations::unbridge(Caller caller, InterfaceRef bridge, std::string port,
@@ -73,14 +77,26 @@ Task<std::string> InterfaceOperations::unbridge(Caller caller, InterfaceRef brid
     return interfaces_.unbridge(std::move(bridge.name), std::move(port), options_of(flags, timeout, caller.connection));
 }
 
+namespace {
+
+host::Interfaces::VlanBridge vlan_bridge(InterfaceRef parent, std::uint32_t tag, std::string bridge) {
+    host::Interfaces::VlanBridge wanted;
+    wanted.parent = std::move(parent.name);
+    wanted.tag = tag;
+    wanted.bridge = std::move(bridge);
+    return wanted;
+}
+
+} // namespace
+
 Task<std::string> InterfaceOperations::add_vlan(InterfaceRef interface, std::uint32_t tag, std::string bridge,
                                                 Flags<InterfaceChangeFlag> flags) {
-    return interfaces_.add_vlan({std::move(interface.name), tag, std::move(bridge)}, options_of(flags, 0, 0));
+    return interfaces_.add_vlan(vlan_bridge(std::move(interface), tag, std::move(bridge)), options_of(flags, 0, 0));
 }
 
 Task<std::string> InterfaceOperations::remove_vlan(InterfaceRef interface, std::uint32_t tag, std::string bridge,
                                                    Flags<InterfaceChangeFlag> flags) {
-    return interfaces_.remove_vlan({std::move(interface.name), tag, std::move(bridge)}, options_of(flags, 0, 0));
+    return interfaces_.remove_vlan(vlan_bridge(std::move(interface), tag, std::move(bridge)), options_of(flags, 0, 0));
 }
 
 } // namespace domus::service

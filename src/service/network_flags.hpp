@@ -35,7 +35,6 @@ template <> inline constexpr auto words<service::NetworkUpdateFlag> = word_list(
 template <> inline constexpr auto words<service::InterfaceListFlag> = word_list("inactive", "active");
 template <> inline constexpr auto words<service::InterfaceXmlFlag> = word_list("inactive");
 template <> inline constexpr auto words<service::InterfaceDefineFlag> = word_list("validate");
-template <>
-inline constexpr auto words<service::InterfaceChangeFlag> = word_list("no-stp", "no-start", "dry-run");
+template <> inline constexpr auto words<service::InterfaceChangeFlag> = word_list("no-stp", "no-start", "dry-run");
 
 } // namespace domus::format

@@ -81,13 +81,15 @@ void serve_looking(Dispatcher& on, Door& door) {
         });
     on.on<Procedure::interface_is_active>(
         [&](SessionPtr session, InterfaceIsActiveArgs args) -> Task<InterfaceIsActiveRet> {
-            const auto found = co_await door.perform<&InterfaceOperations::view>(session->caller(), ref_of(args.iface));
+            const auto ref = ref_of(args.iface);
+            const auto found = co_await door.perform<&InterfaceOperations::view>(session->caller(), ref);
             co_return InterfaceIsActiveRet{found.up};
         });
     on.on<Procedure::interface_get_xml_desc>(
         [&](SessionPtr session, InterfaceGetXmlDescArgs args) -> Task<InterfaceGetXmlDescRet> {
             const auto how = flags<service::InterfaceXmlFlag>(args.flags, "virInterfaceGetXMLDesc");
-            auto text = co_await door.perform<&InterfaceOperations::xml>(session->caller(), ref_of(args.iface), how);
+            const auto ref = ref_of(args.iface);
+            auto text = co_await door.perform<&InterfaceOperations::xml>(session->caller(), ref, how);
             co_return InterfaceGetXmlDescRet{std::move(text)};
         });
 }
@@ -127,37 +129,40 @@ void serve_changing(Dispatcher& on, Door& door) {
 
 /// Those of our own program: what libvirt's clients do in several calls, as one change.
 void serve_own(Dispatcher& on, Door& door) {
-    on.on<DomusProcedure::interface_open_change>(
-        [&](SessionPtr session, Nothing) -> Task<DomusInterfaceOpenChangeRet> {
-            auto what = co_await door.perform<&InterfaceOperations::open_change>(session->caller());
-            co_return DomusInterfaceOpenChangeRet{std::move(what)};
-        });
+    on.on<DomusProcedure::interface_open_change>([&](SessionPtr session, Nothing) -> Task<DomusInterfaceOpenChangeRet> {
+        auto what = co_await door.perform<&InterfaceOperations::open_change>(session->caller());
+        co_return DomusInterfaceOpenChangeRet{std::move(what)};
+    });
     on.on<DomusProcedure::interface_bridge>(
         [&](SessionPtr session, DomusInterfaceBridgeArgs args) -> Task<DomusInterfaceBridgeRet> {
             const auto how = flags<InterfaceChangeFlag>(args.flags, "INTERFACE_BRIDGE");
-            auto text = co_await door.perform<&InterfaceOperations::bridge>(
-                session->caller(), InterfaceRef{args.iface}, args.bridge, args.delay, args.timeout, how);
+            const InterfaceRef ref{args.iface};
+            auto text = co_await door.perform<&InterfaceOperations::bridge>(session->caller(), ref, args.bridge,
+                                                                            args.delay, args.timeout, how);
             co_return DomusInterfaceBridgeRet{std::move(text)};
         });
     on.on<DomusProcedure::interface_unbridge>(
         [&](SessionPtr session, DomusInterfaceUnbridgeArgs args) -> Task<DomusInterfaceUnbridgeRet> {
             const auto how = flags<InterfaceChangeFlag>(args.flags, "INTERFACE_UNBRIDGE");
-            auto text = co_await door.perform<&InterfaceOperations::unbridge>(
-                session->caller(), InterfaceRef{args.bridge}, args.iface, args.timeout, how);
+            const InterfaceRef ref{args.bridge};
+            auto text = co_await door.perform<&InterfaceOperations::unbridge>(session->caller(), ref, args.iface,
+                                                                              args.timeout, how);
             co_return DomusInterfaceUnbridgeRet{std::move(text)};
         });
-    on.on<DomusProcedure::interface_add_vlan>(
-        [&](SessionPtr session, DomusInterfaceAddVlanArgs args) -> Task<DomusInterfaceAddVlanRet> {
-            const auto how = flags<InterfaceChangeFlag>(args.flags, "INTERFACE_ADD_VLAN");
-            auto text = co_await door.perform<&InterfaceOperations::add_vlan>(
-                session->caller(), InterfaceRef{args.parent}, args.tag, args.bridge, how);
-            co_return DomusInterfaceAddVlanRet{std::move(text)};
-        });
+    on.on<DomusProcedure::interface_add_vlan>([&](SessionPtr session,
+                                                  DomusInterfaceAddVlanArgs args) -> Task<DomusInterfaceAddVlanRet> {
+        const auto how = flags<InterfaceChangeFlag>(args.flags, "INTERFACE_ADD_VLAN");
+        const InterfaceRef ref{args.parent};
+        auto text =
+            co_await door.perform<&InterfaceOperations::add_vlan>(session->caller(), ref, args.tag, args.bridge, how);
+        co_return DomusInterfaceAddVlanRet{std::move(text)};
+    });
     on.on<DomusProcedure::interface_remove_vlan>(
         [&](SessionPtr session, DomusInterfaceRemoveVlanArgs args) -> Task<DomusInterfaceRemoveVlanRet> {
             const auto how = flags<InterfaceChangeFlag>(args.flags, "INTERFACE_REMOVE_VLAN");
-            auto text = co_await door.perform<&InterfaceOperations::remove_vlan>(
-                session->caller(), InterfaceRef{args.parent}, args.tag, args.bridge, how);
+            const InterfaceRef ref{args.parent};
+            auto text = co_await door.perform<&InterfaceOperations::remove_vlan>(session->caller(), ref, args.tag,
+                                                                                 args.bridge, how);
             co_return DomusInterfaceRemoveVlanRet{std::move(text)};
         });
 }

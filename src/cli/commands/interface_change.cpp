@@ -23,7 +23,9 @@ constexpr std::uint32_t no_stp = 1, no_start = 2, dry_run = 4; // of InterfaceCh
 constexpr auto either = interface_by_name | interface_by_mac;
 
 wire::Interface define_xml(Call& call, const std::string& xml, bool validate) {
-    return call.server().call<Procedure::interface_define_xml>({.xml = xml, .flags = validate ? validate_document : 0}).iface;
+    return call.server()
+        .call<Procedure::interface_define_xml>({.xml = xml, .flags = validate ? validate_document : 0})
+        .iface;
 }
 
 void iface_define(Call& call) {
@@ -31,7 +33,8 @@ void iface_define(Call& call) {
     const auto xml = read_file_option(call);
     const auto interface = doing(fmt::format("Failed to define interface from {}", file),
                                  [&] { return define_xml(call, xml, call.args.flag("validate")); });
-    call.out.done({{"interface", interface.name}, {"file", file}}, "Interface {} defined from {}", interface.name, file);
+    call.out.done({{"interface", interface.name}, {"file", file}}, "Interface {} defined from {}", interface.name,
+                  file);
 }
 
 void iface_edit(Call& call) {
@@ -63,7 +66,8 @@ void iface_start(Call& call) { change<Procedure::interface_create>(call, "start"
 void iface_destroy(Call& call) { change<Procedure::interface_destroy>(call, "destroy", "destroyed"); }
 
 template <Procedure procedure> void transact(Call& call, std::string_view verb, std::string_view done) {
-    doing(fmt::format("Failed to {} network config change transaction", verb), [&] { call.server().call<procedure>({}); });
+    doing(fmt::format("Failed to {} network config change transaction", verb),
+          [&] { call.server().call<procedure>({}); });
     call.out.done({{"transaction", done}}, "Network config change transaction {}", done);
 }
 
@@ -154,7 +158,9 @@ void iface_unbridge(Call& call) {
     const auto bridge = call.args.required("bridge");
     const auto timeout = timeout_of(call);
     const auto xml = doing(fmt::format("Failed to unbridge {}", bridge), [&] {
-        return call.server().call<Procedure::interface_get_xml_desc>({.iface = {.name = bridge, .mac = ""}, .flags = 1}).xml;
+        return call.server()
+            .call<Procedure::interface_get_xml_desc>({.iface = {.name = bridge, .mac = ""}, .flags = 1})
+            .xml;
     });
     const auto document = parse_xml(xml);
     const std::string port = document.select_node("/interface/bridge/interface/@name").attribute().value();
@@ -175,7 +181,8 @@ void net_vlan(Call& call) {
     const auto tag = number_of(call, "tag", 0);
     const auto parent = call.args.required("on");
     const auto bridge = call.args.given("bridge") ? call.args.required("bridge") : fmt::format("brvlan{}", tag);
-    const auto line = fmt::format("Failed to {} VLAN {} on {}", call.args.flag("remove") ? "remove" : "make", tag, parent);
+    const auto line =
+        fmt::format("Failed to {} VLAN {} on {}", call.args.flag("remove") ? "remove" : "make", tag, parent);
     const auto flags = flags_of(call);
     const auto text = doing(line, [&] {
         if (call.args.flag("remove"))
@@ -197,7 +204,9 @@ void net_vlan(Call& call) {
 
 // ---- the table --------------------------------------------------------------------------------------------------------
 
-Option the_interface() { return required(text("interface", "name or MAC address of the interface", Complete::interface)); }
+Option the_interface() {
+    return required(text("interface", "name or MAC address of the interface", Complete::interface));
+}
 Option timeout_option() {
     return named(number("timeout", "seconds until the old state returns, unless it is confirmed; 30 if not given"));
 }
@@ -219,7 +228,10 @@ std::vector<Command> interface_definition_commands() {
          .summary = "remove the definition of a host interface",
          .options = {the_interface()},
          .run = iface_undefine},
-        {.name = "iface-start", .summary = "bring up a host interface", .options = {the_interface()}, .run = iface_start},
+        {.name = "iface-start",
+         .summary = "bring up a host interface",
+         .options = {the_interface()},
+         .run = iface_start},
         {.name = "iface-destroy",
          .summary = "bring down a host interface",
          .about = "A bridge, bond or VLAN is taken away.",
@@ -238,10 +250,12 @@ std::vector<Command> bridge_commands() {
     return {
         {.name = "iface-bridge",
          .summary = "put a host interface into a new bridge",
-         .about = "The bridge takes over MAC address, addresses and routes, so that connections go on, and DHCP gives it the "
-                  "same lease. It must be confirmed in time: with Enter, or with iface-commit from another terminal. "
-                  "Otherwise, or when this command is cut off, the old state returns by itself. Where standard input is no "
-                  "terminal it is confirmed as soon as the daemon answers, unless --timeout is given.",
+         .about =
+             "The bridge takes over MAC address, addresses and routes, so that connections go on, and DHCP gives it "
+             "the "
+             "same lease. It must be confirmed in time: with Enter, or with iface-commit from another terminal. "
+             "Otherwise, or when this command is cut off, the old state returns by itself. Where standard input is no "
+             "terminal it is confirmed as soon as the daemon answers, unless --timeout is given.",
          .options = {required(text("interface", "interface to put into the bridge", Complete::interface)),
                      required(text("bridge", "name of the new bridge")),
                      flag("no-stp", "without spanning tree protocol"),
@@ -265,17 +279,18 @@ std::vector<Command> interface_change_commands() {
     auto all = interface_definition_commands();
     std::ranges::move(bridge_commands(), std::back_inserter(all));
     for (auto& command : all) command.group = Group::interface;
-    all.push_back({.name = "net-vlan",
-                   .group = Group::network,
-                   .summary = "make a VLAN of a host interface and a bridge that joins it",
-                   .about = "'net vlan 10 --on eth0' makes eth0.10 and the bridge brvlan10, for guests without tags, and "
-                            "configures both for the next boot.",
-                   .options = {required(number("tag", "the VLAN's tag, 1 to 4094")),
-                               named(required(text("on", "interface that carries the tagged frames", Complete::interface))),
-                               named(text("bridge", "name of the bridge; brvlanTAG if not given")),
-                               flag("remove", "take both away"), flag("no-start", "only define them"),
-                               flag("dry-run", "print what would be written")},
-                   .run = net_vlan});
+    all.push_back(
+        {.name = "net-vlan",
+         .group = Group::network,
+         .summary = "make a VLAN of a host interface and a bridge that joins it",
+         .about = "'net vlan 10 --on eth0' makes eth0.10 and the bridge brvlan10, for guests without tags, and "
+                  "configures both for the next boot.",
+         .options = {required(number("tag", "the VLAN's tag, 1 to 4094")),
+                     named(required(text("on", "interface that carries the tagged frames", Complete::interface))),
+                     named(text("bridge", "name of the bridge; brvlanTAG if not given")),
+                     flag("remove", "take both away"), flag("no-start", "only define them"),
+                     flag("dry-run", "print what would be written")},
+         .run = net_vlan});
     return all;
 }
 

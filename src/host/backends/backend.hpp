@@ -2,9 +2,10 @@
 // model::HostInterface, and what must be written for one. They know files alone; the kernel is changed by ../devices.hpp.
 //
 // Which of them a host uses: the one that configures some interface beside the loopback; of several, or if none does, the
-// first that is there, in the order of domus_kinds() in ../CMakeLists.txt. netplan comes first, since it writes files
-// for the others. ifupdown is there if /etc/network/interfaces is, systemd-networkd and NetworkManager if they run or start
-// with the host, netplan if it has a YAML file. The folders alone, which packages bring along, do not count.
+// first that is there, in the order of domus_kinds() in ../CMakeLists.txt. ifupdown is there if /etc/network/interfaces is,
+// systemd-networkd and NetworkManager if they run or start with the host; the folders alone, which packages bring along, do
+// not count. None where netplan has a file (/etc/netplan/*.yaml): it writes the files of the others anew at each boot, and its
+// own are not written here yet.
 //
 // Files of ours begin with a line that says so. Files of others are changed only where the interface stands in them: lines
 // that are not understood stay, byte for byte.
@@ -45,7 +46,8 @@ public:
     virtual std::vector<std::string> reload() const { return {}; }
 };
 
-/// The one that the host uses; null if it has none of them.
+bool uses_netplan(const FilePlan& files);
+/// The one that the host uses; null if it has none of them, or uses netplan.
 const Backend* find_backend(const FilePlan& files);
 
 namespace backends {

@@ -122,10 +122,30 @@ std::string plain(std::string key) {
 
 /// Those that the model has; all others are kept as they are.
 bool is_understood(const Option& option) {
-    static const std::set<std::string, std::less<>> keys{
-        "address", "netmask", "gateway", "metric", "broadcast", "network", "hwaddress", "mtu", "bridge-ports", "bridge-stp",
-        "bridge-fd", "bridge-hw", "bond-slaves", "slaves", "bond-mode", "bond-miimon", "bond-updelay", "bond-downdelay",
-        "bond-use-carrier", "bond-arp-interval", "bond-arp-ip-target", "bond-arp-validate", "bond-master", "vlan-raw-device"};
+    static const std::set<std::string, std::less<>> keys{"address",
+                                                         "netmask",
+                                                         "gateway",
+                                                         "metric",
+                                                         "broadcast",
+                                                         "network",
+                                                         "hwaddress",
+                                                         "mtu",
+                                                         "bridge-ports",
+                                                         "bridge-stp",
+                                                         "bridge-fd",
+                                                         "bridge-hw",
+                                                         "bond-slaves",
+                                                         "slaves",
+                                                         "bond-mode",
+                                                         "bond-miimon",
+                                                         "bond-updelay",
+                                                         "bond-downdelay",
+                                                         "bond-use-carrier",
+                                                         "bond-arp-interval",
+                                                         "bond-arp-ip-target",
+                                                         "bond-arp-validate",
+                                                         "bond-master",
+                                                         "vlan-raw-device"};
     return keys.contains(plain(option.key));
 }
 
@@ -134,7 +154,8 @@ std::vector<std::string> route_words(const Option& option) {
     if (option.key != "up" && option.key != "post-up") return {};
     auto words = words_of(option.value);
     std::erase_if(words, [](const std::string& word) { return word == "-6" || word == "-4"; });
-    if (words.size() < 6 || words[0] != "ip" || words[1] != "route" || words[2] != "add" || words[4] != "via") return {};
+    if (words.size() < 6 || words[0] != "ip" || words[1] != "route" || words[2] != "add" || words[4] != "via")
+        return {};
     for (std::size_t i = 6; i + 1 < words.size(); i += 2)
         if (words[i] != "dev" && words[i] != "metric") return {};
     return words.size() % 2 == 0 ? words : std::vector<std::string>();
@@ -231,7 +252,8 @@ void read_device(Reading& reading, const std::string& name, const Option& option
 /// The tag is in the name: eth0.10, vlan10; so is the parent, if nothing else names it.
 void find_vlan(HostInterface& interface) {
     const auto dot = interface.name.rfind('.');
-    const auto from_dot = dot == std::string::npos ? std::nullopt : to_number(std::string_view(interface.name).substr(dot + 1));
+    const auto from_dot =
+        dot == std::string::npos ? std::nullopt : to_number(std::string_view(interface.name).substr(dot + 1));
     if (interface.type == HostInterfaceType::ethernet && from_dot) {
         interface.type = HostInterfaceType::vlan;
         interface.vlan.emplace().parent = interface.name.substr(0, dot);
@@ -269,12 +291,14 @@ std::vector<std::string> bond_lines(const model::BondOptions& bond) {
         put("bond-updelay", bond.miimon->updelay);
         put("bond-downdelay", bond.miimon->downdelay);
         if (bond.miimon->carrier)
-            lines.push_back(fmt::format("    bond-use-carrier {}", bond.miimon->carrier == model::Carrier::netif ? 1 : 0));
+            lines.push_back(
+                fmt::format("    bond-use-carrier {}", bond.miimon->carrier == model::Carrier::netif ? 1 : 0));
     }
     if (bond.arpmon) {
         lines.push_back(fmt::format("    bond-arp-interval {}", bond.arpmon->interval));
         lines.push_back(fmt::format("    bond-arp-ip-target {}", bond.arpmon->target));
-        if (bond.arpmon->validate) lines.push_back(fmt::format("    bond-arp-validate {}", format::word(*bond.arpmon->validate)));
+        if (bond.arpmon->validate)
+            lines.push_back(fmt::format("    bond-arp-validate {}", format::word(*bond.arpmon->validate)));
     }
     return lines;
 }
@@ -311,7 +335,9 @@ using Block = std::vector<std::string>; ///< the lines of one stanza
 std::vector<Block> protocol_blocks(const std::string& name, const model::InterfaceProtocol& protocol) {
     const auto family = protocol.family == AddressFamily::ipv6 ? "inet6" : "inet";
     std::vector<Block> blocks;
-    const auto begin = [&](std::string_view method) { blocks.push_back({fmt::format("iface {} {} {}", name, family, method)}); };
+    const auto begin = [&](std::string_view method) {
+        blocks.push_back({fmt::format("iface {} {} {}", name, family, method)});
+    };
     if (protocol.autoconf) begin("auto");
     if (protocol.dhcp) begin("dhcp");
     for (const auto& ip : protocol.ips) {
@@ -364,7 +390,8 @@ void drop_start(File& file, const std::string& name) {
             if (word != name) rest += (rest.empty() ? "" : " ") + word;
         const auto at = file.lines.begin() + static_cast<std::ptrdiff_t>(stanza.begin);
         file.lines.erase(at, file.lines.begin() + static_cast<std::ptrdiff_t>(stanza.end));
-        if (rest.find(' ') != rest.npos) file.lines.insert(file.lines.begin() + static_cast<std::ptrdiff_t>(stanza.begin), rest);
+        if (rest.find(' ') != rest.npos)
+            file.lines.insert(file.lines.begin() + static_cast<std::ptrdiff_t>(stanza.begin), rest);
         file = parse(file.path, text_of(file.lines));
     }
 }
@@ -427,7 +454,9 @@ std::string_view start_word(const HostInterface& interface) {
 
 /// With whole words alone.
 std::string renamed(std::string line, const std::string& from, const std::string& to) {
-    const auto part = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-'; };
+    const auto part = [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+    };
     for (auto at = line.find(from); at != line.npos; at = line.find(from, at + 1)) {
         const auto end = at + from.size();
         if ((at > 0 && part(line[at - 1])) || (end < line.size() && part(line[end]))) continue;
@@ -440,7 +469,8 @@ std::string renamed(std::string line, const std::string& from, const std::string
 void write_interface(FilePlan& files, const HostInterface& interface, const std::vector<std::string>& kept) {
     auto all = read_all(files);
     std::vector<std::string> lines;
-    if (const auto word = start_word(interface); !word.empty()) lines.push_back(fmt::format("{} {}", word, interface.name));
+    if (const auto word = start_word(interface); !word.empty())
+        lines.push_back(fmt::format("{} {}", word, interface.name));
     auto blocks = blocks_of(interface);
     blocks.front().insert(blocks.front().end(), kept.begin(), kept.end());
     for (const auto& block : blocks) lines.insert(lines.end(), block.begin(), block.end());
@@ -504,7 +534,8 @@ public:
             if (interface.type == HostInterfaceType::bridge)
                 for (const auto& line : own) kept.push_back(renamed(line, member.name, interface.name));
             for (const auto& below : members_of(member)) write_bare(files, below);
-            write_interface(files, member, interface.type == HostInterfaceType::bridge ? std::vector<std::string>() : own);
+            write_interface(files, member,
+                            interface.type == HostInterfaceType::bridge ? std::vector<std::string>() : own);
         }
         write_interface(files, interface, kept);
     }

@@ -56,7 +56,8 @@ std::optional<std::string> Ini::get(std::string_view section, std::string_view k
 }
 
 void Ini::erase(std::size_t begin, std::size_t end) {
-    lines_.erase(lines_.begin() + static_cast<std::ptrdiff_t>(begin), lines_.begin() + static_cast<std::ptrdiff_t>(end));
+    lines_.erase(lines_.begin() + static_cast<std::ptrdiff_t>(begin),
+                 lines_.begin() + static_cast<std::ptrdiff_t>(end));
 }
 
 void Ini::set(std::string_view section, std::string_view key, const std::vector<std::string>& values) {

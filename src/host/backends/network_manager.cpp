@@ -123,7 +123,8 @@ void read_bond(model::BondOptions& bond, const Ini& ini) {
         auto& monitor = bond.arpmon.emplace();
         monitor.interval = *interval;
         monitor.target = ini.get("bond", "arp_ip_target").value_or("");
-        if (const auto validate = ini.get("bond", "arp_validate")) monitor.validate = format::from_word<model::ArpValidation>(*validate);
+        if (const auto validate = ini.get("bond", "arp_validate"))
+            monitor.validate = format::from_word<model::ArpValidation>(*validate);
     }
 }
 
@@ -132,7 +133,8 @@ HostInterface to_interface(const Connection& connection) {
     HostInterface interface;
     interface.name = connection.device();
     interface.type = *type_of(ini);
-    interface.start = to_truth(ini.get("connection", "autoconnect").value_or("true")) ? model::StartMode::onboot : model::StartMode::none;
+    interface.start = to_truth(ini.get("connection", "autoconnect").value_or("true")) ? model::StartMode::onboot
+                                                                                      : model::StartMode::none;
     interface.mac = ini.get("ethernet", "cloned-mac-address");
     if (const auto mtu = ini.get("ethernet", "mtu")) interface.mtu = to_number(*mtu);
     if (interface.type == HostInterfaceType::bridge) {
@@ -183,7 +185,8 @@ void write_family(Ini& ini, std::string_view section, const HostInterface& inter
     if (ignore || ini.get(section, "ignore-auto-dns")) ini.set(section, "ignore-auto-dns", ignore);
     if (!protocol) return;
     unsigned addresses = 0, routes = 0;
-    for (const auto& ip : protocol->ips) ini.set(section, fmt::format("address{}", ++addresses), Value(with_prefix(ip)));
+    for (const auto& ip : protocol->ips)
+        ini.set(section, fmt::format("address{}", ++addresses), Value(with_prefix(ip)));
     for (const auto& route : protocol->routes) {
         auto value = fmt::format("{},{}", destination_of(route), route.gateway);
         if (route.metric) value += fmt::format(",{}", *route.metric);
@@ -215,7 +218,8 @@ void write_device(Ini& ini, const HostInterface& interface) {
     if (interface.bridge) {
         const bool stp = interface.bridge->stp.value_or(format::OnOff::on) == format::OnOff::on;
         ini.set("bridge", "stp", Value(stp ? "true" : "false"));
-        ini.set("bridge", "forward-delay", interface.bridge->delay ? Value(std::to_string(interface.bridge->delay_s())) : std::nullopt);
+        ini.set("bridge", "forward-delay",
+                interface.bridge->delay ? Value(std::to_string(interface.bridge->delay_s())) : std::nullopt);
         ini.set("bridge", "mac-address", bridge_mac(interface));
     } else {
         ini.set("ethernet", "cloned-mac-address", interface.mac);
@@ -258,7 +262,8 @@ public:
 
     Presence presence(const FilePlan& files) const override {
         if (!connections(files).empty()) return Presence::in_use;
-        for (const auto* path : {"/run/NetworkManager", "/etc/systemd/system/multi-user.target.wants/NetworkManager.service"})
+        for (const auto* path :
+             {"/run/NetworkManager", "/etc/systemd/system/multi-user.target.wants/NetworkManager.service"})
             if (files.exists(path)) return Presence::there;
         return Presence::missing;
     }
@@ -273,7 +278,8 @@ public:
             const auto master = master_of(connection.ini);
             if (!master) continue;
             for (const auto& other : known) // it is named by its device or its UUID
-                if (other.device() == *master || other.uuid() == *master) memberships.push_back({other.device(), connection.device()});
+                if (other.device() == *master || other.uuid() == *master)
+                    memberships.push_back({other.device(), connection.device()});
         }
         join(all, memberships);
         return all;
@@ -285,7 +291,8 @@ public:
         auto own = find_or_new(files, interface);
         for (const auto& member : members_of(interface)) {
             for (const auto& below : members_of(member)) write_member(files, below, member.name, "bond", nullptr);
-            write_member(files, member, interface.name, interface.bridge ? "bridge" : "bond", fresh && interface.bridge ? &own.ini : nullptr);
+            write_member(files, member, interface.name, interface.bridge ? "bridge" : "bond",
+                         fresh && interface.bridge ? &own.ini : nullptr);
         }
         write_device(own.ini, interface);
         write_addresses(own.ini, interface);
@@ -315,7 +322,8 @@ public:
     std::vector<std::string> reload() const override { return {"nmcli", "connection", "reload"}; }
 
 private:
-    static void write_member(FilePlan& files, const HostInterface& member, const std::string& master, std::string_view kind, Ini* options) {
+    static void write_member(FilePlan& files, const HostInterface& member, const std::string& master,
+                             std::string_view kind, Ini* options) {
         auto below = find_or_new(files, member);
         if (options) move_options(below.ini, *options);
         const auto mtu = member.mtu ? number(member.mtu) : below.ini.get("ethernet", "mtu");
@@ -330,7 +338,8 @@ private:
     static void release_others(FilePlan& files, const HostInterface& interface) {
         const auto members = interface.members();
         for (auto& connection : connections(files)) {
-            if (master_of(connection.ini) != interface.name || std::ranges::count(members, connection.device())) continue;
+            if (master_of(connection.ini) != interface.name || std::ranges::count(members, connection.device()))
+                continue;
             set_master(connection.ini, Value(), Value());
             save(files, connection);
         }

@@ -54,7 +54,9 @@ std::optional<NetworkFile> netdev_of(const FilePlan& files, const std::string& n
     return std::nullopt;
 }
 
-fs::path own_path(const std::string& name, std::string_view suffix) { return folder / fmt::format("10-domus-{}{}", name, suffix); }
+fs::path own_path(const std::string& name, std::string_view suffix) {
+    return folder / fmt::format("10-domus-{}{}", name, suffix);
+}
 
 NetworkFile network_or_new(const FilePlan& files, const std::string& name) {
     if (auto found = network_of(files, name)) return std::move(*found);
@@ -129,7 +131,8 @@ void read_bond(model::BondOptions& bond, const Ini& ini) {
         auto& monitor = bond.arpmon.emplace();
         monitor.interval = *interval;
         monitor.target = get("ARPIPTargets").value_or("");
-        if (const auto validate = get("ARPValidate")) monitor.validate = format::from_word<model::ArpValidation>(*validate);
+        if (const auto validate = get("ARPValidate"))
+            monitor.validate = format::from_word<model::ArpValidation>(*validate);
     }
 }
 
@@ -143,10 +146,12 @@ void read_netdev(std::vector<HostInterface>& all, const Ini& ini) {
     if (const auto mtu = ini.get("NetDev", "MTUBytes")) interface.mtu = to_number(*mtu);
     if (*type == HostInterfaceType::bridge) {
         auto& bridge = interface.bridge.emplace();
-        if (const auto stp = ini.get("Bridge", "STP")) bridge.stp = to_truth(*stp) ? format::OnOff::on : format::OnOff::off;
+        if (const auto stp = ini.get("Bridge", "STP"))
+            bridge.stp = to_truth(*stp) ? format::OnOff::on : format::OnOff::off;
         bridge.delay = ini.get("Bridge", "ForwardDelaySec");
     }
-    if (*type == HostInterfaceType::vlan) interface.vlan.emplace().tag = to_number(ini.get("VLAN", "Id").value_or("")).value_or(0);
+    if (*type == HostInterfaceType::vlan)
+        interface.vlan.emplace().tag = to_number(ini.get("VLAN", "Id").value_or("")).value_or(0);
     if (*type == HostInterfaceType::bond) read_bond(interface.bond.emplace(), ini);
 }
 
@@ -164,7 +169,11 @@ void write_protocols(Ini& ini, const HostInterface& interface) {
         for (const auto& route : protocol.routes)
             if (is_default(route) && !route.metric) gateways.push_back(route.gateway);
     }
-    ini.set("Network", "DHCP", std::vector<std::string>{dhcp4 && dhcp6 ? "yes" : dhcp4 ? "ipv4" : dhcp6 ? "ipv6" : "no"});
+    ini.set("Network", "DHCP",
+            std::vector<std::string>{dhcp4 && dhcp6 ? "yes"
+                                     : dhcp4        ? "ipv4"
+                                     : dhcp6        ? "ipv6"
+                                                    : "no"});
     const auto accepts = ini.get("Network", "IPv6AcceptRA");
     if (v6 || accepts) ini.set("Network", "IPv6AcceptRA", std::vector<std::string>{v6 && v6->autoconf ? "yes" : "no"});
     ini.set("Network", "Address", addresses);
@@ -179,7 +188,8 @@ void write_protocols(Ini& ini, const HostInterface& interface) {
     for (const auto& protocol : interface.protocols)
         for (const auto& route : protocol.routes) {
             if (is_default(route) && !route.metric) continue;
-            std::vector<std::pair<std::string, std::string>> entries{{"Destination", destination_of(route)}, {"Gateway", route.gateway}};
+            std::vector<std::pair<std::string, std::string>> entries{{"Destination", destination_of(route)},
+                                                                     {"Gateway", route.gateway}};
             if (route.metric) entries.emplace_back("Metric", std::to_string(*route.metric));
             ini.append("Route", entries);
         }
@@ -203,7 +213,9 @@ std::optional<std::string> in_ms(std::optional<unsigned> value) {
 }
 
 void write_bond(Ini& ini, const model::BondOptions& bond) {
-    const auto set = [&](std::string_view key, const std::optional<std::string>& value) { ini.set("Bond", key, value); };
+    const auto set = [&](std::string_view key, const std::optional<std::string>& value) {
+        ini.set("Bond", key, value);
+    };
     set("Mode", bond.mode ? std::optional(std::string(format::word(*bond.mode))) : std::nullopt);
     set("MIIMonitorSec", bond.miimon ? in_ms(bond.miimon->freq) : std::nullopt);
     set("UpDelaySec", bond.miimon ? in_ms(bond.miimon->updelay) : std::nullopt);
@@ -216,7 +228,8 @@ void write_bond(Ini& ini, const model::BondOptions& bond) {
 
 void write_netdev(FilePlan& files, const HostInterface& interface) {
     if (interface.type == HostInterfaceType::ethernet) return;
-    auto file = netdev_of(files, interface.name).value_or(NetworkFile{own_path(interface.name, ".netdev"), Ini(file_marker)});
+    auto file =
+        netdev_of(files, interface.name).value_or(NetworkFile{own_path(interface.name, ".netdev"), Ini(file_marker)});
     auto& ini = file.ini;
     ini.set("NetDev", "Name", std::vector<std::string>{interface.name});
     ini.set("NetDev", "Kind", std::vector<std::string>{std::string(format::word(interface.type))});
@@ -280,7 +293,8 @@ public:
 
     Presence presence(const FilePlan& files) const override {
         if (!read(files).empty()) return Presence::in_use;
-        for (const auto* path : {"/run/systemd/netif", "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service"})
+        for (const auto* path :
+             {"/run/systemd/netif", "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service"})
             if (files.exists(path)) return Presence::there;
         return Presence::missing;
     }

@@ -8,7 +8,13 @@
 
 namespace domus::host {
 
+bool uses_netplan(const FilePlan& files) {
+    return std::ranges::any_of(files.names_in("/etc/netplan"),
+                               [](const std::string& name) { return name.ends_with(".yaml"); });
+}
+
 const Backend* find_backend(const FilePlan& files) {
+    if (uses_netplan(files)) return nullptr;
     for (const auto wanted : {Presence::in_use, Presence::there})
         for (const auto* backend : backends::all_kinds())
             if (backend->presence(files) == wanted) return backend;

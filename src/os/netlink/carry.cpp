@@ -13,7 +13,6 @@ namespace domus::netlink {
 
 namespace {
 
-
 template <class Header> Header header_of(const std::string& message) {
     Header header{};
     std::memcpy(&header, message.data(), std::min(sizeof header, message.size()));
@@ -33,7 +32,8 @@ template <class Header> void each_attribute(const std::string& message, const au
 IpAddress address_from(bool v6, const void* data, int length) {
     IpAddress address;
     address.v6 = v6;
-    std::memcpy(address.bytes.data(), data, std::min<std::size_t>(static_cast<std::size_t>(length), address.width() / 8));
+    std::memcpy(address.bytes.data(), data,
+                std::min<std::size_t>(static_cast<std::size_t>(length), address.width() / 8));
     return address;
 }
 
@@ -50,7 +50,8 @@ int index_of(nl_sock* socket, const std::string& device) {
 // ---- addresses ----------------------------------------------------------------------------------------------------
 
 std::string renamed_label(const void* data, int length, const std::string& from, const std::string& to) {
-    std::string label(static_cast<const char*>(data), ::strnlen(static_cast<const char*>(data), static_cast<std::size_t>(length)));
+    std::string label(static_cast<const char*>(data),
+                      ::strnlen(static_cast<const char*>(data), static_cast<std::size_t>(length)));
     if (!label.starts_with(from) || (label.size() > from.size() && label[from.size()] != ':')) return label;
     constexpr std::size_t most = 15; // IFNAMSIZ, without the 0
     return (to + label.substr(from.size())).substr(0, most);
@@ -167,7 +168,8 @@ CarriedAddress read_address(std::string message) {
     std::uint32_t flags = header.ifa_flags;
     bool local = false;
     each_attribute<ifaddrmsg>(message, [&](int type, const void* data, int length) {
-        if (type == IFA_LOCAL || (type == IFA_ADDRESS && !local)) carried.address.address = address_from(v6, data, length);
+        if (type == IFA_LOCAL || (type == IFA_ADDRESS && !local))
+            carried.address.address = address_from(v6, data, length);
         local |= type == IFA_LOCAL;
         if (type == IFA_FLAGS) flags = number_from(data);
     });
@@ -268,7 +270,8 @@ CarriedAddress static_address(const Subnet& address) {
     nla_put(message.get(), IFA_LOCAL, bytes, address.address.bytes.data());
     nla_put(message.get(), IFA_ADDRESS, bytes, address.address.bytes.data());
     constexpr unsigned with_broadcast = 30; // RFC 3021: a prefix of 31 has none
-    if (!v6 && address.prefix <= with_broadcast) nla_put(message.get(), IFA_BROADCAST, bytes, address.last().bytes.data());
+    if (!v6 && address.prefix <= with_broadcast)
+        nla_put(message.get(), IFA_BROADCAST, bytes, address.last().bytes.data());
     return read_address(payload_of(message));
 }
 
@@ -286,7 +289,7 @@ CarriedRoute static_route(const Subnet& destination, const IpAddress& gateway, s
     const auto bytes = static_cast<int>(gateway.width() / 8);
     if (destination.prefix != 0) nla_put(raw, RTA_DST, bytes, destination.first().bytes.data());
     nla_put(raw, RTA_GATEWAY, bytes, gateway.bytes.data());
-    nla_put_u32(raw, RTA_OIF, 0); // that of the device on which it is put
+    nla_put_u32(raw, RTA_OIF, 0);          // that of the device on which it is put
     constexpr unsigned ipv6_metric = 1024; // the kernel's
     if (metric || gateway.v6) nla_put_u32(raw, RTA_PRIORITY, metric.value_or(ipv6_metric));
     return read_route(payload_of(message));

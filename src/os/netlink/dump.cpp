@@ -12,7 +12,7 @@ namespace {
 int collect(nl_msg* message, void* into) {
     auto* header = nlmsg_hdr(message);
     static_cast<std::vector<std::string>*>(into)->emplace_back(static_cast<const char*>(nlmsg_data(header)),
-                                                              static_cast<std::size_t>(nlmsg_datalen(header)));
+                                                               static_cast<std::size_t>(nlmsg_datalen(header)));
     return NL_OK;
 }
 

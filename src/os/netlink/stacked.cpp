@@ -32,7 +32,8 @@ void each_setting(const std::string& device, const auto& visit) {
 /// Of one, two or four bytes.
 unsigned number(const nlattr* attribute) {
     std::uint32_t value = 0; // little endian, as all hosts that this runs on
-    std::memcpy(&value, nla_data(attribute), std::min<std::size_t>(sizeof value, static_cast<std::size_t>(nla_len(attribute))));
+    std::memcpy(&value, nla_data(attribute),
+                std::min<std::size_t>(sizeof value, static_cast<std::size_t>(nla_len(attribute))));
     return value;
 }
 
@@ -113,7 +114,8 @@ void create_bond(const std::string& name, const BondSettings& settings) {
             number(IFLA_BOND_MIIMON, settings.miimon);
             number(IFLA_BOND_UPDELAY, settings.updelay);
             number(IFLA_BOND_DOWNDELAY, settings.downdelay);
-            if (settings.use_carrier) nla_put_u8(raw, IFLA_BOND_USE_CARRIER, static_cast<std::uint8_t>(*settings.use_carrier));
+            if (settings.use_carrier)
+                nla_put_u8(raw, IFLA_BOND_USE_CARRIER, static_cast<std::uint8_t>(*settings.use_carrier));
         }
         if (settings.arp_interval.value_or(0) == 0) return;
         number(IFLA_BOND_ARP_INTERVAL, settings.arp_interval);

@@ -18,7 +18,7 @@ BridgeSettings bridge_settings(const std::string& bridge);
 
 /// By the kernel's numbers: linux/if_bonding.h, IFLA_BOND_*.
 struct BondSettings {
-    unsigned mode = 0; ///< 0 balance-rr ... 6 balance-alb
+    unsigned mode = 0;                                               ///< 0 balance-rr ... 6 balance-alb
     std::optional<unsigned> miimon, updelay, downdelay, use_carrier; ///< ms; use_carrier 0 or 1
     std::optional<unsigned> arp_interval, arp_validate;              ///< ms
     std::optional<IpAddress> arp_target;

@@ -1,5 +1,6 @@
 """A host's network card for a test: one end of a veth in the daemon's network namespace, the other one in a namespace of its
 own, where a peer lives. Connections between them go over the card and over nothing else."""
+import json
 import subprocess
 import sys
 
@@ -69,13 +70,13 @@ class Cable:
 
     def state(self):
         """What the kernel has: devices, addresses and routes, without what changes by itself."""
-        lines = []
-        for device in self.run("ip", "-br", "link").splitlines():
-            name = device.split()[0].split("@")[0]
-            lines.append((name, "UP" in device, self.run("ip", "-o", "link", "show", name).partition("master ")[2].split(" ")[0]))
-        addresses = sorted(" ".join(line.split()[1:4]) for line in self.run("ip", "-o", "addr", "show", "scope", "global").splitlines())
-        routes = sorted(line.replace(" linkdown", "").strip() for line in self.run("ip", "route").splitlines())
-        return sorted(lines), addresses, routes
+        devices = json.loads(self.run("ip", "-j", "addr"))
+        links = sorted((each["ifname"], "UP" in each["flags"], each.get("master", ""), each.get("address")) for each in devices)
+        addresses = sorted((each["ifname"], address["local"], address["prefixlen"], address.get("label", ""))
+                           for each in devices for address in each["addr_info"] if address["scope"] == "global")
+        routes = sorted(line.replace("linkdown", "").strip() for line in self.run("ip", "route", "show", "table", "all").splitlines()
+                        if "proto kernel" not in line and "fe80" not in line)
+        return links, addresses, routes
 
     def close(self):
         for process in self._processes:
