@@ -2,6 +2,7 @@
 #include "format/reference.hpp"
 #include "model/host_interface.hpp"
 #include "model/network.hpp"
+#include "model/nwfilter.hpp"
 #include "model/secret.hpp"
 #include "model/snapshot.hpp"
 #include "model/storage.hpp"
@@ -39,6 +40,8 @@ int main(int count, char** arguments) {
         write_page(folder, "domain", Domain::schema()) && write_page(folder, "network", Network::schema())
         && write_page(folder, "pool", Pool::schema()) && write_page(folder, "volume", Volume::schema())
         && write_page(folder, "snapshot", Snapshot::schema()) && write_page(folder, "secret", Secret::schema())
-        && write_page(folder, "host-interface", HostInterface::schema());
+        && write_page(folder, "host-interface", HostInterface::schema())
+        && write_page(folder, "nwfilter", NwFilter::schema())
+        && write_page(folder, "nwfilterbinding", FilterBinding::schema());
     return written ? 0 : 1;
 }

@@ -101,6 +101,7 @@ struct Rest {
     };
     std::vector<Item> items;
     int line = 0;
+    int order = 0; ///< the how manieth element of the document it was; see Describe::in_document_order()
     bool operator==(const Rest& other) const { return items == other.items; }
 };
 
@@ -179,6 +180,7 @@ struct Node {
     std::vector<Node> children;
     std::string_view refusal; ///< not empty: this version cannot honour the element, and why
     bool keep = false;        ///< written even when it is empty, then with two tags
+    bool as_read = false;     ///< children with tables of their own are written in the document's order
 
     /// The attribute of that name that counts for the object.
     const Field* attribute(std::string_view name, const void* object) const;
@@ -473,6 +475,13 @@ public:
         auto field = make(path, member, doc, options);
         field.place = Place::raw;
         return add(path, std::move(field));
+    }
+
+    /// Elements of the type's own that have tables are written in the order in which they were read, one name among the
+    /// other, and not name by name: where the order of unlike elements tells something.
+    Describe& in_document_order() {
+        root_.as_read = true;
+        return *this;
     }
 
     /// Refuses an element that users know and this version cannot honour, instead of ignoring it.

@@ -117,7 +117,10 @@ public:
     void record(const pugi::xml_node& element, const Schema& schema, void* value) {
         enter_namespace(element, schema);
         Rest* rest = schema.rest(value);
-        if (rest) rest->line = line_of(element);
+        if (rest) {
+            rest->line = line_of(element);
+            rest->order = ++records_;
+        }
         if (!schema.selector().empty()) selector(element, schema, value);
         inside(element, schema.root(), value, rest, "");
     }
@@ -358,6 +361,7 @@ private:
     }
 
     std::vector<std::ptrdiff_t> line_ends_;
+    int records_ = 0;
     std::optional<Schema::Namespace> namespace_;
     Namespaces namespaces_;
     Findings& findings_;

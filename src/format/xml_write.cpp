@@ -147,12 +147,44 @@ private:
 
     bool children(const Node& node, const void* value, const Rest* rest, const std::string& path, int indent) {
         bool any = kept(rest, path, "", indent);
+        std::vector<Ordered> later;
         for (const auto& child : node.children) {
-            if (child.content && child.content->place == Place::element)
+            if (child.content && child.content->place == Place::element) {
+                if (node.as_read && collect(child, value, later)) continue;
                 any |= values(child, value, indent);
-            else
+            } else {
                 any |= wrapper(child, value, rest, path, indent);
+            }
             any |= kept(rest, path, child.name, indent);
+        }
+        return in_order(std::move(later), rest, path, indent) || any;
+    }
+
+    struct Ordered {
+        const Node* node;
+        const void* slot;
+        int order;
+    };
+
+    /// Says whether there are any.
+    bool collect(const Node& node, const void* value, std::vector<Ordered>& all) const {
+        const Field& field = *node.content;
+        const auto n = field.type->schema ? count(field, value) : 0;
+        for (std::size_t i = 0; i < n; ++i) {
+            const void* slot = field.holder->at(field.member(value), i);
+            const Rest* own = field.type->schema().rest(slot);
+            all.push_back({&node, slot, own ? own->order : 0});
+        }
+        return n > 0;
+    }
+
+    bool in_order(std::vector<Ordered> all, const Rest* rest, const std::string& path, int indent) {
+        bool any = false;
+        std::ranges::stable_sort(all, {}, &Ordered::order);
+        for (auto it = all.begin(); it != all.end(); ++it) {
+            any |= one(*it->node, *it->node->content, it->slot, indent);
+            if (std::find_if(it + 1, all.end(), [&](const auto& next) { return next.node == it->node; }) == all.end())
+                any |= kept(rest, path, it->node->name, indent);
         }
         return any;
     }

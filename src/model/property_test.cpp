@@ -4,6 +4,7 @@
 #include "format/random_value.hpp"
 #include "model/host_interface.hpp"
 #include "model/network.hpp"
+#include "model/nwfilter.hpp"
 #include "model/secret.hpp"
 #include "model/snapshot.hpp"
 #include "model/storage.hpp"
@@ -55,7 +56,8 @@ void json_keys_stand_once(const format::Node& node, const std::string& path) {
 } // namespace
 
 template <class T> class EveryDocument : public testing::Test {};
-using Documents = testing::Types<Domain, Network, Pool, Volume, Snapshot, Secret, HostInterface>;
+using Documents =
+    testing::Types<Domain, Network, Pool, Volume, Snapshot, Secret, HostInterface, NwFilter, FilterBinding>;
 TYPED_TEST_SUITE(EveryDocument, Documents);
 
 TYPED_TEST(EveryDocument, is_equal_after_writing_and_reading) {

@@ -6,6 +6,7 @@
 #include "format/json.hpp"
 #include "format/xml.hpp"
 #include "model/network.hpp"
+#include "model/nwfilter.hpp"
 #include "model/secret.hpp"
 #include "model/snapshot.hpp"
 #include "model/storage.hpp"
@@ -144,6 +145,7 @@ TEST(Size, of_a_document_costs_no_more_to_read_than_it_grows) {
     spots.add<Volume>();
     spots.add<Snapshot>();
     spots.add<Secret>();
+    spots.add<NwFilter>();
     spots.add<Cpu>();
     for (const auto& spot : spots.list()) {
         std::map<std::size_t, std::string> texts;
@@ -154,7 +156,7 @@ TEST(Size, of_a_document_costs_no_more_to_read_than_it_grows) {
 
 template <class T> class SizeOf : public testing::Test {};
 using Lists = testing::Types<Domain, Devices, Cpu, CpuTune, Network, NetworkIp, Dns, Pool, PoolSource, Volume,
-                             VolumeTarget, Snapshot, Secret>;
+                             VolumeTarget, Snapshot, Secret, NwFilter>;
 TYPED_TEST_SUITE(SizeOf, Lists);
 
 TYPED_TEST(SizeOf, lists_costs_no_more_to_write_and_compare_than_it_grows) {

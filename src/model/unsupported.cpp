@@ -1,5 +1,6 @@
 #include "model/unsupported.hpp"
 
+#include "model/nwfilter.hpp"
 #include "model/secret.hpp"
 #include "model/snapshot.hpp"
 #include "model/storage.hpp"
@@ -306,6 +307,26 @@ void find_unsupported(const Pool& pool, format::Findings& findings) { find_refus
 void find_unsupported(const Volume& volume, format::Findings& findings) { find_refused(volume, findings); }
 
 void find_unsupported(const Secret& secret, format::Findings& findings) { find_refused(secret, findings); }
+
+void find_unsupported(const NwFilter& filter, format::Findings& findings) {
+    Report report(findings);
+    for (const auto& rule : filter.rules)
+        rule.each_match([&](FilterProtocol protocol, const FilterMatch& match) {
+            const auto name = format::word(protocol);
+            if (match.gratuitous.value_or("false") != "false")
+                report.add(match.rest,
+                           "<{} gratuitous> is not supported by this version: nftables cannot compare "
+                           "two fields of a packet; name the address: arpsrcipaddr and arpdstipaddr",
+                           name);
+            if (match.ipset)
+                report.add(match.rest,
+                           "<{} ipset> is not supported by this version: nftables knows no sets of "
+                           "ipset(8); give the addresses as a variable with several values",
+                           name);
+        });
+}
+
+void find_unsupported(const FilterBinding& binding, format::Findings& findings) { find_refused(binding, findings); }
 
 /// Of its own fields; the domains in it are judged where one of them is run.
 void find_unsupported(const Snapshot& snapshot, format::Findings& findings) {

@@ -8,6 +8,8 @@
 
 namespace domus::model {
 
+struct FilterBinding;
+struct NwFilter;
 struct Pool;
 struct Secret;
 struct Snapshot;
@@ -26,6 +28,8 @@ void find_unsupported(const Network& network, format::Findings& findings);
 void find_unsupported(const Pool& pool, format::Findings& findings);
 void find_unsupported(const Volume& volume, format::Findings& findings);
 void find_unsupported(const Secret& secret, format::Findings& findings);
+void find_unsupported(const NwFilter& filter, format::Findings& findings);
+void find_unsupported(const FilterBinding& binding, format::Findings& findings);
 void find_unsupported(const Snapshot& snapshot, format::Findings& findings);
 
 } // namespace domus::model
