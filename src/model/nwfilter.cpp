@@ -24,7 +24,8 @@ constexpr std::string_view root = "root";
 constexpr std::size_t longest_chain_name = 12;
 
 const ChainKind* kind_of(std::string_view chain) {
-    const auto* found = std::ranges::find_if(chain_kinds, [&](const auto& kind) { return chain.starts_with(kind.prefix); });
+    const auto* found =
+        std::ranges::find_if(chain_kinds, [&](const auto& kind) { return chain.starts_with(kind.prefix); });
     return found == std::end(chain_kinds) ? nullptr : found;
 }
 
@@ -132,7 +133,8 @@ void check_chain(const NwFilter& filter, checks::Report& report) {
                    "Invalid chain name '{}'. Please use a chain name called 'root' or any of the following prefixes: "
                    "stp, mac, vlan, ipv4, ipv6, arp, rarp",
                    chain);
-    if (filter.priority && (*filter.priority < FilterRule::lowest_priority || *filter.priority > FilterRule::highest_priority))
+    if (filter.priority
+        && (*filter.priority < FilterRule::lowest_priority || *filter.priority > FilterRule::highest_priority))
         report.add(filter.rest, "Priority '{}' is outside valid range of [{},{}]", *filter.priority,
                    FilterRule::lowest_priority, FilterRule::highest_priority);
 }
@@ -203,8 +205,6 @@ void check_rule(const FilterRule& rule, checks::Report& report) {
         check_values(protocol, match, report);
         check_pairs(protocol, match, report);
     });
-    if (elements == 0)
-        report.add(rule.rest, "the rule names no protocol and would match nothing; <all/> is all of IPv4, <mac/> all");
     if (elements > 1) report.add(rule.rest, "the rule names {} protocols; write a rule for each", elements);
 }
 

@@ -103,10 +103,9 @@ private:
             (visit_slot<static_cast<FilterProtocol>(Index)>(self, visit), ...);
         }(std::make_index_sequence<filter_protocols>());
     }
-    template <FilterProtocol Protocol, class Self, class Visit>
-    static void visit_slot(Self& self, const Visit& visit) {
-        using Slot = std::conditional_t<std::is_const_v<Self>, const detail::MatchSlot<Protocol>,
-                                        detail::MatchSlot<Protocol>>;
+    template <FilterProtocol Protocol, class Self, class Visit> static void visit_slot(Self& self, const Visit& visit) {
+        using Slot =
+            std::conditional_t<std::is_const_v<Self>, const detail::MatchSlot<Protocol>, detail::MatchSlot<Protocol>>;
         for (auto& match : static_cast<Slot&>(self).matches) visit(Protocol, match);
     }
 };

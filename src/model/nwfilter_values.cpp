@@ -93,12 +93,11 @@ constexpr std::array attributes{
     FilterAttribute{"@flags", &M::tcp_flags, flag_names, tcps, 0, "flags looked at / flags set"},
     FilterAttribute{"@state", &M::state, state_names, above_ip, 0,
                     "NEW, ESTABLISHED, RELATED, INVALID, NONE: what connection tracking knows"},
-    FilterAttribute{"@connlimit-above", &M::connlimit_above, number, above_ip, most_16,
-                    "more connections than these"},
+    FilterAttribute{"@connlimit-above", &M::connlimit_above, number, above_ip, most_16, "more connections than these"},
     FilterAttribute{"@ipset", &M::ipset, set_name, above_ip, 0, "name of a set of addresses"},
     FilterAttribute{"@ipsetflags", &M::ipset_flags, set_flags, above_ip, 0, "src, dst"},
-    FilterAttribute{"@comment", &M::comment, words,
-                    frames | only(stp) | above_ip, 0, "for people; stands in the firewall's rule"},
+    FilterAttribute{"@comment", &M::comment, words, frames | only(stp) | above_ip, 0,
+                    "for people; stands in the firewall's rule"},
 };
 
 // ---- named numbers --------------------------------------------------------------------------------------------------
@@ -109,8 +108,8 @@ struct Named {
 };
 constexpr Named ethernet_protocols[]{
     {"arp", 0x806}, {"rarp", 0x8035}, {"ipv4", 0x800}, {"ipv6", 0x86dd}, {"vlan", 0x8100}};
-constexpr Named ip_protocols[]{{"tcp", 6},   {"udp", 17}, {"udplite", 136}, {"esp", 50},    {"ah", 51},
-                               {"icmp", 1},  {"igmp", 2}, {"sctp", 132},    {"icmpv6", 58}};
+constexpr Named ip_protocols[]{{"tcp", 6},  {"udp", 17}, {"udplite", 136}, {"esp", 50},   {"ah", 51},
+                               {"icmp", 1}, {"igmp", 2}, {"sctp", 132},    {"icmpv6", 58}};
 constexpr Named arp_opcodes[]{{"Request", 1},       {"Reply", 2},         {"Request_Reverse", 3},
                               {"Reply_Reverse", 4}, {"DRARP_Request", 5}, {"DRARP_Reply", 6},
                               {"DRARP_Error", 7},   {"InARP_Request", 8}, {"ARP_NAK", 9}};
@@ -128,7 +127,8 @@ std::span<const Named> names_of(FilterValue kind) {
 }
 
 bool equal_letters(std::string_view a, std::string_view b) {
-    return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+    return std::ranges::equal(a, b,
+                              [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 /// Calls with each part of a list; false where one call is.
@@ -188,7 +188,8 @@ std::optional<unsigned> flag_mask(std::string_view list) {
             mask = every_flag;
             return true;
         }
-        const auto* found = std::ranges::find_if(flag_bits, [&](const Named& bit) { return equal_letters(bit.name, part); });
+        const auto* found =
+            std::ranges::find_if(flag_bits, [&](const Named& bit) { return equal_letters(bit.name, part); });
         if (found == std::end(flag_bits)) return false;
         mask |= static_cast<unsigned>(found->number);
         return true;

@@ -14,12 +14,12 @@ enum class FilterValue {
     mac_mask,
     ip_address, ///< of the protocol's family
     ip_mask,    ///< a mask, or a number of bits
-    number,  ///< up to FilterAttribute::most, decimal or hexadecimal behind 0x
+    number,     ///< up to FilterAttribute::most, decimal or hexadecimal behind 0x
     ethernet_protocol,
     ip_protocol,
     arp_opcode,
     yes_no,
-    flag_names, ///< "SYN,ACK/SYN": those that are looked at, and those of them that are set
+    flag_names,  ///< "SYN,ACK/SYN": those that are looked at, and those of them that are set
     state_names, ///< "NEW,ESTABLISHED"
     set_name,
     set_flags,

@@ -110,14 +110,26 @@ std::string complaint(std::string_view said, std::string_view script) {
     return fmt::format("{}: line {}: {}", what, *number, line);
 }
 
-void apply_script(const std::string& script, std::chrono::milliseconds timeout) {
-    const auto said = run({"-f", "-"}, script, timeout);
+namespace {
+
+void give_script(std::vector<std::string> arguments, const std::string& script, std::chrono::milliseconds timeout) {
+    const auto said = run(std::move(arguments), script, timeout);
     if (said.status.success()) return;
     auto error = failure(ErrorCode::operation_failed, "the firewall's rules were refused");
     const auto words = complaint(said.err, script);
     throw std::move(error)
         .because(words.empty() ? fmt::format("nft {}", said.status.text()) : fmt::format("nft: {}", words))
         .hint("see 'nft list ruleset' and 'domus doctor'");
+}
+
+} // namespace
+
+void apply_script(const std::string& script, std::chrono::milliseconds timeout) {
+    give_script({"-f", "-"}, script, timeout);
+}
+
+void check_script(const std::string& script, std::chrono::milliseconds timeout) {
+    give_script({"-c", "-f", "-"}, script, timeout);
 }
 
 namespace {

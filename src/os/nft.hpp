@@ -38,6 +38,8 @@ struct Ruleset {
 /// All of the script or nothing of it. What nft says, with the line of the script that it says it of, is the error's cause.
 /// At the timeout nft is killed; the kernel then has all or nothing.
 void apply_script(const std::string& script, std::chrono::milliseconds timeout);
+/// Whether apply_script() would take it now: throws what that would throw, and changes nothing.
+void check_script(const std::string& script, std::chrono::milliseconds timeout);
 /// All tables of the host.
 Ruleset list_ruleset(std::chrono::milliseconds timeout);
 
