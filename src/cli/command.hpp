@@ -68,8 +68,10 @@ enum class Complete {
     running_pool,
     stopped_pool,
     secret, ///< UUIDs
-    job,    ///< ids
-    volume, ///< by name in the pool that was given, else by path
+    filter,
+    filter_binding, ///< network devices that have one
+    job,            ///< ids
+    volume,         ///< by name in the pool that was given, else by path
     command,
 };
 

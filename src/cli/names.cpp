@@ -36,6 +36,21 @@ std::vector<std::string> secrets(client::Connection& server) {
     return uuids;
 }
 
+std::vector<std::string> filters(client::Connection& server) {
+    std::vector<std::string> names;
+    for (auto& filter : server.call<Procedure::connect_list_all_nwfilters>({.need_results = 1, .flags = 0}).filters)
+        names.push_back(std::move(filter.name));
+    return names;
+}
+
+std::vector<std::string> filter_bindings(client::Connection& server) {
+    std::vector<std::string> devices;
+    for (auto& binding :
+         server.call<Procedure::connect_list_all_nwfilter_bindings>({.need_results = 1, .flags = 0}).bindings)
+        devices.push_back(std::move(binding.portdev));
+    return devices;
+}
+
 std::vector<std::string> pools(client::Connection& server, std::uint32_t flags) {
     std::vector<std::string> names;
     for (auto& pool : server.call<Procedure::connect_list_all_storage_pools>({.need_results = 1, .flags = flags}).pools)
@@ -96,6 +111,10 @@ std::vector<std::string> names_for_completion(Session& session, Complete kind, c
             return pools(server, pools_active);
         case Complete::stopped_pool:
             return pools(server, pools_inactive);
+        case Complete::filter:
+            return filters(server);
+        case Complete::filter_binding:
+            return filter_bindings(server);
         case Complete::secret:
             return secrets(server);
         case Complete::job:

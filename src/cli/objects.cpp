@@ -69,6 +69,12 @@ wire::Network find_network(Call& call, std::string_view option, unsigned lookup)
         std::pair(&wire::NetworkLookupByUuidRet::net, &wire::NetworkLookupByNameRet::net));
 }
 
+wire::Nwfilter find_nwfilter(Call& call) {
+    return find_named<wire::Nwfilter, Procedure::nwfilter_lookup_by_uuid, Procedure::nwfilter_lookup_by_name>(
+        call, "nwfilter", by_uuid | by_name, "nwfilter",
+        std::pair(&wire::NwfilterLookupByUuidRet::nwfilter, &wire::NwfilterLookupByNameRet::nwfilter));
+}
+
 wire::StoragePool find_pool(Call& call, std::string_view option, unsigned lookup) {
     return find_named<wire::StoragePool, Procedure::storage_pool_lookup_by_uuid,
                       Procedure::storage_pool_lookup_by_name>(

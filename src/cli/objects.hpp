@@ -27,6 +27,7 @@ enum Lookup : unsigned { by_id = 1, by_uuid = 2, by_name = 4, by_any = 7 };
 wire::Domain find_domain(Call& call, std::string_view option = "domain", unsigned lookup = by_any);
 wire::Domain find_domain_named(Call& call, const std::string& name, unsigned lookup = by_any);
 wire::Network find_network(Call& call, std::string_view option = "network", unsigned lookup = by_uuid | by_name);
+wire::Nwfilter find_nwfilter(Call& call);
 wire::StoragePool find_pool(Call& call, std::string_view option = "pool", unsigned lookup = by_uuid | by_name);
 
 /// The word of a table for a number, or `other`.

@@ -62,6 +62,12 @@ secret::Folders secret_folders(const Places& places) {
     return {.definitions = places.configuration / "secrets", .key = places.library / "secrets/key"};
 }
 
+filter::Folders filter_folders(const Places& places) {
+    return {.definitions = places.configuration / "nwfilter",
+            .bindings = places.state / "nwfilter-binding",
+            .library = places.library / "nwfilter"};
+}
+
 network::Folders network_folders(const Places& places) {
     return {.definitions = places.configuration / "qemu/networks",
             .autostart = places.configuration / "qemu/networks/autostart",
@@ -195,7 +201,7 @@ public:
     Daemon(const Options& options, Configuration configuration)
         : options_(options), configuration_(std::move(configuration)), places_(places(options)),
           executor_(loop_.get_executor()), events_(executor_), qemu_(executor_, places_.cache / "capabilities"),
-          engine_(executor_, qemu_), networks_(executor_, network_folders(places_),
+          engine_(executor_, qemu_), filters_(executor_, filter_folders(places_)), networks_(executor_, network_folders(places_), filters_,
                                                [this](const network::NetworkView& view, network::NetworkEvent event) {
                                                    service_.networks().events.notify(view, event);
                                                }),
@@ -227,6 +233,7 @@ public:
           service_({.domains = domains_,
                     .engine = engine_,
                     .networks = options.session ? nullptr : &networks_,
+                    .filters = options.session ? nullptr : &filters_,
                     .secrets = secrets_,
                     .pools = pools_,
                     .interfaces = interfaces_,
@@ -290,6 +297,7 @@ private:
         spawn(executor_, warm_up(), "the capabilities of QEMU");
         events_.begin_start();
         co_await interfaces_.load();
+        if (!options_.session) co_await filters_.load();
         if (!options_.session) co_await networks_.load();
         co_await secrets_.load();
         co_await pools_.load();
@@ -439,6 +447,7 @@ private:
     service::Events events_;
     engine::qemu::Qemu qemu_;
     engine::qemu::QemuEngine engine_;
+    filter::Filters filters_; ///< of ports of networks
     network::Networks networks_;
     secret::Secrets secrets_;
     storage::Pools pools_;

@@ -38,7 +38,8 @@ public:
         if (chain != "root") out_.chains.emplace(chain, filter->priority.value_or(0));
         auto next = filter->includes.begin();
         const auto includes_before = [&](int order) {
-            for (; next != filter->includes.end() && next->rest.order < order; ++next) include(*next, variables, depth + 1);
+            for (; next != filter->includes.end() && next->rest.order < order; ++next)
+                include(*next, variables, depth + 1);
         };
         for (const auto& rule : filter->rules) {
             includes_before(rule.rest.order);
@@ -106,14 +107,15 @@ private:
 
     void emit(const std::vector<Use>& uses, const std::map<unsigned, std::size_t>& at, const Rule& pattern) {
         if (out_.rules.size() >= most_rules)
-            throw Error(ErrorCode::operation_invalid, ErrorDomain::nwfilter,
-                        fmt::format("the filter '{}' makes more than {} rules for one port", pattern.filter, most_rules))
+            throw Error(
+                ErrorCode::operation_invalid, ErrorDomain::nwfilter,
+                fmt::format("the filter '{}' makes more than {} rules for one port", pattern.filter, most_rules))
                 .hint("shorten the lists of its variables, or compare with masks in place of addresses");
         auto& rule = out_.rules.emplace_back(pattern);
         for (const auto& use : uses) {
             const auto& text = (*use.values)[use.access.element ? use.access.index : at.at(use.access.index)];
-            auto value = model::is_variable(text) ? std::nullopt
-                                                  : model::canonical_value(*use.attribute, rule.protocol, text);
+            auto value =
+                model::is_variable(text) ? std::nullopt : model::canonical_value(*use.attribute, rule.protocol, text);
             if (!value)
                 throw failure(fmt::format("{} has illegal value {}, which is that of the variable {}",
                                           use.attribute->name(), text, use.access.name));

@@ -28,9 +28,9 @@ struct Rule {
 };
 
 struct Expanded {
-    std::vector<Rule> rules;               ///< in the order of the documents
-    std::map<std::string, int> chains;     ///< with their priorities; without "root"
-    std::set<std::string> missing;         ///< variables without a value, or without that element
+    std::vector<Rule> rules;           ///< in the order of the documents
+    std::map<std::string, int> chains; ///< with their priorities; without "root"
+    std::set<std::string> missing;     ///< variables without a value, or without that element
 };
 
 /// Null where there is none of that name.

@@ -46,7 +46,8 @@ struct Library {
 
 /// A filter of one rule.
 Expanded rule(const std::string& attributes, const std::string& inside, const Variables& variables = {}) {
-    return Library{fmt::format("<filter name='f'><rule {}>{}</rule></filter>", attributes, inside)}.expand("f", variables);
+    return Library{fmt::format("<filter name='f'><rule {}>{}</rule></filter>", attributes, inside)}.expand("f",
+                                                                                                           variables);
 }
 
 /// The line that a rule becomes; empty where it does not count that way.
@@ -55,7 +56,9 @@ std::string line(const std::string& attributes, const std::string& inside, Way w
     return lines.empty() ? "" : lines.front();
 }
 
-std::string from_guest(const std::string& inside) { return line("action='drop' direction='out'", inside, Way::from_guest); }
+std::string from_guest(const std::string& inside) {
+    return line("action='drop' direction='out'", inside, Way::from_guest);
+}
 
 std::string script(const Expanded& rules) { return port_script({"vnet0", rules}, everything, {}).text; }
 
@@ -68,12 +71,9 @@ std::string said(const auto& work) {
     return "";
 }
 
-const Variables usual{{"MAC", {"52:54:00:00:00:01"}},
-                      {"IP", {"10.0.0.1", "10.0.0.2"}},
-                      {"IPV6", {"fd00::1"}},
-                      {"DHCPSERVER", {"10.0.0.254"}},
-                      {"DHCPSERVERV6", {"fe80::1"}},
-                      {"GATEWAY_MAC", {"52:54:00:00:00:fe"}}};
+const Variables usual{{"MAC", {"52:54:00:00:00:01"}}, {"IP", {"10.0.0.1", "10.0.0.2"}},
+                      {"IPV6", {"fd00::1"}},          {"DHCPSERVER", {"10.0.0.254"}},
+                      {"DHCPSERVERV6", {"fe80::1"}},  {"GATEWAY_MAC", {"52:54:00:00:00:fe"}}};
 
 /// A value that an attribute may have.
 std::string value_of(const model::FilterAttribute& attribute, model::FilterProtocol protocol) {
@@ -111,15 +111,25 @@ std::string value_of(const model::FilterAttribute& attribute, model::FilterProto
 
 /// What must stand beside an attribute, so that it means something.
 std::string companion(const model::FilterAttribute& attribute, model::FilterProtocol protocol) {
-    for (const auto& [one, other] : std::initializer_list<std::pair<std::string_view, std::string_view>>{
-             {"srcmacmask", "srcmacaddr"}, {"dstmacmask", "dstmacaddr"}, {"srcipmask", "srcipaddr"},
-             {"dstipmask", "dstipaddr"}, {"arpsrcipmask", "arpsrcipaddr"}, {"arpdstipmask", "arpdstipaddr"},
-             {"srcipto", "srcipfrom"}, {"dstipto", "dstipfrom"}, {"root-address-mask", "root-address"},
-             {"sender-address-mask", "sender-address"}, {"srcportend", "srcportstart"}, {"dstportend", "dstportstart"},
-             {"typeend", "type"}, {"codeend", "code"}}) {
+    for (const auto& [one, other] :
+         std::initializer_list<std::pair<std::string_view, std::string_view>>{{"srcmacmask", "srcmacaddr"},
+                                                                              {"dstmacmask", "dstmacaddr"},
+                                                                              {"srcipmask", "srcipaddr"},
+                                                                              {"dstipmask", "dstipaddr"},
+                                                                              {"arpsrcipmask", "arpsrcipaddr"},
+                                                                              {"arpdstipmask", "arpdstipaddr"},
+                                                                              {"srcipto", "srcipfrom"},
+                                                                              {"dstipto", "dstipfrom"},
+                                                                              {"root-address-mask", "root-address"},
+                                                                              {"sender-address-mask", "sender-address"},
+                                                                              {"srcportend", "srcportstart"},
+                                                                              {"dstportend", "dstportstart"},
+                                                                              {"typeend", "type"},
+                                                                              {"codeend", "code"}}) {
         if (attribute.name() != one) continue;
         for (const auto& each : model::filter_attributes())
-            if (each.name() == other && each.of(protocol)) return fmt::format("{}='{}'", other, value_of(each, protocol));
+            if (each.name() == other && each.of(protocol))
+                return fmt::format("{}='{}'", other, value_of(each, protocol));
     }
     return "";
 }
@@ -142,8 +152,10 @@ TEST(Statements, say_what_a_rule_compares) {
               "ether type vlan vlan id 10 vlan type 0x800 counter drop");
     EXPECT_EQ(from_guest("<stp root-priority='1' root-priority-hi='9'/>"),
               "ether daddr 01:80:c2:00:00:00 @nh,64,16 1-9 counter drop");
-    EXPECT_EQ(from_guest("<arp opcode='Request' arpsrcipaddr='10.0.0.1' arpsrcipmask='8' arpsrcmacaddr='52:54:00:00:00:01'/>"),
-              "ether type arp @nh,48,16 0x1 @nh,64,48 0x525400000001 @nh,112,32 & 0xff000000 == 0xa000000 counter drop");
+    EXPECT_EQ(
+        from_guest(
+            "<arp opcode='Request' arpsrcipaddr='10.0.0.1' arpsrcipmask='8' arpsrcmacaddr='52:54:00:00:00:01'/>"),
+        "ether type arp @nh,48,16 0x1 @nh,64,48 0x525400000001 @nh,112,32 & 0xff000000 == 0xa000000 counter drop");
     EXPECT_EQ(from_guest("<ip srcipaddr='10.1.2.3' srcipmask='255.0.0.0' protocol='udp' dstportstart='67' dscp='10'/>"),
               "ether type ip ip saddr 10.0.0.0/8 meta l4proto 17 ip dscp 10 th dport 67 counter drop");
     EXPECT_EQ(from_guest("<ipv6 protocol='icmpv6' type='133' typeend='136'/>"),
@@ -152,7 +164,8 @@ TEST(Statements, say_what_a_rule_compares) {
               "ether type ip meta l4proto 6 th dport 22 tcp option 3 exists tcp flags & 0x12 == 0x2 counter drop");
     EXPECT_EQ(from_guest("<all-ipv6 srcipfrom='fd00::1' srcipto='fd00::9'/>"),
               "ether type ip6 ip6 saddr fd00::1-fd00::9 counter drop");
-    EXPECT_EQ(from_guest("<icmp type='8' code='0'/>"), "ether type ip meta l4proto 1 icmp type 8 icmp code 0 counter drop");
+    EXPECT_EQ(from_guest("<icmp type='8' code='0'/>"),
+              "ether type ip meta l4proto 1 icmp type 8 icmp code 0 counter drop");
 }
 
 TEST(Statements, turn_each_comparison_round_for_match_no) {
@@ -165,10 +178,12 @@ TEST(Statements, turn_each_comparison_round_for_match_no) {
 TEST(Statements, exchange_sender_and_receiver_for_rules_of_both_ways) {
     const std::string both = "action='accept' direction='inout'";
     const std::string ip = "<ip srcmacaddr='52:54:00:00:00:01' srcipaddr='10.0.0.1' protocol='tcp' srcportstart='22'/>";
-    EXPECT_EQ(line(both, ip, Way::to_guest), "ether type ip ether saddr 52:54:00:00:00:01 ip saddr 10.0.0.1 meta l4proto 6 "
-                                             "th sport 22 counter accept");
-    EXPECT_EQ(line(both, ip, Way::from_guest), "ether type ip ether daddr 52:54:00:00:00:01 ip daddr 10.0.0.1 meta l4proto 6 "
-                                               "th dport 22 counter accept");
+    EXPECT_EQ(line(both, ip, Way::to_guest),
+              "ether type ip ether saddr 52:54:00:00:00:01 ip saddr 10.0.0.1 meta l4proto 6 "
+              "th sport 22 counter accept");
+    EXPECT_EQ(line(both, ip, Way::from_guest),
+              "ether type ip ether daddr 52:54:00:00:00:01 ip daddr 10.0.0.1 meta l4proto 6 "
+              "th dport 22 counter accept");
     EXPECT_EQ(line("action='drop' direction='in'", "<mac/>", Way::from_guest), "");
     EXPECT_EQ(line("action='drop' direction='out'", "<mac/>", Way::to_guest), "");
 }
@@ -180,11 +195,13 @@ TEST(Statements, follow_connections_that_a_rule_accepts) {
     EXPECT_EQ(line(out, tcp, Way::to_guest),
               "ether type ip meta l4proto 6 ip saddr 10.0.0.9 th sport 80 ct state established counter accept");
     EXPECT_EQ(line(out + " statematch='false'", tcp, Way::to_guest), "");
-    EXPECT_EQ(line(out, "<all state='NEW,RELATED'/>", Way::from_guest), "ether type ip ct state new,related counter accept");
+    EXPECT_EQ(line(out, "<all state='NEW,RELATED'/>", Way::from_guest),
+              "ether type ip ct state new,related counter accept");
     EXPECT_EQ(line(out, "<all state='NEW'/>", Way::to_guest), "");
     EXPECT_EQ(line("action='drop' direction='out'", "<tcp connlimit-above='2'/>", Way::from_guest),
               "ether type ip meta l4proto 6 ct count over 2 counter drop");
-    EXPECT_EQ(line("action='reject' direction='out'", "<tcp/>", Way::from_guest), "ether type ip meta l4proto 6 counter reject");
+    EXPECT_EQ(line("action='reject' direction='out'", "<tcp/>", Way::from_guest),
+              "ether type ip meta l4proto 6 counter reject");
     EXPECT_EQ(line("action='reject' direction='out'", "<ip/>", Way::from_guest), "ether type ip counter drop");
 }
 
@@ -193,7 +210,8 @@ TEST(Statements, name_what_the_kernel_lacks) {
         return said([&] { (void)statements(rule(attributes, inside).rules.at(0), Way::from_guest, {}); });
     };
     EXPECT_THAT(refused("action='accept' direction='out'", "<tcp/>"), HasSubstr("needs connection tracking"));
-    EXPECT_THAT(refused("action='drop' direction='out'", "<tcp state='NEW'/>"), HasSubstr("CONFIG_NF_CONNTRACK_BRIDGE"));
+    EXPECT_THAT(refused("action='drop' direction='out'", "<tcp state='NEW'/>"),
+                HasSubstr("CONFIG_NF_CONNTRACK_BRIDGE"));
     EXPECT_THAT(refused("action='reject' direction='out'", "<tcp/>"), HasSubstr("CONFIG_NFT_BRIDGE_REJECT"));
     EXPECT_EQ(refused("action='accept' direction='out' statematch='false'", "<tcp/>"), "");
     EXPECT_EQ(refused("action='accept' direction='out'", "<ip/>"), "");
@@ -207,31 +225,36 @@ TEST(Expansion, makes_a_rule_for_each_value) {
     const auto ports = [](const std::string& attributes) {
         std::vector<std::string> made;
         const Variables lists{{"A", {"1", "2"}}, {"B", {"8", "9"}}, {"C", {"5"}}};
-        for (const auto& each : rule("action='drop' direction='out'", fmt::format("<tcp {}/>", attributes), lists).rules)
-            made.push_back(fmt::format("{} {}", each.match.src_port_start.value_or("-"), each.match.dst_port_start.value_or("-")));
+        for (const auto& each :
+             rule("action='drop' direction='out'", fmt::format("<tcp {}/>", attributes), lists).rules)
+            made.push_back(
+                fmt::format("{} {}", each.match.src_port_start.value_or("-"), each.match.dst_port_start.value_or("-")));
         return made;
     };
     EXPECT_THAT(ports("srcportstart='$A'"), ElementsAre("1 -", "2 -"));
     EXPECT_THAT(ports("srcportstart='$A[1]'"), ElementsAre("2 -"));
     EXPECT_THAT(ports("srcportstart='$A' dstportstart='$B'"), ElementsAre("1 8", "2 9"));
     EXPECT_THAT(ports("srcportstart='$A[@1]' dstportstart='$B[@2]'"), ElementsAre("1 8", "2 8", "1 9", "2 9"));
-    EXPECT_THAT(said([&] { (void)ports("srcportstart='$A' dstportstart='$C'"); }), HasSubstr("Cardinality of list items"));
+    EXPECT_THAT(said([&] { (void)ports("srcportstart='$A' dstportstart='$C'"); }),
+                HasSubstr("Cardinality of list items"));
 }
 
 TEST(Expansion, says_which_variables_have_no_value) {
-    const auto missing = rule("action='drop' direction='out'", "<ip srcipaddr='$IP' dstipaddr='$OTHER[3]'/>",
-                              {{"OTHER", {"10.0.0.1"}}})
-                             .missing;
+    const auto missing =
+        rule("action='drop' direction='out'", "<ip srcipaddr='$IP' dstipaddr='$OTHER[3]'/>", {{"OTHER", {"10.0.0.1"}}})
+            .missing;
     EXPECT_THAT(missing, ElementsAre("IP", "OTHER[3]"));
-    EXPECT_THAT(said([&] { (void)rule("action='drop' direction='out'", "<ip srcipaddr='$IP'/>", {{"IP", {"x; flush"}}}); }),
-                HasSubstr("srcipaddr has illegal value x; flush"));
+    EXPECT_THAT(
+        said([&] { (void)rule("action='drop' direction='out'", "<ip srcipaddr='$IP'/>", {{"IP", {"x; flush"}}}); }),
+        HasSubstr("srcipaddr has illegal value x; flush"));
 }
 
 TEST(Expansion, includes_filters_in_their_place) {
-    const Library library{"<filter name='a'><rule action='drop' direction='in'><mac/></rule><filterref filter='b'>"
-                          "<parameter name='P' value='1'/></filterref><rule action='accept' direction='in'><mac/></rule></filter>",
-                          "<filter name='b' chain='ipv4'><rule action='return' direction='in'>"
-                          "<ip protocol='tcp' srcportstart='$P'/></rule></filter>"};
+    const Library library{
+        "<filter name='a'><rule action='drop' direction='in'><mac/></rule><filterref filter='b'>"
+        "<parameter name='P' value='1'/></filterref><rule action='accept' direction='in'><mac/></rule></filter>",
+        "<filter name='b' chain='ipv4'><rule action='return' direction='in'>"
+        "<ip protocol='tcp' srcportstart='$P'/></rule></filter>"};
     const auto all = library.expand("a");
     ASSERT_EQ(all.rules.size(), 3u);
     EXPECT_EQ(all.rules[1].filter, "b");
@@ -244,10 +267,11 @@ TEST(Expansion, includes_filters_in_their_place) {
 }
 
 TEST(Script, orders_rules_and_chains_by_priority) {
-    const Library library{"<filter name='a'><rule action='accept' direction='out' priority='-650'><mac protocolid='ipv4'/></rule>"
-                          "<filterref filter='b'/><rule action='drop' direction='out' priority='-900'><vlan/></rule></filter>",
-                          "<filter name='b' chain='ipv4-x'><rule action='drop' direction='out' priority='9'><ip/></rule>"
-                          "<rule action='return' direction='out' priority='3'><ip srcipaddr='10.0.0.1'/></rule></filter>"};
+    const Library library{
+        "<filter name='a'><rule action='accept' direction='out' priority='-650'><mac protocolid='ipv4'/></rule>"
+        "<filterref filter='b'/><rule action='drop' direction='out' priority='-900'><vlan/></rule></filter>",
+        "<filter name='b' chain='ipv4-x'><rule action='drop' direction='out' priority='9'><ip/></rule>"
+        "<rule action='return' direction='out' priority='3'><ip srcipaddr='10.0.0.1'/></rule></filter>"};
     const auto text = script(library.expand("a"));
     const auto at = [&](std::string_view words) {
         const auto found = text.find(words);
@@ -273,17 +297,19 @@ TEST(Script, of_every_attribute_of_every_protocol_is_taken_by_nft) {
         for (std::size_t i = 0; i < model::filter_protocols; ++i) {
             const auto protocol = static_cast<model::FilterProtocol>(i);
             for (const auto& attribute : model::filter_attributes()) {
-                const bool tracks = attribute.kind == model::FilterValue::state_names || attribute.name() == "connlimit-above";
+                const bool tracks =
+                    attribute.kind == model::FilterValue::state_names || attribute.name() == "connlimit-above";
                 if (!attribute.of(protocol) || has_no_effect(attribute) || tracks) continue;
                 for (const std::string_view match : {"yes", "no"}) {
-                    auto inside = fmt::format("<{} match='{}' {} {}='{}' {}/>", format::word(protocol), match,
-                                              companion(attribute, protocol), attribute.name(), value_of(attribute, protocol),
-                                              attribute.name().find("port") == std::string_view::npos
-                                                      && !attribute.name().starts_with("type") && !attribute.name().starts_with("code")
-                                                  ? ""
-                                                  : protocol == model::FilterProtocol::ip     ? "protocol='tcp'"
-                                                  : protocol == model::FilterProtocol::ipv6 ? "protocol='icmpv6'"
-                                                                                            : "");
+                    auto inside = fmt::format(
+                        "<{} match='{}' {} {}='{}' {}/>", format::word(protocol), match, companion(attribute, protocol),
+                        attribute.name(), value_of(attribute, protocol),
+                        attribute.name().find("port") == std::string_view::npos && !attribute.name().starts_with("type")
+                                && !attribute.name().starts_with("code")
+                            ? ""
+                        : protocol == model::FilterProtocol::ip   ? "protocol='tcp'"
+                        : protocol == model::FilterProtocol::ipv6 ? "protocol='icmpv6'"
+                                                                  : "");
                     auto one = rule("action='accept' direction='inout' statematch='false'", inside);
                     rules.rules.push_back(one.rules.at(0));
                     told.push_back(inside);
@@ -316,7 +342,8 @@ TEST(Script, of_every_stock_filter_is_taken_by_nft_and_leaves_nothing) {
             const auto other = port_script({"vnet1", rules}, {}, {});
             nft::apply_script(table_script() + other.text, 20s);
             nft::apply_script(removal_script("vnet0", again.chains, false), 20s);
-            for (const auto& chain : nft::list_ruleset(20s).chains) EXPECT_EQ(chain.name.find("vnet0"), std::string::npos);
+            for (const auto& chain : nft::list_ruleset(20s).chains)
+                EXPECT_EQ(chain.name.find("vnet0"), std::string::npos);
             nft::apply_script(removal_script("vnet1", other.chains, true), 20s);
             EXPECT_TRUE(nft::list_ruleset(20s).chains.empty());
         }
@@ -332,7 +359,8 @@ TEST(Script, of_two_hundred_ports_is_one_transaction) {
             text += port_script({fmt::format("vnet{}", i), library.expand("clean-traffic", usual)}, {}, {}).text;
         const auto begin = std::chrono::steady_clock::now();
         nft::apply_script(text, 60s);
-        const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+        const auto took =
+            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
         RecordProperty("milliseconds", static_cast<int>(took.count()));
         EXPECT_GT(nft::list_ruleset(60s).chains.size(), 200u * 4);
     });
@@ -367,7 +395,9 @@ Frame ethernet(const std::string& from, unsigned type) {
     return frame;
 }
 
-void append(Frame& frame, const IpAddress& address) { frame.insert(frame.end(), address.bytes.begin(), address.bytes.begin() + 4); }
+void append(Frame& frame, const IpAddress& address) {
+    frame.insert(frame.end(), address.bytes.begin(), address.bytes.begin() + 4);
+}
 
 Frame arp(const std::string& mac, const std::string& ip) {
     auto frame = ethernet(mac, 0x806);
@@ -403,7 +433,9 @@ Frame dhcp(std::uint8_t type, const std::string& address, const std::string& mac
 
 std::string learnt(const LearnFrom& what, bool from_guest, const Frame& frame) {
     const auto found = learn_from(what, from_guest, frame);
-    return found ? fmt::format("{}{}", found->address.text(), found->lease ? fmt::format(" for {} s", *found->lease) : "") : "";
+    return found
+               ? fmt::format("{}{}", found->address.text(), found->lease ? fmt::format(" for {} s", *found->lease) : "")
+               : "";
 }
 
 } // namespace

@@ -7,6 +7,7 @@
 #include "os/nft.hpp"
 
 #include <fmt/format.h>
+#include <net/if.h>
 
 #include <algorithm>
 #include <chrono>
@@ -91,7 +92,8 @@ Learning learning_for(const model::FilterBinding& binding) {
     const auto* word = parameter(binding, "CTRL_IP_LEARNING");
     if (!word) return Learning::any;
     if (const auto how = learning_of(*word)) return *how;
-    throw failure(ErrorCode::parse_failed, fmt::format("filter '{}' learning value '{}' invalid.", binding.filter.filter, *word))
+    throw failure(ErrorCode::parse_failed,
+                  fmt::format("filter '{}' learning value '{}' invalid.", binding.filter.filter, *word))
         .hint("CTRL_IP_LEARNING is any, dhcp or none");
 }
 
@@ -139,6 +141,7 @@ struct Filters::Binding {
 struct Filters::Loaded {
     std::vector<model::NwFilter> filters;
     std::vector<Record> records;
+    std::vector<std::string> gone; ///< devices that had a binding
     std::vector<Complaint> complaints;
     bool had_stock = false;
 };
@@ -242,10 +245,11 @@ PortRules Filters::rules_of(const Binding& binding, const Lookup& lookup) const 
         expanded.missing, [](const std::string& name) { return name == "IP" || name.starts_with("IP["); });
     if (expanded.missing.empty()) return {wanted.port_dev, std::move(expanded)};
     if (given || !only_ip || how == Learning::none || !binding.learnt.empty())
-        throw failure(ErrorCode::internal_error,
-                      fmt::format("internal error: Cannot instantiate filter due to unresolvable variables or unavailable "
-                                  "list elements: {}",
-                                  joined(expanded.missing)))
+        throw failure(
+            ErrorCode::internal_error,
+            fmt::format("internal error: Cannot instantiate filter due to unresolvable variables or unavailable "
+                        "list elements: {}",
+                        joined(expanded.missing)))
             .hint("give them values: <parameter name='...' value='...'/> in the <filterref>");
     static const auto learning = format::from_xml<model::NwFilter>(learning_filter);
     const Lookup only_learning = [](const std::string&) { return &learning; };
@@ -269,8 +273,8 @@ Task<> Filters::require_abilities() {
         return Abilities{.tracking = can("ct state new accept"), .reject = can("reject")};
     };
     abilities_ = co_await lane_.run(Deadline::in(2 * script_timeout), std::move(work));
-    log::info("network filters: connection tracking on bridges {}, rejecting {}", abilities_->tracking ? "works" : "is missing",
-              abilities_->reject ? "works" : "is missing");
+    log::info("network filters: connection tracking on bridges {}, rejecting {}",
+              abilities_->tracking ? "works" : "is missing", abilities_->reject ? "works" : "is missing");
 }
 
 Task<> Filters::run_script(std::string script) {
@@ -302,7 +306,8 @@ Task<> Filters::apply(std::vector<BindingPtr> ports, FilterPtr fresh, Broken bro
         made.emplace_back(std::move(rules), std::move(text.chains));
     }
     // Whether a script that was abandoned has been performed, nobody knows; the next names the chains of both.
-    for (std::size_t i = 0; i < ports.size(); ++i) ports[i]->chains.insert(made[i].second.begin(), made[i].second.end());
+    for (std::size_t i = 0; i < ports.size(); ++i)
+        ports[i]->chains.insert(made[i].second.begin(), made[i].second.end());
     co_await run_script(std::move(script));
     for (std::size_t i = 0; i < ports.size(); ++i) {
         ports[i]->rules = std::move(made[i].first);
@@ -317,12 +322,13 @@ Task<> Filters::apply(std::vector<BindingPtr> ports, FilterPtr fresh, Broken bro
 void Filters::admit(const model::NwFilter& wanted) const {
     for (const auto& [name, filter] : filters_) {
         if (filter->uuid == wanted.uuid && name != wanted.name)
-            throw failure(ErrorCode::operation_failed,
-                          fmt::format("operation failed: filter with same UUID but different name ('{}') already exists",
-                                      name));
+            throw failure(
+                ErrorCode::operation_failed,
+                fmt::format("operation failed: filter with same UUID but different name ('{}') already exists", name));
         if (name == wanted.name && filter->uuid != wanted.uuid)
-            throw failure(ErrorCode::operation_failed, fmt::format("operation failed: filter '{}' already exists with uuid {}",
-                                                                   name, filter->uuid->text()))
+            throw failure(
+                ErrorCode::operation_failed,
+                fmt::format("operation failed: filter '{}' already exists with uuid {}", name, filter->uuid->text()))
                 .hint("give that <uuid> to change it; 'domus nwfilter-edit' does");
     }
     const auto look = lookup_with(wanted);
@@ -370,9 +376,9 @@ Task<FilterView> Filters::define(std::string xml, bool strictly) {
     co_return FilterView{wanted->name, *wanted->uuid, wanted};
 }
 
-Task<> Filters::undefine(Uuid uuid, std::string name) {
+Task<> Filters::undefine(Uuid uuid) {
     const auto turn = co_await jobs_.enter("undefine", Deadline::in(queue_timeout));
-    const auto known = name.empty() ? get(uuid) : get_name(name);
+    const auto known = get(uuid);
     const auto in_use = [&](std::string by) {
         return failure(ErrorCode::operation_invalid, "Requested operation is not valid: nwfilter is in use")
             .hint(std::move(by));
@@ -381,7 +387,8 @@ Task<> Filters::undefine(Uuid uuid, std::string name) {
         throw in_use(fmt::format("by the network device '{}' of '{}'", users.front()->definition->port_dev,
                                  users.front()->definition->owner_name));
     for (const auto& [other, filter] : filters_)
-        if (model::includes(*filter, known.name)) throw in_use(fmt::format("by the filter '{}', which includes it", other));
+        if (model::includes(*filter, known.name))
+            throw in_use(fmt::format("by the filter '{}', which includes it", other));
     auto work = [store = definitions_, which = known.name] { store.remove(which); };
     co_await lane_.run(Deadline::in(file_timeout), std::move(work));
     filters_.erase(known.name);
@@ -403,8 +410,7 @@ Task<> Filters::remove_record(std::string device) {
 }
 
 Task<BindingView> Filters::bind_xml(std::string xml, bool strictly) {
-    auto parsed =
-        format::from_xml<model::FilterBinding>(xml, ErrorDomain::nwfilter, format::reading(strictly));
+    auto parsed = format::from_xml<model::FilterBinding>(xml, ErrorDomain::nwfilter, format::reading(strictly));
     auto task = bind(std::move(parsed));
     co_return co_await std::move(task);
 }
@@ -436,6 +442,7 @@ Task<BindingView> Filters::bind(model::FilterBinding wanted) {
 }
 
 Task<> Filters::unbind(std::string device) {
+    if (!bindings_.contains(device)) co_return;
     const auto turn = co_await jobs_.enter("unbind", Deadline::in(queue_timeout));
     const auto found = bindings_.find(device);
     if (found == bindings_.end()) co_return;
@@ -452,24 +459,26 @@ Task<> Filters::unbind(std::string device) {
 void Filters::start_learning(const BindingPtr& binding) {
     const auto& wanted = *binding->definition;
     const auto how = learning_for(wanted);
-    const bool waits = std::ranges::any_of(binding->rules.rules.rules,
-                                           [](const Rule& rule) { return rule.filter == learning_name; });
+    const bool waits =
+        std::ranges::any_of(binding->rules.rules.rules, [](const Rule& rule) { return rule.filter == learning_name; });
     binding->learns = waits || (how == Learning::dhcp && !binding->learnt.empty());
     if (!binding->learns) return binding->learner.reset();
     if (binding->learner) return;
     LearnFrom what{.mac = mac_bytes(wanted.mac), .how = how, .dhcp_server = {}};
     if (const auto* server = parameter(wanted, "DHCPSERVER")) what.dhcp_server = IpAddress::parse(*server);
-    binding->learner = std::make_unique<Learner>(
-        executor_, wanted.port_dev, what,
-        [this, alive = std::weak_ptr(alive_), port = std::weak_ptr(binding)](Learnt learnt) {
-            const auto known = port.lock();
-            if (!alive.expired() && known && !known->gone) spawn(executor_, learn(known, learnt), "an address that was learnt");
-        });
+    binding->learner =
+        std::make_unique<Learner>(executor_, wanted.port_dev, what,
+                                  [this, alive = std::weak_ptr(alive_), port = std::weak_ptr(binding)](Learnt learnt) {
+                                      const auto known = port.lock();
+                                      if (!alive.expired() && known && !known->gone)
+                                          spawn(executor_, learn(known, learnt), "an address that was learnt");
+                                  });
 }
 
 /// Leaves out addresses whose lease has ended; says whether there were any.
 bool Filters::forget_old(Binding& binding, std::uint64_t now) {
-    return std::erase_if(binding.learnt, [&](const auto& address) { return address.until && *address.until <= now; }) > 0;
+    return std::erase_if(binding.learnt, [&](const auto& address) { return address.until && *address.until <= now; })
+           > 0;
 }
 
 Task<> Filters::learn(BindingPtr binding, Learnt learnt) {
@@ -547,8 +556,14 @@ Filters::Loaded Filters::read_folders(const Folders& folders, const DefinitionSt
              if (record.binding.port_dev != name)
                  throw failure(ErrorCode::xml_error, "the file is not named after the device in it");
              return record;
-         }))
-        loaded.records.push_back(std::move(stored.value));
+         })) {
+        if (::if_nametoindex(stored.name.c_str()) != 0) {
+            loaded.records.push_back(std::move(stored.value));
+            continue;
+        }
+        loaded.gone.push_back(stored.name);
+        fs::remove(records.file(stored.name));
+    }
     loaded.complaints.insert(loaded.complaints.end(), records.complaints().begin(), records.complaints().end());
     loaded.had_stock = fs::exists(folders.library / "stock-was-made");
     return loaded;
@@ -567,10 +582,11 @@ Task<> Filters::make_stock() {
     co_await lane_.run(Deadline::in(file_timeout), std::move(work));
 }
 
-/// Rules that are there count until these are; a port whose filter is broken is closed.
-Task<> Filters::restore() {
+/// Rules that are there count until these are; a port whose filter is broken is closed. What devices had that are gone goes.
+Task<> Filters::restore(bool some_are_gone) {
     std::vector<BindingPtr> ports;
     for (const auto& [device, binding] : bindings_) ports.push_back(binding);
+    if (ports.empty() && some_are_gone) co_await run_script(reset_script());
     if (ports.empty()) co_return;
     co_await apply(ports, nullptr, Broken::sealed, reset_script());
 }
@@ -588,9 +604,11 @@ Task<> Filters::load() {
         (void)forget_old(*binding, now_s());
         bindings_[binding->definition->port_dev] = binding;
     }
+    for (const auto& device : loaded.gone)
+        log::info("the network device '{}' is gone, and its filter's binding with it", device);
     std::string trouble;
     try {
-        co_await restore();
+        co_await restore(!loaded.gone.empty());
     } catch (const std::exception& error) {
         trouble = error.what();
     }

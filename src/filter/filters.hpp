@@ -65,7 +65,7 @@ public:
     /// Throws what define() would throw for the document itself, and changes nothing.
     void check(const std::string& xml) const;
     /// Throws operation_invalid while a port or another filter uses it.
-    Task<> undefine(Uuid uuid, std::string name);
+    Task<> undefine(Uuid uuid);
 
     std::vector<BindingView> bindings() const;
     /// Throws no_nwfilter_binding.
@@ -103,7 +103,7 @@ private:
     Task<> write_record(BindingPtr binding);
     Task<> remove_record(std::string device);
     Task<> make_stock();
-    Task<> restore();
+    Task<> restore(bool some_are_gone);
     void start_learning(const BindingPtr& binding);
     Task<> learn(BindingPtr binding, Learnt learnt);
     Task<> rebuild(BindingPtr binding);

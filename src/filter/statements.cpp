@@ -36,7 +36,8 @@ std::uint64_t mac_number(std::string_view text) {
 
 std::string mac_text(std::uint64_t value) {
     std::string out;
-    for (int shift = 40; shift >= 0; shift -= 8) out += fmt::format("{}{:02x}", out.empty() ? "" : ":", value >> shift & 0xff);
+    for (int shift = 40; shift >= 0; shift -= 8)
+        out += fmt::format("{}{:02x}", out.empty() ? "" : ":", value >> shift & 0xff);
     return out;
 }
 
@@ -65,15 +66,16 @@ enum class Role {
 class Comparisons {
 public:
     Comparisons(const Rule& rule, Role role)
-        : rule_(rule), match_(rule.match), reversed_(role != Role::meant), answers_(role == Role::answers), equal_(match_.match == false ? "!= " : ""),
-          masked_(match_.match == false ? "!=" : "==") {}
+        : rule_(rule), match_(rule.match), reversed_(role != Role::meant), answers_(role == Role::answers),
+          equal_(match_.match == false ? "!= " : ""), masked_(match_.match == false ? "!=" : "==") {}
 
     std::string text() {
         protocol();
         macs();
         switch (rule_.protocol) {
         case FilterProtocol::mac:
-            if (match_.protocol_id) compare("ether type", hex(number(FilterValue::ethernet_protocol, *match_.protocol_id)));
+            if (match_.protocol_id)
+                compare("ether type", hex(number(FilterValue::ethernet_protocol, *match_.protocol_id)));
             break;
         case FilterProtocol::vlan:
             vlan();
@@ -208,8 +210,8 @@ private:
     void arp() {
         const auto address = [&](unsigned begin, const Text& value, const Text& mask) {
             if (!value) return;
-            const auto bits = mask ? v4_number(IpAddress::netmask(false, parse_number<unsigned>(*mask).value_or(32)))
-                                   : 0xffffffffu;
+            const auto bits =
+                mask ? v4_number(IpAddress::netmask(false, parse_number<unsigned>(*mask).value_or(32))) : 0xffffffffu;
             const auto wanted = v4_number(IpAddress::parse(*value).value_or(IpAddress{}));
             compare_masked(fmt::format("@nh,{},32", begin), hex(bits), hex(wanted & bits));
         };
@@ -236,7 +238,8 @@ private:
         if (match_.dst_ip) compare(target_field, subnet_text(*match_.dst_ip, match_.dst_ip_mask));
         addresses(source_field, match_.src_ip_from, match_.src_ip_to);
         addresses(target_field, match_.dst_ip_from, match_.dst_ip_to);
-        if (match_.protocol) compare("meta l4proto", std::to_string(number(FilterValue::ip_protocol, *match_.protocol)));
+        if (match_.protocol)
+            compare("meta l4proto", std::to_string(number(FilterValue::ip_protocol, *match_.protocol)));
         if (match_.dscp) compare(fmt::format("{} dscp", family), std::to_string(number(*match_.dscp)));
         compare_range(reversed_ ? "th dport" : "th sport", match_.src_port_start, match_.src_port_end);
         compare_range(reversed_ ? "th sport" : "th dport", match_.dst_port_start, match_.dst_port_end);
@@ -293,17 +296,18 @@ bool needs_tracking(const Rule& rule) {
 
 void require(const Rule& rule, const Abilities& abilities) {
     const auto lacks = [&](std::string_view what, std::string_view option, std::string_view hint) {
-        return Error(ErrorCode::config_unsupported, ErrorDomain::nwfilter,
-                     fmt::format("unsupported configuration: a <{}> rule of the filter '{}' {}, which this host's kernel "
-                                 "cannot do on a bridge ({})",
-                                 format::word(rule.protocol), rule.filter, what, option))
+        return Error(
+                   ErrorCode::config_unsupported, ErrorDomain::nwfilter,
+                   fmt::format("unsupported configuration: a <{}> rule of the filter '{}' {}, which this host's kernel "
+                               "cannot do on a bridge ({})",
+                               format::word(rule.protocol), rule.filter, what, option))
             .hint(std::string(hint));
     };
     if (needs_tracking(rule) && !abilities.tracking)
         throw lacks("needs connection tracking", "CONFIG_NF_CONNTRACK_BRIDGE",
                     "give the rule statematch='false', and one for the answers, or use a kernel that has the option");
-    if (rule.action == FilterAction::reject && !model::is_layer2(rule.protocol)
-        && rule.direction != FilterDirection::in && !abilities.reject)
+    if (rule.action == FilterAction::reject && !model::is_layer2(rule.protocol) && rule.direction != FilterDirection::in
+        && !abilities.reject)
         throw lacks("rejects packets", "CONFIG_NFT_BRIDGE_REJECT", "drop them: action='drop'");
 }
 
@@ -338,8 +342,8 @@ std::string line(const Rule& rule, Way way, Role role, std::string_view state) {
 
 std::vector<std::string> statements(const Rule& rule, Way way, const Abilities& abilities) {
     require(rule, abilities);
-    const bool forwards = way == Way::from_guest ? rule.direction == FilterDirection::out
-                                                 : rule.direction != FilterDirection::out;
+    const bool forwards =
+        way == Way::from_guest ? rule.direction == FilterDirection::out : rule.direction != FilterDirection::out;
     const bool both = rule.direction == FilterDirection::inout;
     // What counts both ways is written as it comes in: from the guest, sender and receiver change places.
     const auto role = both && way == Way::from_guest ? Role::reversed : Role::meant;

@@ -165,6 +165,12 @@ service::NetworkRef network_of(service::Service& service, const std::string& tex
     return {view.name, view.uuid};
 }
 
+service::FilterRef filter_of(service::Service& service, const std::string& text) {
+    if (const auto uuid = Uuid::parse(text)) return {{}, *uuid};
+    const auto view = service.filters().lookup_by_name(text);
+    return {view.name, view.uuid};
+}
+
 storage::PoolRef pool_of(service::Service& service, const std::string& text) {
     if (const auto uuid = Uuid::parse(text)) return {{}, *uuid};
     return service.storage().lookup_by_name(text).ref;

@@ -90,6 +90,7 @@ std::size_t word_of(const Given& given, std::span<const std::string_view> words)
 
 compute::DomainRef domain_of(service::Service& service, const std::string& text);
 service::NetworkRef network_of(service::Service& service, const std::string& text);
+service::FilterRef filter_of(service::Service& service, const std::string& text);
 storage::PoolRef pool_of(service::Service& service, const std::string& text);
 storage::VolumeRef volume_of(service::Service& service, const std::string& pool, std::string name);
 Uuid uuid_of(const Given& given);
@@ -208,6 +209,20 @@ template <> struct Parameter<storage::PoolRef> {
     static constexpr bool may_lack = false;
     static storage::PoolRef read(const Given& given) { return detail::pool_of(*given.service, detail::text_of(given)); }
     static boost::json::object describe() { return detail::named("a storage pool, by UUID or name"); }
+};
+
+template <> struct Parameter<service::FilterRef> {
+    static constexpr bool may_lack = false;
+    static service::FilterRef read(const Given& given) {
+        return detail::filter_of(*given.service, detail::text_of(given));
+    }
+    static boost::json::object describe() { return detail::named("a network filter, by UUID or name"); }
+};
+
+template <> struct Parameter<service::FilterBindingRef> {
+    static constexpr bool may_lack = false;
+    static service::FilterBindingRef read(const Given& given) { return {detail::text_of(given)}; }
+    static boost::json::object describe() { return detail::named("a network device of the host"); }
 };
 
 template <> struct Parameter<service::SecretRef> {

@@ -4,6 +4,7 @@
 #include "model/domain.hpp"
 #include "model/host_interface.hpp"
 #include "model/network.hpp"
+#include "model/nwfilter.hpp"
 #include "model/secret.hpp"
 #include "model/snapshot.hpp"
 #include "model/storage.hpp"
@@ -45,6 +46,10 @@ const Document* document_of(const service::Row& row) {
         return &document<model::Network>;
     case Family::interface:
         return &document<model::HostInterface>;
+    case Family::filter:
+        return &document<model::NwFilter>;
+    case Family::filter_binding:
+        return &document<model::FilterBinding>;
     case Family::secret:
         return &document<model::Secret>;
     case Family::storage:

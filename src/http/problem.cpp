@@ -37,6 +37,7 @@ constexpr Row rows[]{
     {ErrorCode::operation_invalid, 409, "operation-invalid", "the state does not allow it"},
     {ErrorCode::no_interface, 404, "no-interface", "there is no such interface"},
     {ErrorCode::multiple_interfaces, 409, "several-interfaces", "several interfaces match"},
+    {ErrorCode::no_nwfilter, 404, "no-filter", "there is no such network filter"},
     {ErrorCode::invalid_secret, 422, "invalid-secret", "the secret is not valid"},
     {ErrorCode::no_secret, 404, "no-secret", "there is no such secret"},
     {ErrorCode::config_unsupported, 422, "definition-not-supported", "the definition cannot be honoured here"},
@@ -57,6 +58,7 @@ constexpr Row rows[]{
     {ErrorCode::cpu_incompatible, 409, "cpu-incompatible", "the processor cannot do it"},
     {ErrorCode::xml_invalid_schema, 422, "definition-not-valid", "the definition is not valid"},
     {ErrorCode::device_missing, 404, "no-device", "there is no such device"},
+    {ErrorCode::no_nwfilter_binding, 404, "no-filter-binding", "the network device has no filter"},
 };
 static_assert(std::ranges::is_sorted(rows, {}, &Row::code));
 

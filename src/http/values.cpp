@@ -351,6 +351,47 @@ Volume value_of(const service::VolumeView& view) {
     return out;
 }
 
+const Schema& Filter::schema() {
+    static const Schema table = Describe<Filter>("filter-state", "A network filter.")
+                                    .field("@name", &Filter::name, "", format::required)
+                                    .field("@uuid", &Filter::uuid, "", format::required)
+                                    .field("@chain", &Filter::chain);
+    return table;
+}
+
+Filter value_of(const service::FilterView& view) {
+    return {view.name, view.uuid, view.definition->chain.value_or("root")};
+}
+
+const Schema& FilterBinding::schema() {
+    static const Schema table =
+        Describe<FilterBinding>("filter-binding-state", "A filter in force on a network device.")
+            .field("@device", &FilterBinding::device, "", format::required)
+            .field("@filter", &FilterBinding::filter)
+            .field("@owner", &FilterBinding::owner, "domain that the device belongs to")
+            .field("learnt", &FilterBinding::learnt, "addresses of the guest");
+    return table;
+}
+
+FilterBinding value_of(const service::BindingView& view) {
+    return {view.device, view.definition->filter.filter, view.definition->owner_name, view.learnt};
+}
+
+const Schema& FilterRule::schema() {
+    static const Schema table = Describe<FilterRule>("filter-rule", "A rule that is in force, in words.")
+                                    .field("@device", &FilterRule::device)
+                                    .field("@way", &FilterRule::way)
+                                    .field("@text", &FilterRule::text)
+                                    .field("@filter", &FilterRule::filter, "where it stands")
+                                    .field("@chain", &FilterRule::chain)
+                                    .field("@priority", &FilterRule::priority);
+    return table;
+}
+
+FilterRule value_of(const service::ExplainedRule& rule) {
+    return {rule.device, rule.way, rule.text, rule.filter, rule.chain, rule.priority};
+}
+
 const Schema& Secret::schema() {
     static const Schema table = Describe<Secret>("secret-state", "A secret, without its value.")
                                     .field("@uuid", &Secret::uuid, "", format::required)

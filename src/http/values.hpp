@@ -165,6 +165,30 @@ struct Volume {
 Volume value_of(const service::VolumePtr& volume);
 Volume value_of(const service::VolumeView& view);
 
+struct Filter {
+    std::string name;
+    Uuid uuid;
+    std::string chain;
+    static const format::Schema& schema();
+};
+Filter value_of(const service::FilterView& view);
+
+struct FilterBinding {
+    std::string device, filter, owner;
+    std::vector<std::string> learnt;
+    static const format::Schema& schema();
+};
+FilterBinding value_of(const service::BindingView& view);
+
+struct FilterRule {
+    std::string device;
+    service::PacketWay way = service::PacketWay::from_guest;
+    std::string text, filter, chain;
+    int priority = 0;
+    static const format::Schema& schema();
+};
+FilterRule value_of(const service::ExplainedRule& rule);
+
 struct Secret {
     Uuid uuid;
     model::SecretUsageType usage = model::SecretUsageType::none;
@@ -226,6 +250,8 @@ HostInterface value_of(const service::HostInterface& link);
 /// The last segment of the path of what was just made. (Volumes and snapshots are made by jobs.)
 inline std::string segment_of(const DomainName& domain) { return domain.uuid.text(); }
 inline std::string segment_of(const Network& network) { return network.uuid.text(); }
+inline std::string segment_of(const Filter& filter) { return filter.uuid.text(); }
+inline std::string segment_of(const FilterBinding& binding) { return binding.device; }
 inline std::string segment_of(const Pool& pool) { return pool.uuid.text(); }
 inline std::string segment_of(const Secret& secret) { return secret.uuid.text(); }
 

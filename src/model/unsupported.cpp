@@ -83,7 +83,6 @@ constexpr auto rows = std::to_array<Refusal>({
     {DiskSource::schema, "identity@group", "images on NFS are mounted by the host", {}},
     {Interface::schema, "@trustGuestRxFilters", no_trust, "no"},
     {Interface::schema, "virtualport", no_switch, {}},
-    {Interface::schema, "filterref", "there are no packet filters yet", {}},
     {Interface::schema, "coalesce/rx/frames@max", "the driver of the tap device is left as it is", {}},
     {Interface::schema, "route", "routes are the guest's own", {}},
     {Interface::schema, "backenddomain@name", no_xen, {}},

@@ -210,6 +210,7 @@ constexpr auto rows = std::to_array<Refusal>({
      where<has_mtu>},
     {Interface::schema, "vlan", bridged, {}, where<is_bridged>},
     {Interface::schema, "port@isolated", bridged, "no", where<is_bridged>},
+    {Interface::schema, "filterref", bridged, {}, where<is_bridged>},
     {Interface::schema, "bandwidth/inbound", tap, {}, where<has_tap>},
     {Interface::schema, "bandwidth/outbound", tap, {}, where<has_tap>},
     {CharacterDevice::schema, "source/reconnect", connecting, {}, where<connects<CharacterDevice>>},

@@ -6,6 +6,7 @@
 #include "network/port/bandwidth.hpp"
 #include "network/port/tap.hpp"
 #include "os/files.hpp"
+#include "os/netlink/link.hpp"
 
 #include <fmt/format.h>
 
@@ -41,10 +42,11 @@ void require_apart(const model::Network& wanted, const model::Network& other) {
 
 } // namespace
 
-Networks::Networks(Executor executor, Folders folders, std::function<void(const NetworkView&, NetworkEvent)> emit)
+Networks::Networks(Executor executor, Folders folders, filter::Filters& filters,
+                   std::function<void(const NetworkView&, NetworkEvent)> emit)
     : site_(std::make_shared<const Site>(
           Site{executor, folders, DefinitionStore({folders.definitions, folders.autostart, 0755}), std::move(emit)})),
-      lane_(executor, "virtual networks"), naming_(executor, "the networks", "try again when that has ended") {}
+      filters_(filters), lane_(executor, "virtual networks"), naming_(executor, "the networks", "try again when that has ended") {}
 
 NetworkView Networks::view(const Network& network) const {
     auto view = network.view();
@@ -293,57 +295,81 @@ Task<std::vector<Lease>> Networks::leases(Uuid uuid, std::string name) {
 
 // ---- ports ----------------------------------------------------------------------------------------------------
 
+/// A port with a filter is down until that is in force.
+Task<> Networks::filter(std::string device, model::Interface interface, PortOwner owner) {
+    model::FilterBinding binding;
+    binding.owner_name = owner.name;
+    binding.owner_uuid = owner.uuid;
+    binding.port_dev = device;
+    binding.mac = interface.mac.value_or("");
+    binding.filter = *interface.filter;
+    co_await filters_.unbind(device); // of a device of that name, whose end nobody saw
+    co_await filters_.bind(std::move(binding));
+    auto work = [device] { netlink::set_up(device); };
+    co_await lane_.run(Deadline::in(timeout), std::move(work));
+}
+
 template <class OnNetwork, class OnBridge>
-Task<Port> Networks::give_place(model::Interface interface, std::string domain, OnNetwork on_network,
-                                OnBridge on_bridge) {
-    UsedPort used;
-    Port port;
+Task<Networks::Place> Networks::give_place(model::Interface interface, std::string domain, OnNetwork on_network,
+                                           OnBridge on_bridge) {
+    Place place;
     if (interface.type == model::InterfaceType::network) {
-        used.network = interface.source.network.value_or("default");
-        const auto network = find_name(used.network);
+        place.used.network = interface.source.network.value_or("default");
+        const auto network = find_name(place.used.network);
         const auto turn = co_await network->enter("start for " + domain);
         require_known(network);
         if (!network->live()) co_await run(network, network->definition);
         auto settings = port_settings(interface, network->live().get());
-        used.limited = is_limited(settings.bandwidth);
+        place.used.limited = is_limited(settings.bandwidth);
         auto task = on_network(*network, std::move(settings));
-        port = co_await std::move(task);
+        place.port = co_await std::move(task);
     } else {
         const auto settings = port_settings(interface, nullptr);
-        used.limited = is_limited(settings.bandwidth);
+        place.used.limited = is_limited(settings.bandwidth);
         const auto bridge = interface.type == model::InterfaceType::bridge ? interface.source.bridge.value_or("") : "";
         auto work = [on_bridge, settings, bridge] { return on_bridge(settings, bridge); };
-        port = co_await lane_.run(Deadline::in(timeout), std::move(work));
+        place.port = co_await lane_.run(Deadline::in(timeout), std::move(work));
     }
+    co_return place;
+}
+
+void Networks::note_use(const std::string& device, const UsedPort& used) {
     if (!used.network.empty() || used.limited)
-        ports_[port.device] = used;
+        ports_[device] = used;
     else
-        ports_.erase(port.device);
-    co_return port;
+        ports_.erase(device);
 }
 
-Task<Port> Networks::attach(model::Interface interface, std::string domain) {
+Task<Port> Networks::attach(model::Interface interface, PortOwner owner) {
     require_device_name(interface.target_dev);
-    return give_place(
-        std::move(interface), std::move(domain),
+    auto task = give_place(
+        interface, owner.name,
         [](Network& network, PortSettings settings) { return network.attach(std::move(settings)); }, open_tap_port);
+    auto place = co_await std::move(task);
+    if (interface.filter) co_await filter(place.port.device, interface, std::move(owner));
+    note_use(place.port.device, place.used);
+    co_return std::move(place.port);
 }
 
-Task<Port> Networks::change(model::Interface before, model::Interface after, std::string domain) {
+Task<Port> Networks::change(model::Interface before, model::Interface after, PortOwner owner) {
     after.target_dev = before.target_dev;
     const auto known = ports_.find(before.target_dev.value_or(""));
     const bool was_limited = known != ports_.end() && known->second.limited;
-    return give_place(
-        std::move(after), std::move(domain),
+    auto task = give_place(
+        std::move(after), std::move(owner.name),
         [was_limited](Network& network, PortSettings settings) {
             return network.change_port(std::move(settings), was_limited);
         },
         [was_limited](const PortSettings& settings, const std::string& bridge) {
             return change_tap_port(settings, bridge, was_limited);
         });
+    auto place = co_await std::move(task);
+    note_use(place.port.device, place.used);
+    co_return std::move(place.port);
 }
 
 Task<> Networks::detach(std::string device) {
+    co_await filters_.unbind(device);
     const auto known = ports_.find(device);
     if (known == ports_.end()) co_return;
     const auto used = known->second;

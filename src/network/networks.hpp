@@ -2,6 +2,7 @@
 // needs it, and the default one makes itself.
 #pragma once
 
+#include "filter/filters.hpp"
 #include "format/xml.hpp"
 #include "network/network.hpp"
 #include "network/ports.hpp"
@@ -18,7 +19,8 @@ namespace domus::network {
 
 class Networks : public Ports {
 public:
-    Networks(Executor executor, Folders folders, std::function<void(const NetworkView&, NetworkEvent)> emit);
+    Networks(Executor executor, Folders folders, filter::Filters& filters,
+             std::function<void(const NetworkView&, NetworkEvent)> emit);
 
     /// Reads definitions, takes over what still runs, and defines the network "default" on a host that never had one.
     Task<> load();
@@ -43,8 +45,8 @@ public:
     std::string xml(const NetworkView& view, bool inactive) const;
     Task<std::vector<Lease>> leases(Uuid uuid, std::string name);
 
-    Task<Port> attach(model::Interface interface, std::string domain) override;
-    Task<Port> change(model::Interface before, model::Interface after, std::string domain) override;
+    Task<Port> attach(model::Interface interface, PortOwner owner) override;
+    Task<Port> change(model::Interface before, model::Interface after, PortOwner owner) override;
     Task<> detach(std::string device) override;
     void adopt(const model::Interface& interface) override;
 
@@ -57,11 +59,16 @@ private:
         bool limited = false;
     };
 
+    struct Place {
+        Port port;
+        UsedPort used;
+    };
     struct Held {
         NetworkPtr network; ///< null: there is none of that name
         std::optional<Turn> turn, names;
     };
 
+    Task<> filter(std::string device, model::Interface interface, PortOwner owner);
     NetworkPtr lookup(const std::string& name) const;
     Task<Held> hold(std::string name, std::string job);
     NetworkPtr find(const Uuid& uuid, const std::string& name) const;
@@ -74,7 +81,8 @@ private:
     /// The place of an interface: on_network(network, settings) in the turn of a network that runs then, or else
     /// on_bridge(settings, bridge) in the lane.
     template <class OnNetwork, class OnBridge>
-    Task<Port> give_place(model::Interface interface, std::string domain, OnNetwork on_network, OnBridge on_bridge);
+    Task<Place> give_place(model::Interface interface, std::string domain, OnNetwork on_network, OnBridge on_bridge);
+    void note_use(const std::string& device, const UsedPort& used);
     /// Throws no_network if it has gone while somebody waited for its turn.
     void require_known(const NetworkPtr& network) const;
     NetworkPtr known_or_new(const model::Network& wanted);
@@ -98,6 +106,7 @@ private:
     std::string free_bridge_name(const model::Network& wanted, const std::vector<std::string>& links) const;
 
     std::shared_ptr<const Site> site_;
+    filter::Filters& filters_;
     Lane lane_;      ///< for definitions, and ports that are on no network
     Mailbox naming_; ///< who gives or takes names, UUIDs and bridges; taken after a network's turn, never before
     std::map<std::string, NetworkPtr> networks_;

@@ -49,6 +49,8 @@ enum class Family : std::uint8_t {
     host,
     interface,
     network,
+    filter,
+    filter_binding,
     secret,
     storage,
     volume,

@@ -5,6 +5,7 @@
 #include "service/rows/definitions.hpp"
 #include "service/rows/devices.hpp"
 #include "service/rows/domains.hpp"
+#include "service/rows/filters.hpp"
 #include "service/rows/guests.hpp"
 #include "service/rows/hosts.hpp"
 #include "service/rows/interfaces.hpp"
@@ -40,6 +41,8 @@ std::vector<const Row*> collect() {
     add(host_rows);
     add(interface_rows);
     add(network_rows);
+    add(filter_rows);
+    add(filter_binding_rows);
     add(secret_rows);
     add(pool_rows);
     add(volume_rows);

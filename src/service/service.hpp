@@ -7,6 +7,7 @@
 #include "service/rows/definitions.hpp"
 #include "service/rows/devices.hpp"
 #include "service/rows/domains.hpp"
+#include "service/rows/filters.hpp"
 #include "service/rows/guests.hpp"
 #include "service/rows/hosts.hpp"
 #include "service/rows/interfaces.hpp"
@@ -29,6 +30,7 @@ struct Drivers {
     compute::Domains& domains;
     engine::Engine& engine;
     network::Networks* networks; ///< null in an unprivileged daemon
+    filter::Filters* filters;  ///< null in an unprivileged daemon
     secret::Secrets& secrets;
     storage::Pools& pools;
     host::Interfaces& interfaces;
@@ -52,6 +54,7 @@ public:
     // For who has events to report, or names of objects in place of their UUIDs.
     const DomainOperations& domains() const { return domains_; }
     NetworkOperations& networks() { return networks_; }
+    const FilterOperations& filters() const { return filters_; }
     SecretOperations& secrets() { return secrets_; }
     StorageOperations& storage() { return storage_; }
     // For who follows a job that the door has started.
@@ -71,6 +74,8 @@ private:
     HostOperations host_;
     InterfaceOperations interfaces_;
     NetworkOperations networks_;
+    FilterOperations filters_;
+    FilterBindingOperations filter_bindings_;
     SecretOperations secrets_;
     StorageOperations storage_;
     VolumeOperations volumes_;

@@ -40,6 +40,7 @@ struct EmptyHost {
           service({.domains = domains,
                    .engine = engine,
                    .networks = nullptr,
+                   .filters = nullptr,
                    .secrets = secrets,
                    .pools = pools,
                    .interfaces = interfaces,

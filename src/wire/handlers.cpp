@@ -46,6 +46,7 @@ void serve_all(Dispatcher& dispatcher, service::Service& service) {
     serve_snapshots(dispatcher, door);
     serve_host(dispatcher, door);
     serve_networks(dispatcher, service);
+    serve_filters(dispatcher, door);
     serve_secrets(dispatcher, service);
     serve_storage(dispatcher, service);
     serve_volumes(dispatcher, door);

@@ -18,6 +18,7 @@ void serve_saves(Dispatcher& dispatcher, service::Door& door);
 void serve_snapshots(Dispatcher& dispatcher, service::Door& door);
 void serve_host(Dispatcher& dispatcher, service::Door& door);
 void serve_networks(Dispatcher& dispatcher, service::Service& service);
+void serve_filters(Dispatcher& dispatcher, service::Door& door);
 void serve_secrets(Dispatcher& dispatcher, service::Service& service);
 void serve_storage(Dispatcher& dispatcher, service::Service& service);
 void serve_volumes(Dispatcher& dispatcher, service::Door& door);

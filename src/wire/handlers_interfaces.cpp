@@ -1,4 +1,4 @@
-// Procedures on the host's network interfaces; and on kinds of objects of which this version keeps none.
+// Procedures on the host's network interfaces.
 #include "wire/flags.hpp"
 #include "wire/handlers.hpp"
 
@@ -167,15 +167,6 @@ void serve_own(Dispatcher& on, Door& door) {
         });
 }
 
-/// There are none, since none can be made: clients that list them go on.
-void serve_filters(Dispatcher& on) {
-    on.on<Procedure::connect_list_all_nwfilters>([](Session&, const ConnectListAllNwfiltersArgs& args) {
-        no_flags(args.flags, "virConnectListAllNWFilters");
-        return ConnectListAllNwfiltersRet{};
-    });
-    on.on<Procedure::connect_num_of_nwfilters>([](Session&, const Nothing&) { return ConnectNumOfNwfiltersRet{}; });
-}
-
 } // namespace
 
 void serve_interfaces(Dispatcher& on, Door& door) {
@@ -183,7 +174,6 @@ void serve_interfaces(Dispatcher& on, Door& door) {
     serve_looking(on, door);
     serve_changing(on, door);
     serve_own(on, door);
-    serve_filters(on);
 }
 
 } // namespace domus::wire

@@ -25,7 +25,6 @@ constexpr std::string_view no_migration = "save the domain on one host and resto
                                           "storage that both reach: 'domus save', 'domus restore'";
 constexpr std::string_view offline_images = "shut the domain down and work on its image with qemu-img(1), or with "
                                             "'domus image-convert', 'image-commit' and 'image-rebase'";
-constexpr std::string_view other_filter = "write rules of your own with nft(8), in a table of your own";
 constexpr std::string_view host_devices = "'lspci -nn' and 'lsusb' list the host's devices";
 
 constexpr auto table = std::to_array<Instead>(
@@ -58,11 +57,7 @@ constexpr auto table = std::to_array<Instead>(
      {"NODE_DEVICE_", host_devices},
      {"NODE_NUM_OF_DEVICES", host_devices},
      {"NODE_LIST_DEVICES", host_devices},
-     {"CONNECT_LIST_ALL_NODE_DEVICES", host_devices},
-     {"NWFILTER_", other_filter},
-     {"CONNECT_LIST_NWFILTERS", other_filter},
-     {"CONNECT_LIST_ALL_NWFILTER", other_filter},
-     {"NETWORK_UPDATE", "change the definition with 'domus net-edit', then stop and start the network"}});
+     {"CONNECT_LIST_ALL_NODE_DEVICES", host_devices}});
 
 /// The longest beginning decides.
 std::string_view instead_of(std::string_view name) {

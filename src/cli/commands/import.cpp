@@ -357,8 +357,9 @@ void warn_of_running(Call& call, const fs::path& run) {
 void warn_of_others(Call& call, const fs::path& folder) {
     const auto below = folder / "nwfilter";
     if (const auto files = definitions_in(below); !files.empty())
-        call.out.complain(fmt::format("{} network filters in '{}' are left out: this version has none", files.size(),
-                                      below.string()));
+        call.out.complain(fmt::format("{} network filters in '{}' are left out: define those that are your own with "
+                                      "'domus nwfilter-define FILE'",
+                                      files.size(), below.string()));
 }
 
 fs::path usual_folder() {

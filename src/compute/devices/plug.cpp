@@ -143,9 +143,10 @@ Task<> open_new_devices(Environment& environment, Plan& plan, Credentials caller
         co_await require_gluster_rights(disk, plan.user);
         plan.launch.secrets = co_await disk_secrets(environment, disk);
     }
+    const network::PortOwner owner{domain, plan.live.uuid.value_or(Uuid())};
     for (auto& interface : plan.live.devices.interfaces) {
         if (!plan.is_new(interface.alias)) continue;
-        co_await attach_interface(environment, interface, plan.live.type, domain, plan.launch);
+        co_await attach_interface(environment, interface, plan.live.type, owner, plan.launch);
         if (has_tap(environment, interface) && interface.target_dev) plan.ports.push_back(*interface.target_dev);
     }
     std::vector<CharacterSocket> sockets;

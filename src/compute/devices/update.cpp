@@ -170,7 +170,8 @@ Task<> update_interface(DomainPtr domain, model::Interface wanted) {
         if (!networks || !is_bridged(now) || now.target_managed == false)
             throw cannot_plug(fmt::format("the port of interface '{}' cannot be changed while the domain runs", alias));
         after.link = now.link; // its turn comes
-        const auto port = co_await networks->change(now, after, domain->name());
+        const network::PortOwner owner{domain->name(), domain->uuid()};
+        const auto port = co_await networks->change(now, after, owner);
         after.source.bridge = port.bridge;
         if (after.type == model::InterfaceType::network) after.source.portid = port.id;
         change_interface(domain, after);

@@ -17,7 +17,7 @@ bool has_tap(const Environment& environment, const model::Interface& interface) 
 }
 
 Task<> attach_interface(Environment& environment, model::Interface& interface, model::DomainType type,
-                        std::string domain, engine::Launch& launch) {
+                        network::PortOwner domain, engine::Launch& launch) {
     if (!has_tap(environment, interface)) co_return;
     if (!environment.networks)
         throw Error(ErrorCode::config_unsupported, ErrorDomain::network,

@@ -16,7 +16,7 @@ bool has_tap(const Environment& environment, const model::Interface& interface);
 
 /// Joins an interface that has a tap to its network or bridge and notes in it what it got; nothing for other types.
 Task<> attach_interface(Environment& environment, model::Interface& interface, model::DomainType type,
-                        std::string domain, engine::Launch& launch);
+                        network::PortOwner domain, engine::Launch& launch);
 
 /// Of a channel or port that a client of the host connects to.
 struct CharacterSocket {

@@ -243,11 +243,12 @@ Task<> Start::fetch_secrets() {
 
 Task<> Start::attach_interfaces() {
     auto& interfaces = live_.devices.interfaces;
+    const network::PortOwner owner{domain_->name(), domain_->uuid()};
     std::size_t attached = 0;
     std::exception_ptr failure;
     try {
         for (; attached < interfaces.size(); ++attached)
-            co_await attach_interface(environment(), interfaces[attached], live_.type, domain_->name(), launch_);
+            co_await attach_interface(environment(), interfaces[attached], live_.type, owner, launch_);
     } catch (...) {
         failure = std::current_exception();
     }

@@ -55,6 +55,7 @@ constexpr auto elsewhere = std::to_array<FieldNote>({
     {"domain/devices/disk/source@mode", "tests/system/test_disk_volume.py"},
     {"domain/devices/hostdev@managed", "src/compute/life/host_parts_test.cpp"},
     {"domain/devices/hostdev/source@startupPolicy", "src/compute/life/host_parts_test.cpp"},
+    {"domain/devices/interface/filterref*", "tests/system/test_nwfilter.py"},
     {"domain/devices/interface@managed", "src/compute/life/host_parts_test.cpp"},
     {"domain/devices/filesystem/binary*", "tests/system/test_virtiofs.py: options of virtiofsd"},
     {"domain/devices/tpm/backend@*", "tests/system/test_tpm.py: options of swtpm"},

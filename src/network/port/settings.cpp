@@ -34,6 +34,7 @@ PortSettings port_settings(const model::Interface& interface, const model::Netwo
     settings.mac = interface.mac;
     settings.mtu = interface.mtu;
     settings.vlan = interface.vlan;
+    settings.held = interface.filter.has_value();
     settings.bandwidth = interface.bandwidth;
     settings.isolated = interface.port_isolated.value_or(false);
     if (!network) return settings;

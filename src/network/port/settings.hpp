@@ -17,6 +17,7 @@ struct PortSettings {
     std::optional<unsigned> mtu;
     std::optional<model::Vlan> vlan;
     model::Bandwidth bandwidth;
+    bool held = false;     ///< stays down, until its filter is in force
     bool isolated = false; ///< reaches no other isolated port of its bridge
 };
 

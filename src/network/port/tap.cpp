@@ -46,7 +46,7 @@ Port open_tap_port(const PortSettings& settings, const std::string& bridge) {
     }
     if (settings.isolated) netlink::set_isolated(port.device, true);
     if (is_limited(settings.bandwidth)) set_bandwidth(port.device, settings.bandwidth);
-    netlink::set_up(port.device);
+    if (!settings.held) netlink::set_up(port.device);
     return port;
 }
 

@@ -41,10 +41,6 @@ inline constexpr auto connection_rows = protocol_rows(
         .rights = {Right::connect_read},
         .procedures = "CONNECT_DOMAIN_EVENT_DEREGISTER CONNECT_DOMAIN_EVENT_DEREGISTER_ANY "
                       "CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY CONNECT_NETWORK_EVENT_DEREGISTER_ANY "
-                      "CONNECT_SECRET_EVENT_DEREGISTER_ANY CONNECT_STORAGE_POOL_EVENT_DEREGISTER_ANY"},
-    Row{.name = "filter.list",
-        .summary = "list the firewall filters, of which this version has none",
-        .rights = {Right::connect_search_nwfilters},
-        .procedures = "CONNECT_LIST_ALL_NWFILTERS CONNECT_NUM_OF_NWFILTERS"});
+                      "CONNECT_SECRET_EVENT_DEREGISTER_ANY CONNECT_STORAGE_POOL_EVENT_DEREGISTER_ANY"});
 
 } // namespace domus::service

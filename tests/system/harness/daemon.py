@@ -55,7 +55,8 @@ class Daemon:
     host nobody else uses.
     """
 
-    def __init__(self, session=False, config=None, arguments=(), default_network=False, default_pool=False, private=True):
+    def __init__(self, session=False, config=None, arguments=(), default_network=False, default_pool=False, default_filters=False,
+                 private=True):
         self.binary = BUILD / "bin/domusd"
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="domus-", dir=os.environ.get("DOMUS_TEST_FOLDER", "/tmp")))
         self.root.chmod(0o755)
@@ -73,6 +74,10 @@ class Daemon:
                     marker = self.root / "var/lib/domus" / folder / f"{name}-was-made"
                     marker.parent.mkdir(parents=True, exist_ok=True)
                     marker.touch()
+        if not default_filters:
+            marker = self.root / "var/lib/domus/nwfilter/stock-was-made"
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            marker.touch()
         if config is not None:
             path = self.root / "test.toml"
             path.write_text(config)
@@ -183,6 +188,9 @@ class Daemon:
         for listing, end in (("list", "destroy"), ("net-list", "net-destroy"), ("pool-list", "pool-destroy")):
             for name in self.virsh(listing, "--name", check=False, timeout=60).out.split():
                 self.virsh(end, name, check=False, timeout=60)
+        for line in self.virsh("nwfilter-binding-list", check=False, timeout=60).out.splitlines()[2:]:
+            if line.strip():
+                self.virsh("nwfilter-binding-delete", line.split()[0], check=False, timeout=60)
 
     def _settled_leftovers(self, wait=10.0, ignore=None):
         deadline = time.monotonic() + wait
