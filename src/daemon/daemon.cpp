@@ -201,10 +201,11 @@ public:
     Daemon(const Options& options, Configuration configuration)
         : options_(options), configuration_(std::move(configuration)), places_(places(options)),
           executor_(loop_.get_executor()), events_(executor_), qemu_(executor_, places_.cache / "capabilities"),
-          engine_(executor_, qemu_), filters_(executor_, filter_folders(places_)), networks_(executor_, network_folders(places_), filters_,
-                                               [this](const network::NetworkView& view, network::NetworkEvent event) {
-                                                   service_.networks().events.notify(view, event);
-                                               }),
+          engine_(executor_, qemu_), filters_(executor_, filter_folders(places_)),
+          networks_(executor_, network_folders(places_), filters_,
+                    [this](const network::NetworkView& view, network::NetworkEvent event) {
+                        service_.networks().events.notify(view, event);
+                    }),
           secrets_(executor_, secret_folders(places_),
                    [this](const secret::SecretView& view, secret::SecretEvent event) {
                        service_.secrets().events.notify(view, event);

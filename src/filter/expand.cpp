@@ -11,8 +11,9 @@ namespace domus::filter {
 
 namespace {
 
-constexpr std::size_t most_rules = 20'000; ///< of one port
-constexpr int deepest = 100;               ///< filters within filters
+constexpr std::size_t most_rules = 20'000;    ///< of one port
+constexpr int deepest = 100;                  ///< filters within filters
+constexpr std::size_t most_includes = 10'000; ///< of filters that include others twice, and so on
 
 Error failure(std::string what) {
     return Error(ErrorCode::internal_error, ErrorDomain::nwfilter, "internal error: " + std::move(what));
@@ -32,7 +33,8 @@ public:
     void include(const model::FilterReference& reference, const Variables& outer, int depth) {
         const auto* filter = lookup_(reference.filter);
         if (!filter) throw failure(fmt::format("referenced filter '{}' is missing", reference.filter));
-        if (depth > deepest) throw failure(fmt::format("filter '{}' is included too deeply", reference.filter));
+        if (depth > deepest || ++included_ > most_includes)
+            throw failure(fmt::format("filter '{}' is included too deeply or too often", reference.filter));
         const auto variables = variables_of(reference, outer);
         const auto chain = filter->chain.value_or("root");
         if (chain != "root") out_.chains.emplace(chain, filter->priority.value_or(0));
@@ -125,6 +127,7 @@ private:
 
     const Lookup& lookup_;
     Expanded& out_;
+    std::size_t included_ = 0;
 };
 
 void collect_names(const Lookup& lookup, const std::vector<model::FilterReference>& references,

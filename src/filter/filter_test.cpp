@@ -262,6 +262,13 @@ TEST(Expansion, includes_filters_in_their_place) {
     EXPECT_EQ(library.expand("a", {{"P", {"2"}}}).rules[1].match.src_port_start, "2") << "the port's own values count";
     EXPECT_EQ(all.chains.at("ipv4"), -700);
     EXPECT_THAT(said([&] { (void)library.expand("c"); }), HasSubstr("referenced filter 'c' is missing"));
+    Library doubling{"<filter name='x0'/>"};
+    for (int i = 1; i < 50; ++i) {
+        const auto document =
+            fmt::format("<filter name='x{0}'><filterref filter='x{1}'/><filterref filter='x{1}'/></filter>", i, i - 1);
+        doubling.filters[fmt::format("x{}", i)] = format::from_xml<model::NwFilter>(document);
+    }
+    EXPECT_THAT(said([&] { (void)doubling.expand("x49"); }), HasSubstr("too often"));
     const Library loop{"<filter name='a'><filterref filter='a'/></filter>"};
     EXPECT_THAT(said([&] { (void)loop.expand("a"); }), HasSubstr("too deeply"));
 }

@@ -415,7 +415,6 @@ Task<BindingView> Filters::bind_xml(std::string xml, bool strictly) {
     co_return co_await std::move(task);
 }
 
-/// The record comes first: whatever has rules has one.
 Task<BindingView> Filters::bind(model::FilterBinding wanted) {
     const auto turn = co_await jobs_.enter("bind", Deadline::in(queue_timeout));
     check_binding(wanted);
@@ -423,8 +422,25 @@ Task<BindingView> Filters::bind(model::FilterBinding wanted) {
     if (bindings_.contains(device))
         throw failure(ErrorCode::operation_failed, fmt::format("operation failed: binding '{}' already exists", device))
             .hint(fmt::format("delete it first: 'domus nwfilter-binding-delete {}'", device));
+    auto task = put(std::move(wanted), nullptr);
+    co_return co_await std::move(task);
+}
+
+Task<BindingView> Filters::rebind(model::FilterBinding wanted) {
+    const auto turn = co_await jobs_.enter("rebind", Deadline::in(queue_timeout));
+    check_binding(wanted);
+    const auto found = bindings_.find(wanted.port_dev);
+    auto task = put(std::move(wanted), found == bindings_.end() ? nullptr : found->second);
+    co_return co_await std::move(task);
+}
+
+/// The record comes first: whatever has rules has one.
+Task<BindingView> Filters::put(model::FilterBinding wanted, BindingPtr old) {
+    const auto device = wanted.port_dev;
     const auto binding = std::make_shared<Binding>();
     binding->definition = std::make_shared<const model::FilterBinding>(std::move(wanted));
+    if (old) binding->chains = old->chains;
+    if (old && old->definition->mac == binding->definition->mac) binding->learnt = old->learnt;
     co_await write_record(binding);
     std::exception_ptr refused;
     try {
@@ -434,8 +450,15 @@ Task<BindingView> Filters::bind(model::FilterBinding wanted) {
         refused = std::current_exception();
     }
     if (refused) {
-        co_await remove_record(device);
+        if (old)
+            co_await write_record(old);
+        else
+            co_await remove_record(device);
         std::rethrow_exception(refused);
+    }
+    if (old) {
+        old->gone = true;
+        old->learner.reset();
     }
     bindings_[device] = binding;
     co_return view(*binding);

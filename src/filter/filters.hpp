@@ -76,6 +76,9 @@ public:
     /// Puts a filter in force on a device, which may be made afterwards. Throws operation_failed where it has one already,
     /// internal_error for a filter that is missing or a variable without a value, config_unsupported for what the kernel lacks.
     Task<BindingView> bind(model::FilterBinding binding);
+    /// Puts another filter, or other values, in force on a device in one transaction; as bind() where it has none. What it
+    /// throws leaves the old one.
+    Task<BindingView> rebind(model::FilterBinding binding);
     Task<BindingView> bind_xml(std::string xml, bool strictly);
     /// Takes its rules away; nothing happens if it has none.
     Task<> unbind(std::string device);
@@ -100,6 +103,7 @@ private:
     Task<> apply(std::vector<BindingPtr> ports, FilterPtr fresh, Broken broken, std::string script = "");
     Task<> run_script(std::string script);
     Task<> save(FilterPtr definition, bool known);
+    Task<BindingView> put(model::FilterBinding wanted, BindingPtr old);
     Task<> write_record(BindingPtr binding);
     Task<> remove_record(std::string device);
     Task<> make_stock();

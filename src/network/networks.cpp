@@ -46,7 +46,8 @@ Networks::Networks(Executor executor, Folders folders, filter::Filters& filters,
                    std::function<void(const NetworkView&, NetworkEvent)> emit)
     : site_(std::make_shared<const Site>(
           Site{executor, folders, DefinitionStore({folders.definitions, folders.autostart, 0755}), std::move(emit)})),
-      filters_(filters), lane_(executor, "virtual networks"), naming_(executor, "the networks", "try again when that has ended") {}
+      filters_(filters), lane_(executor, "virtual networks"),
+      naming_(executor, "the networks", "try again when that has ended") {}
 
 NetworkView Networks::view(const Network& network) const {
     auto view = network.view();
@@ -295,16 +296,24 @@ Task<std::vector<Lease>> Networks::leases(Uuid uuid, std::string name) {
 
 // ---- ports ----------------------------------------------------------------------------------------------------
 
-/// A port with a filter is down until that is in force.
-Task<> Networks::filter(std::string device, model::Interface interface, PortOwner owner) {
+namespace {
+
+model::FilterBinding binding_of(std::string device, const model::Interface& interface, PortOwner owner) {
     model::FilterBinding binding;
-    binding.owner_name = owner.name;
+    binding.owner_name = std::move(owner.name);
     binding.owner_uuid = owner.uuid;
-    binding.port_dev = device;
+    binding.port_dev = std::move(device);
     binding.mac = interface.mac.value_or("");
     binding.filter = *interface.filter;
+    return binding;
+}
+
+} // namespace
+
+/// A port with a filter is down until that is in force.
+Task<> Networks::filter(std::string device, model::Interface interface, PortOwner owner) {
     co_await filters_.unbind(device); // of a device of that name, whose end nobody saw
-    co_await filters_.bind(std::move(binding));
+    co_await filters_.bind(binding_of(device, interface, std::move(owner)));
     auto work = [device] { netlink::set_up(device); };
     co_await lane_.run(Deadline::in(timeout), std::move(work));
 }
@@ -366,6 +375,14 @@ Task<Port> Networks::change(model::Interface before, model::Interface after, Por
     auto place = co_await std::move(task);
     note_use(place.port.device, place.used);
     co_return std::move(place.port);
+}
+
+Task<> Networks::change_filter(model::Interface interface, PortOwner owner) {
+    const auto device = interface.target_dev.value_or("");
+    if (interface.filter)
+        co_await filters_.rebind(binding_of(device, interface, std::move(owner)));
+    else
+        co_await filters_.unbind(device);
 }
 
 Task<> Networks::detach(std::string device) {

@@ -47,6 +47,7 @@ public:
 
     Task<Port> attach(model::Interface interface, PortOwner owner) override;
     Task<Port> change(model::Interface before, model::Interface after, PortOwner owner) override;
+    Task<> change_filter(model::Interface interface, PortOwner owner) override;
     Task<> detach(std::string device) override;
     void adopt(const model::Interface& interface) override;
 

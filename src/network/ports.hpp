@@ -33,6 +33,8 @@ public:
     /// Makes of the port that `before` has the one that `after` asks for: on another network or bridge, in other VLANs, with
     /// another bandwidth or isolation; the device and its filter stay. Whole or not at all. Throws Error.
     virtual Task<Port> change(model::Interface before, model::Interface after, PortOwner owner) = 0;
+    /// Of a port that is in use: its <filterref> as it is to be, in one step. An Error leaves the old one.
+    virtual Task<> change_filter(model::Interface interface, PortOwner owner) = 0;
     /// By device; nothing happens if it is not known.
     virtual Task<> detach(std::string device) = 0;
     /// Counts a port again that a domain kept while the daemon was away.

@@ -30,7 +30,7 @@ struct Drivers {
     compute::Domains& domains;
     engine::Engine& engine;
     network::Networks* networks; ///< null in an unprivileged daemon
-    filter::Filters* filters;  ///< null in an unprivileged daemon
+    filter::Filters* filters;    ///< null in an unprivileged daemon
     secret::Secrets& secrets;
     storage::Pools& pools;
     host::Interfaces& interfaces;

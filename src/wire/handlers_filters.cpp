@@ -58,15 +58,18 @@ void serve_looking(Dispatcher& on, Door& door) {
 }
 
 void serve_changing(Dispatcher& on, Door& door) {
-    on.on<Procedure::nwfilter_define_xml>([&](SessionPtr session, NwfilterDefineXmlArgs args) -> Task<NwfilterDefineXmlRet> {
-        const Flags<FilterDefineFlag> none;
-        const auto view = co_await door.perform<&FilterOperations::define>(session->caller(), std::move(args.xml), none);
-        co_return NwfilterDefineXmlRet{to_wire(view)};
-    });
+    on.on<Procedure::nwfilter_define_xml>(
+        [&](SessionPtr session, NwfilterDefineXmlArgs args) -> Task<NwfilterDefineXmlRet> {
+            const Flags<FilterDefineFlag> none;
+            const auto view =
+                co_await door.perform<&FilterOperations::define>(session->caller(), std::move(args.xml), none);
+            co_return NwfilterDefineXmlRet{to_wire(view)};
+        });
     on.on<Procedure::nwfilter_define_xml_flags>(
         [&](SessionPtr session, NwfilterDefineXmlFlagsArgs args) -> Task<NwfilterDefineXmlFlagsRet> {
             const auto how = flags<FilterDefineFlag>(args.flags, "virNWFilterDefineXMLFlags");
-            const auto view = co_await door.perform<&FilterOperations::define>(session->caller(), std::move(args.xml), how);
+            const auto view =
+                co_await door.perform<&FilterOperations::define>(session->caller(), std::move(args.xml), how);
             co_return NwfilterDefineXmlFlagsRet{to_wire(view)};
         });
     on.on<Procedure::nwfilter_undefine>([&](SessionPtr session, NwfilterUndefineArgs args) -> Task<> {
@@ -98,8 +101,7 @@ void serve_bindings(Dispatcher& on, Door& door) {
     });
     on.on<Procedure::nwfilter_binding_create_xml>(
         [&](SessionPtr session, NwfilterBindingCreateXmlArgs args) -> Task<NwfilterBindingCreateXmlRet> {
-            const auto how =
-                flags<service::FilterBindingCreateFlag>(args.flags, "virNWFilterBindingCreateXML");
+            const auto how = flags<service::FilterBindingCreateFlag>(args.flags, "virNWFilterBindingCreateXML");
             const auto view =
                 co_await door.perform<&FilterBindingOperations::create>(session->caller(), std::move(args.xml), how);
             co_return NwfilterBindingCreateXmlRet{to_wire(view)};

@@ -1,8 +1,6 @@
 """Network filters: definitions, bindings, and real frames that pass or do not, over a bridge in the test's own namespace."""
 import json
 import os
-import pathlib
-import subprocess
 import xml.etree.ElementTree as ET
 
 import libvirt
@@ -11,6 +9,7 @@ import pytest
 from harness import frames
 from harness.frames import arp, dhcp_answer, ethernet, ipv4, ipv6, tagged, tcp, udp
 from harness.wait import wait_until
+from harness.wire import Wire
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network filters need root")
 
@@ -21,7 +20,6 @@ STOCK = """allow-arp allow-dhcp allow-dhcp-server allow-dhcpv6 allow-dhcpv6-serv
 allow-ipv4 allow-ipv6 clean-traffic clean-traffic-gateway no-arp-ip-spoofing no-arp-mac-spoofing no-arp-spoofing
 no-ip-multicast no-ip-spoofing no-ipv6-multicast no-ipv6-spoofing no-mac-broadcast no-mac-spoofing no-other-l2-traffic
 no-other-rarp-traffic qemu-announce-self qemu-announce-self-rarp""".split()
-FRAMES = pathlib.Path(frames.__file__)
 
 
 @pytest.fixture
@@ -60,67 +58,19 @@ def ruleset(daemon):
 # -- frames ----------------------------------------------------------------------------------------------------------
 
 
-class Wire:
-    """A bridge with a port of a guest, and a port of who the guest talks to; each port is one end of a veth pair."""
+def packet(source_mac=GUEST, source_ip=IP, port=9, **more):
+    return ipv4(source_mac, PEER, source_ip, PEER_IP, 17, udp(1000, port, b"p" * 20), **more)
 
-    def __init__(self, sandbox):
-        self.sandbox = sandbox
-        self._players = {}
-        for words in ("link add br9 type bridge", "link add guest0 type veth peer name port0",
-                      "link add peer0 type veth peer name port1", "link set port0 master br9", "link set port1 master br9"):
-            self._ip(words)
-        for device in ("br9", "guest0", "port0", "peer0", "port1"):
-            sandbox.run("sysctl", "-qw", f"net.ipv6.conf.{device}.disable_ipv6=1")
-            self._ip(f"link set {device} up")
-        wait_until(lambda: sandbox.run("bridge", "link").stdout.count("state forwarding") == 2, "the ports do not forward")
 
-    def _ip(self, words):
-        done = self.sandbox.run("ip", *words.split())
-        assert done.returncode == 0, done.stderr
-
-    def _start(self, *words):
-        player = subprocess.Popen(self.sandbox.command("/usr/bin/python3", FRAMES, *words), stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE, text=True)
-        assert player.stdout.readline() == "ready\n"
-        return player
-
-    def _carry(self, sender, receiver, all_frames, last):
-        player = self._players.get(sender) or self._players.setdefault(sender, self._start(sender, receiver))
-        player.stdin.write(json.dumps({"frames": [each.hex() for each in all_frames], "last": last.hex()}) + "\n")
-        player.stdin.flush()
-        passed = json.loads(player.stdout.readline())["passed"]
-        assert passed is not None, "the frame that was to come last did not come"
-        return passed
-
-    def from_guest(self, named, last=None):
-        """Names of those frames that arrive at the peer. `last` is one that does, since it passes the filter."""
-        passed = self._carry("guest0", "peer0", list(named.values()), last or packet(port=4242))
-        return {list(named)[index] for index in passed}
-
-    def to_guest(self, named, last=None):
-        passed = self._carry("peer0", "guest0", list(named.values()), last or ipv4(PEER, GUEST, PEER_IP, IP, 17, udp(9, 4242, b"l" * 20)))
-        return {list(named)[index] for index in passed}
-
-    def flood(self, good, bad):
-        return self._start("--flood", "guest0", "peer0", good.hex(), bad.hex())
-
-    def close(self):
-        for player in self._players.values():
-            player.stdin.close()
-            player.wait(10)
-        for device in ("guest0", "peer0", "br9"):
-            self.sandbox.run("ip", "link", "delete", device)
+LAST_OUT = packet(port=4242)
+LAST_IN = ipv4(PEER, GUEST, PEER_IP, IP, 17, udp(9, 4242, b"l" * 20))
 
 
 @pytest.fixture
 def wire(daemon):
-    wire = Wire(daemon.sandbox)
+    wire = Wire(daemon.sandbox, LAST_OUT, LAST_IN)
     yield wire
     wire.close()
-
-
-def packet(source_mac=GUEST, source_ip=IP, port=9, **more):
-    return ipv4(source_mac, PEER, source_ip, PEER_IP, 17, udp(1000, port, b"p" * 20), **more)
 
 
 HONEST = {
@@ -459,6 +409,19 @@ def test_a_guest_has_its_filter_as_long_as_it_runs(conn, virsh, domus, guest, ma
     daemon.restart()
     shell = shell_of("web")
     assert "1 packets received" in shell.run("ping -c 1 -W 20 10.77.0.1")
+    live = libvirt.VIR_DOMAIN_AFFECT_LIVE
+    domain = libvirt.open(daemon.uri).lookupByName("web")
+    open_to_both = interface.replace("<filterref filter='clean-traffic'/>", "<filterref filter='clean-traffic'><parameter name='IP' "
+                                     f"value='{address}'/><parameter name='IP' value='10.77.0.99'/></filterref>")
+    domain.updateDeviceFlags(open_to_both, live)
+    assert "10.77.0.99" in domain.XMLDesc()
+    assert "1 packets received" in shell.run("ping -c 1 -W 20 -I 10.77.0.99 10.77.0.1")
+    assert "absent" in refused(libvirt.VIR_ERR_INTERNAL_ERROR, domain.updateDeviceFlags, interface.replace("clean-traffic", "absent"), live)
+    assert "10.77.0.99" in domain.XMLDesc() and "10.77.0.99" in domus("filter-explain", "web").out
+    domain.updateDeviceFlags(interface.replace("<filterref filter='clean-traffic'/>", ""), live)
+    assert "domus_filter" not in ruleset(daemon) and "filterref" not in domain.XMLDesc()
+    domain.updateDeviceFlags(interface, live)
+    assert "clean-traffic" in virsh("nwfilter-binding-list").out
     virsh("destroy", "web")
     assert virsh("nwfilter-binding-list").out.split("\n")[2:] == ["", ""]
     assert "domus_filter" not in ruleset(daemon)

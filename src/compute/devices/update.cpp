@@ -1,4 +1,4 @@
-// Changes of a device: the medium in a drive, an interface's link, a display's password.
+// Changes of a device: the medium in a drive, an interface's link, filter and port, a display's password.
 #include "compute/devices/device_change.hpp"
 
 #include "compute/devices/update_rules.hpp"
@@ -115,6 +115,7 @@ bool is_bridged(const model::Interface& interface) {
 model::Interface with_changes(const model::Interface& now, const model::Interface& wanted) {
     auto after = now;
     after.link = wanted.link;
+    after.filter = wanted.filter;
     after.vlan = wanted.vlan;
     after.bandwidth = wanted.bandwidth;
     after.port_isolated = wanted.port_isolated;
@@ -144,6 +145,29 @@ void change_interface(const DomainPtr& domain, const model::Interface& after) {
     });
 }
 
+/// `interface`: as it is to be.
+Task<> change_filter(DomainPtr domain, model::Interface interface) {
+    auto* networks = domain->environment().networks;
+    if (!networks || !interface.target_dev)
+        throw cannot_plug(
+            fmt::format("interface '{}' has no device on the host to filter", interface.alias.value_or("")));
+    const network::PortOwner owner{domain->name(), domain->uuid()};
+    co_await networks->change_filter(interface, owner);
+    change_interface(domain, interface);
+}
+
+Task<> change_port(DomainPtr domain, model::Interface now, model::Interface after) {
+    auto* networks = domain->environment().networks;
+    if (!networks || !is_bridged(now) || now.target_managed == false)
+        throw cannot_plug(
+            fmt::format("the port of interface '{}' cannot be changed while the domain runs", after.alias.value_or("")));
+    const network::PortOwner owner{domain->name(), domain->uuid()};
+    const auto port = co_await networks->change(now, after, owner);
+    after.source.bridge = port.bridge;
+    if (after.type == model::InterfaceType::network) after.source.portid = port.id;
+    change_interface(domain, after);
+}
+
 Task<> update_interface(DomainPtr domain, model::Interface wanted) {
     const auto running = domain->require_running();
     OneDevice one;
@@ -165,20 +189,19 @@ Task<> update_interface(DomainPtr domain, model::Interface wanted) {
     }
     require_applied("interface", after, wanted);
     const auto link = wanted.link.value_or(model::LinkState::up);
-    if (!same_port(now, after)) {
-        auto* networks = domain->environment().networks;
-        if (!networks || !is_bridged(now) || now.target_managed == false)
-            throw cannot_plug(fmt::format("the port of interface '{}' cannot be changed while the domain runs", alias));
-        after.link = now.link; // its turn comes
-        const network::PortOwner owner{domain->name(), domain->uuid()};
-        const auto port = co_await networks->change(now, after, owner);
-        after.source.bridge = port.bridge;
-        if (after.type == model::InterfaceType::network) after.source.portid = port.id;
-        change_interface(domain, after);
+    // One step after the other, each noted when it is done.
+    after.link = now.link;
+    if (after.filter != now.filter) {
+        auto filtered = now;
+        filtered.filter = after.filter;
+        co_await change_filter(domain, std::move(filtered));
     }
+    if (!same_port(now, after)) co_await change_port(domain, now, after);
     co_await running->guest().set_link(alias, link == model::LinkState::up);
-    after.link = wanted.link;
-    change_interface(domain, after);
+    domain->change_live([&](model::Domain& live) {
+        for (auto& each : live.devices.interfaces)
+            if (each.alias == alias) each.link = wanted.link;
+    });
 }
 
 Task<> set_password(DomainPtr domain, model::Graphics wanted) {

@@ -44,6 +44,7 @@ def tcp(source_port, target_port, flags):
 
 
 def ipv4(source, target, source_ip, target_ip, protocol, payload):
+    payload = payload.ljust(26, b"\0")  # a bridge may cut off what is no part of the packet
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 1, 0, 64, protocol, 0)
     head += socket.inet_aton(source_ip) + socket.inet_aton(target_ip)
     head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
