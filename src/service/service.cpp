@@ -10,8 +10,8 @@ Service::Service(Drivers drivers, Events& events, std::string uri)
       definitions_(drivers.domains, drivers.networks, drivers.filters, drivers.secrets, drivers.pools),
       host_(drivers.engine, std::move(drivers.rules), std::move(drivers.root)), interfaces_(drivers.interfaces),
       networks_(drivers.networks), filters_(drivers.filters), filter_bindings_(drivers.filters),
-      secrets_(drivers.secrets), storage_(drivers.pools), volumes_(drivers.pools), jobs_(drivers.jobs),
-      events_(events), uri_(std::move(uri)),
+      secrets_(drivers.secrets), storage_(drivers.pools), volumes_(drivers.pools), jobs_(drivers.jobs), events_(events),
+      uri_(std::move(uri)),
       door_(drivers.audit ? std::move(drivers.audit) : [](const std::string& line) { log::info("{}", line); }) {
     door_.add(domains_);
     door_.add(devices_);

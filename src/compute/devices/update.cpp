@@ -159,8 +159,8 @@ Task<> change_filter(DomainPtr domain, model::Interface interface) {
 Task<> change_port(DomainPtr domain, model::Interface now, model::Interface after) {
     auto* networks = domain->environment().networks;
     if (!networks || !is_bridged(now) || now.target_managed == false)
-        throw cannot_plug(
-            fmt::format("the port of interface '{}' cannot be changed while the domain runs", after.alias.value_or("")));
+        throw cannot_plug(fmt::format("the port of interface '{}' cannot be changed while the domain runs",
+                                      after.alias.value_or("")));
     const network::PortOwner owner{domain->name(), domain->uuid()};
     const auto port = co_await networks->change(now, after, owner);
     after.source.bridge = port.bridge;

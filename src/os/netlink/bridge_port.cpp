@@ -1,6 +1,7 @@
 #include "os/netlink/bridge_port.hpp"
 
 #include "base/error.hpp"
+#include "os/netlink/dump.hpp"
 #include "os/netlink/socket.hpp"
 
 #include <linux/if_bridge.h>
@@ -59,7 +60,7 @@ struct PortDump {
 };
 
 /// Takes one message of the kernel's dump of all ports.
-int collect(nl_msg* message, void* out) {
+int collect_vlans(nl_msg* message, void* out) {
     auto& dump = *static_cast<PortDump*>(out);
     auto* header = nlmsg_hdr(message);
     if (static_cast<const ifinfomsg*>(nlmsg_data(header))->ifi_index != dump.index) return NL_OK;
@@ -76,13 +77,6 @@ int collect(nl_msg* message, void* out) {
     return NL_OK;
 }
 
-void ask(nl_sock* socket, Message message, int (*take)(nl_msg*, void*), void* out, std::string_view what,
-         const std::string& name) {
-    require(nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, take, out), what, name);
-    require(nl_send_auto(socket, message.get()), what, name);
-    require(nl_recvmsgs_default(socket), what, name);
-}
-
 /// The kernel lists those of all ports only.
 std::vector<bridge_vlan_info> vlans_now(const rtnl_link* link, const std::string& name) {
     constexpr std::string_view reading = "read the VLANs of";
@@ -92,17 +86,11 @@ std::vector<bridge_vlan_info> vlans_now(const rtnl_link* link, const std::string
     header.ifi_family = AF_BRIDGE;
     require(nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO), reading, name);
     require(nla_put_u32(message.get(), IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN), reading, name);
-    ask(connect().get(), std::move(message), collect, &dump, reading, name);
+    const auto socket = connect();
+    require(nl_socket_modify_cb(socket.get(), NL_CB_VALID, NL_CB_CUSTOM, collect_vlans, &dump), reading, name);
+    require(nl_send_auto(socket.get(), message.get()), reading, name);
+    require(nl_recvmsgs_default(socket.get()), reading, name);
     return dump.vlans;
-}
-
-int take_filtering(nl_msg* message, void* out) {
-    auto* info = nlmsg_find_attr(nlmsg_hdr(message), sizeof(ifinfomsg), IFLA_LINKINFO);
-    auto* data = info ? nla_find(static_cast<nlattr*>(nla_data(info)), nla_len(info), IFLA_INFO_DATA) : nullptr;
-    auto* value =
-        data ? nla_find(static_cast<nlattr*>(nla_data(data)), nla_len(data), IFLA_BR_VLAN_FILTERING) : nullptr;
-    if (value) *static_cast<bool*>(out) = nla_get_u8(value) != 0;
-    return NL_OK;
 }
 
 } // namespace
@@ -146,17 +134,17 @@ PortVlans vlans_of(const std::string& port) {
 }
 
 bool filters_vlans(const std::string& bridge) {
-    const auto socket = connect();
-    const auto link = get_object(socket.get(), bridge);
-    if (!is_bridge(link.get())) return false;
-    Message message(nlmsg_alloc_simple(RTM_GETLINK, 0));
-    ifinfomsg which{};
-    which.ifi_index = rtnl_link_get_ifindex(link.get());
-    constexpr std::string_view reading = "read the settings of";
-    require(nlmsg_append(message.get(), &which, sizeof which, NLMSG_ALIGNTO), reading, bridge);
-    bool on = false;
-    ask(socket.get(), std::move(message), take_filtering, &on, reading, bridge);
-    return on;
+    // By hand: libnl 3.7 does not read it.
+    const auto message = link_message(bridge);
+    constexpr auto header = NLMSG_ALIGN(sizeof(ifinfomsg));
+    if (message.size() < header) return false;
+    const auto* first = reinterpret_cast<const nlattr*>(message.data() + header);
+    const auto* info = nla_find(first, static_cast<int>(message.size() - header), IFLA_LINKINFO);
+    const auto inside = [](const nlattr* around, int type) {
+        return around ? nla_find(static_cast<const nlattr*>(nla_data(around)), nla_len(around), type) : nullptr;
+    };
+    const auto* value = inside(inside(info, IFLA_INFO_DATA), IFLA_BR_VLAN_FILTERING);
+    return value && nla_get_u8(value) != 0;
 }
 
 void set_vlan_filtering(const std::string& bridge, bool on) {
