@@ -1,6 +1,8 @@
 """Network interfaces of the host: a veth is its card, with a peer at the other end; ifupdown configures it."""
 import itertools
 import os
+import shutil
+import signal
 import subprocess
 import xml.etree.ElementTree as ET
 
@@ -178,6 +180,39 @@ def test_only_defined_a_bridge_waits_for_the_next_boot(daemon, domus, cable):
     assert [line.split() for line in domus("iface-list", "--inactive").out.splitlines()[2:] if line] == [["br0", "inactive", "52:54:00:00:01:01"]]
     domus("iface-start", "br0")
     assert cable.run("ip", "route", "show", "default").startswith("default via 192.0.2.1 dev br0 metric 7 ")
+    domus("iface-unbridge", "br0")
+
+
+@pytest.fixture
+def dhclient(daemon, cable, scratch):
+    """A client that writes down its arguments, in place of the host's own."""
+    (scratch / "sbin").mkdir()
+    program, log = scratch / "sbin/dhclient", scratch / "calls"
+    program.write_text(f'#!/bin/sh\necho "$*" >>{log}\n')
+    program.chmod(0o755)
+    cable.run("mount", "--bind", scratch / "sbin", "/usr/local/sbin")
+    yield log
+    cable.run("umount", "/usr/local/sbin")
+
+
+def test_a_lease_goes_to_the_bridge(daemon, domus, cable, dhclient, scratch):
+    cable.run("ip", "addr", "change", "192.0.2.2/24", "dev", "eth0", "valid_lft", "3000", "preferred_lft", "3000")
+    with_files(daemon, "source /etc/network/interfaces.d/*\nauto eth0\niface eth0 inet dhcp\n")
+    shutil.copy("/usr/bin/sleep", scratch / "dhclient")
+    with subprocess.Popen([scratch / "dhclient", "1000"]) as renews:
+        (daemon.root / "run/dhclient.eth0.pid").write_text(f"{renews.pid}\n")
+        leases = daemon.root / "var/lib/dhcp"
+        leases.mkdir()
+        (leases / "dhclient.eth0.leases").write_text('lease {\n  interface "eth0";\n  fixed-address 192.0.2.2;\n}\n')
+        domus("iface-bridge", "eth0", "br0")
+        assert renews.wait(30) == -signal.SIGTERM
+    assert (leases / "dhclient.br0.leases").read_text() == 'lease {\n  interface "br0";\n  fixed-address 192.0.2.2;\n}\n'
+    wait_until(dhclient.exists, "no client was started")
+    run, lib = daemon.root / "run", leases
+    assert dhclient.read_text() == f"-4 -nw -pf {run}/dhclient.br0.pid -lf {lib}/dhclient.br0.leases br0\n"
+    written = files(daemon)["etc/network/interfaces.d/br0"]
+    assert "iface br0 inet dhcp\n    bridge_ports eth0\n" in written and "    bridge_hw 52:54:00:00:01:01\n" in written
+    assert "192.0.2.2/24" in cable.run("ip", "-o", "addr", "show", "br0")
     domus("iface-unbridge", "br0")
 
 

@@ -228,28 +228,25 @@ std::vector<Command> interface_definition_commands() {
          .summary = "remove the definition of a host interface",
          .options = {the_interface()},
          .run = iface_undefine},
-        {.name = "iface-start",
-         .summary = "bring up a host interface",
-         .options = {the_interface()},
-         .run = iface_start},
+        {.name = "iface-start", .summary = "start a host interface", .options = {the_interface()}, .run = iface_start},
         {.name = "iface-destroy",
-         .summary = "bring down a host interface",
+         .summary = "stop a host interface",
          .about = "A bridge, bond or VLAN is taken away.",
          .options = {the_interface()},
          .run = iface_destroy},
         {.name = "iface-begin",
-         .summary = "begin changes of host interfaces that can be taken back",
+         .summary = "start changes of host interfaces that can be taken back",
          .about = "Until iface-commit, iface-rollback takes back all that was changed since. So does a reboot.",
          .run = iface_begin},
-        {.name = "iface-commit", .summary = "keep changes of host interfaces", .run = iface_commit},
-        {.name = "iface-rollback", .summary = "take back changes of host interfaces", .run = iface_rollback},
+        {.name = "iface-commit", .summary = "commit changes of host interfaces", .run = iface_commit},
+        {.name = "iface-rollback", .summary = "revert changes of host interfaces", .run = iface_rollback},
     };
 }
 
 std::vector<Command> bridge_commands() {
     return {
         {.name = "iface-bridge",
-         .summary = "put a host interface into a new bridge",
+         .summary = "attach a host interface to a new bridge",
          .about =
              "The bridge takes over MAC address, addresses and routes, so that connections go on, and DHCP gives it "
              "the "
@@ -264,7 +261,7 @@ std::vector<Command> bridge_commands() {
                      flag("dry-run", "print what would be written")},
          .run = iface_bridge},
         {.name = "iface-unbridge",
-         .summary = "take a bridge away and give its addresses to its interface",
+         .summary = "remove a bridge and give its addresses to its interface",
          .about = "It is confirmed as iface-bridge is.",
          .options = {required(text("bridge", "the bridge", Complete::interface)), flag("no-start", "only define it"),
                      timeout_option(), flag("yes", "keep it without asking"),
@@ -282,7 +279,7 @@ std::vector<Command> interface_change_commands() {
     all.push_back(
         {.name = "net-vlan",
          .group = Group::network,
-         .summary = "make a VLAN of a host interface and a bridge that joins it",
+         .summary = "create a VLAN of a host interface and a bridge that joins it",
          .about = "'net vlan 10 --on eth0' makes eth0.10 and the bridge brvlan10, for guests without tags, and "
                   "configures both for the next boot.",
          .options = {required(number("tag", "the VLAN's tag, 1 to 4094")),
