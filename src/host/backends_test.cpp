@@ -143,6 +143,25 @@ TEST_F(Backends, change_interfaces_where_it_says_something_of_the_device) {
                 HasSubstr("iface eth0 inet dhcp\n    dns-search example.org\n    up logger eth0 is up\n"));
 }
 
+TEST_F(Backends, refuse_by_name_what_their_system_cannot_do) {
+    const auto refusal = [&](const Backend& of, const std::string& xml) {
+        try {
+            of.define(files, interface(xml));
+        } catch (const Error& error) {
+            return error.text();
+        }
+        return std::string("none");
+    };
+    EXPECT_THAT(refusal(backend("ifupdown"), "<interface type='ethernet' name='eth0'><protocol family='ipv4'>"
+                                             "<dhcp peerdns='no'/></protocol></interface>"),
+                HasSubstr("'peerdns'"));
+    EXPECT_THAT(refusal(backend("systemd-networkd"),
+                        "<interface type='bond' name='bond0'><bond><miimon freq='1' carrier='ioctl'/>"
+                        "</bond></interface>"),
+                HasSubstr("'ioctl'"));
+    EXPECT_TRUE(files.changes().empty());
+}
+
 TEST_F(Backends, write_the_classic_vlan_for_ifupdown) {
     put("/etc/network/interfaces", "source-directory interfaces.d\n");
     backend("ifupdown").define(files, interface(brvlan10));

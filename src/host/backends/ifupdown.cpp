@@ -1,5 +1,6 @@
 // ifupdown: interfaces(5), with the options of bridge-utils-interfaces(5), vlan-interfaces(5) and the package ifenslave.
 // /etc/network/interfaces names further files by `source` and `source-directory`.
+#include "base/error.hpp"
 #include "host/backends/words.hpp"
 
 #include <fmt/format.h>
@@ -520,6 +521,14 @@ public:
     }
 
     void define(FilePlan& files, const HostInterface& interface) const override {
+        for (const auto& protocol : interface.protocols)
+            if (protocol.dhcp && protocol.dhcp->peerdns)
+                throw Error(
+                    ErrorCode::config_unsupported, ErrorDomain::interface,
+                    fmt::format("unsupported configuration: the 'peerdns' of the <dhcp> of '{}': ifupdown leaves name "
+                                "servers to the DHCP client",
+                                interface.name))
+                    .hint("set it in /etc/dhcp/dhclient.conf");
         auto kept = kept_options(read_all(files), interface.name);
         for (auto member : members_of(interface)) {
             const auto all = read_all(files);

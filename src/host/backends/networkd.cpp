@@ -1,5 +1,6 @@
 // systemd-networkd: systemd.network(5) and systemd.netdev(5) in /etc/systemd/network. What is above an interface (its bridge,
 // bond, VLANs) is named in the interface's own .network.
+#include "base/error.hpp"
 #include "host/backends/ini.hpp"
 #include "host/backends/words.hpp"
 
@@ -213,6 +214,9 @@ std::optional<std::string> in_ms(std::optional<unsigned> value) {
 }
 
 void write_bond(Ini& ini, const model::BondOptions& bond) {
+    if (bond.miimon && bond.miimon->carrier == model::Carrier::ioctl)
+        throw Error(ErrorCode::config_unsupported, ErrorDomain::interface,
+                    "unsupported configuration: the carrier 'ioctl' of <miimon>: systemd-networkd asks the kernel");
     const auto set = [&](std::string_view key, const std::optional<std::string>& value) {
         ini.set("Bond", key, value);
     };

@@ -2,8 +2,10 @@
 #include "os/files.hpp"
 #include "os/netlink/address.hpp"
 #include "os/netlink/bridge.hpp"
+#include "os/netlink/carry.hpp"
 #include "os/netlink/link.hpp"
 #include "os/netlink/route.hpp"
+#include "os/netlink/stacked.hpp"
 #include "os/netlink/tap.hpp"
 #include "os/test_network.hpp"
 
@@ -99,6 +101,37 @@ TEST_F(Netlink, addresses_and_routes_are_told_in_both_families) {
                     testing::HasSubstr("cannot give an address to 'virbr7'"));
         EXPECT_THAT(refusal([] { add_address("none", subnet("192.168.122.1", 24)); }),
                     testing::HasSubstr("there is no network device 'none'"));
+    }));
+}
+
+TEST_F(Netlink, what_a_device_carries_goes_to_another_one_whole) {
+    EXPECT_TRUE(in_a_network_namespace([] {
+        create_bridge({.name = "from0", .mac = "52:54:00:00:00:07", .stp = false});
+        create_bridge({.name = "to0", .mac = "", .stp = false});
+        set_up("from0");
+        set_up("to0");
+        put_address("from0", static_address(subnet("192.0.2.2", 24)).message, "from0");
+        const auto default_network = Subnet{IpAddress{}, 0};
+        put_route("from0", static_route(default_network, IpAddress::parse("192.0.2.1").value(), 7u).message);
+        const auto addresses = addresses_of("from0");
+        const auto carried = std::ranges::find(addresses, subnet("192.0.2.2", 24), &CarriedAddress::address);
+        ASSERT_NE(carried, addresses.end());
+        EXPECT_TRUE(carried->permanent);
+        const auto all = routes_of("from0");
+        ASSERT_EQ(all.size(), 1u);
+        EXPECT_EQ(all[0].metric, 7u);
+        put_address("to0", carried->message, "from0");
+        put_route("to0", all[0].message);
+        EXPECT_TRUE(routes_of("from0").empty()) << "it has taken the place of the other";
+        EXPECT_EQ(routes_of("to0")[0].gateway, all[0].gateway);
+        delete_address("from0", carried->message);
+        delete_address("from0", carried->message);
+        EXPECT_TRUE(has_address(find_link("to0").value(), subnet("192.0.2.2", 24)));
+        EXPECT_FALSE(has_address(find_link("from0").value(), subnet("192.0.2.2", 24)));
+        delete_route("to0", routes_of("to0")[0].message);
+        delete_route("to0", all[0].message);
+        EXPECT_TRUE(routes_of("to0").empty());
+        EXPECT_EQ(bridge_settings("to0").stp, false);
     }));
 }
 
