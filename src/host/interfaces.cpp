@@ -119,23 +119,28 @@ Prepared prepare(std::string what, const Look& look) {
     return prepared;
 }
 
-void undo(const Site& site, const Prepared& work) {
+/// False where something stays changed.
+bool undo(const Site& site, const Prepared& work) {
     FilePlan back(site.root);
     for (const auto& [path, change] : work.files.changes())
         if (change.before)
             back.write(path, *change.before, change.mode);
         else
             back.remove(path);
+    bool whole = true;
     try {
         site.store.write(back, {});
     } catch (const std::exception& error) {
         log::error("{}: cannot put the configuration back: {}", work.what, error.what());
+        whole = false;
     }
     try {
         apply_all(work.devices.before(), {});
     } catch (const std::exception& error) {
         log::error("{}: cannot put the devices back: {}", work.what, error.what());
+        whole = false;
     }
+    return whole;
 }
 
 /// Of what is kept. The addresses are there already, so that a client that is missing is no failure of the change.
@@ -162,17 +167,18 @@ bool perform(const Site& site, const Prepared& work, ChangeKind kind) {
     record->busy = true;
     site.store.extend(*record, work.files, work.devices.before());
     std::exception_ptr failure;
+    bool settled = true;
     try {
         site.store.write(work.files, site.on_step);
         host::apply(work.devices.after(), site.on_step);
         if (site.on_step) site.on_step("end");
     } catch (...) {
         failure = std::current_exception();
-        undo(site, work);
+        settled = undo(site, work);
     }
-    record->busy = false;
+    record->busy = !settled; // then iface-rollback, or the next start, tries again
     if (!failure) record->leases.insert(record->leases.end(), work.devices.leases.begin(), work.devices.leases.end());
-    if (inside || (kind == ChangeKind::timed && !failure))
+    if (inside || !settled || (kind == ChangeKind::timed && !failure))
         site.store.save(*record);
     else
         site.store.forget();

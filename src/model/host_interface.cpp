@@ -269,11 +269,12 @@ void type_matches(HostInterfaceType type, const Owner& owner, const format::Rest
 }
 
 void bridge_options(const std::string& name, const BridgeOptions& bridge, Report& report) {
+    constexpr double longest_delay = 255; // IEEE 802.1D has 30; "inf" and "nan" are numbers to from_chars
     double seconds = 0;
     if (bridge.delay) {
         const auto* end = bridge.delay->data() + bridge.delay->size();
         const auto [rest, failure] = std::from_chars(bridge.delay->data(), end, seconds);
-        if (failure != std::errc() || rest != end || seconds < 0)
+        if (failure != std::errc() || rest != end || !(seconds >= 0 && seconds <= longest_delay))
             report.add(bridge.rest, "the delay '{}' of the <bridge> is no number of seconds", *bridge.delay);
     }
     if (!checks::within(bridge.ports, most_members, "the <bridge>", "interfaces", report)) return;

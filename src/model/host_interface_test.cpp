@@ -78,6 +78,7 @@ TEST(HostInterfaceDocument, is_judged) {
           "<interface type='ethernet' name='sixteen-letters0'/>", "<interface type='bridge' name='br0'/>",
           "<interface type='vlan' name='v'><vlan tag='4095'><interface name='eth0'/></vlan></interface>",
           "<interface type='bridge' name='br0'><bridge delay='soon'/></interface>",
+          "<interface type='bridge' name='br0'><bridge delay='nan'/></interface>",
           "<interface type='bridge' name='br0'><bridge><interface type='ethernet' name='br0'/></bridge></interface>",
           "<interface type='bridge' name='br0'><bridge><interface type='bridge' name='b'/></bridge></interface>",
           "<interface type='bond' name='b'><bond><interface type='vlan' name='v'/></bond></interface>",
