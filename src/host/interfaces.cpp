@@ -97,10 +97,12 @@ struct Look {
 };
 
 struct Prepared {
+    Prepared(std::string of, const Look& look) : what(std::move(of)), files(look.files), backend(look.backend) {}
+
     std::string what;
-    FilePlan files{"/"};
+    FilePlan files;
     DevicePlan devices;
-    const Backend* backend = nullptr;
+    const Backend* backend;
 };
 
 /// Nothing else is changed before it is known what becomes of the last one.
@@ -112,9 +114,7 @@ void require_settled(const Site& site) {
 }
 
 Prepared prepare(std::string what, const Look& look) {
-    Prepared prepared;
-    prepared.what = std::move(what);
-    prepared.files = look.files;
+    Prepared prepared(std::move(what), look);
     prepared.backend = &look.system();
     return prepared;
 }
@@ -368,10 +368,7 @@ Prepared prepare_start(const Site& site, const std::string& name) {
     const Look look(site);
     look.require(name);
     if (const auto* link = look.link(name); link && link->up) throw not_valid("interface is already running");
-    Prepared prepared;
-    prepared.what = fmt::format("iface-start {}", name);
-    prepared.files = look.files;
-    prepared.backend = look.backend;
+    Prepared prepared(fmt::format("iface-start {}", name), look);
     plan_start(prepared.devices, look.wanted(name));
     return prepared;
 }
@@ -380,10 +377,7 @@ Prepared prepare_stop(const Site& site, const std::string& name) {
     const Look look(site);
     look.require(name);
     if (const auto* link = look.link(name); !link || !link->up) throw not_valid("interface is not running");
-    Prepared prepared;
-    prepared.what = fmt::format("iface-destroy {}", name);
-    prepared.files = look.files;
-    prepared.backend = look.backend;
+    Prepared prepared(fmt::format("iface-destroy {}", name), look);
     plan_stop(prepared.devices, name);
     return prepared;
 }
