@@ -120,6 +120,7 @@ constexpr auto examples = std::to_array<Example>({
     {"graphics @tlsPort", "tlsPort='5988'", spice, vnc},
     {"graphics @defaultMode", "defaultMode='secure'", spice, vnc},
     {"interface vlan", "<vlan><tag id='5'/></vlan>", in_bridge, in_user},
+    {"interface filterref", "<filterref filter='clean-traffic'/>", in_bridge, in_user},
     {"interface port@isolated", "<port isolated='yes'/>", in_bridge, in_user},
     {"interface bandwidth/inbound", "<bandwidth><inbound average='9'/></bandwidth>", in_bridge, in_user},
     {"interface bandwidth/outbound", "<bandwidth><outbound average='9'/></bandwidth>", in_bridge, in_user},

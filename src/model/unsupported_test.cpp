@@ -80,7 +80,7 @@ TEST(Unsupported, what_would_separate_or_limit_a_guest_is_refused_with_its_line)
     EXPECT_THAT(said_of_interface("<bandwidth><inbound average='100' floor='50'/></bandwidth>"),
                 HasSubstr("line 3: attribute 'floor' of <inbound> ('50') is not supported"));
     EXPECT_THAT(said_of_interface("<filterref filter='clean-traffic'/>", "ethernet"),
-                HasSubstr("line 3: <filterref> is not supported"));
+                HasSubstr("line 3: <filterref> is only valid for type='network' and 'bridge'"));
     EXPECT_THAT(said_of_interface("<virtualport type='openvswitch'/>", "bridge"),
                 HasSubstr("line 3: <virtualport> is not supported"));
     EXPECT_THAT(said_of_interface("<coalesce><rx><frames max='8'/></rx></coalesce>"),
