@@ -40,11 +40,14 @@ def udp(source_port, target_port, payload):
 
 
 def tcp(source_port, target_port, flags):
-    return struct.pack("!HHIIBBHHH", source_port, target_port, 1, 0, 5 << 4, flags, 1024, 0, 0)
+    return struct.pack("!HHIIBBHHH", source_port, target_port, 1, 2 if flags & 16 else 0, 5 << 4, flags, 1024, 0, 0)
 
 
 def ipv4(source, target, source_ip, target_ip, protocol, payload):
     payload = payload.ljust(26, b"\0")  # a bridge may cut off what is no part of the packet
+    if protocol == 6:  # connection tracking looks at it
+        pseudo = socket.inet_aton(source_ip) + socket.inet_aton(target_ip) + struct.pack("!BBH", 0, protocol, len(payload))
+        payload = payload[:16] + struct.pack("!H", checksum(pseudo + payload)) + payload[18:]
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 1, 0, 64, protocol, 0)
     head += socket.inet_aton(source_ip) + socket.inet_aton(target_ip)
     head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
