@@ -28,7 +28,7 @@ using Bytes = std::span<const std::uint8_t>;
 constexpr std::size_t ethernet_header = 14, shortest_ipv4 = 20, udp_header = 8;
 constexpr auto device_pause = 100ms; ///< until it is looked for again
 
-unsigned u16(Bytes bytes, std::size_t at) { return bytes[at] << 8u | bytes[at + 1]; }
+unsigned u16(Bytes bytes, std::size_t at) { return unsigned{bytes[at]} << 8 | unsigned{bytes[at + 1]}; }
 std::uint32_t u32(Bytes bytes, std::size_t at) { return u16(bytes, at) << 16 | u16(bytes, at + 2); }
 
 /// One that a host may have.
@@ -83,7 +83,7 @@ std::optional<Learnt> from_ipv4(const LearnFrom& what, bool from_guest, Bytes pa
     if (from_guest)
         return what.how == Learning::any && is_host_address(source) ? std::optional(Learnt{IpAddress::v4(source), {}})
                                                                     : std::nullopt;
-    const std::size_t header = (packet[0] & 0xfu) * 4;
+    const auto header = std::size_t{packet[0] & 0xfu} * 4;
     if (header < shortest_ipv4 || packet.size() < header + udp_header || packet[9] != IPPROTO_UDP) return std::nullopt;
     const auto udp = packet.subspan(header);
     if (u16(udp, 0) != dhcp_server_port || u16(udp, 2) != dhcp_client_port) return std::nullopt;

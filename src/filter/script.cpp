@@ -32,11 +32,13 @@ constexpr std::array hooks{
 /// Chains of nft are named by letters, digits and / \ _ . only; devices may have any.
 std::string chain_word(std::string_view text) {
     std::string out;
-    for (const unsigned char c : text)
-        if (std::isalnum(c) || c == '.' || c == '-')
-            out += static_cast<char>(c);
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (std::isalnum(byte) || c == '.' || c == '-')
+            out += c;
         else
-            out += fmt::format("_{:02x}", c);
+            out += fmt::format("_{:02x}", byte);
+    }
     return out;
 }
 
