@@ -2,6 +2,8 @@
 
 #include "host/backends/words.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace domus::host::backends {
@@ -95,7 +97,7 @@ void Ini::set(std::string_view section, std::string_view key, const std::optiona
 void Ini::append(std::string_view section, const std::vector<std::pair<std::string, std::string>>& entries) {
     if (!lines_.empty() && !trimmed(lines_.back()).empty() && !lines_.back().starts_with('#')) lines_.emplace_back();
     lines_.push_back("[" + std::string(section) + "]");
-    for (const auto& [key, value] : entries) lines_.push_back(key + "=" + value);
+    for (const auto& [key, value] : entries) lines_.push_back(fmt::format("{}={}", key, value));
 }
 
 void Ini::drop_section(std::string_view section) {
