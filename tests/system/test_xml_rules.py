@@ -100,8 +100,8 @@ def test_what_is_empty_is_not_there(conn, guest, scratch):
 
 
 @pytest.mark.parametrize("name, xml, said", [
-    ("vlan", "<interface type='network'><source network='default'/>\n<vlan><tag id='10'/></vlan></interface>", "<vlan> is not supported"),
-    ("isolated", "<interface type='bridge'><source bridge='br0'/><port isolated='yes'/></interface>", "'isolated' of <port> ('yes')"),
+    ("vlan", "<interface type='user'><vlan><tag id='10'/></vlan></interface>", "<vlan> is only valid for"),
+    ("isolated", "<interface type='user'><port isolated='yes'/></interface>", "'isolated' of <port> ('yes')"),
     ("coalesce", "<interface type='network'><source network='default'/><coalesce><rx><frames max='8'/></rx></coalesce></interface>", "'max' of <frames>"),
     ("tap", "<interface type='network'><source network='default'/><backend tap='/dev/net/other'/></interface>", "'tap' of <backend>"),
     ("direct", "<interface type='direct'><source dev='eth0' mode='bridge'/></interface>", "type 'direct' is not supported"),
