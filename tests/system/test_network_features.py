@@ -121,8 +121,9 @@ def test_a_guest_reaches_another_subnet_by_both_families(conn, daemon, guest, sh
     holder = run("sh", "-c", "unshare --net sleep 600 >/dev/null 2>&1 & echo $!").stdout.strip()
     try:
         outside = ["nsenter", "-t", holder, "-n"]
-        wait_until(lambda: os.readlink(f"/proc/{holder}/ns/net") != os.readlink("/proc/self/ns/net")
-                   and run("ip", "link", "add", "up0", "type", "veth", "peer", "name", "out0", "netns", holder).returncode == 0, "no veth")
+        ours = run("readlink", "/proc/self/ns/net").stdout.strip()
+        wait_until(lambda: os.readlink(f"/proc/{holder}/ns/net") != ours, "it has no network of its own")
+        assert run("ip", "link", "add", "up0", "type", "veth", "peer", "name", "out0", "netns", holder).returncode == 0
         for command in ("ip link set up0 up", "ip addr add 10.99.0.1/24 dev up0", "ip addr add fd00:99::1/64 dev up0 nodad"):
             assert run(*command.split()).returncode == 0, command
         for command in ("ip link set lo up", "ip link set out0 up", "ip addr add 10.99.0.2/24 dev out0",
@@ -203,7 +204,14 @@ print(size, time.monotonic() - begin)
     shell.run("(nc -l -p 9 >/dev/null &)")
     send = """
 import fcntl, socket, struct, termios, time
-out = socket.create_connection(("10.78.0.5", 9), 30)
+by = time.monotonic() + 60
+while True:
+    try:
+        out = socket.create_connection(("10.78.0.5", 9), 30)
+        break
+    except ConnectionRefusedError:  # nobody listens yet
+        assert time.monotonic() < by
+        time.sleep(0.1)
 begin = time.monotonic()
 out.sendall(bytes(1 << 20))
 while struct.unpack("i", fcntl.ioctl(out, termios.TIOCOUTQ, bytes(4)))[0]:  # until the guest has acknowledged all
@@ -248,7 +256,8 @@ def test_a_network_whose_dnsmasq_hangs_holds_up_no_other(daemon, conn, wrappers)
     other.destroy()
     assert hangs.is_alive(), f"it waited for the other one, for {time.monotonic() - begun:.1f} s"
     for pid in daemon.pids_of("sleep 60"):
-        os.kill(pid, 9)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, 9)
     assert hangs.wait()
 
 
