@@ -14,7 +14,7 @@ enum class BondMode { balance_rr, active_backup, balance_xor, broadcast, lacp, b
 enum class Carrier { ioctl, netif };
 enum class ArpValidation { none, active, backup, all };
 
-/// What the kernel tells of a link.
+/// What the kernel reports of a link.
 struct InterfaceLink {
     std::optional<unsigned> speed;    ///< megabits a second
     std::optional<std::string> state; ///< operstate: "up", "down", "lower-layer-down"...

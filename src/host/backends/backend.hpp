@@ -7,7 +7,7 @@
 // not count. None where netplan has a file (/etc/netplan/*.yaml): it writes the files of the others anew at each boot, and its
 // own are not written here yet.
 //
-// Files of ours begin with a line that says so. Files of others are changed only where the interface stands in them: lines
+// Files of ours begin with a line that says so. Files of others are changed only where they name the interface: lines
 // that are not understood stay, byte for byte.
 #pragma once
 

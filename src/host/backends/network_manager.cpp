@@ -261,11 +261,9 @@ public:
     std::string_view name() const override { return "NetworkManager"; }
 
     Presence presence(const FilePlan& files) const override {
-        if (!connections(files).empty()) return Presence::in_use;
-        for (const auto* path :
-             {"/run/NetworkManager", "/etc/systemd/system/multi-user.target.wants/NetworkManager.service"})
-            if (files.exists(path)) return Presence::there;
-        return Presence::missing;
+        return presence_of(
+            files, !connections(files).empty(),
+            {"/run/NetworkManager", "/etc/systemd/system/multi-user.target.wants/NetworkManager.service"});
     }
 
     std::vector<HostInterface> read(const FilePlan& files) const override {

@@ -296,11 +296,9 @@ public:
     std::string_view name() const override { return "systemd-networkd"; }
 
     Presence presence(const FilePlan& files) const override {
-        if (!read(files).empty()) return Presence::in_use;
-        for (const auto* path :
-             {"/run/systemd/netif", "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service"})
-            if (files.exists(path)) return Presence::there;
-        return Presence::missing;
+        return presence_of(
+            files, !read(files).empty(),
+            {"/run/systemd/netif", "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service"});
     }
 
     std::vector<HostInterface> read(const FilePlan& files) const override {

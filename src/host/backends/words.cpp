@@ -128,6 +128,12 @@ std::string destination_of(const model::InterfaceRoute& route) {
     return with_prefix(ip);
 }
 
+Presence presence_of(const FilePlan& files, bool configures, std::initializer_list<std::string_view> runs) {
+    if (configures) return Presence::in_use;
+    const bool there = std::ranges::any_of(runs, [&](std::string_view path) { return files.exists(path); });
+    return there ? Presence::there : Presence::missing;
+}
+
 std::optional<unsigned> to_number(std::string_view text) { return parse_number<unsigned>(text); }
 
 std::optional<model::BondMode> to_bond_mode(std::string_view text) {

@@ -4,6 +4,7 @@
 #include "base/ip_address.hpp"
 #include "host/backends/backend.hpp"
 
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,9 @@ bool is_v6(std::string_view address);
 bool is_default(const model::InterfaceRoute& route);
 /// "10.0.0.0/8"
 std::string destination_of(const model::InterfaceRoute& route);
+
+/// `configures`: whether the system configures a device now; `runs`: paths of which one is there where it runs.
+Presence presence_of(const FilePlan& files, bool configures, std::initializer_list<std::string_view> runs);
 
 std::optional<unsigned> to_number(std::string_view text);
 std::optional<model::BondMode> to_bond_mode(std::string_view text); ///< a word or a number
